@@ -1,0 +1,22 @@
+"""hpsearch: which optimizer, which learning rate, which schedule for this Keras model?
+
+One way through, from left to right; nobody imports from its right:
+
+    a study file -> StudySpec -> TrialConfig -> EpochRow, EpochRow, ... -> TrialResult -> tables, MLflow, export
+       config/        search/       training/        search/ tells Optuna and its listeners
+
+    errors      what people read when something is wrong, with exit codes
+    catalogue   what can be chosen: optimizers, schedules, models, losses, datasets; one row each
+    config      study files and configurations, checked as a whole
+    data        datasets: found, verified, split
+    training    one trial: a configuration and data become a stream of epoch rows
+    executors   where trials run: worker processes
+    search      a study: ask, dispatch, report, prune, tell
+    tracking    listeners: MLflow, the terminal
+    export      a result taken away, and trained again
+    cli         the commands
+"""
+
+from importlib.metadata import version
+
+__version__ = version("hpsearch")

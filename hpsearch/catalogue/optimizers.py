@@ -1,0 +1,108 @@
+"""The optimizers, one row each. Adding one touches this file only.
+
+Every `build` takes the row's knobs by their Keras names and returns a stock Keras optimizer. The
+learning rate that is passed is the schedule's start; the trainer sets the rate in force before each
+update.
+
+Ranges: the parametrization (learning rate on a log scale, momentum and betas as 1 - value on a log
+scale) is that of Choi et al. 2019, "On Empirical Comparisons of Optimizers for Deep Learning",
+arXiv:1910.05446, appendix D. The bounds are centred on the Keras default and span the decades in
+which an image classifier of this size trains at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hpsearch.catalogue.distributions import Choice, Float, OneMinus
+from hpsearch.catalogue.rows import Entry, Knob, catalogue
+
+_CHOI = "arXiv:1910.05446, appendix D"
+_KERAS = "Keras default"
+
+
+def _learning_rate(default: float, low: float, high: float) -> Knob:
+    return Knob(
+        "learning_rate",
+        float,
+        default,
+        "step size at the start of training",
+        recommended=Float(low, high, log=True),
+        source=_CHOI,
+        gt=0,
+    )
+
+
+def _beta(name: str, default: float, doc: str, low: float, high: float) -> Knob:
+    return Knob(name, float, default, doc, recommended=OneMinus(low, high, log=True), source=_CHOI, ge=0, lt=1)
+
+
+def _epsilon() -> Knob:
+    return Knob("epsilon", float, 1e-7, "added to the divisor for stability", source=_KERAS, gt=0)
+
+
+def _sgd(**knobs: Any) -> Any:
+    import keras
+
+    return keras.optimizers.SGD(**knobs)
+
+
+def _rmsprop(**knobs: Any) -> Any:
+    import keras
+
+    return keras.optimizers.RMSprop(**knobs)
+
+
+def _adam(**knobs: Any) -> Any:
+    import keras
+
+    return keras.optimizers.Adam(**knobs)
+
+
+OPTIMIZERS = catalogue(
+    Entry(
+        "sgd",
+        "v <- momentum v - lr g;  w <- w + v  (nesterov: w <- w + momentum v - lr g)",
+        (
+            _learning_rate(0.01, 1e-3, 1.0),
+            _beta("momentum", 0.0, "share of the last step that is kept", 1e-3, 1.0),
+            Knob(
+                "nesterov",
+                bool,
+                False,
+                "take the gradient after the momentum step",
+                recommended=Choice((False, True)),
+                source=_CHOI,
+            ),
+        ),
+        "Polyak 1964, doi:10.1016/0041-5553(64)90137-5; Sutskever et al. 2013, ICML (Nesterov form)",
+        _sgd,
+    ),
+    Entry(
+        "rmsprop",
+        "a <- rho a + (1 - rho) g^2;  w <- w - lr g / sqrt(a + epsilon)",
+        (
+            _learning_rate(1e-3, 1e-4, 1e-2),
+            _beta("rho", 0.9, "decay of the average of g^2", 1e-2, 0.5),
+            # With momentum m the step grows by 1 / (1 - m), so the range stops at 0.9 where sgd's goes on.
+            _beta("momentum", 0.0, "share of the last step that is kept", 0.1, 1.0),
+            _epsilon(),
+            Knob("centered", bool, False, "divide by the estimated variance of g, not by g^2", source=_KERAS),
+        ),
+        "Tieleman and Hinton 2012, Coursera lecture 6.5; Graves 2013, arXiv:1308.0850 (centered)",
+        _rmsprop,
+    ),
+    Entry(
+        "adam",
+        "bias-corrected averages m of g and v of g^2;  w <- w - lr m / (sqrt(v) + epsilon)",
+        (
+            _learning_rate(1e-3, 1e-4, 3e-2),
+            _beta("beta_1", 0.9, "decay of the average of g", 1e-2, 0.5),
+            _beta("beta_2", 0.999, "decay of the average of g^2", 1e-4, 0.1),
+            _epsilon(),
+            Knob("amsgrad", bool, False, "divide by the largest average of g^2 so far", source=_KERAS),
+        ),
+        "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1; Reddi et al. 2018, arXiv:1904.09237 (amsgrad)",
+        _adam,
+    ),
+)

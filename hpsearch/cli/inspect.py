@@ -1,0 +1,144 @@
+"""`hpsearch studies`, `trials`, `show` and `best`: what the studies hold. Reads the Optuna database only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
+from hpsearch.cli.output import Format, emit, say
+from hpsearch.errors import EXIT_NO_GOOD_TRIAL
+
+if TYPE_CHECKING:
+    from hpsearch.search.records import TrialRecord
+
+TrialOption = Annotated[int | None, typer.Option("--trial", min=0, help="Number of a trial (default: the best).")]
+
+
+def studies(home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
+    """List all studies with their trials and best values."""
+    from hpsearch.search.records import best_trial, counts
+    from hpsearch.search.storage import list_studies
+
+    rows = []
+    for study in list_studies(home_of(home)):
+        records = study.records()
+        best = best_trial(records, study.objective)
+        rows.append(
+            {
+                "study": study.name,
+                "trials": len(records),
+                **counts(records),
+                "metric": study.objective.metric,
+                "best": best.best.value if best and best.best else None,
+                "best_trial": best.number if best else None,
+            }
+        )
+    emit(rows, output_format, title="Studies")
+
+
+def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
+    """List every trial of a study: state, value of its best epoch, parameters."""
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home_of(home), study)
+    records = found.records()
+    if output_format is Format.table:
+        emit(
+            [trial_row(record, found.objective.metric) for record in records],
+            output_format,
+            title=f"Trials of {study}",
+        )
+    else:
+        emit([record.summary() for record in records], output_format)
+
+
+def trial_row(record: TrialRecord, metric: str) -> dict[str, Any]:
+    """A trial as one line of a table: the knobs that people compare first."""
+    flat = record.flat
+    recipe = (
+        "data",
+        "dataset",
+        "validation",
+        "split_seed",
+        "normalization",
+        "model",
+        "architecture",
+        "loss",
+        "seed",
+    )
+    first = ("optimizer", "learning_rate", "batch_size", "schedule")
+    others = _searched(record) - set(first)
+    return {
+        "trial": record.number,
+        "state": record.state,
+        "outcome": record.outcome.label if record.outcome else "",
+        metric: record.best.value if record.best else None,
+        "epoch": record.best.epoch if record.best else None,
+        "seconds": round(record.seconds, 1) if record.seconds is not None else None,
+        **{name: flat.get(name) for name in first},
+        "others": {name: flat[name] for name in flat if name in others and name not in recipe},
+        "note": record.detail or ("Keras defaults" if record.baseline else ""),
+    }
+
+
+def _searched(record: TrialRecord) -> set[str]:
+    """The plain names of what was sampled for a trial."""
+    return {name.rpartition(".")[2].removeprefix("one_minus_") for name in record.params}
+
+
+def show(
+    study: StudyArgument,
+    trial: TrialOption = None,
+    home: HomeOption = None,
+    output_format: FormatOption = Format.table,
+) -> None:
+    """Show a study, or one trial with its learning curve (--trial N)."""
+    from hpsearch.search.records import best_trial, counts
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home_of(home), study)
+    if trial is None:
+        records = found.records()
+        best = best_trial(records, found.objective)
+        data = {
+            "study": found.name,
+            "description": found.description,
+            "objective": found.objective.model_dump(mode="json"),
+            "trials": counts(records),
+            "epochs": sum(len(record.rows) for record in records),
+            "training_seconds": round(sum(record.seconds or 0.0 for record in records), 1),
+            "best": best.summary() if best else None,
+        }
+        emit(data, output_format, title=f"Study {study}")
+        return
+    record = found.record(trial)
+    curve = [row.plain() for row in record.rows]
+    about = {
+        **record.summary(),
+        "outcome": record.outcome.label if record.outcome else None,
+        "reason": record.detail or (record.outcome.value if record.outcome else ""),
+        "keras_defaults": record.baseline,
+    }
+    if output_format is Format.table:
+        emit(about, output_format, title=f"Trial {trial} of {study}")
+        emit(curve, output_format, title="Epochs")
+    elif output_format is Format.csv:
+        emit(curve, output_format)
+    else:
+        emit({"study": study, **about, "epochs": curve}, output_format)
+
+
+def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
+    """Print the best trial of a study: value, epoch, configuration."""
+    from hpsearch.cli.run import best_summary
+    from hpsearch.search.records import best_trial
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home_of(home), study)
+    record = best_trial(found.records(), found.objective)
+    if record is None:
+        say(f"study '{study}' has no good trial yet; see `hpsearch trials {study}`")
+        raise typer.Exit(EXIT_NO_GOOD_TRIAL)
+    emit(best_summary(study, record), output_format, title=f"Best of {study}")

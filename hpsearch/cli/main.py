@@ -1,0 +1,97 @@
+"""`hpsearch`: the commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from hpsearch.cli import data, inspect, outcome, run, ui
+from hpsearch.cli.output import say
+from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError
+
+app = typer.Typer(
+    help="Which optimizer, which learning rate, which schedule for this Keras model? Run a study and see.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run.run)
+app.command()(run.validate)
+app.command()(inspect.studies)
+app.command()(inspect.trials)
+app.command()(inspect.show)
+app.command()(inspect.best)
+app.command()(outcome.export)
+app.command()(outcome.train)
+app.command()(ui.ui)
+app.add_typer(data.app, name="data")
+app.command()(run.schema)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"hpsearch {version('hpsearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Which optimizer, which learning rate, which schedule for this Keras model? Run a study and see."""
+
+
+def main() -> None:
+    """Run a command; exit with its code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except HpsearchError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return EXIT_BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        say("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        log = _keep_traceback()
+        say(f"internal error: {type(error).__name__}: {error}; the traceback is in {log}")
+        return EXIT_INTERNAL
+
+
+def _keep_traceback() -> Path:
+    """Write the traceback to the home folder's logs, or to the temporary folder where that fails."""
+    name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    home = Path(os.environ.get("HPSEARCH_HOME") or "mlruns")
+    for folder in (home / "logs", Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(traceback.format_exc(), encoding="utf-8")
+        except OSError:
+            continue
+        return folder / name
+    return Path(name)

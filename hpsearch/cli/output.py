@@ -1,0 +1,114 @@
+"""Printing: results to stdout in the format asked for, everything else to stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+
+class Format(str, Enum):
+    """How results are printed: tables for people, the rest for programs."""
+
+    table = "table"
+    json = "json"
+    yaml = "yaml"
+    csv = "csv"
+
+
+Data = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+def say(text: str) -> None:
+    """A line for a person, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def emit(data: Data, fmt: Format, *, title: str | None = None) -> None:
+    """Print a result on stdout: a mapping, or a list of mappings with the same keys."""
+    plain = portable(data)
+    if fmt is Format.json:
+        print(json.dumps(plain, indent=2, ensure_ascii=False))
+    elif fmt is Format.yaml:
+        import yaml
+
+        print(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), end="")
+    elif fmt is Format.csv:
+        _emit_csv(plain)
+    else:
+        _emit_table(plain, title)
+
+
+def portable(value: Any) -> Any:
+    """Plain data that every JSON reader takes: NaN and infinities become null."""
+    if isinstance(value, Mapping):
+        return {str(key): portable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value as a table shows it: five significant digits, nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(shown, value)) + "]"
+    return str(value)
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"params": {"optimizer": "adam"}}` as `{"params.optimizer": "adam"}`: CSV has no depth."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return flat
+
+
+def _emit_csv(data: Any) -> None:
+    rows = [_flat(row) for row in (data if isinstance(data, list) else [data])]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _emit_table(data: Any, title: str | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    # A pipe has no width of its own; wide tables must not be cut there.
+    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+    table = Table(title=title, title_justify="left", title_style="bold")
+    if isinstance(data, list):
+        if not data:
+            console.print(f"{title or 'result'}: none yet")
+            return
+        columns = list(dict.fromkeys(key for row in data for key in row))
+        for column in columns:
+            numeric = all(isinstance(row.get(column), int | float | None) for row in data)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in data:
+            table.add_row(*(shown(row.get(column)) for column in columns))
+    else:
+        table.show_header = False
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for key, value in _flat(data).items():
+            table.add_row(key, shown(value))
+    console.print(table)

@@ -1,0 +1,159 @@
+"""`hpsearch run`, `validate` and `schema`: study files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyFileArgument, home_of
+from hpsearch.cli.output import Format, emit, say
+from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
+
+if TYPE_CHECKING:
+    from hpsearch.config.study import StudySpec
+    from hpsearch.search.home import Home
+    from hpsearch.search.listeners import Listener, StudyEnded
+
+
+def run(
+    file: StudyFileArgument,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Total trials of the study, earlier runs included.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Trials at once (default: one per core).")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", help="Start no new trial after this long: 90s, 20m, 2h.")
+    ] = None,
+    overrides: SetOption = None,
+    home: HomeOption = None,
+    output_format: FormatOption = Format.table,
+) -> None:
+    """Run a study: train what is missing to its total number of trials.
+
+    A study that exists is continued. Ctrl-C once stops cleanly; the same command goes on later. Ends with
+    the best configuration. Exit codes: 0 done, 2 bad input, 3 no good trial, 130 interrupted.
+    """
+    from hpsearch.config.study import load_study
+    from hpsearch.config.yaml_text import dump
+    from hpsearch.executors.local import default_workers
+    from hpsearch.search.run import Request, run_study
+
+    changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout else [])]
+    spec = load_study(file, changes)
+    where = home_of(home)
+    total = trials or spec.search.trials
+    request = Request(spec, dump(spec.document.data), total, workers or default_workers())
+    if spec.file.finalists:
+        say("note: this version reads `finalists` and does not train them again yet")
+    ended = run_study(request, where, lambda: _listeners(where), say)
+    _tell(spec, where, ended, total, output_format)
+    raise typer.Exit(_exit_code(ended))
+
+
+def _listeners(home: Home) -> Sequence[Listener]:
+    from hpsearch.export.yaml_file import best_yaml
+    from hpsearch.tracking.mlflow_listener import MlflowListener
+    from hpsearch.tracking.terminal import make_terminal
+
+    # The terminal comes first: what a person sees does not wait for a database.
+    return [
+        make_terminal(),
+        MlflowListener(
+            home,
+            render_best=lambda spec, record: best_yaml(spec.name, spec.objective, record),
+            report=say,
+        ),
+    ]
+
+
+def _exit_code(ended: StudyEnded) -> int:
+    if ended.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_DONE if ended.best else EXIT_NO_GOOD_TRIAL
+
+
+def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_format: Format) -> None:
+    from hpsearch.search.records import counts
+
+    tally = counts(list(ended.records))
+    done = sum(tally.values())
+    if output_format is not Format.table:
+        best = best_summary(spec.name, ended.best) if ended.best else None
+        summary = {"study": spec.name, "trials": tally, "best": best}
+        emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs}, output_format)
+    named = ", ".join(f"{count} {state}" for state, count in tally.items())
+    option = f" --home {home.root}" if str(home.root) != "mlruns" else ""
+    if ended.interrupted:
+        say(f"study '{spec.name}' was interrupted: {done} of {total} trials ({named}); the same command goes on")
+    elif done < total:
+        say(f"study '{spec.name}' stopped at its timeout: {done} of {total} trials ({named})")
+    else:
+        say(f"study '{spec.name}' is complete: {done} of {total} trials ({named})")
+    if ended.best is None:
+        if not ended.interrupted:
+            say(f"no trial ended well; see `hpsearch trials {spec.name}{option}`")
+        return
+    if output_format is Format.table:
+        _best_tables(spec, ended)
+    say(f"compare the runs:   hpsearch ui {spec.name}{option}")
+    say(f"take the best away: hpsearch export {spec.name} -o best.yaml{option}")
+
+
+def _best_tables(spec: StudySpec, ended: StudyEnded) -> None:
+    from hpsearch.cli.inspect import trial_row
+
+    metric = spec.objective.metric
+    good = [record for record in ended.records if record.good and record.best]
+    sign = -1 if spec.objective.direction == "maximize" else 1
+    good.sort(key=lambda record: sign * (record.best.value if record.best else 0.0))
+    emit([trial_row(r, spec.objective.metric) for r in good[:5]], Format.table, title="Best trials")
+    if ended.best and ended.best.best:
+        best = ended.best.best
+        title = f"Best configuration: trial {ended.best.number}, {metric} {best.value:.4f} at epoch {best.epoch}"
+        emit(ended.best.flat, Format.table, title=title)
+
+
+def best_summary(study: str, record: Any) -> dict[str, Any]:
+    """The interface of `hpsearch best -f json`."""
+    return {
+        "study": study,
+        "trial": record.number,
+        "value": record.best.value,
+        "epoch": record.best.epoch,
+        "config": dict(record.config),
+    }
+
+
+def validate(file: StudyFileArgument, overrides: SetOption = None, output_format: FormatOption = Format.table) -> None:
+    """Check a study file as a whole, without training or fetching anything; print its parameters."""
+    from hpsearch.config.space import Options
+    from hpsearch.config.study import load_study
+
+    spec = load_study(file, overrides or [])
+    rows = [
+        {
+            "parameter": node.name,
+            "distribution": {"choice": list(node.labels)} if isinstance(node, Options) else node.distribution.plain(),
+        }
+        for node in spec.parameters
+    ]
+    if output_format is Format.table:
+        table = [{**row, "distribution": json.dumps(row["distribution"])} for row in rows]
+        emit(table, Format.table, title=f"{spec.name}: {len(rows)} parameters")
+    else:
+        emit({"study": spec.name, "valid": True, "parameters": rows}, output_format)
+    say(f"{file}: valid")
+
+
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors."""
+    from hpsearch.config.schema import study_schema
+
+    json.dump(study_schema(), sys.stdout, indent=2)
+    print()

@@ -1,0 +1,136 @@
+"""The top level of a study file: objective, search, enqueue, finalists. `trial:` is checked on its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from hpsearch.config.trial import Frozen
+
+METRICS: dict[str, Literal["maximize", "minimize"]] = {
+    "val_accuracy": "maximize",
+    "val_loss": "minimize",
+    "accuracy": "maximize",
+    "loss": "minimize",
+}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Objective(Frozen):
+    """What a trial reports: this metric at its best epoch."""
+
+    metric: Literal[tuple(METRICS)] = "val_accuracy"  # type: ignore[valid-type]
+    direction: Literal["maximize", "minimize"] = Field("maximize", description="left out: the metric's own")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_direction(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and "direction" not in value:
+            return {**value, "direction": METRICS.get(str(value.get("metric", "val_accuracy")), "maximize")}
+        return value
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Objective:
+        own = METRICS[self.metric]
+        if self.direction != own:
+            raise ValueError(f"`direction` of {self.metric} must be {own}, but got {self.direction}")
+        return self
+
+    def better(self, value: float, than: float | None, min_delta: float = 0.0) -> bool:
+        """Whether `value` improves on `than` by more than `min_delta`; anything improves on None."""
+        if than is None:
+            return True
+        return value > than + min_delta if self.direction == "maximize" else value < than - min_delta
+
+
+class Tpe(Frozen):
+    """Tree-structured Parzen estimator (Bergstra et al. 2011, NeurIPS)."""
+
+    name: Literal["tpe"] = "tpe"
+    startup_trials: int = Field(10, ge=0, description="trials drawn at random before the model is used")
+
+
+class RandomSearch(Frozen):
+    """Every trial drawn independently (Bergstra and Bengio 2012, JMLR 13)."""
+
+    name: Literal["random"] = "random"
+
+
+class Asha(Frozen):
+    """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934)."""
+
+    name: Literal["asha"] = "asha"
+    min_resource: int = Field(2, ge=1, description="epochs that every trial may train")
+    reduction_factor: int = Field(3, ge=2, description="one of this many goes on at each rung")
+
+
+class Median(Frozen):
+    """Stops a trial that is worse than the median of the earlier ones at the same epoch."""
+
+    name: Literal["median"] = "median"
+    startup_trials: int = Field(5, ge=0, description="trials that finish before any is pruned")
+    warmup_epochs: int = Field(2, ge=0, description="epochs that every trial may train")
+
+
+class NoPruner(Frozen):
+    """Every trial trains to its end."""
+
+    name: Literal["none"] = "none"
+
+
+def _bare_name(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _seconds(value: Any) -> Any:
+    """`90`, `90s`, `20m` or `2h` as seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)", value) if isinstance(value, str) else None
+    if match:
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    if isinstance(value, str):
+        raise ValueError(f"`timeout` must be seconds or a duration such as 90s, 20m or 2h, but got {value!r}")
+    return value
+
+
+class SearchConfig(Frozen):
+    """How the space is searched, and how long."""
+
+    sampler: Annotated[Tpe | RandomSearch, Field(discriminator="name"), BeforeValidator(_bare_name)] = Tpe()
+    pruner: Annotated[Asha | Median | NoPruner, Field(discriminator="name"), BeforeValidator(_bare_name)] = Asha()
+    trials: int = Field(40, ge=1, le=1_000_000, description="the study's total, earlier runs included")
+    timeout: Annotated[float, BeforeValidator(_seconds), Field(gt=0)] | None = Field(
+        None, description="no new trial starts after this long: 90s, 20m, 2h or seconds"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="of the sampler; trial N trains with seed + N")
+    baselines: bool = Field(True, description="try each optimizer's Keras defaults first, never pruned")
+
+
+class Finalists(Frozen):
+    """How many of the best trials are to be trained again, with how many new seeds."""
+
+    top: int = Field(3, ge=1)
+    seeds: int = Field(5, ge=2)
+
+
+def _study_name(value: Any) -> Any:
+    if isinstance(value, str) and not NAME.fullmatch(value):
+        raise ValueError(
+            f"`name` must be 1 to 64 letters, digits, dots, dashes or underscores and begin with a letter "
+            f"or digit, but got {value!r}"
+        )
+    return value
+
+
+class StudyFile(Frozen):
+    """The top level of a study file; `trial` is checked on its own, since it may hold distributions."""
+
+    name: Annotated[str, BeforeValidator(_study_name)]
+    description: str = ""
+    objective: Objective = Objective()
+    trial: dict[str, Any] = Field(default_factory=dict)
+    search: SearchConfig = SearchConfig()
+    enqueue: list[dict[str, Any]] = Field(default_factory=list)
+    finalists: Finalists | None = None

@@ -1,0 +1,115 @@
+"""What pydantic found, in the words of this project: one line each, where, which rule, which value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from hpsearch.config.trial import SELECTIONS
+from hpsearch.config.yaml_text import Document, KeyPath
+from hpsearch.errors import StudyFileError, unknown_name
+
+# (path below the validated value, what is wrong).
+Finding = tuple[KeyPath, str]
+# The keys that pydantic takes at a location, which names the chosen rows along the way.
+KnownKeys = Callable[[KeyPath], Iterable[str]]
+
+_BOUNDS = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
+_TYPES = {
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a word or text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "finite_number": "a finite number",
+    "none_required": "null",
+}
+
+# The sections whose form depends on a name in them.
+_TAGGED: tuple[KeyPath, ...] = (
+    *((section,) for section, (_, rows) in SELECTIONS.items() if len(rows) > 1),
+    ("search", "sampler"),
+    ("search", "pruner"),
+)
+
+
+def findings(error: ValidationError, known_keys: KnownKeys) -> list[Finding]:
+    """Each error of a pydantic validation as a path and a sentence."""
+    return [_finding(detail, known_keys) for detail in error.errors(include_url=False)]
+
+
+def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
+    path = _without_tags(detail["loc"])
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return path, unknown_name("key", path[-1], known_keys(detail["loc"][:-1]))
+    if kind == "union_tag_invalid":
+        key = str(context["discriminator"]).strip("'")
+        known = [name.strip().strip("'") for name in str(context["expected_tags"]).split(",")]
+        return (*path, key), unknown_name(str(path[-1]), context["tag"], known)
+    if kind == "union_tag_not_found":
+        key = str(context["discriminator"]).strip("'")
+        if isinstance(value, Mapping):
+            return path, f"the key '{key}' is missing"
+        return path, f"must be a name or a mapping with the key '{key}', but got {_shown(value)}"
+    if kind == "missing":
+        return path[:-1], f"the key '{path[-1]}' is missing"
+    if kind == "literal_error":
+        names = re.findall(r"'([^']*)'", str(context["expected"]))
+        if isinstance(value, str) and names:
+            return path, unknown_name(str(path[-1]), value, names)
+        return path, f"must be {context['expected']}, but got {_shown(value)}"
+    if kind in _BOUNDS:
+        limit = next(iter(context.values()))
+        return path, f"must be {_BOUNDS[kind]} {limit:g}, but got {_shown(value)}"
+    if kind == "value_error":
+        sentence = str(context["error"])
+        named = re.search(r"`(\w+)`", sentence)
+        if named and isinstance(value, Mapping) and named[1] in value:
+            path = (*path, named[1])
+        return path, sentence
+    wanted = _TYPES.get(kind)
+    sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
+    return path, f"{sentence}, but got {_shown(value)}"
+
+
+def _without_tags(loc: tuple[int | str, ...]) -> KeyPath:
+    """pydantic names the chosen row between a section and its knob; the file does not."""
+    for section in _TAGGED:
+        if loc[: len(section)] == section and len(loc) > len(section):
+            return (*section, *loc[len(section) + 1 :])
+    return loc
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def dotted(path: KeyPath) -> str:
+    """`trial.optimizer.choice[0].learning_rate`."""
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
+    return text
+
+
+def refuse(document: Document, found: Iterable[Finding]) -> StudyFileError:
+    """The error that tells all of it: `file:line: key.path: sentence`."""
+    lines = []
+    for path, sentence in found:
+        where = ": ".join(part for part in (document.place(path), dotted(path)) if part)
+        lines.append(f"{where}: {sentence}")
+    return StudyFileError(lines)

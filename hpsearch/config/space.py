@@ -1,0 +1,231 @@
+"""The search space: a `trial:` tree in which any value may be a distribution.
+
+    parse     plain data -> Node          distributions recognized, ranges checked
+    fill      Node -> Node                knobs left out take the catalogue's recommended range
+    name      Node -> Node                each distribution gets its parameter name
+    concrete  Node + pick -> plain data   what one trial trains (TrialConfig validates it)
+
+A choice may hold whole sub-trees, which makes the space conditional: only the distributions on the
+chosen path are ever asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from hpsearch.catalogue.distributions import Choice, OneMinus, Range
+from hpsearch.config.trial import SELECTIONS
+from hpsearch.config.yaml_text import KeyPath
+
+BATCH_SIZES = (32, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A value that does not vary. `where` is the key path in the file, here and below."""
+
+    value: Any
+    where: KeyPath = ()
+
+
+@dataclass(frozen=True)
+class Ranged:
+    """A number to be sampled."""
+
+    distribution: Range
+    where: KeyPath = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """One of several sub-trees to be sampled; `labels` tell them apart and are what Optuna stores."""
+
+    options: tuple[Node, ...]
+    where: KeyPath = ()
+    name: str = ""
+    labels: tuple[str | int | float | bool | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A mapping of sub-trees."""
+
+    items: Mapping[str, Node]
+    where: KeyPath = ()
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A list of sub-trees."""
+
+    items: tuple[Node, ...]
+    where: KeyPath = ()
+
+
+Node = Fixed | Ranged | Options | Branch | Sequence
+
+
+def fill(tree: Branch) -> Branch:
+    """Add what the file leaves out: whole sections, and the knobs of each chosen row."""
+    items = dict(tree.items)
+    for section in ("optimizer", "schedule"):
+        every = Options(tuple(Fixed(name) for name in SELECTIONS[section][1]), (*tree.where, section))
+        items[section] = _fill_selection(items.get(section, every), section)
+    items.setdefault("batch_size", Options(tuple(Fixed(size) for size in BATCH_SIZES), (*tree.where, "batch_size")))
+    return replace(tree, items=items)
+
+
+def _fill_selection(node: Node, section: str) -> Node:
+    """Recommended ranges for the knobs of one `optimizer:` or `schedule:` sub-tree."""
+    key, rows = SELECTIONS[section]
+    match node:
+        case Fixed(str()):
+            return _fill_selection(Branch({key: node}, node.where), section)
+        case Options():
+            return replace(node, options=tuple(_fill_selection(option, section) for option in node.options))
+        case Branch(items) if isinstance(items.get(key), Options):
+            # `{name: {choice: [sgd, adam]}, ...}`: the same tree once for each name.
+            names: Any = items[key]
+            each = tuple(replace(node, items={**items, key: name}) for name in names.options)
+            return _fill_selection(Options(each, names.where), section)
+        case Branch(items):
+            name = items.get(key)
+            row = rows.get(name.value) if isinstance(name, Fixed) and isinstance(name.value, str) else None
+            if row is None:
+                return node
+            missing = {
+                knob: from_distribution(distribution, (*node.where, knob))
+                for knob, distribution in row.recommended().items()
+                if knob not in items
+            }
+            return replace(node, items={**items, **missing})
+    return node
+
+
+def from_distribution(distribution: Range | Choice, where: KeyPath) -> Node:
+    if isinstance(distribution, Choice):
+        return Options(tuple(Fixed(option, where) for option in distribution.options), where)
+    return Ranged(distribution, where)
+
+
+def name_parameters(node: Node, name: str = "") -> Node:
+    """Give each distribution its parameter name: the path to it, choices by their label.
+
+    `optimizer.sgd.momentum` is another parameter than `optimizer.rmsprop.momentum`, because Optuna
+    keeps one distribution for a name. What is drawn for `one_minus` is 1 - momentum, and is called so.
+    """
+
+    def below(key: object) -> str:
+        return f"{name}.{key}" if name else str(key)
+
+    match node:
+        case Ranged(OneMinus()):
+            above, _, last = name.rpartition(".")
+            return replace(node, name=f"{above}.one_minus_{last}" if above else f"one_minus_{last}")
+        case Ranged():
+            return replace(node, name=name)
+        case Branch(items):
+            return replace(node, items={key: name_parameters(item, below(key)) for key, item in items.items()})
+        case Sequence(items):
+            return replace(node, items=tuple(name_parameters(item, below(i)) for i, item in enumerate(items)))
+        case Options(options):
+            labels = _labels(options)
+            named = tuple(name_parameters(o, below(label)) for o, label in zip(options, labels, strict=True))
+            return replace(node, name=name, options=named, labels=labels)
+    return node
+
+
+def _labels(options: tuple[Node, ...]) -> tuple[str | int | float | bool | None, ...]:
+    """Plain values label themselves when all are plain; sub-trees go by their row's name."""
+    values: list[Any] = [option.value if isinstance(option, Fixed) else option for option in options]
+    plain_values = all(value is None or isinstance(value, bool | int | float | str) for value in values)
+    # Optuna finds a value by ==, and 1 == True == 1.0: such twins are told apart by their texts.
+    if plain_values and len({value for value in values}) == len(values):  # noqa: C416
+        return tuple(values)
+    texts: list[str | int | float | bool | None] = []
+    for option in options:
+        text = _label(option)
+        twins = sum(1 for earlier in texts if str(earlier).split("#")[0] == text)
+        texts.append(f"{text}#{twins + 1}" if twins else text)
+    return tuple(texts)
+
+
+def _label(node: Node) -> str:
+    if isinstance(node, Branch):
+        for key in ("name", "architecture"):
+            name = node.items.get(key)
+            if isinstance(name, Fixed):
+                return str(name.value)
+    if isinstance(node, Fixed) and isinstance(node.value, str):
+        return node.value
+    text = json.dumps(plain(node), separators=(",", ":"))
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class Pick(NamedTuple):
+    """How values are drawn: a number from a range, the index of a choice's option."""
+
+    number: Callable[[Ranged], int | float]
+    option: Callable[[Options], int]
+
+
+def concrete(node: Node, pick: Pick) -> Any:
+    """The tree with every distribution replaced by what `pick` draws; plain data."""
+    match node:
+        case Fixed(value):
+            return value
+        case Ranged():
+            return pick.number(node)
+        case Options(options):
+            return concrete(options[pick.option(node)], pick)
+        case Branch(items):
+            return {key: concrete(item, pick) for key, item in items.items()}
+        case Sequence(items):
+            return [concrete(item, pick) for item in items]
+
+
+def origin(node: Node, path: KeyPath, pick: Pick) -> KeyPath:
+    """Where in the file the value at `path` of `concrete(node, pick)` was written."""
+    if isinstance(node, Options):
+        return origin(node.options[pick.option(node)], path, pick)
+    if path and isinstance(node, Branch) and path[0] in node.items:
+        return origin(node.items[str(path[0])], path[1:], pick)
+    if path and isinstance(node, Sequence) and isinstance(path[0], int) and path[0] < len(node.items):
+        return origin(node.items[path[0]], path[1:], pick)
+    return (*node.where, *path)
+
+
+def distributions(node: Node) -> Iterator[Ranged | Options]:
+    """Every distribution of the tree, outer ones first."""
+    match node:
+        case Ranged():
+            yield node
+        case Options(options):
+            yield node
+            for option in options:
+                yield from distributions(option)
+        case Branch(items):
+            for item in items.values():
+                yield from distributions(item)
+        case Sequence(items):
+            for item in items:
+                yield from distributions(item)
+
+
+def plain(node: Node) -> Any:
+    """The tree as a study file writes it: what is stored with a study and compared when it is continued."""
+    match node:
+        case Fixed(value):
+            return value
+        case Ranged(distribution):
+            return distribution.plain()
+        case Options(options):
+            return {"choice": [plain(option) for option in options]}
+        case Branch(items):
+            return {key: plain(item) for key, item in items.items()}
+        case Sequence(items):
+            return [plain(item) for item in items]

@@ -1,0 +1,176 @@
+"""StudySpec: a whole study file, checked before anything trains."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from hpsearch.config import problems as wording
+from hpsearch.config.checking import FIRST, check_space, corners, known_keys
+from hpsearch.config.file import Asha, Objective, SearchConfig, StudyFile
+from hpsearch.config.matching import match
+from hpsearch.config.overrides import apply_overrides
+from hpsearch.config.parsing import Problems, parse
+from hpsearch.config.space import (
+    Branch,
+    Options,
+    Ranged,
+    concrete,
+    distributions,
+    fill,
+    name_parameters,
+    plain,
+)
+from hpsearch.config.trial import TrialConfig
+from hpsearch.config.yaml_text import Document, load_document
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """A checked study.
+
+    Attributes:
+        file: the top level as written.
+        space: the `trial:` tree, filled from the catalogue, with named parameters.
+        enqueue: configurations to be tried first, as written; each fits the space.
+        document: where the study came from.
+    """
+
+    file: StudyFile
+    space: Branch
+    enqueue: tuple[Mapping[str, Any], ...]
+    document: Document
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    @property
+    def objective(self) -> Objective:
+        return self.file.objective
+
+    @property
+    def search(self) -> SearchConfig:
+        return self.file.search
+
+    @cached_property
+    def parameters(self) -> tuple[Ranged | Options, ...]:
+        return tuple(distributions(self.space))
+
+    def datasets(self) -> list[str]:
+        """The datasets that any trial of the study may need."""
+        return sorted({TrialConfig.model_validate(config).data.dataset for config in corners(self.space)})
+
+    def identity(self) -> dict[str, Any]:
+        """What must stay the same when a study is continued: everything but budget, text and finalists."""
+        search = self.search.model_dump(mode="json", exclude={"trials", "timeout"})
+        return {
+            "objective": self.objective.model_dump(mode="json"),
+            "trial": plain(self.space),
+            "search": search,
+            "enqueue": [dict(item) for item in self.enqueue],
+        }
+
+
+def load_study(path: Path, overrides: Iterable[str] = ()) -> StudySpec:
+    """Read and check a study file.
+
+    Args:
+        path: the YAML file.
+        overrides: `key.path=value` each, the value in YAML.
+
+    Raises:
+        StudyFileError: with one line for everything that is wrong.
+    """
+    document = apply_overrides(load_document(path), overrides)
+    if not isinstance(document.data, dict):
+        raise wording.refuse(document, [((), "a study file must be a mapping with the key 'trial'")])
+    data = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem), **document.data}
+    file, found = _top_level(data)
+    problems = Problems()
+    space = _space(data.get("trial", {}), problems)
+    found += problems.found
+    if space is not None:
+        found += _beside(problems.found, check_space(space))
+    if file is None or space is None or found:
+        raise wording.refuse(document, _distinct(found))
+    spec = StudySpec(file, space, tuple(file.enqueue), document)
+    if found := _distinct([*_impossible(spec), *_unfit_enqueued(spec)]):
+        raise wording.refuse(document, found)
+    return spec
+
+
+def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objective, TrialConfig]:
+    """Read one concrete configuration, as `hpsearch export` writes it: (name, objective, configuration).
+
+    Raises:
+        StudyFileError: what is wrong, or which key holds a distribution.
+    """
+    document = apply_overrides(load_document(path), overrides)
+    if not isinstance(document.data, dict) or "trial" not in document.data:
+        raise wording.refuse(document, [((), "a configuration must be a mapping with the key 'trial'")])
+    data = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem), **document.data}
+    file, found = _top_level(data)
+    problems = Problems()
+    tree = parse(data["trial"], ("trial",), problems)
+    found += problems.found
+    found += [
+        (
+            node.where,
+            "a distribution; `hpsearch train` takes one configuration, as `hpsearch export` writes it",
+        )
+        for node in distributions(tree)
+    ]
+    if not found and isinstance(tree, Branch):
+        found += check_space(tree)
+    if file is None or found:
+        raise wording.refuse(document, _distinct(found))
+    return file.name, file.objective, TrialConfig.model_validate(concrete(tree, FIRST))
+
+
+def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Finding]]:
+    try:
+        return StudyFile.model_validate(data), []
+    except ValidationError as error:
+        return None, wording.findings(error, lambda path: known_keys(StudyFile, path))
+
+
+def _space(value: Any, problems: Problems) -> Branch | None:
+    tree = parse(value, ("trial",), problems)
+    if not isinstance(tree, Branch):
+        return None
+    return cast(Branch, name_parameters(fill(tree)))
+
+
+def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
+    """Combinations of sections that cannot work together."""
+    pruner = spec.search.pruner
+    if isinstance(pruner, Asha):
+        longest = max(TrialConfig.model_validate(config).training.max_epochs for config in corners(spec.space))
+        if pruner.min_resource > longest:
+            yield (
+                ("search", "pruner"),
+                f"`min_resource` <= max_epochs must hold, but got (min_resource={pruner.min_resource}, "
+                f"max_epochs={longest})",
+            )
+
+
+def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:
+    for index, config in enumerate(spec.enqueue):
+        result = match(spec.space, config)
+        yield from (((("enqueue", index, *path)), sentence) for path, sentence in result.problems)
+
+
+def _beside(told: list[wording.Finding], found: list[wording.Finding]) -> list[wording.Finding]:
+    """What is found at places other than those already told: a broken range is one problem, not two."""
+    return [(path, sentence) for path, sentence in found if not any(t[: len(path)] == path for t, _ in told)]
+
+
+def _distinct(found: Iterable[wording.Finding]) -> list[wording.Finding]:
+    return list(dict.fromkeys(found))

@@ -1,0 +1,199 @@
+"""TrialConfig: one concrete training, every value fixed; what workers train and `best.yaml` holds.
+
+The sections that name a catalogue row (`model`, `optimizer`, `schedule`, `loss`) are typed by that
+row's knobs, so a value is checked once, here, for study files and exported configurations alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+
+from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.catalogue.losses import LOSSES
+from hpsearch.catalogue.models import MODELS
+from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.catalogue.rows import Entry, Knob
+from hpsearch.catalogue.schedules import SCHEDULES
+
+# For each section that selects a catalogue row: the key that holds the row's name, and the rows.
+SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
+    "model": ("architecture", MODELS),
+    "optimizer": ("name", OPTIMIZERS),
+    "schedule": ("name", SCHEDULES),
+    "loss": ("name", LOSSES),
+}
+
+
+class Frozen(BaseModel):
+    """No unknown keys, no silent conversions, no changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Selected(Frozen):
+    """A catalogue row by name, with its knobs."""
+
+    def selected(self) -> str:
+        """The row's name."""
+        return str(next(iter(self.model_dump().values())))
+
+    def knobs(self) -> dict[str, Any]:
+        """Every knob by its Keras name."""
+        return dict(list(self.model_dump().items())[1:])
+
+
+def _field(knob: Knob) -> tuple[Any, Any]:
+    """A knob as pydantic takes it; bounds of a tuple hold for each element."""
+    bounds = {rule: limit for rule in ("gt", "ge", "lt", "le") if (limit := getattr(knob, rule)) is not None}
+    if get_origin(knob.type) is tuple:
+        element = Annotated[knob.type.__args__[0], Field(**bounds)]
+        kind: Any = Annotated[tuple[element, ...], Field(strict=False)]  # type: ignore[valid-type]
+        return kind, Field(knob.default, description=knob.doc)
+    return knob.type, Field(knob.default, description=knob.doc, **bounds)
+
+
+def _row_model(section: str, key: str, entry: Entry) -> type[Selected]:
+    def check(self: Selected) -> Selected:
+        if entry.check and (problem := entry.check(self.knobs())):
+            raise ValueError(problem)
+        return self
+
+    fields: Any = {key: (Literal[entry.name], Field(description=entry.summary))}
+    fields |= {knob.name: _field(knob) for knob in entry.knobs}
+    validators: Any = {"check": model_validator(mode="after")(check)}
+    return create_model(
+        f"{section}_{entry.name}", __base__=Selected, __doc__=entry.summary, __validators__=validators, **fields
+    )
+
+
+def _any_row(section: str) -> Any:
+    """The union of a catalogue's rows, told apart by name; a bare name is short for `{name: it}`."""
+    key, rows = SELECTIONS[section]
+    union: Any = None
+    for entry in rows.values():
+        model = _row_model(section, key, entry)
+        union = model if union is None else union | model
+    kind = Annotated[union, Field(discriminator=key)] if len(rows) > 1 else union
+    return Annotated[kind, BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)]
+
+
+if TYPE_CHECKING:
+    AnyModel = Selected
+    AnyOptimizer = Selected
+    AnySchedule = Selected
+    AnyLoss = Selected
+else:
+    AnyModel, AnyOptimizer, AnySchedule, AnyLoss = map(_any_row, SELECTIONS)
+
+
+class DataConfig(Frozen):
+    """Which examples, how they are split and normalized."""
+
+    dataset: Literal[tuple(DATASETS)] = "fashion_mnist"  # type: ignore[valid-type]
+    validation: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="examples held out of the training set, stratified by class; left out: a twelfth"
+    )
+    split_seed: int = Field(0, ge=0, lt=2**32, description="draws the held-out examples; the same for all trials")
+    normalization: Literal["rescale", "standardize", "none"] = Field(
+        "rescale",
+        description="rescale: to [0, 1]; standardize: mean 0, deviation 1 by training pixels; none: [0, 255]",
+    )
+
+    @property
+    def held_out(self) -> int:
+        """Number of validation examples."""
+        return self.validation if self.validation is not None else DATASETS[self.dataset].train_examples // 12
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> DataConfig:
+        total = DATASETS[self.dataset].train_examples
+        if self.held_out >= total:
+            raise ValueError(
+                f"`validation` < the {total:,} training images of {self.dataset} must hold, but got {self.held_out:,}"
+            )
+        return self
+
+
+class EarlyStopping(Frozen):
+    """Stop when the objective has not improved for `patience` epochs."""
+
+    patience: int = Field(4, ge=1, description="epochs without improvement before training ends")
+    min_delta: float = Field(0.0, ge=0, description="an improvement must be larger than this")
+
+
+class TrainingConfig(Frozen):
+    """How long to train. The weights of the best epoch are restored at the end in every case."""
+
+    max_epochs: int = Field(20, ge=1, le=100_000, description="passes over the training data at most")
+    early_stopping: EarlyStopping | None = Field(
+        default_factory=EarlyStopping, description="null: always train for max_epochs"
+    )
+
+
+def _named(section: str, name: str) -> Any:
+    return Field(default_factory=lambda: {SELECTIONS[section][0]: name}, validate_default=True)
+
+
+class TrialConfig(Frozen):
+    """One concrete training. Left-out knobs take the Keras default."""
+
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: AnyModel = _named("model", "mlp")
+    optimizer: AnyOptimizer = _named("optimizer", "adam")
+    schedule: AnySchedule = _named("schedule", "constant")
+    loss: AnyLoss = _named("loss", "categorical_crossentropy")
+    batch_size: int = Field(32, ge=1, description="examples per update")
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="initial weights, order of examples, dropout; left out: one per trial",
+    )
+
+    @model_validator(mode="after")
+    def _batch_fits(self) -> TrialConfig:
+        images = self.training_images
+        if self.batch_size > images:
+            raise ValueError(f"`batch_size` <= the {images:,} training images must hold, but got {self.batch_size:,}")
+        return self
+
+    @property
+    def training_images(self) -> int:
+        return int(DATASETS[self.data.dataset].train_examples - self.data.held_out)
+
+    def plain(self) -> dict[str, Any]:
+        """Plain data, as YAML and JSON take it."""
+        return self.model_dump(mode="json")
+
+    def flat(self) -> dict[str, Any]:
+        """Every value under its plain name, as tables and MLflow's parameters show it.
+
+        `{"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "schedule": "cosine", ...}`.
+        A name that two sections share is prefixed with the later section's name.
+        """
+        flat: dict[str, Any] = {}
+        for section, value in self.plain().items():
+            if section in SELECTIONS:
+                key = SELECTIONS[section][0]
+                flat[section] = value[key]
+                value = {name: knob for name, knob in value.items() if name != key}  # noqa: PLW2901
+            for name, leaf in _leaves(section, value):
+                flat[name if name not in flat else f"{section}.{name}"] = leaf
+        return flat
+
+
+def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
+    """The values below a section by their plain names; a group that may be null keeps its own name."""
+    if not isinstance(value, dict):
+        return [(name, value)]
+    leaves: list[tuple[str, Any]] = []
+    for key, below in value.items():
+        if isinstance(below, dict):
+            leaves += [(f"{key}.{leaf}", item) for leaf, item in below.items()]
+        else:
+            leaves.append((key, below))
+    return leaves

@@ -1,0 +1,66 @@
+"""Errors that people are meant to read: one line that says what to do, and an exit code.
+
+The command line turns every `HpsearchError` into its message and its exit code, in one
+place (`hpsearch.cli.main`). Anything else that is raised is a bug: its traceback goes to a log file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+EXIT_DONE = 0
+EXIT_INTERNAL = 1
+EXIT_BAD_INPUT = 2
+EXIT_NO_GOOD_TRIAL = 3
+EXIT_INTERRUPTED = 130
+
+
+class HpsearchError(Exception):
+    """Something a person can put right; the message is one clear line."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class StudyFileError(HpsearchError):
+    """A study file or a configuration breaks a rule.
+
+    Args:
+        problems: one line each: where (file and key path), what rule, what value.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class UnknownNameError(HpsearchError):
+    """A name (study, dataset, trial) that does not exist; the known ones are listed."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(unknown_name(kind, name, known))
+
+
+class DataError(HpsearchError):
+    """A dataset cannot be had, or what was found is not it."""
+
+
+class EnvironmentProblem(HpsearchError):
+    """The machine does not allow it: a folder, a port, a database, a missing package."""
+
+
+class StudyBusyError(HpsearchError):
+    """Another coordinator holds the study."""
+
+
+class StudyChangedError(HpsearchError):
+    """The study exists, and the file now says something else that matters."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
+    """`unknown optimizer 'adm' (did you mean 'adam'?); available: adam, rmsprop, sgd`."""
+    names = sorted(known)
+    close = get_close_matches(str(name), names, n=1, cutoff=0.6)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    listed = ", ".join(names) if names else "none yet"
+    return f"unknown {kind} '{name}'{hint}; available: {listed}"

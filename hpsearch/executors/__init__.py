@@ -1,0 +1,6 @@
+"""Where trials run. An executor takes jobs and gives events; everything that passes is plain data.
+
+protocol   Executor, Job and the events
+local      long-lived worker processes on this machine
+worker     what runs inside a worker
+"""

@@ -1,0 +1,151 @@
+"""Long-lived worker processes on this machine, forked from one that has imported TensorFlow."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import psutil
+
+from hpsearch.errors import EnvironmentProblem
+from hpsearch.executors.protocol import Event, Job, TrialEnded
+from hpsearch.executors.worker import serve
+from hpsearch.training.quiet import WORKER_LOG
+from hpsearch.training.results import Outcome
+
+# A worker with TensorFlow, the data and a model takes about this much; measured, see README.
+WORKER_MEGABYTES = 900
+# This many workers in a row that die before their first word: the machine is at fault, not a trial.
+MAX_STILLBORN = 4
+# Imported once, before any worker is forked.
+PRELOAD = ["hpsearch.training.preload", "hpsearch.executors.worker"]
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers() -> int:
+    """One worker a core, as far as memory carries them: one thread each beats one worker on all cores."""
+    fits = int(psutil.virtual_memory().available / 2**20 / WORKER_MEGABYTES)
+    return max(1, min(cores(), fits))
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    job: Job | None = None
+    heard: bool = False
+
+
+class LocalExecutor:
+    """Worker processes on this machine; an Executor.
+
+    Args:
+        workers: how many.
+        log: file that takes what the workers print.
+        report: told in a line when a worker dies and is replaced.
+    """
+
+    def __init__(self, workers: int, log: Path, report: Callable[[str], None]) -> None:
+        os.environ[WORKER_LOG] = str(log)
+        # Without this TensorFlow takes all of a GPU's memory in the first worker.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOAD)
+        self._threads = max(1, cores() // workers)
+        self._log, self._report = log, report
+        self._stillborn = 0
+        self._workers = [self._start() for _ in range(workers)]
+
+    def free(self) -> int:
+        return sum(worker.job is None for worker in self._workers)
+
+    def submit(self, job: Job) -> None:
+        worker = next(worker for worker in self._workers if worker.job is None)
+        worker.job = job
+        try:
+            worker.connection.send(job)
+        except OSError:
+            # It died while idle; `events` notices, reports and replaces it.
+            return
+
+    def events(self, timeout: float) -> list[Event]:
+        found: list[Event] = []
+        by_handle = {handle: w for w in self._workers for handle in (w.connection, w.process.sentinel)}
+        ready = {id(by_handle[handle]): by_handle[handle] for handle in wait(list(by_handle), timeout)}  # type: ignore[index]
+        for worker in ready.values():
+            event = self._receive(worker)
+            if event is not None:
+                found.append(event)
+        return found
+
+    def go_on(self, trial: int) -> None:
+        self._answer(trial, True)
+
+    def prune(self, trial: int) -> None:
+        self._answer(trial, False)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join()
+            worker.connection.close()
+        self._workers = []
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=serve, args=(theirs, self._threads, str(self._log)), name="hpsearch-worker", daemon=True
+        )
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _answer(self, trial: int, go_on: bool) -> None:
+        worker = next(w for w in self._workers if w.job is not None and w.job.trial == trial)
+        try:
+            worker.connection.send(go_on)
+        except OSError:
+            return  # it died; `events` tells
+
+    def _receive(self, worker: _Worker) -> Event | None:
+        try:
+            # A worker that died may have sent its last words before.
+            event: Event | None = worker.connection.recv() if worker.connection.poll() else None
+        except (EOFError, OSError):
+            return self._replace(worker)
+        if event is None:
+            return None if worker.process.is_alive() else self._replace(worker)
+        worker.heard = True
+        self._stillborn = 0
+        if isinstance(event, TrialEnded):
+            worker.job = None
+        return event
+
+    def _replace(self, worker: _Worker) -> Event | None:
+        """A worker died: its trial fails, a new worker takes its place."""
+        worker.process.join()
+        worker.connection.close()
+        code = worker.process.exitcode or 0
+        reason = f"signal {-code}" if code < 0 else f"exit code {code}"
+        detail = f"the worker process ended ({reason}); its output is in {self._log}"
+        self._report(detail)
+        self._stillborn += not worker.heard
+        if self._stillborn >= MAX_STILLBORN:
+            raise EnvironmentProblem(
+                f"worker processes cannot start: {self._stillborn} in a row ended at once "
+                f"({reason}); their output is in {self._log}"
+            )
+        self._workers[self._workers.index(worker)] = self._start()
+        if worker.job is None:
+            return None
+        return TrialEnded(worker.job.trial, Outcome.FAILED, detail, "", {})

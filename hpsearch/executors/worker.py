@@ -1,0 +1,78 @@
+"""What runs inside a worker process: take a job, train it, send a row after each epoch.
+
+TensorFlow is imported once, by the process that the workers are forked from. A trial that raises
+fails alone: the worker reports it and takes the next job.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from hpsearch.executors.protocol import EpochDone, Job, TrialEnded
+from hpsearch.training.quiet import everything_to
+from hpsearch.training.results import Outcome
+
+
+def serve(connection: Connection, threads: int, log: str) -> None:
+    """Serve jobs until the coordinator closes the connection.
+
+    Args:
+        connection: Job or None (end) come in; EpochDone and TrialEnded go out; after each EpochDone
+            a bool comes in: whether to train on.
+        threads: TensorFlow's threads in this process.
+        log: file that takes what TensorFlow and user code print.
+    """
+    # Ctrl-C reaches the whole process group; the coordinator decides what becomes of the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    everything_to(Path(log))
+    _limit_threads(threads)
+    data: dict[str, Any] = {}
+    try:
+        while (job := connection.recv()) is not None:
+            connection.send(_run(job, connection, data))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        # The coordinator is gone: nobody would take the result.
+        os._exit(1)
+
+
+def _run(job: Job, connection: Connection, data: dict[str, Any]) -> TrialEnded:
+    try:
+        return _train(job, connection, data)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        detail = f"{type(error).__name__}: {lines[0]}"[:500]
+        return TrialEnded(job.trial, Outcome.FAILED, detail, traceback.format_exc(), {})
+
+
+def _train(job: Job, connection: Connection, data: dict[str, Any]) -> TrialEnded:
+    from hpsearch.config.file import Objective
+    from hpsearch.config.trial import TrialConfig
+    from hpsearch.training.trainer import Trainer, TrainingData
+
+    config = TrialConfig.model_validate(job.config)
+    key = config.data.model_dump_json()
+    if key not in data:
+        data.clear()
+        data[key] = TrainingData.load(config.data)
+    trainer = Trainer(config, Objective.model_validate(job.objective), data[key])
+    facts: Mapping[str, Any] = {"weights": int(trainer.model.count_params())}
+    for row in trainer.epochs():
+        connection.send(EpochDone(job.trial, row))
+        if not connection.recv():
+            return TrialEnded(job.trial, Outcome.PRUNED, "", "", facts)
+    return TrialEnded(job.trial, trainer.outcome, "", "", facts)
+
+
+def _limit_threads(threads: int) -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -1,0 +1,67 @@
+"""A concrete configuration trained in this process, without Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hpsearch.config.file import Objective
+from hpsearch.config.trial import TrialConfig
+from hpsearch.data.store import obtain
+from hpsearch.errors import HpsearchError
+from hpsearch.training.quiet import native_errors_to
+from hpsearch.training.results import EpochRow
+
+
+def retrain(
+    config: TrialConfig,
+    objective: Objective,
+    *,
+    test: bool,
+    log: Path,
+    report: Callable[[str], None],
+    each: Callable[[EpochRow], None],
+) -> dict[str, Any]:
+    """Train a configuration; its best epoch's weights are what is evaluated.
+
+    Args:
+        config: what to train.
+        objective: decides the best epoch.
+        test: whether to read the test images, once, at the end.
+        log: file that takes what TensorFlow's native code prints.
+        report: told about data that has to be fetched.
+        each: called with every epoch's row.
+
+    Returns:
+        metric, value and epoch of the best epoch, all of that epoch's metrics, outcome, epochs, seconds,
+        and with `test` the loss and accuracy on the test images.
+
+    Raises:
+        DataError: the dataset cannot be had.
+        HpsearchError: the training diverged before its first finite epoch.
+    """
+    obtain(config.data.dataset, report=report)
+    native_errors_to(log)
+    from hpsearch.training.trainer import Trainer, TrainingData
+
+    trainer = Trainer(config, objective, TrainingData.load(config.data))
+    rows = []
+    for row in trainer.epochs():
+        rows.append(row)
+        each(row)
+    if trainer.best is None:
+        raise HpsearchError(f"no epoch had a finite {objective.metric}: {trainer.outcome.value}")
+    result: dict[str, Any] = {
+        "metric": objective.metric,
+        "value": trainer.best.value,
+        "epoch": trainer.best.epoch,
+        **{k: v for k, v in rows[trainer.best.epoch - 1].metrics.items() if k not in ("seconds", "learning_rate")},
+        "outcome": trainer.outcome.label,
+        "epochs": len(rows),
+        "seconds": round(sum(row.metrics["seconds"] for row in rows), 3),
+    }
+    if test:
+        figures = trainer.test()
+        result |= {"test_loss": figures.loss, "test_accuracy": figures.accuracy}
+    return result

@@ -1,0 +1,9 @@
+"""A study: ask, dispatch, report, prune, tell.
+
+home         the one folder that holds the state of all studies, and who holds a study now
+storage      the Optuna database: studies created, continued, listed
+records      what a study knows of its trials, read back as frozen values
+sampling     sampler, pruner, and a configuration from an Optuna trial
+listeners    the protocol of whoever follows a study (MLflow, the terminal)
+coordinator  the one process that owns a running study
+"""

@@ -1,0 +1,236 @@
+"""The one process that owns a running study: ask Optuna, dispatch, report, prune, tell, inform.
+
+It imports no TensorFlow. It alone writes the Optuna database, and the listeners that it informs
+write the rest.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from pydantic import ValidationError
+
+from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
+from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEnded
+from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.records import BASELINE, CONFIG, DETAIL, FACTS, OUTCOME, ROW, best_trial, read_trial
+from hpsearch.search.sampling import make_pruner, make_sampler, suggest
+from hpsearch.search.storage import Study, settle
+from hpsearch.training.results import GOOD, Best, Outcome
+
+# How often clocks are updated and a stop is noticed, in seconds.
+TICK = 0.2
+
+_STATES = {
+    Outcome.COMPLETED: TrialState.COMPLETE,
+    Outcome.EARLY_STOPPED: TrialState.COMPLETE,
+    Outcome.PRUNED: TrialState.PRUNED,
+    # Optuna's samplers pass over failed trials and learn from pruned ones; a diverged trial must
+    # steer the sampler away, so it is kept as pruned, and its outcome says why.
+    Outcome.DIVERGED: TrialState.PRUNED,
+    Outcome.FAILED: TrialState.FAIL,
+}
+
+
+class Stop:
+    """Whether a person asked to stop: Ctrl-C or SIGTERM."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def on_signals(self, said: Callable[[str], None]) -> Iterator[None]:
+        """The first signal asks for a clean stop; the second one raises KeyboardInterrupt at once."""
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            if self.asked:
+                raise KeyboardInterrupt
+            self.asked = True
+            said("stopping: running trials are recorded as interrupted; press Ctrl-C again to stop at once")
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class Coordinator:
+    """Runs a study to its total number of trials.
+
+    Args:
+        study: from `open_study`; its lock is held by the caller.
+        spec: the checked study file.
+        executor: where trials run; the coordinator does not close it.
+        listeners: who is informed, in this order.
+        total: the number of trials that the study is to have, those of earlier runs included.
+        stop: asked between events.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        spec: StudySpec,
+        executor: Executor,
+        listeners: Sequence[Listener],
+        *,
+        total: int,
+        stop: Stop,
+    ) -> None:
+        self._study, self._spec, self._executor = study, spec, executor
+        self._listeners, self._total, self._stop = listeners, total, stop
+        self._running: dict[int, optuna.Trial] = {}
+        self._best: dict[int, Best] = {}
+        self._epochs = 0
+        study.optuna.pruner = make_pruner(spec.search)
+
+    def run(self, text: str, workers: int) -> StudyEnded:
+        """Train until the study has its total, its time is over, or a person stops it."""
+        began = time.monotonic()
+        left = settle(self._study)
+        started = StudyStarted(self._spec, text, self._study.records(), self._total, workers)
+        for listener in self._listeners:
+            listener.study_started(started)
+        if left:
+            self.note(f"{left} trials were left running by an earlier run; they are run again")
+        timeout = self._spec.search.timeout or math.inf
+        while not self._stop.asked:
+            while self._executor.free() and self._more(timeout - (time.monotonic() - began)):
+                self._begin()
+            if not self._running:
+                break
+            for event in self._executor.events(TICK):
+                self._handle(event)
+            for listener in self._listeners:
+                listener.idle()
+        for number in list(self._running):
+            self._interrupt(number)
+        records = self._study.records()
+        ended = StudyEnded(
+            records=records,
+            best=best_trial(records, self._study.objective),
+            interrupted=self._stop.asked,
+            seconds=time.monotonic() - began,
+            epochs=self._epochs,
+        )
+        for listener in self._listeners:
+            listener.study_ended(ended)
+        return ended
+
+    def note(self, line: str) -> None:
+        for listener in self._listeners:
+            listener.note(line)
+
+    def _more(self, seconds_left: float) -> bool:
+        states = [t.state for t in self._study.optuna.get_trials(deepcopy=False)]
+        spoken_for = sum(state != TrialState.WAITING for state in states)
+        return not self._stop.asked and seconds_left > 0 and spoken_for < self._total
+
+    def _begin(self) -> None:
+        """Ask for the next trial, fix its configuration and send it to a worker."""
+        optuna_study = self._study.optuna
+        # The number that `ask` will give: a waiting trial's own, else the next.
+        waiting = optuna_study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        number = waiting[0].number if waiting else len(optuna_study.get_trials(deepcopy=False))
+        optuna_study.sampler = make_sampler(self._spec.search, number)
+        trial = optuna_study.ask()
+        for name in [name for name in trial.user_attrs if name.startswith(ROW)]:
+            # A trial that was interrupted starts afresh; its earlier rows must not outlive that.
+            trial.set_user_attr(name, None)
+        drawn = suggest(trial, self._spec.space)
+        if drawn.get("seed") is None:
+            drawn["seed"] = self._spec.search.seed + trial.number
+        try:
+            config = TrialConfig.model_validate(drawn)
+        except ValidationError as error:
+            # Two values that are each allowed and cannot go together.
+            trial.set_user_attr(CONFIG, None)
+            first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, first, "", {}))
+            return
+        trial.set_user_attr(CONFIG, config.plain())
+        self._running[trial.number] = trial
+        self._best.pop(trial.number, None)
+        self._executor.submit(Job(trial.number, config.plain(), self._study.objective.model_dump(mode="json")))
+        started = TrialStarted(trial.number, config, bool(trial.user_attrs.get(BASELINE)))
+        for listener in self._listeners:
+            listener.trial_started(started)
+
+    def _handle(self, event: Event) -> None:
+        trial = self._running.get(event.trial)
+        if trial is None:
+            return
+        if isinstance(event, TrialEnded):
+            del self._running[event.trial]
+            self._tell(trial, event)
+            return
+        # The worker waits for this answer; everything else comes after it.
+        if self._report(trial, event) and not trial.user_attrs.get(BASELINE):
+            self._executor.prune(event.trial)
+        else:
+            self._executor.go_on(event.trial)
+        self._epochs += 1
+        for listener in self._listeners:
+            listener.epoch_done(event.trial, event.row)
+
+    def _report(self, trial: optuna.Trial, event: EpochDone) -> bool:
+        """Record the epoch; whether the trial should be pruned.
+
+        What Optuna is told is the best value so far, not the epoch's own: so a pruned trial's value is
+        its best epoch's, as everywhere else.
+        """
+        row, objective = event.row, self._study.objective
+        trial.set_user_attr(f"{ROW}{row.epoch}", row.plain())
+        value = row.metrics.get(objective.metric, math.nan)
+        best = self._best.get(event.trial)
+        if row.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
+            best = self._best[event.trial] = Best(row.epoch, value)
+        if best is None or not row.finite:
+            return False
+        trial.report(best.value, row.epoch)
+        return trial.should_prune()
+
+    def _tell(self, trial: optuna.Trial, end: TrialEnded) -> None:
+        """Record the end before anything else; then inform."""
+        best = self._best.get(end.trial)
+        outcome, detail = end.outcome, end.detail
+        if outcome in GOOD and best is None:
+            outcome, detail = Outcome.FAILED, f"no epoch had a finite {self._study.objective.metric}"
+        trial.set_user_attr(OUTCOME, outcome.name)
+        trial.set_user_attr(FACTS, dict(end.facts))
+        if detail:
+            trial.set_user_attr(DETAIL, detail)
+        if outcome in GOOD and best is not None:
+            self._study.optuna.tell(trial.number, best.value)
+        else:
+            self._study.optuna.tell(trial.number, state=_STATES[outcome])
+        if end.traceback:
+            self.note(f"trial {trial.number} failed: {detail}")
+        record = self._record(trial.number)
+        for listener in self._listeners:
+            listener.trial_ended(record)
+
+    def _interrupt(self, number: int) -> None:
+        trial = self._running.pop(number)
+        trial.set_user_attr(OUTCOME, None)
+        self._study.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        for listener in self._listeners:
+            listener.trial_interrupted(number)
+
+    def _record(self, number: int) -> Any:
+        trials = self._study.optuna.get_trials(deepcopy=False)
+        return read_trial(trials[number], self._study.objective)

@@ -1,0 +1,89 @@
+"""The protocol of whoever follows a study: MLflow, the terminal. A listener is only told; it decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
+from hpsearch.search.records import TrialRecord
+from hpsearch.training.results import EpochRow
+
+
+@dataclass(frozen=True)
+class StudyStarted:
+    """A run of a study begins.
+
+    Attributes:
+        spec: the checked study file.
+        text: the study file as it was run, `--set` applied.
+        records: the trials that the study has already, by number.
+        total: the number of trials it is to have in the end.
+        workers: how many trials run at once.
+    """
+
+    spec: StudySpec
+    text: str
+    records: Sequence[TrialRecord]
+    total: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A trial goes to a worker; a trial that was interrupted before starts afresh under its own number."""
+
+    number: int
+    config: TrialConfig
+    baseline: bool
+
+
+@dataclass(frozen=True)
+class StudyEnded:
+    """A run of a study is over.
+
+    Attributes:
+        records: every trial of the study, by number.
+        best: the best good one; None where there is none.
+        interrupted: a person stopped it.
+        seconds: wall time of this run.
+        epochs: epochs trained by this run.
+    """
+
+    records: Sequence[TrialRecord]
+    best: TrialRecord | None
+    interrupted: bool
+    seconds: float
+    epochs: int
+
+
+class Listener:
+    """Follows a study; override what is of interest. Called in the coordinator, off the training path."""
+
+    def study_started(self, event: StudyStarted) -> None:
+        """Before the first trial."""
+
+    def trial_started(self, event: TrialStarted) -> None:
+        """A worker has taken the trial."""
+
+    def epoch_done(self, number: int, row: EpochRow) -> None:
+        """A trial finished an epoch."""
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        """A trial ended: its state, outcome, rows and best epoch are final."""
+
+    def trial_interrupted(self, number: int) -> None:
+        """A running trial was stopped; it waits to be run again."""
+
+    def note(self, line: str) -> None:
+        """Something a person should know, in a line."""
+
+    def idle(self) -> None:
+        """Called several times a second, for clocks."""
+
+    def study_ended(self, event: StudyEnded) -> None:
+        """The last call."""
+
+    def close(self) -> None:
+        """Also called when an error ends the run; frees what is held."""

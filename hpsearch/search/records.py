@@ -1,0 +1,117 @@
+"""What a study knows of its trials, read back from Optuna as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from hpsearch.config.file import Objective
+from hpsearch.config.trial import TrialConfig
+from hpsearch.training.results import GOOD, Best, EpochRow, Outcome, best_of
+
+# Names of the user attributes that hold what Optuna has no field for.
+CONFIG = "config"
+OUTCOME = "outcome"
+DETAIL = "detail"
+BASELINE = "baseline"
+FACTS = "facts"
+ROW = "epoch:"
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as the study holds it.
+
+    Attributes:
+        number: counted from 0.
+        state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING, as in Optuna.
+        outcome: why it ended; None while it has not.
+        config: the concrete configuration; None before the trial first ran.
+        rows: its finished epochs.
+        best: its best epoch by the study's objective; None before the first.
+        seconds: wall time from start to end; None while it has not ended.
+        detail: one line about a failure, else empty.
+        baseline: whether it is an optimizer's Keras default.
+        params: the sampled parameters by their Optuna names.
+    """
+
+    number: int
+    state: str
+    outcome: Outcome | None
+    config: Mapping[str, Any] | None
+    rows: tuple[EpochRow, ...]
+    best: Best | None
+    seconds: float | None
+    detail: str
+    baseline: bool
+    params: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    started: datetime | None
+
+    @property
+    def good(self) -> bool:
+        """Whether it may win: it ran to its end."""
+        return self.outcome in GOOD
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """The configuration under plain names; empty before the trial first ran."""
+        return TrialConfig.model_validate(self.config).flat() if self.config is not None else {}
+
+    def summary(self) -> dict[str, Any]:
+        """The interface of `hpsearch trials -f json`."""
+        return {
+            "number": self.number,
+            "state": self.state,
+            "value": self.best.value if self.best else None,
+            "epoch": self.best.epoch if self.best else None,
+            "params": self.flat,
+            "seconds": self.seconds,
+        }
+
+
+def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
+    """A trial as Optuna keeps it, as a record."""
+    attrs = trial.user_attrs
+    rows = tuple(
+        sorted(
+            (EpochRow.of(value) for key, value in attrs.items() if key.startswith(ROW) and value),
+            key=lambda row: row.epoch,
+        )
+    )
+    finished = trial.state.is_finished()
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state.name,
+        outcome=Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None,
+        config=attrs.get(CONFIG),
+        rows=rows,
+        best=best_of(rows, objective),
+        seconds=round(trial.duration.total_seconds(), 3) if finished and trial.duration else None,
+        detail=attrs.get(DETAIL, ""),
+        baseline=bool(attrs.get(BASELINE)),
+        params=trial.params,
+        facts=attrs.get(FACTS, {}),
+        started=trial.datetime_start if trial.state != TrialState.WAITING else None,
+    )
+
+
+def best_trial(records: list[TrialRecord], objective: Objective) -> TrialRecord | None:
+    """The good trial with the best value, the earliest among equals; None where there is none."""
+    best: TrialRecord | None = None
+    for record in records:
+        if record.good and record.best:
+            than = best.best.value if best and best.best else None
+            if objective.better(record.best.value, than):
+                best = record
+    return best
+
+
+def counts(records: list[TrialRecord]) -> dict[str, int]:
+    """`{"complete": 9, "pruned": 3, "failed": 0}`."""
+    names = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
+    return {label: sum(record.state == state for record in records) for label, state in names.items()}

@@ -1,0 +1,79 @@
+"""Run a study from its file to its end: data, lock, workers, coordinator. What `hpsearch run` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from optuna.trial import TrialState
+
+from hpsearch.config.study import StudySpec
+from hpsearch.data.store import obtain
+from hpsearch.executors.local import LocalExecutor
+from hpsearch.search.coordinator import Coordinator, Stop
+from hpsearch.search.home import Home
+from hpsearch.search.listeners import Listener, StudyEnded
+from hpsearch.search.records import best_trial
+from hpsearch.search.storage import Study, open_study
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks of a run.
+
+    Attributes:
+        spec: the checked study file.
+        text: the file as it is run, `--set` applied.
+        trials: the study's total.
+        workers: trials at once.
+    """
+
+    spec: StudySpec
+    text: str
+    trials: int
+    workers: int
+
+
+def run_study(
+    request: Request, home: Home, listeners: Callable[[], Sequence[Listener]], report: Callable[[str], None]
+) -> StudyEnded:
+    """Train what is missing to the study's total.
+
+    Args:
+        request: what to run.
+        home: where the study lives.
+        listeners: makes those who follow; called only if there is something to train.
+        report: told what happens before and beside the training, a line each.
+
+    Raises:
+        HpsearchError: the study is held by another process, its file has changed, the data cannot be had.
+    """
+    spec = request.spec
+    home.create()
+    with home.hold(spec.name):
+        study = open_study(home, spec, request.text)
+        if is_complete(study, request.trials):
+            records = study.records()
+            return StudyEnded(records, best_trial(records, study.objective), False, 0.0, 0)
+        for name in spec.datasets():
+            obtain(name, report=report)
+        stop = Stop()
+        with stop.on_signals(report):
+            # Workers first: they import TensorFlow while the listeners import theirs.
+            home.logs.mkdir(exist_ok=True)
+            executor = LocalExecutor(request.workers, home.logs / f"{spec.name}-workers.log", report)
+            following: Sequence[Listener] = ()
+            try:
+                following = listeners()
+                coordinator = Coordinator(study, spec, executor, following, total=request.trials, stop=stop)
+                return coordinator.run(request.text, request.workers)
+            finally:
+                executor.close()
+                for listener in following:
+                    listener.close()
+
+
+def is_complete(study: Study, total: int) -> bool:
+    """Whether the study has its trials and none was left running by a coordinator that died."""
+    states = [trial.state for trial in study.optuna.get_trials(deepcopy=False)]
+    return TrialState.RUNNING not in states and sum(state.is_finished() for state in states) >= total

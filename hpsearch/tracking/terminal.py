@@ -1,0 +1,253 @@
+"""What a person watches: a live view on a terminal, plain lines elsewhere. Both go to stderr."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hpsearch.config.file import Objective
+from hpsearch.config.trial import TrialConfig
+from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.records import TrialRecord, best_trial
+from hpsearch.training.results import EpochRow, Outcome, best_of
+
+_BARS = "▁▂▃▄▅▆▇█"
+_CURVE_LENGTH = 24
+
+
+def make_terminal() -> Listener:
+    """The live view where stderr is a terminal, else plain lines."""
+    console = Console(stderr=True, highlight=False)
+    return LiveView(console) if console.is_terminal else PlainLines(console)
+
+
+@dataclass
+class _Running:
+    config: TrialConfig
+    rows: list[EpochRow] = field(default_factory=list)
+
+
+class _Board(Listener):
+    """What both views know: trials that run, trials that ended, the best so far, the time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._objective = Objective()
+        self._total = 0
+        self._began = time.monotonic()
+        self._running: dict[int, _Running] = {}
+        self._ended: dict[int, TrialRecord] = {}
+        self._before = 0
+
+    def study_started(self, event: StudyStarted) -> None:
+        self._objective, self._total = event.spec.objective, event.total
+        self._ended = {r.number: r for r in event.records if r.outcome and r.outcome is not Outcome.INTERRUPTED}
+        self._before, self._began = len(self._ended), time.monotonic()
+
+    def trial_started(self, event: TrialStarted) -> None:
+        self._running[event.number] = _Running(event.config)
+
+    def epoch_done(self, number: int, row: EpochRow) -> None:
+        self._running[number].rows.append(row)
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        self._running.pop(record.number, None)
+        self._ended[record.number] = record
+
+    def trial_interrupted(self, number: int) -> None:
+        self._running.pop(number, None)
+
+    def _best(self) -> TrialRecord | None:
+        return best_trial([self._ended[number] for number in sorted(self._ended)], self._objective)
+
+    def _counts(self) -> dict[str, int]:
+        outcomes = [record.outcome for record in self._ended.values()]
+        failed, diverged = outcomes.count(Outcome.FAILED), outcomes.count(Outcome.DIVERGED)
+        pruned = outcomes.count(Outcome.PRUNED)
+        complete = len(outcomes) - failed - diverged - pruned
+        return {
+            "complete": complete,
+            "running": len(self._running),
+            "pruned": pruned,
+            "diverged": diverged,
+            "failed": failed,
+        }
+
+    def _left(self) -> str:
+        """Time left, from the trials of this run; nothing before the first has ended."""
+        done = len(self._ended) - self._before
+        if not done:
+            return ""
+        seconds = (time.monotonic() - self._began) / done * max(0, self._total - len(self._ended))
+        return f"about {_clock(seconds)} left"
+
+
+class PlainLines(_Board):
+    """One line for each thing that happened: for logs and pipes."""
+
+    def study_started(self, event: StudyStarted) -> None:
+        super().study_started(event)
+        had = f" ({len(self._ended)} done before)" if self._ended else ""
+        self._print(f"study '{event.spec.name}': {event.total} trials{had}, {event.workers} at once")
+
+    def trial_started(self, event: TrialStarted) -> None:
+        super().trial_started(event)
+        note = " (Keras defaults)" if event.baseline else ""
+        self._print(f"trial {event.number} started{note}: {_recipe(event.config)}")
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        super().trial_ended(record)
+        outcome = record.outcome or Outcome.FAILED
+        figure = (
+            f"{self._objective.metric} {record.best.value:.4f} at epoch {record.best.epoch}, " if record.best else ""
+        )
+        best = self._best()
+        so_far = f"; best so far {best.best.value:.4f} (trial {best.number})" if best and best.best else ""
+        self._print(
+            f"trial {record.number} {outcome.label}: {figure}{len(record.rows)} epochs, "
+            f"{record.seconds or 0:.1f} s{'; ' + record.detail if record.detail else ''}{so_far}; "
+            f"{len(self._ended)} of {self._total} done {self._left()}".rstrip()
+        )
+
+    def trial_interrupted(self, number: int) -> None:
+        super().trial_interrupted(number)
+        self._print(f"trial {number} interrupted; it will be run again")
+
+    def note(self, line: str) -> None:
+        self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False)
+
+
+class LiveView(_Board):
+    """A picture of the study that is drawn anew a few times a second."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._name, self._workers, self._drawn = "", 0, 0.0
+        self._live = Live(console=console, auto_refresh=False, transient=False, redirect_stdout=False)
+
+    def study_started(self, event: StudyStarted) -> None:
+        super().study_started(event)
+        self._name, self._workers = event.spec.name, event.workers
+        self._live.start()
+        self._draw()
+
+    def trial_started(self, event: TrialStarted) -> None:
+        super().trial_started(event)
+        self._draw()
+
+    def epoch_done(self, number: int, row: EpochRow) -> None:
+        super().epoch_done(number, row)
+        self._draw()
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        super().trial_ended(record)
+        if record.outcome is Outcome.FAILED:
+            self.note(f"trial {record.number} failed: {record.detail}")
+        self._draw()
+
+    def note(self, line: str) -> None:
+        self._live.console.print(line, soft_wrap=True, markup=False)
+
+    def idle(self) -> None:
+        if time.monotonic() - self._drawn > 0.5:
+            self._draw()
+
+    def study_ended(self, event: StudyEnded) -> None:  # noqa: ARG002
+        self._draw()
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        self._live.update(self._picture(), refresh=True)
+
+    def _picture(self) -> RenderableType:
+        done = min(len(self._ended), self._total)
+        head = Table.grid(padding=(0, 2))
+        elapsed = _clock(time.monotonic() - self._began)
+        head.add_row(
+            Text(self._name, style="bold"),
+            ProgressBar(total=self._total, completed=done, width=30),
+            f"{done} of {self._total} trials",
+            elapsed,
+            self._left(),
+        )
+        styles = {
+            "complete": "green",
+            "running": "cyan",
+            "pruned": "yellow",
+            "diverged": "magenta",
+            "failed": "red",
+        }
+        tally = Text("  ").join(
+            Text(f"{count} {name}", style=styles[name] if count else "dim") for name, count in self._counts().items()
+        )
+        parts: list[RenderableType] = [head, tally]
+        if best := self._best_line():
+            parts.append(best)
+        parts.append(self._table() if self._running else Text("starting the workers ...", style="dim"))
+        return Group(*parts)
+
+    def _best_line(self) -> Text | None:
+        best = self._best()
+        if best is None or best.best is None or best.config is None:
+            return None
+        recipe = _recipe(TrialConfig.model_validate(best.config))
+        return Text.assemble(
+            "best ",
+            (f"{self._objective.metric} {best.best.value:.4f}", "bold green"),
+            f" at epoch {best.best.epoch} of trial {best.number}: {recipe}",
+        )
+
+    def _table(self) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for name in ("trial", "epoch", self._objective.metric, "best", "curve", "configuration"):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        for number, running in sorted(self._running.items()):
+            values = [row.metrics[self._objective.metric] for row in running.rows]
+            best = best_of(running.rows, self._objective)
+            table.add_row(
+                str(number),
+                f"{len(values)}/{running.config.training.max_epochs}",
+                f"{values[-1]:.4f}" if values else "",
+                f"{best.value:.4f}" if best else "",
+                sparkline(values),
+                _recipe(running.config),
+            )
+        return table
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """The last values as a row of bars, lowest to highest of what is shown."""
+    finite = [value for value in values[-_CURVE_LENGTH:] if math.isfinite(value)]
+    if not finite:
+        return ""
+    low, span = min(finite), (max(finite) - min(finite)) or 1.0
+    return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1))] for value in finite)
+
+
+def _recipe(config: TrialConfig) -> str:
+    """`adam learning_rate=0.00121 beta_1=0.93 batch_size=128 schedule=cosine`: what a person tells trials apart by."""
+    defaults: dict[str, Any] = {"epsilon": None, "centered": False, "amsgrad": False, "nesterov": False}
+    knobs = {k: v for k, v in config.optimizer.knobs().items() if k not in defaults or v not in (False, None, 1e-7)}
+    shown = " ".join(f"{name}={value:.3g}" for name, value in knobs.items())
+    return f"{config.optimizer.selected()} {shown} batch_size={config.batch_size} schedule={config.schedule.selected()}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,74 @@
+"""What a training says: one EpochRow after each epoch, and an Outcome. Plain data, no TensorFlow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from hpsearch.config.file import Objective
+
+
+class Outcome(Enum):
+    """How a trial ended; the sentence is what people see."""
+
+    COMPLETED = "trained for max_epochs"
+    EARLY_STOPPED = "the objective had stopped improving"
+    PRUNED = "worse than other trials at the same epoch"
+    DIVERGED = "the loss became NaN or infinite"
+    FAILED = "an error ended it"
+    INTERRUPTED = "stopped before its end; it will be run again"
+
+    @property
+    def label(self) -> str:
+        """`early_stopped`, as tags and tables show it."""
+        return self.name.lower()
+
+
+GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One finished epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        metrics: loss, accuracy (of the training batches as they were trained on), val_loss,
+            val_accuracy, learning_rate (in force at the epoch's last update), seconds (wall).
+    """
+
+    epoch: int
+    metrics: Mapping[str, float]
+
+    def plain(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, **self.metrics}
+
+    @staticmethod
+    def of(plain: Mapping[str, Any]) -> EpochRow:
+        return EpochRow(int(plain["epoch"]), {key: float(v) for key, v in plain.items() if key != "epoch"})
+
+    @property
+    def finite(self) -> bool:
+        """Whether the losses are numbers that training can go on from."""
+        return all(math.isfinite(self.metrics.get(name, 0.0)) for name in ("loss", "val_loss"))
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch of a training by the objective's metric."""
+
+    epoch: int
+    value: float
+
+
+def best_of(rows: Iterable[EpochRow], objective: Objective) -> Best | None:
+    """The best finite epoch, the earliest among equals; None where there is none."""
+    best: Best | None = None
+    for row in rows:
+        value = row.metrics.get(objective.metric, math.nan)
+        if row.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
+            best = Best(row.epoch, value)
+    return best

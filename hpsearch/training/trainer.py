@@ -1,0 +1,169 @@
+"""One trial: TrialConfig + data -> a stream of EpochRow. Knows neither Optuna nor MLflow.
+
+data = TrainingData.load(config.data)
+trainer = Trainer(config, objective, data)
+for row in trainer.epochs():
+    ...
+trainer.outcome, trainer.best, trainer.model   # the model has its best epoch's weights
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.catalogue.losses import LOSSES
+from hpsearch.catalogue.models import MODELS
+from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.catalogue.schedules import SCHEDULES
+from hpsearch.config.file import Objective
+from hpsearch.config.trial import DataConfig, TrialConfig
+from hpsearch.data.arrays import load_test, load_train
+from hpsearch.data.splits import stratified_split
+from hpsearch.training.compiled import CompiledEpochs, Figures, Normalization, clear
+from hpsearch.training.results import Best, EpochRow, Outcome
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training images of a dataset, split. The test images are not part of it.
+
+    Attributes:
+        images: tensor uint8 [n, height, width].
+        labels: tensor uint8 [n].
+        training, validation: int64 indices into both; disjoint, stratified by class.
+        normalization: of raw pixels, fitted on the training part alone.
+    """
+
+    images: Any
+    labels: Any
+    training: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+    normalization: Normalization
+
+    @staticmethod
+    def load(config: DataConfig) -> TrainingData:
+        """Read the dataset from the cache and split it.
+
+        Raises:
+            DataError: the dataset is not in the cache (`hpsearch data fetch`).
+        """
+        arrays = load_train(config.dataset)
+        split = stratified_split(arrays.labels, config.held_out, config.split_seed)
+        return TrainingData(
+            tf.constant(arrays.images),
+            tf.constant(arrays.labels),
+            split.train,
+            split.validation,
+            _fit_normalization(config.normalization, arrays.images, split.train),
+        )
+
+
+def _fit_normalization(name: str, images: npt.NDArray[np.uint8], training: npt.NDArray[np.int64]) -> Normalization:
+    if name == "standardize":
+        seen = images[training]
+        return Normalization(float(seen.mean()), float(seen.std()))
+    return Normalization(0.0, 255.0 if name == "rescale" else 1.0)
+
+
+class Trainer:
+    """Trains one configuration; iterate `epochs()` once.
+
+    Args:
+        config: what to train; `config.seed` draws initial weights, order and dropout.
+        objective: which metric decides the best epoch and early stopping.
+        data: from `TrainingData.load(config.data)`.
+    """
+
+    def __init__(self, config: TrialConfig, objective: Objective, data: TrainingData) -> None:
+        clear()
+        seed = config.seed or 0
+        keras.utils.set_random_seed(seed)
+        dataset = DATASETS[config.data.dataset]
+        classes = len(dataset.classes)
+        self.config, self.objective, self.data = config, objective, data
+        self.model = MODELS[config.model.selected()].build(dataset.image_shape, classes, **config.model.knobs())
+        self.optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
+        loss = LOSSES[config.loss.selected()].build(**config.loss.knobs())
+        self._compiled = CompiledEpochs(self.model, self.optimizer, loss, data.normalization, classes)
+        self._seed = seed
+        self.best: Best | None = None
+        self.outcome = Outcome.COMPLETED
+
+    def epochs(self) -> Iterator[EpochRow]:
+        """Train, one row an epoch; restores the best epoch's weights at the end, also when closed early."""
+        best_weights: list[Any] | None = None
+        waited, reference = 0, None
+        stopping = self.config.training.early_stopping
+        try:
+            for epoch in range(1, self.config.training.max_epochs + 1):
+                row = self._epoch(epoch)
+                value = row.metrics[self.objective.metric]
+                if not row.finite:
+                    self.outcome = Outcome.DIVERGED
+                    yield row
+                    return
+                if self.objective.better(value, self.best.value if self.best else None):
+                    self.best, best_weights = Best(epoch, value), self.model.get_weights()
+                if self.objective.better(value, reference, stopping.min_delta if stopping else 0.0):
+                    waited, reference = 0, value
+                else:
+                    waited += 1
+                if stopping and waited >= stopping.patience and epoch < self.config.training.max_epochs:
+                    self.outcome = Outcome.EARLY_STOPPED
+                    yield row
+                    return
+                yield row
+        finally:
+            if best_weights is not None:
+                self.model.set_weights(best_weights)
+
+    def test(self) -> Figures:
+        """Loss and accuracy on the test images: the one place that reads them."""
+        arrays = load_test(self.config.data.dataset)
+        return self._compiled.evaluate(
+            tf.constant(arrays.images), tf.constant(arrays.labels), np.arange(len(arrays.labels))
+        )
+
+    def _epoch(self, epoch: int) -> EpochRow:
+        began = time.perf_counter()
+        data, rates = self.data, self._rates(epoch)
+        # The order depends on seed and epoch alone, so that any epoch can be repeated.
+        order = np.random.default_rng((self._seed, epoch)).permutation(data.training)
+        train = self._compiled.train(data.images, data.labels, order, rates, self.config.batch_size)
+        val = self._compiled.evaluate(data.images, data.labels, data.validation)
+        return EpochRow(
+            epoch,
+            {
+                "loss": train.loss,
+                "accuracy": train.accuracy,
+                "val_loss": val.loss,
+                "val_accuracy": val.accuracy,
+                "learning_rate": float(rates[-1]),
+                "seconds": time.perf_counter() - began,
+            },
+        )
+
+    def _rates(self, epoch: int) -> npt.NDArray[np.float32]:
+        """The learning rate of each update of an epoch (counted from 1), [updates]."""
+        config = self.config
+        updates = -(-len(self.data.training) // config.batch_size)
+        return learning_rates(config, epoch, updates)
+
+
+def learning_rates(config: TrialConfig, epoch: int, updates: int) -> npt.NDArray[np.float32]:
+    """The schedule's rates for the `updates` updates of an epoch (counted from 1), [updates]."""
+    knobs = config.schedule.knobs()
+    per_epoch = knobs.pop("per", "step") == "epoch"
+    start, total = config.optimizer.knobs()["learning_rate"], float(config.training.max_epochs)
+    rate = SCHEDULES[config.schedule.selected()].build
+    times = [epoch - 1 + (0.0 if per_epoch else step / updates) for step in range(updates)]
+    return np.array([rate(start, t, total, **knobs) for t in times], np.float32)
