@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / "studies" / "quickstart.yaml"
+# The quickstart on the packaged sample: seconds instead of minutes, everything else the same.
+SMALL = (
+    "--set=trial.data={dataset: fashion_mnist_sample}",
+    "--set=trial.model.units=[16]",
+    "--set=trial.training.max_epochs=3",
+)
 
 
 def require(condition: bool, reason: str) -> None:
@@ -14,3 +31,70 @@ def require(condition: bool, reason: str) -> None:
     if os.environ.get("HPSEARCH_REQUIRE_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def hpsearch_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "hpsearch", *map(str, arguments)]
+
+
+def environment(home: Path, **more: str) -> Mapping[str, str]:
+    return os.environ | {"HPSEARCH_HOME": str(home)} | more
+
+
+def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command to its end."""
+    return subprocess.run(
+        hpsearch_command(*arguments),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment(home, **more),
+        cwd=cwd,
+        check=False,
+        timeout=240,
+    )
+
+
+def start_hpsearch(*arguments: str, home: Path) -> subprocess.Popen[str]:
+    """Start the real command in a session of its own, as a terminal would."""
+    return subprocess.Popen(
+        hpsearch_command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=environment(home),
+        start_new_session=True,
+    )
+
+
+def result_of(done: subprocess.CompletedProcess[str]) -> Any:
+    """The JSON that a command printed; its exit code must be 0."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def processes_of(session: int) -> list[psutil.Process]:
+    """The processes of a session that still run: what a command started with `start_hpsearch` left."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def wait_for(condition: Any, seconds: float, what: str) -> Any:
+    """The first true value of `condition()`, asked again and again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def lines_of(text: str) -> Sequence[str]:
+    return [line for line in text.splitlines() if line.strip()]

@@ -6,8 +6,8 @@ update.
 
 Ranges: the parametrization (learning rate on a log scale, momentum and betas as 1 - value on a log
 scale) is that of Choi et al. 2019, "On Empirical Comparisons of Optimizers for Deep Learning",
-arXiv:1910.05446, appendix D. The bounds are centred on the Keras default and span the decades in
-which an image classifier of this size trains at all.
+arXiv:1910.05446, appendix D. The bounds hold the Keras default and span the decades in which an
+image classifier of this size trains at all.
 """
 
 from __future__ import annotations

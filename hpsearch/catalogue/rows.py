@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.catalogue.distributions import Distribution
-from hpsearch.errors import UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -67,14 +66,3 @@ class Entry:
 def catalogue(*entries: Entry) -> dict[str, Entry]:
     """The rows by name, in the order in which they are shown."""
     return {entry.name: entry for entry in entries}
-
-
-def find(kind: str, rows: Mapping[str, Entry], name: str) -> Entry:
-    """The row of that name.
-
-    Raises:
-        UnknownNameError: no such row; the message lists the known ones.
-    """
-    if name not in rows:
-        raise UnknownNameError(kind, name, rows)
-    return rows[name]

@@ -31,7 +31,7 @@ def _inverse_time(learning_rate: float, t: float, _total: float, *, decay_rate: 
 
 
 def _exponential(learning_rate: float, t: float, _total: float, *, decay_rate: float) -> float:
-    return learning_rate * decay_rate**t
+    return learning_rate * math.pow(decay_rate, t)
 
 
 def _cosine(learning_rate: float, t: float, total: float, *, alpha: float) -> float:

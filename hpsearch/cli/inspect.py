@@ -39,7 +39,7 @@ def studies(home: HomeOption = None, output_format: FormatOption = Format.table)
 
 
 def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """List every trial of a study: state, value of its best epoch, parameters."""
+    """List a study's trials with values and parameters."""
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
@@ -72,13 +72,12 @@ def trial_row(record: TrialRecord, metric: str) -> dict[str, Any]:
     others = _searched(record) - set(first)
     return {
         "trial": record.number,
-        "state": record.state,
-        "outcome": record.outcome.label if record.outcome else "",
+        "state": record.outcome.label if record.outcome else record.state.lower(),
         metric: record.best.value if record.best else None,
         "epoch": record.best.epoch if record.best else None,
         "seconds": round(record.seconds, 1) if record.seconds is not None else None,
         **{name: flat.get(name) for name in first},
-        "others": {name: flat[name] for name in flat if name in others and name not in recipe},
+        "other knobs": {name: flat[name] for name in flat if name in others and name not in recipe},
         "note": record.detail or ("Keras defaults" if record.baseline else ""),
     }
 
@@ -94,7 +93,7 @@ def show(
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:
-    """Show a study, or one trial with its learning curve (--trial N)."""
+    """Show a study, or the learning curve of one trial."""
     from hpsearch.search.records import best_trial, counts
     from hpsearch.search.storage import find_study
 

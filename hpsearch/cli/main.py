@@ -8,9 +8,8 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from hpsearch.cli import data, inspect, outcome, run, ui
@@ -35,6 +34,10 @@ app.command()(outcome.train)
 app.command()(ui.ui)
 app.add_typer(data.app, name="data")
 app.command()(run.schema)
+
+# The base of "no such option" and its like. Some versions of Typer carry their own copy of click, so the
+# class is taken from Typer and not from click.
+_COMMAND_LINE_ERRORS: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 def _version(asked: bool) -> None:
@@ -67,10 +70,7 @@ def _run() -> int:
     except HpsearchError as error:
         say(f"error: {error}")
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return EXIT_BAD_INPUT
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         say("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -78,6 +78,9 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, _COMMAND_LINE_ERRORS):
+            error.show()
+            return EXIT_BAD_INPUT
         log = _keep_traceback()
         say(f"internal error: {type(error).__name__}: {error}; the traceback is in {log}")
         return EXIT_INTERNAL

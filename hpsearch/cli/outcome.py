@@ -24,7 +24,10 @@ def export(
     trial: TrialOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Write the best trial as a configuration file (YAML, or JSON if FILE ends in .json)."""
+    """Write the best trial as a configuration file.
+
+    YAML, or JSON if FILE ends in .json. `hpsearch train FILE` trains it again.
+    """
     import json
 
     from hpsearch.export.yaml_file import best_yaml, configuration
@@ -55,7 +58,10 @@ def train(
     overrides: SetOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:
-    """Train one configuration, without Optuna; print its validation (and with --test its test) accuracy."""
+    """Train one exported configuration, without Optuna.
+
+    Prints the validation accuracy of its best epoch, and only with --test the test accuracy.
+    """
     from hpsearch.config.study import load_trial
     from hpsearch.export.retrain import retrain
     from hpsearch.training.results import EpochRow

@@ -94,7 +94,10 @@ def _emit_table(data: Any, title: str | None) -> None:
 
     # A pipe has no width of its own; wide tables must not be cut there.
     console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table()
+    if title:
+        # Of its own, since a table's title is wrapped to the table's width.
+        console.print(title, style="bold", soft_wrap=True, markup=False)
     if isinstance(data, list):
         if not data:
             console.print(f"{title or 'result'}: none yet")
@@ -102,7 +105,9 @@ def _emit_table(data: Any, title: str | None) -> None:
         columns = list(dict.fromkeys(key for row in data for key in row))
         for column in columns:
             numeric = all(isinstance(row.get(column), int | float | None) for row in data)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+            # Long texts are wrapped; names and numbers stay whole.
+            short = all(len(shown(row.get(column))) <= 14 for row in data)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=short)
         for row in data:
             table.add_row(*(shown(row.get(column)) for column in columns))
     else:

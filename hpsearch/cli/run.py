@@ -34,9 +34,9 @@ def run(
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:
-    """Run a study: train what is missing to its total number of trials.
+    """Run a study file, or go on with its study.
 
-    A study that exists is continued. Ctrl-C once stops cleanly; the same command goes on later. Ends with
+    Trains what is missing to the study's total number of trials; a study that exists is continued. Ctrl-C once stops cleanly; the same command goes on later. Ends with
     the best configuration. Exit codes: 0 done, 2 bad input, 3 no good trial, 130 interrupted.
     """
     from hpsearch.config.study import load_study
@@ -131,7 +131,7 @@ def best_summary(study: str, record: Any) -> dict[str, Any]:
 
 
 def validate(file: StudyFileArgument, overrides: SetOption = None, output_format: FormatOption = Format.table) -> None:
-    """Check a study file as a whole, without training or fetching anything; print its parameters."""
+    """Check a study file without training; print its parameters."""
     from hpsearch.config.space import Options
     from hpsearch.config.study import load_study
 

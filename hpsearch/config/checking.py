@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from itertools import chain, islice, product
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.space import Branch, Node, Options, Pick, Ranged, Sequence, concrete, origin
+from hpsearch.config.space import Branch, Fixed, Node, Options, Pick, Ranged, Sequence, concrete, origin
 from hpsearch.config.trial import TrialConfig
 from hpsearch.config.yaml_text import KeyPath
+
+# The sections that one rule of TrialConfig ties together (a batch is no larger than the training set): of
+# these, every combination is tried.
+TIED = ("data", "batch_size")
+MAX_COMBINATIONS = 2_000
 
 FIRST = Pick(number=lambda node: _bounds(node)[0], option=lambda _node: 0)
 
@@ -23,26 +30,50 @@ def _bounds(node: Ranged) -> tuple[int | float, int | float]:
 
 def corners(space: Node) -> Iterator[dict[str, Any]]:
     """Configurations that reach every option of every choice and both ends of every range."""
-    return (concrete(space, _pick(corner)) for corner in _corners(space, {}))
+    return (concrete(space, _pick(drawn)) for drawn in chain([{}], _corner_draws(space, {})))
 
 
-def _corners(node: Node, outer: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What to draw, by parameter name, to get to each corner; the rest stays at its first value."""
-    if not outer:
-        yield outer
+def _corner_draws(node: Node, outer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What to draw, by parameter name, to get to each corner; the rest stays at its first value.
+
+    Args:
+        outer: what must be drawn to get to `node`.
+    """
     match node:
         case Ranged():
             yield from (outer | {node.name: end} for end in _bounds(node))
         case Options(options):
             for index, option in enumerate(options):
                 yield outer | {node.name: index}
-                yield from _corners(option, outer | {node.name: index})
+                yield from _corner_draws(option, outer | {node.name: index})
         case Branch(items):
             for item in items.values():
-                yield from _corners(item, outer)
+                yield from _corner_draws(item, outer)
         case Sequence(items):
             for item in items:
-                yield from _corners(item, outer)
+                yield from _corner_draws(item, outer)
+
+
+def _combined_draws(node: Node) -> Iterator[dict[str, Any]]:
+    """Every way to draw the parameters of `node`, each range at either end."""
+    match node:
+        case Ranged():
+            yield from ({node.name: end} for end in _bounds(node))
+        case Options(options):
+            for index, option in enumerate(options):
+                yield from ({node.name: index, **below} for below in _combined_draws(option))
+        case Branch(items):
+            yield from _all_of(items.values())
+        case Sequence(items):
+            yield from _all_of(items)
+        case Fixed():
+            yield {}
+
+
+def _all_of(nodes: Iterable[Node]) -> Iterator[dict[str, Any]]:
+    each = [list(islice(_combined_draws(node), MAX_COMBINATIONS)) for node in nodes]
+    for parts in product(*each):
+        yield {name: value for part in parts for name, value in part.items()}
 
 
 def _pick(drawn: Mapping[str, Any]) -> Pick:
@@ -54,15 +85,18 @@ def _pick(drawn: Mapping[str, Any]) -> Pick:
 
 def check_space(space: Branch) -> list[wording.Finding]:
     """What TrialConfig refuses at any corner of the space, by the key path in the file."""
-    found: list[wording.Finding] = []
-    for corner in _corners(space, {}):
-        pick = _pick(corner)
+    tied = Branch({section: node for section, node in space.items.items() if section in TIED})
+    found: dict[tuple[KeyPath, str], wording.Finding] = {}
+    for drawn in chain([{}], _corner_draws(space, {}), islice(_combined_draws(tied), MAX_COMBINATIONS)):
+        pick = _pick(drawn)
         try:
             TrialConfig.model_validate(concrete(space, pick))
         except ValidationError as error:
             for path, sentence in wording.findings(error, lambda path: known_keys(TrialConfig, path)):
-                found.append((origin(space, path, pick), sentence))
-    return found
+                place, rule = origin(space, path, pick), sentence.partition(", but got ")[0]
+                # Both ends of a range may break the same rule: that is one problem.
+                found.setdefault((place, rule), (place, sentence))
+    return list(found.values())
 
 
 def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:
@@ -71,13 +105,18 @@ def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:
     Args:
         location: of the mapping, as pydantic gives it: with the name of each chosen row.
     """
-    schema = model.model_json_schema()
+    schema = _schema(model)
     node: Any = schema
     for key in location:
         node = _resolve(node, schema)
         rows = node.get("discriminator", {}).get("mapping", {})
         node = {"$ref": rows[key]} if key in rows else node.get("properties", {}).get(key, {})
     return sorted(_resolve(node, schema).get("properties", {}))
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _resolve(node: Any, schema: Any) -> Any:

@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.catalogue.distributions import Float, Int, OneMinus
-from hpsearch.config.space import Branch, Fixed, Node, Options, Ranged, Sequence, plain
+from hpsearch.config.problems import shown
+from hpsearch.config.space import Branch, Fixed, Node, Options, Ranged, Sequence
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 from hpsearch.config.yaml_text import KeyPath
 from hpsearch.errors import unknown_name
+
+# The keys that name a catalogue row.
+_ROW_KEYS = ("name", "architecture")
 
 
 @dataclass
@@ -34,10 +38,8 @@ def match(node: Node, value: Any, path: KeyPath = ()) -> Match:
     result = Match()
     match node:
         case Fixed(fixed):
-            if isinstance(value, Mapping) and set(value) <= {"name", "architecture"} and len(value) == 1:
-                value = next(iter(value.values()))  # the long form of a bare name
             if value != fixed:
-                result.problems.append((path, f"the study fixes this to {fixed!r}, but got {value!r}"))
+                result.problems.append((path, f"the study fixes this to {fixed!r}, but got {shown(value)}"))
         case Ranged():
             _match_number(node, value, path, result)
         case Options():
@@ -46,7 +48,7 @@ def match(node: Node, value: Any, path: KeyPath = ()) -> Match:
             _match_branch(items, value, path, result)
         case Sequence(items):
             if not isinstance(value, list) or len(value) != len(items):
-                result.problems.append((path, f"must be a list of {len(items)}, but got {value!r}"))
+                result.problems.append((path, f"must be a list of {len(items)}, but got {shown(value)}"))
             else:
                 for index, (item, below) in enumerate(zip(items, value, strict=True)):
                     result.include(match(item, below, (*path, index)))
@@ -57,11 +59,15 @@ def _match_number(node: Ranged, value: Any, path: KeyPath, result: Match) -> Non
     if node.distribution.contains(value):
         result.params[node.name] = as_parameter(node, value)
     else:
-        result.problems.append((path, f"must lie in {node.distribution.plain()}, but got {value!r}"))
+        result.problems.append((path, f"must lie in {node.distribution.plain()}, but got {shown(value)}"))
 
 
 def _match_option(node: Options, value: Any, path: KeyPath) -> Match:
     """The first option that fits; else the problems of the option that was meant."""
+    keys = {key for option in node.options for key in _ROW_KEYS if isinstance(option, Branch) and key in option.items}
+    if isinstance(value, Mapping) and keys and not keys & set(value):
+        # Without the row's name several options may fit: which one is meant is not guessed.
+        return Match(problems=[(path, f"the key '{min(keys)}' is missing")])
     attempts = []
     for label, option in zip(node.labels, node.options, strict=True):
         attempt = match(option, value, path)
@@ -72,22 +78,22 @@ def _match_option(node: Options, value: Any, path: KeyPath) -> Match:
     deepest = max(attempts, key=lambda attempt: max(len(where) for where, _ in attempt.problems))
     if max(len(where) for where, _ in deepest.problems) > len(path):
         return deepest
-    known = ", ".join(str(plain(option)) for option in node.options)
-    return Match(problems=[(path, f"must be one of the study's options ({known}), but got {value!r}")])
+    known = ", ".join(map(str, node.labels))
+    return Match(problems=[(path, f"must be one of the study's options ({known}), but got {shown(value)}")])
 
 
 def _match_branch(items: Mapping[str, Node], value: Any, path: KeyPath, result: Match) -> None:
     if isinstance(value, str):
-        key = next((key for key in ("name", "architecture") if key in items), None)
+        key = next((key for key in _ROW_KEYS if key in items), None)
         value = {key: value} if key else value
     if not isinstance(value, Mapping):
-        result.problems.append((path, f"must be a mapping of keys to values, but got {value!r}"))
+        result.problems.append((path, f"must be a mapping of keys to values, but got {shown(value)}"))
         return
     # The row's name first: a wrong row is one problem, not one for each of its knobs.
-    for key in ("name", "architecture"):
+    for key in _ROW_KEYS:
         name = items.get(key)
         if key in value and isinstance(name, Fixed) and name.value != value[key]:
-            result.problems.append((path, f"the study has {name.value!r} here, but got {value[key]!r}"))
+            result.problems.append((path, f"the study has {name.value!r} here, but got {shown(value[key])}"))
             return
     for key, below in value.items():
         if key in items:
@@ -128,8 +134,9 @@ def as_parameter(node: Ranged, value: float) -> int | float:
 def baselines(space: Branch) -> list[dict[str, Any]]:
     """For each optimizer of the space, the parameters nearest to its Keras defaults.
 
-    Constant rate and Keras's batch size of 32 where the space holds them, else the nearest it does. What
-    has no Keras default (the width of a layer, say) is the first option or the middle of its range.
+    The rest, too, is as near as the space allows to what TrialConfig takes by default: a constant rate,
+    Keras's batch size of 32. What has no default (the width of a third layer, say) is the first option or
+    the middle of its range.
     """
     wanted = TrialConfig().plain()
     found = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from hpsearch.catalogue.distributions import Float, Int, OneMinus
+from hpsearch.config.problems import shown
 from hpsearch.config.space import Branch, Fixed, Node, Options, Ranged, Sequence
 from hpsearch.config.yaml_text import KeyPath
 from hpsearch.errors import unknown_name
@@ -70,13 +72,13 @@ def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, pr
 def _choice(options: Any, where: KeyPath, problems: Problems) -> Node:
     inside = (*where, "choice")
     if not isinstance(options, list) or not options:
-        problems.add(inside, f"a choice must be a list of at least one option, but got {options!r}")
+        problems.add(inside, f"a choice must be a list of at least one option, but got {shown(options)}")
         return Fixed(None, where)
     seen: list[Any] = []
     for index, option in enumerate(options):
         # 1 == True in Python, so the type belongs to the comparison.
         if any(type(option) is type(other) and option == other for other in seen):
-            problems.add((*inside, index), f"each option must stand once, but {option!r} stands twice")
+            problems.add((*inside, index), f"each option must stand once, but {shown(option)} stands twice")
         seen.append(option)
     return Options(tuple(parse(o, (*inside, i), problems) for i, o in enumerate(options)), where)
 
@@ -88,11 +90,11 @@ def _check_range(kind: str, value: Mapping[str, Any], where: KeyPath, problems: 
     number = int if kind == "int" else (int, float)
     if not isinstance(bounds, list) or len(bounds) != 2 or not all(_is(bound, number) for bound in bounds):
         wanted = "two whole numbers" if kind == "int" else "two numbers"
-        problems.add(inside, f"a range must be {wanted} [low, high], but got {bounds!r}")
+        problems.add(inside, f"a range must be {wanted} [low, high], but got {shown(bounds)}")
         return
     low, high = bounds
-    if not (abs(low) < float("inf") and abs(high) < float("inf")):
-        problems.add(inside, f"a range must be finite, but got [{low}, {high}]")
+    if not all(abs(bound) <= sys.float_info.max for bound in bounds):
+        problems.add(inside, f"a range must be finite, but got {shown(bounds)}")
         return
     if not low < high:
         hint = f"; write the value {low} itself" if low == high else ""

@@ -32,7 +32,7 @@ _TYPES = {
     "tuple_type": "a list",
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values",
+    "model_attributes_type": "a name or a mapping of keys to values",
     "finite_number": "a finite number",
     "none_required": "null",
 }
@@ -61,19 +61,19 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
         return (*path, key), unknown_name(str(path[-1]), context["tag"], known)
     if kind == "union_tag_not_found":
         key = str(context["discriminator"]).strip("'")
-        if isinstance(value, Mapping):
-            return path, f"the key '{key}' is missing"
-        return path, f"must be a name or a mapping with the key '{key}', but got {_shown(value)}"
+        return path, f"the key '{key}' is missing"
     if kind == "missing":
         return path[:-1], f"the key '{path[-1]}' is missing"
     if kind == "literal_error":
         names = re.findall(r"'([^']*)'", str(context["expected"]))
         if isinstance(value, str) and names:
-            return path, unknown_name(str(path[-1]), value, names)
-        return path, f"must be {context['expected']}, but got {_shown(value)}"
+            # `name` and `architecture` select a row: what is unknown is the loss, say, not the name.
+            selects = len(path) == 2 and path[0] in SELECTIONS and path[1] == SELECTIONS[str(path[0])][0]
+            return path, unknown_name(str(path[0] if selects else path[-1]), value, names)
+        return path, f"must be {context['expected']}, but got {shown(value)}"
     if kind in _BOUNDS:
         limit = next(iter(context.values()))
-        return path, f"must be {_BOUNDS[kind]} {limit:g}, but got {_shown(value)}"
+        return path, f"must be {_BOUNDS[kind]} {limit:g}, but got {shown(value)}"
     if kind == "value_error":
         sentence = str(context["error"])
         named = re.search(r"`(\w+)`", sentence)
@@ -82,7 +82,7 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
         return path, sentence
     wanted = _TYPES.get(kind)
     sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
-    return path, f"{sentence}, but got {_shown(value)}"
+    return path, f"{sentence}, but got {shown(value)}"
 
 
 def _without_tags(loc: tuple[int | str, ...]) -> KeyPath:
@@ -93,7 +93,8 @@ def _without_tags(loc: tuple[int | str, ...]) -> KeyPath:
     return loc
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """The value as a message shows it, not longer than 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -74,14 +74,14 @@ def _open(node: dict[str, Any]) -> dict[str, Any]:
     opened = deepcopy(node)
     for key, value in opened.get("properties", {}).items():
         if "const" not in value:
-            opened["properties"][key] = or_distribution(value)
+            opened["properties"][key] = _or_distribution(value)
     return opened
 
 
-def or_distribution(value: dict[str, Any]) -> dict[str, Any]:
+def _or_distribution(value: dict[str, Any]) -> dict[str, Any]:
     """`value`, or a choice of such values (which may hold distributions again), or a range of numbers."""
     if value.get("type") == "array":
-        value = {**value, "items": or_distribution(value["items"])}
+        value = {**value, "items": _or_distribution(value["items"])}
     kinds = {value.get("type")} | {option.get("type") for option in value.get("anyOf", [])}
     ranges = sorted({name for kind in kinds for name in _NUMERIC.get(str(kind), ())})
     numeric = [{"$ref": f"#/$defs/distribution.{name}"} for name in ranges]

@@ -1,9 +1,9 @@
 """The search space: a `trial:` tree in which any value may be a distribution.
 
-    parse     plain data -> Node          distributions recognized, ranges checked
-    fill      Node -> Node                knobs left out take the catalogue's recommended range
-    name      Node -> Node                each distribution gets its parameter name
-    concrete  Node + pick -> plain data   what one trial trains (TrialConfig validates it)
+    parse            plain data -> Node          distributions recognized, ranges checked (in `parsing`)
+    fill             Node -> Node                knobs left out take the catalogue's recommended range
+    name_parameters  Node -> Node                each distribution gets its parameter name
+    concrete         Node + pick -> plain data   what one trial trains (TrialConfig validates it)
 
 A choice may hold whole sub-trees, which makes the space conditional: only the distributions on the
 chosen path are ever asked for.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 from hpsearch.catalogue.distributions import Choice, OneMinus, Range
@@ -74,13 +75,16 @@ def fill(tree: Branch) -> Branch:
     items = dict(tree.items)
     for section in ("optimizer", "schedule"):
         every = Options(tuple(Fixed(name) for name in SELECTIONS[section][1]), (*tree.where, section))
-        items[section] = _fill_selection(items.get(section, every), section)
+        items.setdefault(section, every)
+    for section in SELECTIONS:
+        if section in items:
+            items[section] = _fill_selection(items[section], section)
     items.setdefault("batch_size", Options(tuple(Fixed(size) for size in BATCH_SIZES), (*tree.where, "batch_size")))
     return replace(tree, items=items)
 
 
 def _fill_selection(node: Node, section: str) -> Node:
-    """Recommended ranges for the knobs of one `optimizer:` or `schedule:` sub-tree."""
+    """Recommended ranges for the knobs of the rows that one section selects; bare names become mappings."""
     key, rows = SELECTIONS[section]
     match node:
         case Fixed(str()):
@@ -98,7 +102,7 @@ def _fill_selection(node: Node, section: str) -> Node:
             if row is None:
                 return node
             missing = {
-                knob: from_distribution(distribution, (*node.where, knob))
+                knob: _from_distribution(distribution, (*node.where, knob))
                 for knob, distribution in row.recommended().items()
                 if knob not in items
             }
@@ -106,35 +110,32 @@ def _fill_selection(node: Node, section: str) -> Node:
     return node
 
 
-def from_distribution(distribution: Range | Choice, where: KeyPath) -> Node:
+def _from_distribution(distribution: Range | Choice, where: KeyPath) -> Node:
     if isinstance(distribution, Choice):
         return Options(tuple(Fixed(option, where) for option in distribution.options), where)
     return Ranged(distribution, where)
 
 
-def name_parameters(node: Node, name: str = "") -> Node:
+def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:
     """Give each distribution its parameter name: the path to it, choices by their label.
 
     `optimizer.sgd.momentum` is another parameter than `optimizer.rmsprop.momentum`, because Optuna
     keeps one distribution for a name. What is drawn for `one_minus` is 1 - momentum, and is called so.
     """
-
-    def below(key: object) -> str:
-        return f"{name}.{key}" if name else str(key)
-
+    name = ".".join(path)
     match node:
         case Ranged(OneMinus()):
-            above, _, last = name.rpartition(".")
-            return replace(node, name=f"{above}.one_minus_{last}" if above else f"one_minus_{last}")
+            return replace(node, name=".".join((*path[:-1], f"one_minus_{path[-1]}")))
         case Ranged():
             return replace(node, name=name)
         case Branch(items):
-            return replace(node, items={key: name_parameters(item, below(key)) for key, item in items.items()})
+            return replace(node, items={key: name_parameters(item, (*path, key)) for key, item in items.items()})
         case Sequence(items):
-            return replace(node, items=tuple(name_parameters(item, below(i)) for i, item in enumerate(items)))
+            return replace(node, items=tuple(name_parameters(o, (*path, str(i))) for i, o in enumerate(items)))
         case Options(options):
             labels = _labels(options)
-            named = tuple(name_parameters(o, below(label)) for o, label in zip(options, labels, strict=True))
+            pairs = zip(options, labels, strict=True)
+            named = tuple(name_parameters(option, (*path, str(label))) for option, label in pairs)
             return replace(node, name=name, options=named, labels=labels)
     return node
 
@@ -146,11 +147,10 @@ def _labels(options: tuple[Node, ...]) -> tuple[str | int | float | bool | None,
     # Optuna finds a value by ==, and 1 == True == 1.0: such twins are told apart by their texts.
     if plain_values and len({value for value in values}) == len(values):  # noqa: C416
         return tuple(values)
-    texts: list[str | int | float | bool | None] = []
-    for option in options:
-        text = _label(option)
-        twins = sum(1 for earlier in texts if str(earlier).split("#")[0] == text)
-        texts.append(f"{text}#{twins + 1}" if twins else text)
+    texts: dict[str, None] = {}
+    for text in map(_label, options):
+        numbered = (f"{text}#{number}" for number in count(2))
+        texts[next(candidate for candidate in chain([text], numbered) if candidate not in texts)] = None
     return tuple(texts)
 
 

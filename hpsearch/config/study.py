@@ -91,7 +91,7 @@ def load_study(path: Path, overrides: Iterable[str] = ()) -> StudySpec:
     document = apply_overrides(load_document(path), overrides)
     if not isinstance(document.data, dict):
         raise wording.refuse(document, [((), "a study file must be a mapping with the key 'trial'")])
-    data = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem), **document.data}
+    data = {"name": _name_of(path), **document.data}
     file, found = _top_level(data)
     problems = Problems()
     space = _space(data.get("trial", {}), problems)
@@ -115,7 +115,7 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
     document = apply_overrides(load_document(path), overrides)
     if not isinstance(document.data, dict) or "trial" not in document.data:
         raise wording.refuse(document, [((), "a configuration must be a mapping with the key 'trial'")])
-    data = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem), **document.data}
+    data = {"name": _name_of(path), **document.data}
     file, found = _top_level(data)
     problems = Problems()
     tree = parse(data["trial"], ("trial",), problems)
@@ -123,7 +123,7 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
     found += [
         (
             node.where,
-            "a distribution; `hpsearch train` takes one configuration, as `hpsearch export` writes it",
+            "is a distribution; `hpsearch train` takes one configuration, as `hpsearch export` writes it",
         )
         for node in distributions(tree)
     ]
@@ -132,6 +132,11 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
     if file is None or found:
         raise wording.refuse(document, _distinct(found))
     return file.name, file.objective, TrialConfig.model_validate(concrete(tree, FIRST))
+
+
+def _name_of(path: Path) -> str:
+    """The name of a study that does not say its own: that of its file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
 
 
 def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Finding]]:
@@ -143,6 +148,8 @@ def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Fin
 
 def _space(value: Any, problems: Problems) -> Branch | None:
     tree = parse(value, ("trial",), problems)
+    if isinstance(tree, Ranged | Options):
+        problems.add(("trial",), "a distribution must stand inside of `trial`, not in its place")
     if not isinstance(tree, Branch):
         return None
     return cast(Branch, name_parameters(fill(tree)))

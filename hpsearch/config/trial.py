@@ -7,7 +7,7 @@ row's knobs, so a value is checked once, here, for study files and exported conf
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
@@ -49,8 +49,8 @@ def _field(knob: Knob) -> tuple[Any, Any]:
     """A knob as pydantic takes it; bounds of a tuple hold for each element."""
     bounds = {rule: limit for rule in ("gt", "ge", "lt", "le") if (limit := getattr(knob, rule)) is not None}
     if get_origin(knob.type) is tuple:
-        element = Annotated[knob.type.__args__[0], Field(**bounds)]
-        kind: Any = Annotated[tuple[element, ...], Field(strict=False)]  # type: ignore[valid-type]
+        element: Any = Annotated[get_args(knob.type)[0], Field(**bounds)]
+        kind: Any = Annotated[tuple[element, ...], Field(strict=False)]
         return kind, Field(knob.default, description=knob.doc)
     return knob.type, Field(knob.default, description=knob.doc, **bounds)
 

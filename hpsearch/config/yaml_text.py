@@ -7,12 +7,13 @@ YAML 1.1. Only plain data can come out: a tag such as `!!python/object` is refus
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from hpsearch.errors import StudyFileError
 
@@ -20,7 +21,7 @@ KeyPath = tuple[str | int, ...]
 
 # A study file is a page; these stop files made to exhaust the machine (aliases that multiply, deep nesting).
 MAX_BYTES = 1_000_000
-MAX_VALUES = 50_000
+MAX_VALUES = 5_000
 MAX_DEPTH = 60
 
 
@@ -47,30 +48,50 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's booleans, numbers and plain dates."""
+    """PyYAML's safe loader with YAML 1.2's booleans and numbers, and no types beyond those of JSON."""
 
+
+_TAG = "tag:yaml.org,2002:"
+_WORD, _MERGE = f"{_TAG}str", f"{_TAG}merge"
+_BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+_INT = re.compile(r"^[-+]?[0-9]+$")
+_FLOAT = re.compile(
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
 
 _Loader.yaml_implicit_resolvers = {
     first: [
         (tag, pattern)
         for tag, pattern in resolvers
-        if tag not in {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "timestamp")}
+        if tag not in {f"{_TAG}{kind}" for kind in ("bool", "int", "float", "timestamp")}
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+0123456789."),
-)
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
-_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: _float(loader.construct_scalar(node)))
+_Loader.add_implicit_resolver(f"{_TAG}bool", _BOOL, list("tTfF"))
+_Loader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
+_Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+0123456789."))
+_Loader.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag in {f"{_TAG}{kind}" for kind in ("map", "seq", "str", "null")}
+}
+
+
+def _constructor(convert: Callable[[str], Any]) -> Callable[[_Loader, yaml.ScalarNode], Any]:
+    def construct(loader: _Loader, node: yaml.ScalarNode) -> Any:
+        text = str(loader.construct_scalar(node))
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise ConstructorError(problem=str(error), problem_mark=node.start_mark) from None
+
+    return construct
+
+
+def _bool(text: str) -> bool:
+    if not _BOOL.fullmatch(text):
+        raise ValueError(f"!!bool must be true or false, but got {text!r}")
+    return text.lower() == "true"
 
 
 def _float(text: str) -> float:
@@ -78,9 +99,26 @@ def _float(text: str) -> float:
     return float(plain)
 
 
-def load_value(text: str) -> Any:
-    """One value as `--set` takes it, for instance `3`, `1e-3`, `[256, 128]` or `{choice: [32, 64]}`."""
-    return _parse(text, "--set").data
+_Loader.add_constructor(f"{_TAG}bool", _constructor(_bool))
+_Loader.add_constructor(f"{_TAG}int", _constructor(int))
+_Loader.add_constructor(f"{_TAG}float", _constructor(_float))
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper; it also quotes the words that are numbers in YAML 1.2 alone, such as `1e3`."""
+
+
+_Dumper.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
+_Dumper.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+0123456789."))
+
+
+def load_value(text: str, source: str) -> Any:
+    """One value as `--set` takes it, for instance `3`, `1e-3`, `[256, 128]` or `{choice: [32, 64]}`.
+
+    Args:
+        source: where it was written, for messages.
+    """
+    return _parse(text, source, lambda _line: source).data
 
 
 def load_document(path: Path) -> Document:
@@ -91,9 +129,11 @@ def load_document(path: Path) -> Document:
     """
     name = str(path)
     try:
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise StudyFileError([f"{name}: a study file has at most {MAX_BYTES:,} bytes"])
-        text = path.read_text(encoding="utf-8")
+        text = content.decode("utf-8")
     except FileNotFoundError:
         raise StudyFileError([f"{name}: no such file{_known_files(path)}"]) from None
     except UnicodeDecodeError as error:
@@ -101,7 +141,7 @@ def load_document(path: Path) -> Document:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StudyFileError([f"{name}: cannot be read: {reason}"]) from None
-    return _parse(text, name)
+    return _parse(text, name, lambda line: f"{name}:{line}")
 
 
 def _known_files(path: Path) -> str:
@@ -113,58 +153,67 @@ def _known_files(path: Path) -> str:
     return f"; {path.parent} has: {', '.join(names)}" if names else ""
 
 
-def _parse(text: str, name: str) -> Document:
+def _parse(text: str, name: str, place: Callable[[int], str]) -> Document:
+    """The document of a text.
+
+    Args:
+        place: where a line (counted from 1) stands, for messages.
+    """
     try:
         node = yaml.compose(text, Loader=_Loader)
         if node is None:
             return Document(name, None)
         places: dict[KeyPath, str] = {}
-        for count, (path, mark) in enumerate(_keys(node, (), name)):
+        for count, (path, line) in enumerate(_keys(node, (), place), start=1):
             if count > MAX_VALUES:
                 raise StudyFileError([f"{name}: holds more than {MAX_VALUES:,} values"])
-            places[path] = name if name == "--set" else f"{name}:{mark.line + 1}"
+            places[path] = place(line)
         loader = _Loader("")
         try:
             data = loader.construct_document(node)
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        raise StudyFileError([_syntax(error, name)]) from None
+        raise StudyFileError([_syntax(error, name, place)]) from None
     except RecursionError:
         raise StudyFileError([f"{name}: nested too deeply"]) from None
-    except ValueError as error:
-        raise StudyFileError([f"{name}: {error}"]) from None
+    except (ValueError, OverflowError) as error:
+        # An escape such as \UFFFFFFFF, which is beyond Unicode.
+        raise StudyFileError([f"{name}: not valid YAML: {error}"]) from None
     return Document(name, data, places)
 
 
-def _keys(node: yaml.Node, path: KeyPath, name: str) -> Iterator[tuple[KeyPath, yaml.Mark]]:
-    """Every key path below `node` with its position; refuses keys that stand twice or are not words."""
+def _keys(node: yaml.Node, path: KeyPath, place: Callable[[int], str]) -> Iterator[tuple[KeyPath, int]]:
+    """Every key path below `node` with its line; refuses keys that stand twice or are not words."""
+    line = node.start_mark.line + 1
     if len(path) > MAX_DEPTH:
-        raise StudyFileError([f"{name}:{node.start_mark.line + 1}: nested more than {MAX_DEPTH} levels deep"])
-    yield path, node.start_mark
+        raise StudyFileError([f"{place(line)}: nested more than {MAX_DEPTH} levels deep"])
+    yield path, line
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _keys(item, (*path, index), name)
+            yield from _keys(item, (*path, index), place)
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise StudyFileError([f"{name}:{line}: a key must be a word"])
+                raise StudyFileError([f"{place(line)}: a key must be a word, but got a list or a mapping"])
+            if key.tag not in (_WORD, _MERGE):
+                raise StudyFileError([f"{place(line)}: a key must be a word, but got {key.value or 'nothing'}"])
             if key.value in seen:
-                raise StudyFileError([f"{name}:{line}: the key '{key.value}' stands twice"])
+                raise StudyFileError([f"{place(line)}: the key '{key.value}' stands twice"])
             seen.add(key.value)
-            for below, mark in _keys(value, (*path, key.value), name):
-                yield below, key.start_mark if below == (*path, key.value) else mark
+            for below, below_line in _keys(value, (*path, key.value), place):
+                yield below, line if below == (*path, key.value) else below_line
 
 
-def _syntax(error: yaml.YAMLError, name: str) -> str:
+def _syntax(error: yaml.YAMLError, name: str, place: Callable[[int], str]) -> str:
     mark = getattr(error, "problem_mark", None)
-    where = f"{name}:{mark.line + 1}" if mark is not None else name
+    where = place(mark.line + 1) if mark is not None else name
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     return f"{where}: not valid YAML: {problem}"
 
 
 def dump(data: Any) -> str:
     """Plain data as YAML text, keys in their order."""
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -49,7 +50,7 @@ class LocalExecutor:
     """Worker processes on this machine; an Executor.
 
     Args:
-        workers: how many.
+        workers: how many at most; a worker starts when there is work for it.
         log: file that takes what the workers print.
         report: told in a line when a worker dies and is replaced.
     """
@@ -61,15 +62,24 @@ class LocalExecutor:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
         self._threads = max(1, cores() // workers)
-        self._log, self._report = log, report
+        self._most, self._log, self._report = workers, log, report
         self._stillborn = 0
-        self._workers = [self._start() for _ in range(workers)]
+        self._workers: list[_Worker] = []
+        # The import begins now, in a process of its own; workers are forked from it when there is work.
+        forkserver.ensure_running()
+
+    def pids(self) -> list[int]:
+        """The worker processes, in no order that matters."""
+        return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
 
     def free(self) -> int:
-        return sum(worker.job is None for worker in self._workers)
+        return self._most - sum(worker.job is not None for worker in self._workers)
 
     def submit(self, job: Job) -> None:
-        worker = next(worker for worker in self._workers if worker.job is None)
+        worker = next((worker for worker in self._workers if worker.job is None), None)
+        if worker is None:
+            worker = self._start()
+            self._workers.append(worker)
         worker.job = job
         try:
             worker.connection.send(job)

@@ -25,7 +25,7 @@ from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEn
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import BASELINE, CONFIG, DETAIL, FACTS, OUTCOME, ROW, best_trial, read_trial
 from hpsearch.search.sampling import make_pruner, make_sampler, suggest
-from hpsearch.search.storage import Study, settle
+from hpsearch.search.storage import Study, put_back, settle
 from hpsearch.training.results import GOOD, Best, Outcome
 
 # How often clocks are updated and a stop is noticed, in seconds.
@@ -148,8 +148,8 @@ class Coordinator:
         number = waiting[0].number if waiting else len(optuna_study.get_trials(deepcopy=False))
         optuna_study.sampler = make_sampler(self._spec.search, number)
         trial = optuna_study.ask()
-        for name in [name for name in trial.user_attrs if name.startswith(ROW)]:
-            # A trial that was interrupted starts afresh; its earlier rows must not outlive that.
+        for name in [name for name in trial.user_attrs if name.startswith(ROW) or name == OUTCOME]:
+            # A trial that was interrupted starts afresh; what it left must not outlive that.
             trial.set_user_attr(name, None)
         drawn = suggest(trial, self._spec.space)
         if drawn.get("seed") is None:
@@ -226,8 +226,7 @@ class Coordinator:
 
     def _interrupt(self, number: int) -> None:
         trial = self._running.pop(number)
-        trial.set_user_attr(OUTCOME, None)
-        self._study.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        put_back(self._study, trial._trial_id)
         for listener in self._listeners:
             listener.trial_interrupted(number)
 

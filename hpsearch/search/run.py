@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from optuna.trial import TrialState
@@ -55,22 +56,20 @@ def run_study(
         if is_complete(study, request.trials):
             records = study.records()
             return StudyEnded(records, best_trial(records, study.objective), False, 0.0, 0)
-        for name in spec.datasets():
-            obtain(name, report=report)
+        report(f"starting {request.workers} workers ...")
+        home.logs.mkdir(exist_ok=True)
         stop = Stop()
-        with stop.on_signals(report):
-            # Workers first: they import TensorFlow while the listeners import theirs.
-            home.logs.mkdir(exist_ok=True)
+        with stop.on_signals(report), ExitStack() as cleanup:
+            # First of all, since it imports TensorFlow beside everything that follows.
             executor = LocalExecutor(request.workers, home.logs / f"{spec.name}-workers.log", report)
-            following: Sequence[Listener] = ()
-            try:
-                following = listeners()
-                coordinator = Coordinator(study, spec, executor, following, total=request.trials, stop=stop)
-                return coordinator.run(request.text, request.workers)
-            finally:
-                executor.close()
-                for listener in following:
-                    listener.close()
+            cleanup.callback(executor.close)
+            for name in spec.datasets():
+                obtain(name, report=report)
+            following = listeners()
+            for listener in following:
+                cleanup.callback(listener.close)
+            coordinator = Coordinator(study, spec, executor, following, total=request.trials, stop=stop)
+            return coordinator.run(request.text, request.workers)
 
 
 def is_complete(study: Study, total: int) -> bool:

@@ -18,7 +18,8 @@ from hpsearch.config.problems import dotted
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import EnvironmentProblem, HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.home import Home, prepare_sqlite
-from hpsearch.search.records import BASELINE, TrialRecord, read_trial
+from hpsearch.search.records import BASELINE, OUTCOME, TrialRecord, read_trial
+from hpsearch.training.results import Outcome
 
 IDENTITY = "hpsearch:identity"
 DESCRIPTION = "hpsearch:description"
@@ -165,8 +166,14 @@ def settle(study: Study) -> int:
     """
     left = [t for t in study.optuna.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
     for trial in left:
-        study.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        put_back(study, trial._trial_id)
     return len(left)
+
+
+def put_back(study: Study, trial_id: int) -> None:
+    """A running trial is recorded as interrupted and waits; `ask` gives it again with the same parameters."""
+    study.storage.set_trial_user_attr(trial_id, OUTCOME, Outcome.INTERRUPTED.name)
+    study.storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
 def compare(was: Any, now: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:

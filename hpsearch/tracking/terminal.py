@@ -240,10 +240,10 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def _recipe(config: TrialConfig) -> str:
-    """`adam learning_rate=0.00121 beta_1=0.93 batch_size=128 schedule=cosine`: what a person tells trials apart by."""
+    """`adam learning_rate=0.001213 beta_1=0.93 batch_size=128 schedule=cosine`: what a person tells trials apart by."""
     defaults: dict[str, Any] = {"epsilon": None, "centered": False, "amsgrad": False, "nesterov": False}
     knobs = {k: v for k, v in config.optimizer.knobs().items() if k not in defaults or v not in (False, None, 1e-7)}
-    shown = " ".join(f"{name}={value:.3g}" for name, value in knobs.items())
+    shown = " ".join(f"{name}={value:.4g}" for name, value in knobs.items())
     return f"{config.optimizer.selected()} {shown} batch_size={config.batch_size} schedule={config.schedule.selected()}"
 
 

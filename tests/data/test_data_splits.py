@@ -54,9 +54,7 @@ def test_split_does_not_depend_on_numpys_global_state():
 
 @pytest.mark.parametrize("validation", [-1, 0, 600, 601])
 def test_validation_outside_of_the_data_names_rule_and_value(validation):
-    with pytest.raises(
-        DataError, match=rf"`0 < validation < n` must hold, but got \(validation={validation}, n=600\)"
-    ):
+    with pytest.raises(DataError, match=rf"`0 < validation < n` must hold, but got \(validation={validation}, n=600\)"):
         stratified_split(BALANCED, validation, 0)
 
 

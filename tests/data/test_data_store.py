@@ -131,9 +131,7 @@ def test_damaged_cache_is_not_left_for_others_when_it_cannot_be_fetched_again(ti
 def test_damaged_named_folder_is_an_error_even_if_another_source_is_good(tiny, source, tmp_path):
     tiny.write(tmp_path / "keras" / "datasets" / "tiny")
     (source / "train-images-idx3-ubyte.gz").write_bytes(b"half a file")
-    with pytest.raises(
-        DataError, match=r"from the folder you named: .*train-images-idx3-ubyte\.gz cannot be read"
-    ):
+    with pytest.raises(DataError, match=r"from the folder you named: .*train-images-idx3-ubyte\.gz cannot be read"):
         obtain("tiny", source=source)
     assert not status("tiny")["ready"]
 
@@ -233,9 +231,7 @@ def test_two_processes_at_once_fetch_once(cache, tmp_path):
     gun = tmp_path / "gun"
     marks = [tmp_path / f"ready-{number}" for number in range(2)]
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", FETCH, str(gun), str(mark)], stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([sys.executable, "-c", FETCH, str(gun), str(mark)], stdout=subprocess.PIPE, text=True)
         for mark in marks
     ]
     while not all(mark.exists() for mark in marks):

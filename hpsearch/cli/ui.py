@@ -1,0 +1,51 @@
+"""`hpsearch ui`: the runs in MLflow's web interface."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from hpsearch.cli.options import HomeOption, home_of
+from hpsearch.cli.output import say
+
+
+def ui(
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="Open the comparison of this study's trials.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Port (default: 5000, or the next free one).")
+    ] = None,
+    open_browser: Annotated[
+        bool | None,
+        typer.Option("--open/--no-open", help="Open a browser (default: if this is a terminal of a desktop)."),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Browse the runs in MLflow: compare trials, see every curve, take artifacts. Ctrl-C ends it.
+
+    Prints the address. With STUDY it shows that study's trials, best first, with hyperparameters and
+    metrics as columns. It may run while a study trains.
+    """
+    from hpsearch.tracking.ui import serve
+
+    where = home_of(home)
+    if study is not None:
+        from hpsearch.search.storage import find_study
+
+        find_study(where, study)
+
+    def ready(url: str) -> None:
+        print(url, flush=True)
+        say("Ctrl-C ends it")
+
+    serve(where, study, port, _desktop() if open_browser is None else open_browser, ready)
+
+
+def _desktop() -> bool:
+    """Whether a person sits at a terminal of a machine that can show a browser."""
+    shown = sys.platform in {"darwin", "win32"} or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return shown and sys.stdout.isatty()

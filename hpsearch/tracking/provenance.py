@@ -1,0 +1,46 @@
+"""Where a run came from: versions, commit, person. Imports none of the packages that it names."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = ("hpsearch", "tensorflow", "keras", "optuna", "mlflow", "numpy")
+
+
+def provenance_tags() -> dict[str, str]:
+    """The tags that every run of a study carries; what cannot be found out is left out."""
+    tags = {"hpsearch.python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            tags["hpsearch.version" if package == "hpsearch" else f"hpsearch.{package}"] = version(package)
+        except PackageNotFoundError:
+            continue
+    if commit := git_commit():
+        tags["mlflow.source.git.commit"] = commit
+    return tags | {
+        "mlflow.source.name": "hpsearch",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": _user(),
+    }
+
+
+def git_commit() -> str | None:
+    """The commit that the current folder is at; None outside a git work tree or without git."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run as a number that has no name.
+        return "unknown"

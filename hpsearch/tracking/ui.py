@@ -1,0 +1,239 @@
+"""MLflow's own web interface on the runs of a home folder: its server as a process that ends with us."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType, TracebackType
+from typing import NoReturn
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
+
+from hpsearch.errors import EnvironmentProblem
+from hpsearch.search.home import Home
+from hpsearch.tracking.mlflow_store import database_uri
+from hpsearch.tracking.view_state import view_url
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 5000
+# Ports after the default one that are tried where it is taken.
+_PORTS_TRIED = 100
+# A cold start compiles MLflow's bytecode on a slow disk.
+START_SECONDS = 180.0
+_STOP_SECONDS = 6.0
+# Of <linux/prctl.h>: the signal that a process gets when its parent dies, whatever the cause.
+_PR_SET_PDEATHSIG = 1
+# A proxy that the environment names has no way to this machine's own address.
+_OPENER = build_opener(ProxyHandler({}))
+
+
+def serve(home: Home, study: str | None, port: int | None, open_browser: bool, ready: Callable[[str], None]) -> None:
+    """Serve the home folder's runs until Ctrl-C or SIGTERM.
+
+    Args:
+        home: whose runs.
+        study: the study whose comparison view the address shows; None: the list of all studies.
+        port: None: 5000, or the next free one.
+        open_browser: also open the address.
+        ready: told the address once it answers.
+
+    Raises:
+        EnvironmentProblem: no runs yet, the port is taken, or the server does not start.
+    """
+    if not home.mlflow_db.is_file():
+        raise EnvironmentProblem(
+            f"{home.root}: no runs here yet; run a study with `hpsearch run`, or name another folder with --home"
+        )
+    with _interruptible(), UiServer(home, choose_port(port)) as server:
+        server.wait_until_it_answers()
+        url = f"{server.url}/#/experiments" if study is None else view_url(server.url, experiment_of(server.url, study))
+        ready(url)
+        if open_browser:
+            webbrowser.open(url)
+        server.wait()
+
+
+def experiment_of(server: str, study: str) -> str:
+    """The id of a study's experiment. The server is asked, which saves importing MLflow here.
+
+    Raises:
+        EnvironmentProblem: MLflow has nothing of the study.
+    """
+    query = urlencode({"experiment_name": study})
+    try:
+        with _OPENER.open(f"{server}/api/2.0/mlflow/experiments/get-by-name?{query}", timeout=30) as answer:
+            return str(json.load(answer)["experiment"]["experiment_id"])
+    except HTTPError as error:
+        raise EnvironmentProblem(
+            f"MLflow has no runs of study '{study}' (answer {error.code}); they are written when it is run or continued"
+        ) from None
+
+
+def choose_port(port: int | None) -> int:
+    """The port to serve on.
+
+    Raises:
+        EnvironmentProblem: the one that was asked for is taken; or, if none was, all are.
+    """
+    if port is not None:
+        if not _free(port):
+            raise EnvironmentProblem(f"port {port} is taken; leave --port out to take the next free one")
+        return port
+    for candidate in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
+        if _free(candidate):
+            return candidate
+    raise EnvironmentProblem(
+        f"ports {DEFAULT_PORT} to {DEFAULT_PORT + _PORTS_TRIED - 1} are all taken; name another with --port"
+    )
+
+
+def _free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # A server that ended a moment ago does not hold its port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+class UiServer:
+    """`mlflow server` with one worker, in a process group of its own; a context manager.
+
+    Args:
+        home: whose database and artifacts are shown.
+        port: a free one.
+    """
+
+    def __init__(self, home: Home, port: int) -> None:
+        self._home, self._port = home, port
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://{HOST}:{port}"
+        self.log = home.logs / "mlflow-ui.log"
+
+    def __enter__(self) -> UiServer:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        artifacts = str(self._home.artifacts.resolve())
+        command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(self._port)]
+        command += ["--workers", "1", "--uvicorn-opts", "--timeout-graceful-shutdown 2"]
+        command += ["--backend-store-uri", database_uri(self._home.mlflow_db)]
+        # Said so that nothing is ever written below the current folder, which is MLflow's default.
+        command += ["--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
+        environment = {
+            **os.environ,
+            # Without these MLflow starts ten processes of 2.4 GB in all, and reports to its makers.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C reaches us alone, and we end the whole group.
+                start_new_session=True,
+                preexec_fn=_end_with_parent(),  # noqa: PLW1509
+            )
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def wait_until_it_answers(self) -> None:
+        """Return once the server takes requests.
+
+        Raises:
+            EnvironmentProblem: it ended, or took too long.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            self._see_that_it_runs()
+            try:
+                with _OPENER.open(f"{self.url}/health", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except (URLError, OSError):
+                time.sleep(0.1)
+        raise EnvironmentProblem(f"MLflow's server does not answer on {self.url}; see {self.log}")
+
+    def wait(self) -> None:
+        """Return never, except by an exception.
+
+        Raises:
+            EnvironmentProblem: the server ended by itself.
+        """
+        while True:
+            self._see_that_it_runs()
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """End the server and whatever it started; also where it has ended already."""
+        if self._process is None:
+            return
+        # MLflow's process passes the signal on and ends when its server has.
+        self._signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_SECONDS)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _see_that_it_runs(self) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            raise EnvironmentProblem(f"MLflow's server ended ({self._last_words()}); see {self.log}")
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")[:200]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM does what Ctrl-C does, and both end the block without an error."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, interrupt) if main else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """What the server's process does first: ask Linux for a SIGTERM when we die, even by SIGKILL."""
+    if not sys.platform.startswith("linux"):
+        return None
+    # Loaded here: a process that was just forked must not load libraries.
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+    return ask

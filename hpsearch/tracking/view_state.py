@@ -1,0 +1,85 @@
+"""The comparison view: the MLflow runs page that opens with hyperparameters and metrics as columns.
+
+By default the page shows neither. MLflow's UI keeps a shared view in an experiment tag
+`mlflow.sharedViewState.<key>`: an envelope `{"name", "createdAt", "updatedAt", "state"}` with the
+view itself as JSON text in `state`. The format is internal to MLflow (read in the UI of 3.17.2), so
+tests/tracking/test_ui_browser.py opens it in a browser.
+"""
+
+from __future__ import annotations
+
+import json
+
+from hpsearch.config.checking import corners
+from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
+
+VIEW_KEY = "hpsearch"
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
+_VIEW_NAME = "hpsearch: compare trials"
+# Shown even where a study keeps them fixed: people look for them.
+ALWAYS = ("optimizer", "learning_rate", "batch_size", "schedule")
+# The page's own columns; the run's name is pinned to the left.
+_RUN, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
+
+
+def varied_names(spec: StudySpec) -> list[str]:
+    """The plain names of the values that differ between trials, and those that always matter.
+
+    The corners of the space reach every option and both ends of every range, so a value varies
+    exactly if it differs between two corners.
+    """
+    seen: dict[str, set[str]] = {}
+    for corner in corners(spec.space):
+        for name, value in TrialConfig.model_validate(corner).flat().items():
+            seen.setdefault(name, set()).add(str(value))
+    return [*ALWAYS, *(name for name, values in seen.items() if len(values) > 1 and name not in ALWAYS)]
+
+
+def view_state(spec: StudySpec) -> dict[str, object]:
+    """The runs page of a study: its trials, best first, by what varies and by how well it went."""
+    best = _column("metrics", f"best_{spec.objective.metric}")
+    varied = [_column("params", name) for name in varied_names(spec)]
+    others = ["best_epoch", "val_accuracy", "val_loss", "loss"]
+    columns = [best, *varied, *(_column("metrics", name) for name in others)]
+    return {
+        # Which runs, in which order. The parent has the best value too and would stand above its trials.
+        "searchFilter": "tags.`hpsearch.kind` = 'trial'",
+        "orderByKey": best,
+        "orderByAsc": spec.objective.direction == "minimize",
+        # Which columns, in which order: the ones that are compared first, for a small screen.
+        "selectedColumns": columns,
+        "columnOrder": [_RUN, _CREATED, *columns, _DURATION],
+        "columnWidths": {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns},
+    }
+
+
+def view_tag(spec: StudySpec, now_ms: int) -> str:
+    """The value of the experiment's tag VIEW_TAG."""
+    return json.dumps(
+        {
+            "name": _VIEW_NAME,
+            "createdAt": now_ms,
+            "updatedAt": now_ms,
+            "state": json.dumps(view_state(spec), separators=(",", ":")),
+        }
+    )
+
+
+def view_url(base: str, experiment_id: str) -> str:
+    """The comparison view of an experiment on the MLflow server at `base`.
+
+    The workflow type spares the pages about language models, which the UI would list beside it.
+    """
+    return f"{base}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
+
+
+def _column(kind: str, name: str) -> str:
+    """A column as the UI names it."""
+    return f"{kind}.`{name}`"
+
+
+def _width(column: str) -> int:
+    """Pixels that show the header; the page's own 100 cut `best_val_accuracy` and waste room on the rest."""
+    name = column.split("`")[1]
+    return max(80, 26 + 7 * len(name) + 3 * name.count("m"))

@@ -1,0 +1,207 @@
+"""What the rows build: knobs that reach Keras, models that count right, losses that are their formula."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import keras
+import numpy as np
+import pytest
+
+from hpsearch.catalogue.losses import LOSSES
+from hpsearch.catalogue.models import ACTIVATIONS, MODELS
+from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.catalogue.rows import Entry, Knob
+from hpsearch.config.trial import TrialConfig
+
+# ---------------------------------------------------------------- optimizers
+
+
+def _others(knob: Knob) -> list[Any]:
+    """Valid values of a knob other than its default."""
+    if get_origin(knob.type) is Literal:
+        return [value for value in get_args(knob.type) if value != knob.default]
+    kind = next((kind for kind in get_args(knob.type) if kind is not NoneType), knob.type)
+    if kind is bool:
+        return [not knob.default]
+    if kind is int:
+        return [knob.default + 1, knob.default + 2]
+    return [0.3, 0.6] if knob.lt is not None or knob.le is not None else [0.003, 2.5]
+
+
+def _settings(row: Entry) -> Iterator[dict[str, Any]]:
+    """The defaults, each knob turned alone, and all of them together, as TrialConfig lets them through."""
+    yield {}
+    for knob in row.knobs:
+        yield from ({knob.name: value} for value in _others(knob))
+    yield {knob.name: _others(knob)[0] for knob in row.knobs}
+
+
+CASES = [(row, knobs) for row in OPTIMIZERS.values() for knobs in _settings(row)]
+
+
+@pytest.mark.parametrize(("row", "knobs"), CASES, ids=[f"{row.name}-{'-'.join(k) or 'defaults'}" for row, k in CASES])
+def test_every_knob_reaches_the_keras_optimizer(row, knobs):
+    config = TrialConfig.model_validate({"optimizer": {"name": row.name, **knobs}})
+    built = row.build(**config.optimizer.knobs())
+    assert isinstance(built, keras.optimizers.Optimizer)
+    expected = {**row.defaults(), **knobs}
+    assert {name: built.get_config()[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_the_defaults_are_those_of_keras(row):
+    signature = inspect.signature(type(row.build(**row.defaults()))).parameters
+    assert {name: signature[name].default for name in row.defaults()} == row.defaults()
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_an_optimizer_is_saved_and_restored_with_all_of_its_knobs(row):
+    built = row.build(**{knob.name: _others(knob)[0] for knob in row.knobs})
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(built))
+    assert again.get_config() == built.get_config()
+
+
+# -------------------------------------------------------------------- models
+
+IMAGE, CLASSES = (28, 28), 10
+
+
+def _built(architecture: str, seed: int = 0, **knobs: Any) -> Any:
+    keras.utils.set_random_seed(seed)
+    row = MODELS[architecture]
+    return row.build(IMAGE, CLASSES, **{**row.defaults(), **knobs})
+
+
+def _layers(model: Any) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "knobs", "trainable", "moving"),
+    [
+        ("mlp", {"units": []}, 784 * 10 + 10, 0),
+        ("mlp", {}, (784 * 256 + 256) + (256 * 128 + 128) + (128 * 10 + 10), 0),
+        ("mlp", {"units": [5], "dropout": 0.5}, (784 * 5 + 5) + (5 * 10 + 10), 0),
+        # Batch normalization: gamma and beta are trained, mean and variance move; Dense has no bias.
+        ("mlp", {"units": [7, 3], "batch_normalization": True}, 784 * 7 + 14 + 7 * 3 + 6 + (3 * 10 + 10), 2 * (7 + 3)),
+        # 28 x 28 is halved twice: 7 x 7 x 32.
+        ("cnn", {}, (9 * 16 + 16) + (9 * 16 * 32 + 32) + (7 * 7 * 32 * 64 + 64) + (64 * 10 + 10), 0),
+        ("cnn", {"filters": [2], "kernel_size": 5, "units": []}, (25 * 2 + 2) + (14 * 14 * 2 * 10 + 10), 0),
+        (
+            "cnn",
+            {"filters": [2, 3], "units": [4], "batch_normalization": True},
+            9 * 2 + 4 + 9 * 2 * 3 + 6 + 7 * 7 * 3 * 4 + 8 + (4 * 10 + 10),
+            2 * (2 + 3 + 4),
+        ),
+        # 28, 14, 7, 3, 1.
+        ("cnn", {"filters": [1, 1, 1, 1], "units": []}, 4 * (9 + 1) + (1 * 10 + 10), 0),
+        ("cnn", {"filters": [], "units": []}, 784 * 10 + 10, 0),
+    ],
+)
+def test_parameters_are_as_many_as_counted_by_hand(architecture, knobs, trainable, moving):
+    model = _built(architecture, **knobs)
+    assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == trainable
+    assert sum(math.prod(weight.shape) for weight in model.non_trainable_weights) - _seeds(model) == moving
+
+
+def _seeds(model: Any) -> int:
+    """Numbers that only hold the state of a dropout layer's random generator."""
+    return sum(math.prod(weight.shape) for weight in model.non_trainable_weights if "seed" in weight.path)
+
+
+def test_the_order_of_layers_is_dense_without_bias_then_normalization_then_activation():
+    model = _built("mlp", units=[8, 4], batch_normalization=True, dropout=0.25)
+    block = ["Dense", "BatchNormalization", "Activation", "Dropout"]
+    assert _layers(model) == ["InputLayer", "Flatten", *block, *block, "Dense"]
+    assert [layer.use_bias for layer in model.layers if type(layer).__name__ == "Dense"] == [False, False, True]
+    assert [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"] == [0.25, 0.25]
+    assert _layers(_built("mlp", units=[8])) == ["InputLayer", "Flatten", "Dense", "Activation", "Dense"]
+
+
+def test_the_convolutions_are_normalized_activated_and_pooled():
+    model = _built("cnn", filters=[2], units=[3], batch_normalization=True)
+    assert _layers(model)[1:] == [
+        *("Reshape", "Conv2D", "BatchNormalization", "Activation", "MaxPooling2D"),
+        *("Flatten", "Dense", "BatchNormalization", "Activation", "Dense"),
+    ]
+    assert [layer.use_bias for layer in model.layers if hasattr(layer, "use_bias")] == [False, False, True]
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_images_become_finite_logits(architecture):
+    images = np.random.default_rng(0).random((3, *IMAGE), np.float32)
+    model = _built(architecture)
+    logits = np.asarray(model(images, training=False))
+    assert logits.shape == (3, CLASSES)
+    assert logits.dtype == np.float32
+    assert np.all(np.isfinite(logits))
+    # Logits, not probabilities: the losses take it so.
+    assert model.layers[-1].activation is keras.activations.linear
+    assert not np.allclose(logits.sum(axis=1), 1)
+
+
+NONLINEAR = {
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.2 * z),
+}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_perceptron_is_its_formula(activation):
+    images = np.random.default_rng(1).normal(size=(5, *IMAGE)).astype(np.float32)
+    model = _built("mlp", units=[6], activation=activation)
+    weights, bias, last, last_bias = model.get_weights()
+    hidden = NONLINEAR[activation](images.reshape(5, -1) @ weights + bias)
+    np.testing.assert_allclose(np.asarray(model(images)), hidden @ last + last_bias, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_the_seed_decides_the_initial_weights(architecture):
+    first, again, other = (_built(architecture, seed).get_weights() for seed in (7, 7, 8))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_more_poolings_than_the_image_has_room_for_are_refused_before_they_are_built():
+    row = MODELS["cnn"]
+    assert row.check({**row.defaults(), "filters": (1,) * 4}) is None
+    assert "at most 4" in row.check({**row.defaults(), "filters": (1,) * 5})
+    with pytest.raises(ValueError, match=r"negative|smaller|must be"):
+        _built("cnn", filters=[1] * 5)
+
+
+# -------------------------------------------------------------------- losses
+
+
+def _smoothed_crossentropy(labels: np.ndarray, logits: np.ndarray, label_smoothing: float) -> float:
+    """The mean over examples of -sum_k q_k log p_k, q = (1 - s) y + s / K, log p by a stable softmax."""
+    target = labels * (1 - label_smoothing) + label_smoothing / labels.shape[1]
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return float(-(target * log_p).sum(axis=1).mean())
+
+
+LOSS_FORMULAS = {"categorical_crossentropy": (_smoothed_crossentropy, [{"label_smoothing": s} for s in (0, 0.1, 0.9)])}
+
+
+def test_every_loss_is_held_against_a_formula_of_its_own():
+    assert set(LOSS_FORMULAS) == set(LOSSES)
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_its_formula(name, scale):
+    random = np.random.default_rng(2)
+    logits = (scale * random.normal(size=(6, CLASSES))).astype(np.float32)
+    labels = np.eye(CLASSES, dtype=np.float32)[random.integers(0, CLASSES, 6)]
+    formula, settings = LOSS_FORMULAS[name]
+    for knobs in settings:
+        built = LOSSES[name].build(**{**LOSSES[name].defaults(), **knobs})
+        assert float(built(labels, logits)) == pytest.approx(formula(labels, logits.astype(float), **knobs), rel=1e-5)

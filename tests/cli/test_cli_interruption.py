@@ -1,0 +1,105 @@
+"""Ctrl-C, SIGTERM, kill -9, a second coordinator: real processes and real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+
+import mlflow
+import pytest
+from support import hpsearch, processes_of, result_of, start_hpsearch, wait_for
+
+EPOCHS = 60
+STUDY = """
+name: long
+trial:
+  data: {dataset: fashion_mnist_sample}
+  model: {architecture: mlp, units: [8]}
+  optimizer: adam
+  batch_size: 100
+  schedule: constant
+  training: {max_epochs: %d, early_stopping: null}
+search: {trials: 3, pruner: none}
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    file = tmp_path / "long.yaml"
+    file.write_text(STUDY % EPOCHS)
+    return file
+
+
+def has_trained(home):
+    """Whether some trial has a few epochs, read without waiting for the writer."""
+    try:
+        with sqlite3.connect(f"file:{home / 'optuna.db'}?mode=ro", uri=True) as connection:
+            query = "SELECT count(*) FROM trial_user_attributes WHERE key LIKE 'epoch:%'"
+            return connection.execute(query).fetchone()[0] >= 5
+    except sqlite3.OperationalError:
+        return False
+
+
+def mlflow_runs(home):
+    client = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("long")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    return client, [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+
+
+def assert_finishes(study, home):
+    """The same command goes on to the end: every trial once, every epoch once, nothing running anywhere."""
+    done = hpsearch("run", str(study), "-f", "json", home=home)
+    assert result_of(done)["trials"] == {"complete": 3, "pruned": 0, "failed": 0}
+    client, children = mlflow_runs(home)
+    assert sorted(int(run.data.tags["hpsearch.trial"]) for run in children) == [0, 1, 2]
+    for run in children:
+        assert run.info.status == "FINISHED"
+        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "val_accuracy")]
+        assert steps == list(range(1, EPOCHS + 1))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_stops_cleanly_and_the_same_command_goes_on(study, tmp_path, number):
+    home = tmp_path / "home"
+    process = start_hpsearch("run", str(study), home=home)
+    wait_for(lambda: has_trained(home), 90, "a trial with some epochs")
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # Ctrl-C reaches the workers too
+    else:
+        process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert "interrupted" in stderr
+    wait_for(lambda: not processes_of(process.pid), 10, "the end of all processes")
+    states = {trial["state"] for trial in result_of(hpsearch("trials", "long", "-f", "json", home=home))}
+    assert "WAITING" in states
+    assert "RUNNING" not in states
+    assert "RUNNING" not in {run.info.status for run in mlflow_runs(home)[1]}
+    if number == signal.SIGINT:
+        assert_finishes(study, home)
+
+
+def test_after_kill_9_nothing_is_left_and_the_same_command_goes_on(study, tmp_path):
+    home = tmp_path / "home"
+    process = start_hpsearch("run", str(study), home=home)
+    wait_for(lambda: has_trained(home), 90, "a trial with some epochs")
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not processes_of(process.pid), 20, "the end of all workers")
+    assert_finishes(study, home)
+
+
+def test_a_second_run_of_the_same_study_is_refused_with_who_holds_it(study, tmp_path):
+    home = tmp_path / "home"
+    process = start_hpsearch("run", str(study), home=home)
+    try:
+        wait_for(lambda: (home / "studies" / "long" / "holder.json").exists(), 60, "the lock")
+        second = hpsearch("run", str(study), home=home)
+        assert second.returncode == 2
+        assert f"is being run by process {process.pid} on " in second.stderr
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

@@ -1,0 +1,239 @@
+"""Malformed study files, each with the line, the key path and the sentence that it is told with."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def _optimizer(knob: str, value: str) -> str:
+    return f"trial:\n  optimizer:\n    name: adam\n    {knob}: {value}\n"
+
+
+def _trial(key: str, value: str) -> str:
+    return f"name: x\ntrial:\n  {key}: {value}\n"
+
+
+def _mlp(knob: str, value: str) -> str:
+    return f"trial:\n  model:\n    architecture: mlp\n    {knob}: {value}\n"
+
+
+# (file, where the first and only line of the message begins, what it says)
+MALFORMED = [
+    # names and keys that do not exist
+    ("name: x\ntrail: {}\n", "2: trail", "unknown key 'trail' (did you mean 'trial'?)"),
+    (_trial("optimiser", "adam"), "3: trial.optimiser", "(did you mean 'optimizer'?)"),
+    (_trial("optimizer", "adm"), "3: trial.optimizer", "unknown optimizer 'adm' (did you mean 'adam'?)"),
+    (_trial("schedule", "{name: cosin}"), "3: trial.schedule.name", "unknown schedule 'cosin' (did you mean 'cosine'"),
+    (_trial("model", "{architecture: mpl}"), "3: trial.model.architecture", "unknown model 'mpl' (did you mean 'mlp'"),
+    (_trial("loss", "crossentropy"), "3: trial.loss", "unknown loss 'crossentropy' (did you mean 'categorical_cross"),
+    (_trial("data", "{dataset: fashion}"), "3: trial.data.dataset", "unknown dataset 'fashion' (did you mean"),
+    (_optimizer("lerning_rate", "0.1"), "4: trial.optimizer.lerning_rate", "(did you mean 'learning_rate'?)"),
+    (_mlp("activation", "gelu"), "4: trial.model.activation", "unknown activation 'gelu' (did you mean 'relu'?)"),
+    ("search:\n  sampler: tp\n", "2: search.sampler.name", "unknown sampler 'tp' (did you mean 'tpe'?)"),
+    (
+        "search:\n  pruner: {name: asha, reduction: 3}\n",
+        "2: search.pruner.reduction",
+        "(did you mean 'reduction_factor'?)",
+    ),
+    ("objective:\n  metric: val_acc\n", "2: objective.metric", "(did you mean 'val_accuracy'?)"),
+    (
+        "trial:\n  optimizer:\n    choice:\n      - adam\n      - {name: sgd, momentun: 0.9}\n",
+        "5: trial.optimizer.choice[1].momentun",
+        "unknown key 'momentun' (did you mean 'momentum'?)",
+    ),
+    (
+        "trial:\n  optimizer:\n    name: {choice: [adam, sdg]}\n",
+        "3: trial.optimizer.name.choice[1]",
+        "unknown optimizer 'sdg' (did you mean 'sgd'?)",
+    ),
+    # wrong types
+    ("- trial\n", "1", "a study file must be a mapping with the key 'trial'"),
+    ("trial:\n", "1: trial", "must be a mapping of keys to values"),
+    ("name: x\ntrial: 3\n", "2: trial", "must be a mapping of keys to values, but got 3"),
+    ("name: x\ntrial: {float: [0, 1]}\n", "2: trial", "a distribution must stand inside of `trial`"),
+    ("name: x\ntrial: {choice: [{optimizer: adam}]}\n", "2: trial", "a distribution must stand inside of `trial`"),
+    (_trial("optimizer", "3"), "3: trial.optimizer", "must be a name or a mapping of keys to values, but got 3"),
+    (_trial("optimizer", "{learning_rate: 0.1}"), "3: trial.optimizer", "the key 'name' is missing"),
+    (_trial("model", "{units: [16]}"), "3: trial.model", "the key 'architecture' is missing"),
+    (_trial("batch_size", '"64"'), "3: trial.batch_size", "must be a whole number, but got '64'"),
+    (_trial("batch_size", "[32, 64]"), "3: trial.batch_size", "must be a whole number, but got [32, 64]"),
+    (_optimizer("learning_rate", "fast"), "4: trial.optimizer.learning_rate", "must be a number, but got 'fast'"),
+    (_optimizer("learning_rate", "-1"), "4: trial.optimizer.learning_rate", "must be > 0, but got -1"),
+    (_optimizer("learning_rate", ".inf"), "4: trial.optimizer.learning_rate", "must be a finite number"),
+    (_optimizer("amsgrad", "yes"), "4: trial.optimizer.amsgrad", "must be true or false, but got 'yes'"),
+    (_optimizer("amsgrad", "1"), "4: trial.optimizer.amsgrad", "must be true or false, but got 1"),
+    (_mlp("units", "16"), "4: trial.model.units", "must be a list, but got 16"),
+    (_mlp("units", "[16, 0]"), "4: trial.model.units[1]", "must be >= 1, but got 0"),
+    (_mlp("units", "{int: [1, 3]}"), "4: trial.model.units", "must be a list, but got 1"),
+    ("trial:\n  training:\n    max_epochs: 3.0\n", "3: trial.training.max_epochs", "must be a whole number"),
+    ("trial:\n  training:\n    early_stopping: 3\n", "3: trial.training.early_stopping", "must be a mapping"),
+    # ranges
+    (_optimizer("learning_rate", "{float: 3}"), "4: trial.optimizer.learning_rate.float", "must be two numbers"),
+    (_optimizer("learning_rate", "{float: [1]}"), "4: trial.optimizer.learning_rate.float", "must be two numbers"),
+    (_optimizer("learning_rate", "{float: [a, 1]}"), "4: trial.optimizer.learning_rate.float", "but got ['a', 1]"),
+    (_optimizer("learning_rate", "{float: []}"), "4: trial.optimizer.learning_rate.float", "but got []"),
+    (
+        _optimizer("learning_rate", "{float: [1, 0.1]}"),
+        "4: trial.optimizer.learning_rate.float",
+        "low < high must hold, but got (low=1, high=0.1)",
+    ),
+    (
+        _optimizer("learning_rate", "\n      float: [0.1, 0.1]"),
+        "5: trial.optimizer.learning_rate.float",
+        "low < high must hold, but got (low=0.1, high=0.1); write the value 0.1 itself",
+    ),
+    (_optimizer("learning_rate", "{float: [1, .inf]}"), "4: trial.optimizer.learning_rate.float", "must be finite"),
+    (_optimizer("learning_rate", "{float: [.nan, 1]}"), "4: trial.optimizer.learning_rate.float", "must be finite"),
+    (
+        _optimizer("learning_rate", f"{{float: [1, 1{'0' * 400}]}}"),
+        "4: trial.optimizer.learning_rate.float",
+        "must be finite",
+    ),
+    (
+        _optimizer("learning_rate", "{float: [0, 1], log: true}"),
+        "4: trial.optimizer.learning_rate.float",
+        "low > 0 must hold with log: true, but got (low=0, high=1)",
+    ),
+    (
+        _optimizer("learning_rate", "{float: [0.1, 1], log: 1}"),
+        "4: trial.optimizer.learning_rate.log",
+        "must be true or false, but got 1",
+    ),
+    (
+        _optimizer("learning_rate", "{float: [0.1, 1], lgo: true}"),
+        "4: trial.optimizer.learning_rate.lgo",
+        "unknown key beside 'float' 'lgo' (did you mean 'log'?)",
+    ),
+    (
+        _optimizer("learning_rate", "{float: [0.1, 1], int: [1, 2]}"),
+        "4: trial.optimizer.learning_rate",
+        "one distribution must stand here, but got float and int",
+    ),
+    (_optimizer("beta_1", "{one_minus: [0, 0.5]}"), "4: trial.optimizer.beta_1", "must be < 1, but got 1"),
+    (_optimizer("beta_1", "{float: [0.5, 1.5]}"), "4: trial.optimizer.beta_1", "must be < 1, but got 1.5"),
+    (_trial("batch_size", "{int: [1.5, 3]}"), "3: trial.batch_size.int", "must be two whole numbers"),
+    (_trial("batch_size", "{int: [0, 64]}"), "3: trial.batch_size", "must be >= 1, but got 0"),
+    (_trial("batch_size", "{float: [1.5, 3.5]}"), "3: trial.batch_size", "must be a whole number, but got 1.5"),
+    (
+        _trial("batch_size", "{int: [1, 10], step: 2}"),
+        "3: trial.batch_size.int",
+        "high must be low plus a multiple of step, but got [1, 10] with step=2",
+    ),
+    (_trial("batch_size", "{int: [1, 9], step: 0}"), "3: trial.batch_size.step", "must be a whole number >= 1"),
+    (
+        _trial("batch_size", "{int: [1, 9], step: 2, log: true}"),
+        "3: trial.batch_size.step",
+        "log: true and a step exclude each other, but got step=2",
+    ),
+    (_mlp("units", "[64, {int: [0, 9]}]"), "4: trial.model.units[1]", "must be >= 1, but got 0"),
+    # choices
+    (_trial("batch_size", "{choice: []}"), "3: trial.batch_size.choice", "a list of at least one option, but got []"),
+    (_trial("batch_size", "{choice: 32}"), "3: trial.batch_size.choice", "a list of at least one option, but got 32"),
+    (_trial("batch_size", "{choice: [32, 0]}"), "3: trial.batch_size.choice[1]", "must be >= 1, but got 0"),
+    (_trial("schedule", "{choice: [cosine, cosine]}"), "3: trial.schedule.choice[1]", "'cosine' stands twice"),
+    (
+        "trial:\n  schedule:\n    choice:\n      - constant\n      - {name: cosine, alpha: 2}\n",
+        "5: trial.schedule.choice[1].alpha",
+        "must be <= 1, but got 2",
+    ),
+    # impossible combinations
+    (
+        "trial:\n  model: {architecture: cnn, filters: [8, 8, 8, 8, 8]}\n",
+        "2: trial.model.filters",
+        "`filters` may have at most 4 entries",
+    ),
+    (_trial("batch_size", "{int: [32, 55001]}"), "3: trial.batch_size", "<= the 55,000 training images must hold"),
+    (
+        "trial:\n  data: {dataset: {choice: [fashion_mnist, fashion_mnist_sample]}}\n"
+        "  batch_size: {choice: [32, 2000]}\n",
+        "3: trial.batch_size.choice[1]",
+        "`batch_size` <= the 1,834 training images must hold, but got 2,000",
+    ),
+    (
+        "trial:\n  data: {dataset: fashion_mnist, validation: {int: [1000, 60000]}}\n  batch_size: 1\n",
+        "2: trial.data.validation",
+        "`validation` < the 60,000 training images of fashion_mnist must hold, but got 60,000",
+    ),
+    (
+        "search:\n  pruner: {name: asha, min_resource: 4}\ntrial: {training: {max_epochs: 3}}\n",
+        "2: search.pruner",
+        "`min_resource` <= max_epochs must hold, but got (min_resource=4, max_epochs=3)",
+    ),
+    ("objective:\n  metric: loss\n  direction: maximize\n", "3: objective.direction", "of loss must be minimize"),
+    # the top level
+    ("name: ../x\n", "1: name", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+    ("name: ''\n", "1: name", "must be 1 to 64 letters"),
+    (f"name: {'x' * 65}\n", "1: name", "must be 1 to 64 letters"),
+    ("name: a b\n", "1: name", "but got 'a b'"),
+    ("name: 3\n", "1: name", "must be a word or text, but got 3"),
+    ("search: {timeout: 5 days}\n", "1: search.timeout", "must be seconds or a duration such as 90s, 20m or 2h"),
+    ("search: {timeout: -3}\n", "1: search.timeout", "must be > 0, but got -3"),
+    ("search: {timeout: 0m}\n", "1: search.timeout", "must be > 0"),
+    ("search: {timeout: true}\n", "1: search.timeout", "must be a number"),
+    ("search: {trials: 0}\n", "1: search.trials", "must be >= 1, but got 0"),
+    ("search: {seed: -1}\n", "1: search.seed", "must be >= 0, but got -1"),
+    ("search: {sampler: 3}\n", "1: search.sampler", "must be a name or a mapping"),
+    ("finalists: {top: 0}\n", "1: finalists.top", "must be >= 1, but got 0"),
+    ("finalists: {seeds: 1}\n", "1: finalists.seeds", "must be >= 2, but got 1"),
+    # what is enqueued and does not fit
+    ("enqueue: {batch_size: 32}\n", "1: enqueue", "must be a list"),
+    ("enqueue:\n  - 3\n", "2: enqueue[0]", "must be a mapping of keys to values, but got 3"),
+    ("enqueue:\n  - {}\n  - batch_size: 3\n", "3: enqueue[1].batch_size", "one of the study's options (32, 64, 128"),
+    ("enqueue:\n  - optimizer: {name: adm}\n", "2: enqueue[0].optimizer", "one of the study's options (sgd,"),
+    ("enqueue:\n  - optimizer: {learning_rate: 0.1}\n", "2: enqueue[0].optimizer", "the key 'name' is missing"),
+    ("enqueue:\n  - optimizer: {name: adam, beta_1: 2.0}\n", "2: enqueue[0].optimizer.beta_1", "must lie in"),
+    ("enqueue:\n  - optimizer: {name: adam, momentum: 0.1}\n", "2: enqueue[0].optimizer.momentum", "unknown key"),
+    ("enqueue:\n  - model: cnn\n", "2: enqueue[0].model", "the study leaves 'model' at its default"),
+    (
+        "enqueue:\n  - bach_size: 32\n",
+        "2: enqueue[0].bach_size",
+        "unknown key 'bach_size' (did you mean 'batch_size'?)",
+    ),
+    (
+        "trial: {optimizer: sgd}\nenqueue:\n  - optimizer: adam\n",
+        "3: enqueue[0].optimizer",
+        "the study has 'sgd' here, but got 'adam'",
+    ),
+    (
+        "trial: {batch_size: 32}\nenqueue:\n  - batch_size: 64\n",
+        "3: enqueue[0].batch_size",
+        "the study fixes this to 32, but got 64",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "fragment"), MALFORMED)
+def test_what_is_wrong_is_told_once_with_its_line_and_key_path(told, text, place, fragment):
+    problems = told(text)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"study.yaml:{place}: ")
+    assert fragment in problems[0]
+
+
+def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file(told):
+    problems = told(
+        "name: ../x\n"
+        "trial:\n"
+        "  optimizer:\n"
+        "    choice:\n"
+        "      - {name: adam, learning_rate: {float: [1, 0]}, beta_3: 0.5}\n"
+        "      - {name: sdg}\n"
+        "  batch_size: {choice: [32, 32, -1]}\n"
+        "  training: {max_epochs: soon}\n"
+        "search: {trials: 0, timeout: later}\n"
+        "finalists: {top: 0}\n"
+    )
+    places = {problem.split(": ")[1] for problem in problems}
+    assert places == {
+        "name",
+        "trial.optimizer.choice[0].learning_rate.float",
+        "trial.optimizer.choice[0].beta_3",
+        "trial.optimizer.choice[1].name",
+        "trial.batch_size.choice[1]",
+        "trial.batch_size.choice[2]",
+        "trial.training.max_epochs",
+        "search.trials",
+        "search.timeout",
+        "finalists.top",
+    }
+    assert len(problems) == len(places)

@@ -1,0 +1,194 @@
+"""A study file as a whole: what is right is accepted and filled from the catalogue; what a study is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.catalogue.schedules import SCHEDULES
+from hpsearch.config.space import plain
+from hpsearch.config.study import load_study, load_trial
+from hpsearch.config.trial import TrialConfig
+from hpsearch.config.yaml_text import dump
+from hpsearch.errors import StudyFileError
+
+STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_study_files_of_the_project_are_right(path):
+    assert load_study(path).parameters
+
+
+def test_the_example_of_the_documentation_is_right(load, example):
+    spec = load(example)
+    assert spec.name == "fashion-mnist"
+    assert spec.search.timeout == 20 * 60
+    assert spec.search.trials == 60
+    assert spec.objective.metric == "val_accuracy"
+    assert [node.name for node in spec.parameters if node.name.startswith(("optimizer", "batch"))] == [
+        "optimizer",
+        "optimizer.sgd.learning_rate",
+        "optimizer.sgd.one_minus_momentum",
+        "optimizer.sgd.nesterov",
+        "optimizer.adam.learning_rate",
+        "optimizer.adam.one_minus_beta_1",
+        "optimizer.adam.one_minus_beta_2",
+        "batch_size",
+    ]
+
+
+def _space(spec: Any) -> Any:
+    return plain(spec.space)
+
+
+@pytest.mark.parametrize("text", ["trial: {}\n", "{}\n", "name: x\n"])
+def test_what_is_left_out_takes_the_recommended_ranges_of_the_whole_catalogue(load, text):
+    space = _space(load(text))
+    for section, rows in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        expected = [
+            {"name": row.name, **{knob: range_.plain() for knob, range_ in row.recommended().items()}}
+            for row in rows.values()
+        ]
+        assert space[section] == {"choice": expected}
+    assert space["batch_size"] == {"choice": [32, 64, 128, 256, 512]}
+    assert set(space) == {"optimizer", "schedule", "batch_size"}
+
+
+def test_a_bare_name_is_short_for_a_mapping_with_that_name(load):
+    bare = "trial:\n  model: cnn\n  optimizer: sgd\n  schedule: {choice: [cosine, constant]}\n"
+    full = (
+        "trial:\n  model: {architecture: cnn}\n  optimizer: {name: sgd}\n"
+        "  schedule: {choice: [{name: cosine}, {name: constant}]}\n"
+    )
+    several = "trial:\n  model: cnn\n  optimizer: sgd\n  schedule: {name: {choice: [cosine, constant]}}\n"
+    assert _space(load(bare)) == _space(load(full)) == _space(load(several))
+
+
+def test_a_fixed_value_is_no_parameter_and_its_neighbours_still_are(load):
+    spec = load("trial:\n  optimizer: {name: sgd, momentum: 0.9}\n  schedule: constant\n  batch_size: 64\n")
+    assert [node.name for node in spec.parameters] == ["optimizer.learning_rate", "optimizer.nesterov"]
+    assert _space(spec)["optimizer"]["momentum"] == 0.9
+
+
+def test_knobs_beside_a_choice_of_names_hold_for_each_name(load):
+    spec = load("trial:\n  optimizer: {name: {choice: [adam, sgd]}, learning_rate: 0.1}\n")
+    assert [option["learning_rate"] for option in _space(spec)["optimizer"]["choice"]] == [0.1, 0.1]
+    assert "optimizer.sgd.one_minus_momentum" in {node.name for node in spec.parameters}
+
+
+@pytest.mark.parametrize(
+    ("trial", "names"),
+    [
+        ("{model: {architecture: mlp, units: [{int: [32, 128], step: 32}, 64]}}", ["model.units.0"]),
+        (
+            "{model: {architecture: mlp, dropout: {choice: [0.0, {float: [0.1, 0.5]}]}}}",
+            ["model.dropout", 'model.dropout.{"float":[0.1,0.5]}'],
+        ),
+        (
+            "{training: {choice: [{max_epochs: 3}, {max_epochs: {int: [5, 9]}, early_stopping: null}]}}",
+            ["training", 'training.{"max_epochs":{"int":[5,9]},"early_stopping":null}.max_epochs'],
+        ),
+        ("{training: {early_stopping: {choice: [null, {patience: 3}]}}}", ["training.early_stopping"]),
+        (
+            "{model: {choice: [{choice: [mlp, cnn]}, {architecture: mlp, units: []}]}}",
+            ["model", 'model.{"choice":[{"architecture":"mlp"},{"architecture":"cnn"}]}'],
+        ),
+        ("{model: {architecture: mlp, units: {choice: [[], [16], [{int: [8, 9]}]]}}}", None),
+        ("{seed: {int: [0, 9]}}", ["seed"]),
+        ("{seed: 3, data: {validation: 100}, loss: categorical_crossentropy}", []),
+    ],
+)
+def test_distributions_stand_anywhere_inside_of_the_trial(load, trial, names):
+    spec = load(f"trial: {trial}\n")
+    section = trial[1:].split(":")[0]
+    found = [node.name for node in spec.parameters if node.name.startswith(section)]
+    assert names is None or found == names
+
+
+def test_a_file_without_a_name_is_named_after_itself(tmp_path):
+    path = tmp_path / "my study (2).yaml"
+    path.write_text("trial: {}\n")
+    assert load_study(path).name == "my-study-2-"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("0.5", 0.5)])
+def test_a_timeout_is_seconds_or_a_duration(load, text, seconds):
+    assert load(f"search: {{timeout: {text}}}\n").search.timeout == seconds
+
+
+def test_the_direction_is_the_metrics_own_when_left_out(load):
+    objective = load("objective: {metric: val_loss}\n").objective
+    assert objective.direction == "minimize"
+    assert objective.better(1.0, 2.0)
+    assert not objective.better(2.0, 1.0)
+    assert not objective.better(1.0, 1.05, min_delta=0.1)
+
+
+def test_the_datasets_of_a_study_are_those_of_any_trial(load):
+    assert load("{}\n").datasets() == ["fashion_mnist"]
+    both = load("trial: {data: {dataset: {choice: [fashion_mnist_sample, fashion_mnist]}}}\n")
+    assert both.datasets() == ["fashion_mnist", "fashion_mnist_sample"]
+
+
+IDENTITY = "name: x\ntrial: {optimizer: sgd, batch_size: 32}\nsearch: {seed: 0, trials: 9}\nfinalists: {top: 3}\n"
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["search.trials=3", "search.timeout=20m", "description=other", "finalists.top=9", "name=other", "finalists=null"],
+)
+def test_budget_text_and_finalists_do_not_change_what_a_study_is(load, override):
+    assert load(IDENTITY, [override]).identity() == load(IDENTITY).identity()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "trial.batch_size=64",
+        "trial.optimizer.name=adam",
+        "trial.optimizer={name: sgd, learning_rate: {float: [0.1, 1]}}",
+        "trial.seed=1",
+        "search.seed=1",
+        "search.sampler=random",
+        "search.pruner=none",
+        "search.baselines=false",
+        "objective.metric=val_loss",
+        "enqueue=[{batch_size: 32}]",
+    ],
+)
+def test_whatever_matters_changes_what_a_study_is(load, override):
+    long = IDENTITY.replace("optimizer: sgd", "optimizer: {name: sgd}")
+    assert load(long).identity() == load(IDENTITY).identity()
+    assert load(long, [override]).identity() != load(long).identity()
+
+
+def test_an_exported_configuration_is_loaded_as_it_was(tmp_path):
+    config = TrialConfig.model_validate({"optimizer": {"name": "sgd", "learning_rate": 1e-5}, "seed": 7})
+    path = tmp_path / "best.yaml"
+    path.write_text(dump({"name": "best", "objective": {"metric": "val_loss"}, "trial": config.plain()}))
+    name, objective, loaded = load_trial(path)
+    assert (name, objective.direction, loaded) == ("best", "minimize", config)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "fragment"),
+    [
+        ("trial:\n  batch_size: {choice: [1, 2]}\n", "2: trial.batch_size", "is a distribution; `hpsearch train`"),
+        ("trial: {choice: [{}]}\n", "1: trial", "is a distribution"),
+        ("trial:\n  batch_size: 0\n", "2: trial.batch_size", "must be >= 1"),
+        ("name: x\n", "1", "a configuration must be a mapping with the key 'trial'"),
+        ("trial: 3\n", "1: trial", "must be a mapping"),
+    ],
+)
+def test_what_is_no_single_configuration_is_refused(tmp_path, text, place, fragment):
+    path = tmp_path / "best.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyFileError) as caught:
+        load_trial(path)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{path}:{place}: ")
+    assert fragment in problem

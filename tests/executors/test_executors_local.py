@@ -1,0 +1,125 @@
+"""The executor's contract, on real worker processes that are really killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from abc import ABC, abstractmethod
+
+import psutil
+import pytest
+
+from hpsearch.config.file import Objective
+from hpsearch.config.trial import TrialConfig
+from hpsearch.data.store import obtain
+from hpsearch.executors.local import LocalExecutor, default_workers
+from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded
+from hpsearch.training.results import Outcome
+
+DEADLINE = 120
+
+
+def job(trial: int, epochs: int = 3, **sections) -> Job:
+    config = TrialConfig.model_validate(
+        {
+            "data": {"dataset": "fashion_mnist_sample"},
+            "model": {"architecture": "mlp", "units": [16]},
+            "batch_size": 100,
+            "training": {"max_epochs": epochs, "early_stopping": None},
+            "seed": trial,
+        }
+        | sections
+    )
+    return Job(trial, config.plain(), Objective().model_dump(mode="json"))
+
+
+def drive(executor: Executor, prune_at: dict[int, int] | None = None, until: int = 1):
+    """Answer every epoch until so many trials have ended: their epochs and their ends."""
+    rows: dict[int, list[int]] = {}
+    ends: dict[int, TrialEnded] = {}
+    deadline = time.monotonic() + DEADLINE
+    while len(ends) < until and time.monotonic() < deadline:
+        for event in executor.events(1.0):
+            if isinstance(event, EpochDone):
+                rows.setdefault(event.trial, []).append(event.row.epoch)
+                stop = (prune_at or {}).get(event.trial) == event.row.epoch
+                (executor.prune if stop else executor.go_on)(event.trial)
+            else:
+                ends[event.trial] = event
+    return rows, ends
+
+
+class ExecutorContract(ABC):
+    """What every executor does; a subclass says how one is made."""
+
+    @abstractmethod
+    def make(self, log) -> Executor: ...
+
+    @pytest.fixture(scope="class")
+    def executor(self, request, tmp_path_factory):
+        obtain("fashion_mnist_sample")
+        executor = self.make(tmp_path_factory.mktemp("executor") / "workers.log")
+        yield executor
+        executor.close()
+
+    def test_a_job_gives_a_row_for_each_epoch_and_then_its_end(self, executor):
+        assert executor.free() == 2
+        executor.submit(job(0))
+        assert executor.free() == 1
+        rows, ends = drive(executor)
+        assert rows == {0: [1, 2, 3]}
+        assert ends[0].outcome is Outcome.COMPLETED
+        assert ends[0].facts["weights"] == 784 * 16 + 16 + 16 * 10 + 10
+        assert executor.free() == 2
+
+    def test_two_jobs_run_side_by_side_and_each_can_be_pruned_alone(self, executor):
+        executor.submit(job(1))
+        executor.submit(job(2))
+        assert executor.free() == 0
+        rows, ends = drive(executor, prune_at={2: 1}, until=2)
+        assert rows == {1: [1, 2, 3], 2: [1]}
+        assert (ends[1].outcome, ends[2].outcome) == (Outcome.COMPLETED, Outcome.PRUNED)
+
+    def test_a_job_that_raises_fails_alone_and_keeps_its_traceback(self, executor):
+        broken = Job(3, {"optimizer": {"name": "adm"}}, Objective().model_dump(mode="json"))
+        executor.submit(broken)
+        _, ends = drive(executor)
+        assert ends[3].outcome is Outcome.FAILED
+        assert "ValidationError" in ends[3].detail
+        assert "Traceback" in ends[3].traceback
+        executor.submit(job(4))
+        assert drive(executor)[1][4].outcome is Outcome.COMPLETED
+
+
+class TestLocal(ExecutorContract):
+    def make(self, log):
+        return LocalExecutor(2, log, print)
+
+    def test_a_killed_worker_fails_its_trial_and_is_replaced(self, executor):
+        executor.submit(job(5, epochs=10_000))
+        executor.submit(job(6, epochs=10_000))
+        before = set(executor.pids())
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        _, ends = drive(executor, until=2)
+        assert {end.outcome for end in ends.values()} == {Outcome.FAILED}
+        assert "signal 9" in ends[5].detail
+        assert len(executor.pids()) == 2
+        assert not before & set(executor.pids())
+        executor.submit(job(7))
+        assert drive(executor)[1][7].outcome is Outcome.COMPLETED
+
+    def test_closing_leaves_no_worker_even_in_the_middle_of_an_epoch(self, tmp_path):
+        executor = LocalExecutor(2, tmp_path / "workers.log", print)
+        executor.submit(job(8, epochs=10_000))
+        executor.submit(job(9, epochs=10_000))
+        pids = executor.pids()
+        assert len(pids) == 2
+        assert all(psutil.pid_exists(pid) for pid in pids)
+        executor.close()
+        assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+
+def test_there_is_at_least_one_worker_and_never_more_than_cores():
+    assert 1 <= default_workers() <= (os.cpu_count() or 1)

@@ -1,0 +1,193 @@
+"""`hpsearch ui` as people meet it: MLflow's real server, and the comparison view in a real browser."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+import psutil
+import pytest
+from support import hpsearch, require, start_hpsearch, wait_for
+from tracking.story import Story, make_config, make_listener, make_row, make_spec
+
+from hpsearch.errors import EnvironmentProblem
+from hpsearch.search.home import Home
+from hpsearch.search.storage import open_study
+from hpsearch.tracking.mlflow_store import open_client
+from hpsearch.tracking.ui import HOST, choose_port, experiment_of, serve
+from hpsearch.training.results import Outcome
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Whether a person sees an element: nothing lies over its middle, and no scrolled pane cuts it off.
+IN_SIGHT = """element => {
+    const box = element.getBoundingClientRect();
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return top !== null && (element.contains(top) || top.contains(element));
+}"""
+# Cells with the number of their row; the table keeps them in no order.
+ROWS = """cells => cells.map(cell => [cell.closest('[role="row"]').getAttribute("row-index"), cell.innerText])"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A finished study of eight trials, each a little better than the one before; the seventh diverged."""
+    folder = tmp_path_factory.mktemp("ui")
+    home = Home(folder / "mlruns")
+    home.create()
+    spec = make_spec(folder)
+    open_study(home, spec, "name: told\n")
+    story = Story(spec, make_listener(home))
+    story.start()
+    for number in range(8):
+        knobs = {"momentum": 0.9} if number % 2 else {"beta_1": 0.95}
+        config = make_config(number, "sgd" if number % 2 else "adam", learning_rate=0.001 * (number + 1), **knobs)
+        if number == 6:
+            story.begin(number, config)
+            story.epochs(number, [make_row(1, 0.3), make_row(2, 0.1, float("nan"))])
+            story.end(number, Outcome.DIVERGED)
+        else:
+            story.trial(number, config, [0.5 + 0.03 * number, 0.6 + 0.03 * number, 0.55], Outcome.EARLY_STOPPED)
+    story.finish()
+    return home
+
+
+@pytest.fixture(scope="module")
+def address(home: Home) -> Iterator[str]:
+    """What `hpsearch ui told` prints; the command ends with the module's last test."""
+    command = start_hpsearch("ui", "told", "--no-open", home=home.root)
+    assert command.stdout is not None
+    yield command.stdout.readline().strip()
+    end(command, signal.SIGTERM)
+
+
+def end(command: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
+    """Send the signal; the exit code and what was said. Nothing that the command started may be left."""
+    started = psutil.Process(command.pid).children(recursive=True)
+    assert started
+    command.send_signal(number)
+    _, said = command.communicate(timeout=30)
+    wait_for(lambda: not any(map(alive, started)), 20, "the server ends")
+    return command.returncode, said
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.browser
+def test_the_printed_address_opens_the_comparison(address: str, tmp_path: Path) -> None:
+    require(CHROMIUM.is_file(), "Chromium is not installed at /usr/bin/chromium")
+    from playwright.sync_api import sync_playwright
+
+    shots = Path(os.environ.get("HPSEARCH_TEST_ARTIFACTS", tmp_path))
+    shots.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1600, "height": 900})
+        page.goto(address)
+
+        def header(column: str) -> bool:
+            found = page.locator(f'[role="columnheader"][col-id="{column}"]')
+            return found.count() == 1 and bool(found.evaluate(IN_SIGHT))
+
+        def values(column: str) -> list[str]:
+            cells = page.locator(f'[role="gridcell"][col-id="{column}"]')
+            rows = {int(row): text for row, text in cells.evaluate_all(ROWS)}
+            return [rows[row] for row in sorted(rows)]
+
+        page.wait_for_selector('[role="gridcell"][col-id="params.`optimizer`"]', timeout=60_000)
+        first_sight = ["metrics.`best_val_accuracy`"]
+        first_sight += [f"params.`{name}`" for name in ("optimizer", "learning_rate", "batch_size", "schedule")]
+        wait_for(lambda: all(map(header, first_sight)), 20, "these columns stand there without a click")
+        page.screenshot(path=shots / "mlflow-comparison-first-visit.png")
+
+        # The trials alone, the best first, with their values.
+        names = [text.splitlines()[-1] for text in values("attributes.`Run Name`")]
+        order = [7, 5, 4, 3, 2, 1, 0, 6]
+        assert names == [f"trial {n} {'sgd' if n % 2 else 'adam'}" for n in order]
+        assert values("params.`learning_rate`")[0] == "0.008"
+        assert values("params.`optimizer`")[:2] == ["sgd", "sgd"]
+        assert float(values("metrics.`best_val_accuracy`")[0]) == pytest.approx(0.8)
+
+        # MLflow shows a panel of its own until it is closed once; then there is room for every column.
+        panel = page.locator('[data-component-id="mlflow.assistant.chat_panel.close"]')
+        if panel.count():
+            panel.first.click()
+        everything = [*first_sight, "params.`momentum`", "params.`beta_1`"]
+        everything += [f"metrics.`{name}`" for name in ("best_epoch", "val_accuracy", "val_loss")]
+        wait_for(lambda: all(map(header, everything)), 20, "every column stands there")
+        page.screenshot(path=shots / "mlflow-comparison.png")
+        assert values("params.`momentum`")[0] == "0.9"
+        assert values("metrics.`best_epoch`")[0] == "2"
+        browser.close()
+
+
+def test_artifacts_can_be_taken(address: str, home: Home) -> None:
+    client = open_client(home.mlflow_db)
+    base = address.partition("/#/")[0]
+    [parent] = client.search_runs([experiment_of(base, "told")], "tags.`hpsearch.kind` = 'study'")
+    opener = build_opener(ProxyHandler({}))
+    with opener.open(f"{base}/get-artifact?path=best.yaml&run_uuid={parent.info.run_id}", timeout=30) as answer:
+        assert answer.read().decode() == "# trial 7 of told\n"
+
+
+def test_the_default_port_gives_way_and_a_named_one_does_not(address: str, home: Home) -> None:
+    taken = int(address.partition("/#/")[0].rpartition(":")[2])
+    assert choose_port(None) != taken
+    refused = hpsearch("ui", "told", "--port", str(taken), home=home.root)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.strip() == (f"error: port {taken} is taken; leave --port out to take the next free one")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+def test_the_server_ends_with_the_command(number: signal.Signals, home: Home, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    command = start_hpsearch("ui", "--port", str(port), "--no-open", home=home.root)
+    assert command.stdout is not None
+    assert command.stdout.readline().strip() == f"http://{HOST}:{port}/#/experiments"
+    code, said = end(command, number)
+    assert code == (0 if number == signal.SIGINT else -signal.SIGKILL)
+    assert said in {"", "Ctrl-C ends it\n"}
+    assert choose_port(port) == port
+
+
+def test_no_runs_yet(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="no runs here yet; run a study with `hpsearch run`"):
+        serve(Home(tmp_path), None, None, False, print)
+    assert list(tmp_path.iterdir()) == []
+    refused = hpsearch("ui", home=tmp_path)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+
+
+def test_an_unknown_study_names_the_known_ones(home: Home) -> None:
+    refused = hpsearch("ui", "tolt", home=home.root)
+    assert refused.returncode == 2
+    assert "unknown study" in refused.stderr
+    assert "did you mean 'told'?" in refused.stderr
+
+
+def test_a_server_that_cannot_start_is_told_with_its_log(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.mlflow_db.write_bytes(b"no database at all" * 100)
+    with pytest.raises(EnvironmentProblem, match=r"mlflow-ui\.log") as caught:
+        serve(home, None, None, False, print)
+    assert "\n" not in str(caught.value)
