@@ -36,8 +36,9 @@ def run(
 ) -> None:
     """Run a study file, or go on with its study.
 
-    Trains what is missing to the study's total number of trials; a study that exists is continued. Ctrl-C once stops cleanly; the same command goes on later. Ends with
-    the best configuration. Exit codes: 0 done, 2 bad input, 3 no good trial, 130 interrupted.
+    Trains what is missing to the study's total number of trials; a study that exists is continued. Ctrl-C
+    once stops cleanly; the same command goes on later. Ends with the best configuration. Exit codes: 0 done,
+    2 bad input, 3 no good trial, 130 interrupted.
     """
     from hpsearch.config.study import load_study
     from hpsearch.config.yaml_text import dump
