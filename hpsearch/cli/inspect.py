@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
 from hpsearch.cli.output import Format, emit, say
 from hpsearch.errors import EXIT_NO_GOOD_TRIAL
-
-if TYPE_CHECKING:
-    from hpsearch.search.records import TrialRecord
 
 TrialOption = Annotated[int | None, typer.Option("--trial", min=0, help="Number of a trial (default: the best).")]
 
@@ -40,6 +37,7 @@ def studies(home: HomeOption = None, output_format: FormatOption = Format.table)
 
 def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
     """List a study's trials with values and parameters."""
+    from hpsearch.cli.rows import trial_row
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
@@ -52,39 +50,6 @@ def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatO
         )
     else:
         emit([record.summary() for record in records], output_format)
-
-
-def trial_row(record: TrialRecord, metric: str) -> dict[str, Any]:
-    """A trial as one line of a table: the knobs that people compare first."""
-    flat = record.flat
-    recipe = (
-        "data",
-        "dataset",
-        "validation",
-        "split_seed",
-        "normalization",
-        "model",
-        "architecture",
-        "loss",
-        "seed",
-    )
-    first = ("optimizer", "learning_rate", "batch_size", "schedule")
-    others = _searched(record) - set(first)
-    return {
-        "trial": record.number,
-        "state": record.outcome.label if record.outcome else record.state.lower(),
-        metric: record.best.value if record.best else None,
-        "epoch": record.best.epoch if record.best else None,
-        "seconds": round(record.seconds, 1) if record.seconds is not None else None,
-        **{name: flat.get(name) for name in first},
-        "other knobs": {name: flat[name] for name in flat if name in others and name not in recipe},
-        "note": record.detail or ("Keras defaults" if record.baseline else ""),
-    }
-
-
-def _searched(record: TrialRecord) -> set[str]:
-    """The plain names of what was sampled for a trial."""
-    return {name.rpartition(".")[2].removeprefix("one_minus_") for name in record.params}
 
 
 def show(
@@ -131,7 +96,7 @@ def show(
 
 def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
     """Print the best trial of a study: value, epoch, configuration."""
-    from hpsearch.cli.run import best_summary
+    from hpsearch.cli.rows import best_summary
     from hpsearch.search.records import best_trial
     from hpsearch.search.storage import find_study
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -80,6 +80,7 @@ def _exit_code(ended: StudyEnded) -> int:
 
 
 def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_format: Format) -> None:
+    from hpsearch.cli.rows import best_summary
     from hpsearch.search.records import counts
 
     tally = counts(list(ended.records))
@@ -107,7 +108,7 @@ def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_for
 
 
 def _best_tables(spec: StudySpec, ended: StudyEnded) -> None:
-    from hpsearch.cli.inspect import trial_row
+    from hpsearch.cli.rows import trial_row
 
     metric = spec.objective.metric
     good = [record for record in ended.records if record.good and record.best]
@@ -118,17 +119,6 @@ def _best_tables(spec: StudySpec, ended: StudyEnded) -> None:
         best = ended.best.best
         title = f"Best configuration: trial {ended.best.number}, {metric} {best.value:.4f} at epoch {best.epoch}"
         emit(ended.best.flat, Format.table, title=title)
-
-
-def best_summary(study: str, record: Any) -> dict[str, Any]:
-    """The interface of `hpsearch best -f json`."""
-    return {
-        "study": study,
-        "trial": record.number,
-        "value": record.best.value,
-        "epoch": record.best.epoch,
-        "config": dict(record.config),
-    }
 
 
 def validate(file: StudyFileArgument, overrides: SetOption = None, output_format: FormatOption = Format.table) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+from functools import partial
 
 import mlflow
 import pytest
@@ -64,7 +65,7 @@ def assert_finishes(study, home):
 def test_one_signal_stops_cleanly_and_the_same_command_goes_on(study, tmp_path, number):
     home = tmp_path / "home"
     process = start_hpsearch("run", str(study), home=home)
-    wait_for(lambda: has_trained(home), 90, "a trial with some epochs")
+    wait_for(partial(has_trained, home), 90, "a trial with some epochs")
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # Ctrl-C reaches the workers too
     else:
@@ -85,7 +86,7 @@ def test_one_signal_stops_cleanly_and_the_same_command_goes_on(study, tmp_path, 
 def test_after_kill_9_nothing_is_left_and_the_same_command_goes_on(study, tmp_path):
     home = tmp_path / "home"
     process = start_hpsearch("run", str(study), home=home)
-    wait_for(lambda: has_trained(home), 90, "a trial with some epochs")
+    wait_for(partial(has_trained, home), 90, "a trial with some epochs")
     process.kill()
     process.communicate()
     wait_for(lambda: not processes_of(process.pid), 20, "the end of all workers")
@@ -96,7 +97,7 @@ def test_a_second_run_of_the_same_study_is_refused_with_who_holds_it(study, tmp_
     home = tmp_path / "home"
     process = start_hpsearch("run", str(study), home=home)
     try:
-        wait_for(lambda: (home / "studies" / "long" / "holder.json").exists(), 60, "the lock")
+        wait_for((home / "studies" / "long" / "holder.json").exists, 60, "the lock")
         second = hpsearch("run", str(study), home=home)
         assert second.returncode == 2
         assert f"is being run by process {process.pid} on " in second.stderr

@@ -1,0 +1,65 @@
+"""The README cannot drift: its commands are run, its tables name what exists."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+from support import QUICKSTART, ROOT, SMALL, hpsearch
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("hpsearch ")
+]
+# Run elsewhere: `ui` serves for ever (the browser test opens it), `data fetch` downloads (the data tests do).
+ELSEWHERE = {"hpsearch ui quickstart", "hpsearch data fetch"}
+
+
+def test_the_readme_shows_every_command():
+    listed = hpsearch("--help", home=ROOT / "unused").stdout.partition("Commands:")[2]
+    names = re.findall(r"^  (\w+)", listed, flags=re.MULTILINE)
+    assert len(names) == 11
+    assert not [name for name in names if f"hpsearch {name}" not in README]
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ELSEWHERE])
+def test_every_command_of_the_readme_runs(command, finished, tmp_path):
+    words = command.split()[1:]
+    shutil.copytree(QUICKSTART.parent, tmp_path / "studies")
+    home = finished.home
+    if words[0] == "run":
+        words += [*SMALL, "--trials", "6"]
+        if "name=short" in words:
+            words, home = [*words[:-1], "1"], tmp_path / "home"
+    if words[0] == "train":
+        hpsearch("export", "quickstart", "-o", "best.yaml", home=home, cwd=tmp_path)
+    done = hpsearch(*words, home=home, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_error_that_the_readme_shows_is_the_real_one(tmp_path):
+    shown = next(line for line in README.splitlines() if line.startswith("error: my-study.yaml"))
+    (tmp_path / "my-study.yaml").write_text("\n" * 5 + "trial: {optimizer: {name: adm}}\n")
+    done = hpsearch("run", "my-study.yaml", home=tmp_path / "home", cwd=tmp_path)
+    assert done.stderr.strip() == shown
+
+
+def test_the_study_file_that_the_readme_shows_is_valid(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "my-study.yaml").write_text(text)
+    done = hpsearch("validate", "my-study.yaml", home=tmp_path / "home", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_names_every_row_of_the_catalogue():
+    from hpsearch.catalogue.losses import LOSSES
+    from hpsearch.catalogue.models import MODELS
+    from hpsearch.catalogue.optimizers import OPTIMIZERS
+    from hpsearch.catalogue.schedules import SCHEDULES
+
+    chosen = README.partition("### What can be chosen")[2].partition("##")[0]
+    assert not [name for rows in (OPTIMIZERS, SCHEDULES, MODELS, LOSSES) for name in rows if f"`{name}`" not in chosen]
