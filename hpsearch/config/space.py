@@ -162,6 +162,8 @@ def _label(node: Node) -> str:
                 return str(name.value)
     if isinstance(node, Fixed) and isinstance(node.value, str):
         return node.value
+    if isinstance(node, Ranged):
+        return "range"
     text = json.dumps(plain(node), separators=(",", ":"))
     return text if len(text) <= 60 else text[:57] + "..."
 

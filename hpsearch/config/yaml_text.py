@@ -147,7 +147,7 @@ def load_document(path: Path) -> Document:
 def _known_files(path: Path) -> str:
     """What lies in the folder that was meant, as a hint for a mistyped name."""
     try:
-        names = sorted(file.name for file in path.parent.glob("*.y*ml"))
+        names = sorted(file.name for file in path.parent.glob("[!.]*.y*ml"))
     except OSError:
         return ""
     return f"; {path.parent} has: {', '.join(names)}" if names else ""

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -240,10 +239,10 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def _recipe(config: TrialConfig) -> str:
-    """`adam learning_rate=0.001213 beta_1=0.93 batch_size=128 schedule=cosine`: what a person tells trials apart by."""
-    defaults: dict[str, Any] = {"epsilon": None, "centered": False, "amsgrad": False, "nesterov": False}
-    knobs = {k: v for k, v in config.optimizer.knobs().items() if k not in defaults or v not in (False, None, 1e-7)}
-    shown = " ".join(f"{name}={value:.4g}" for name, value in knobs.items())
+    """`adam learning_rate=0.001213 beta_1=0.93 batch_size=128 schedule=cosine`: what tells trials apart."""
+    # Switches are named when they are on; epsilon tells nobody anything.
+    knobs = {k: v for k, v in config.optimizer.knobs().items() if v is not False and k != "epsilon"}
+    shown = " ".join(name if value is True else f"{name}={value:.4g}" for name, value in knobs.items())
     return f"{config.optimizer.selected()} {shown} batch_size={config.batch_size} schedule={config.schedule.selected()}"
 
 

@@ -136,9 +136,11 @@ def test_what_is_drawn_for_one_minus_is_called_so():
     assert tree.items["a"].items["b"].name == "a.one_minus_b"
 
 
-def test_a_dot_in_a_label_does_not_split_the_name_of_one_minus():
+def test_a_range_among_options_is_called_range_and_a_dot_in_a_label_does_not_split_a_name():
     tree = _named({"momentum": {"choice": [0.5, {"one_minus": [0.001, 0.5]}]}})
-    assert tree.items["momentum"].options[1].name == 'momentum.one_minus_{"one_minus":[0.001,0.5]}'
+    assert tree.items["momentum"].options[1].name == "momentum.one_minus_range"
+    tree = _named({"momentum": {"choice": [{"choice": [{"one_minus": [0.001, 0.5]}, 0.25]}, 0.5]}})
+    assert tree.items["momentum"].options[0].options[0].name.endswith("}.one_minus_range")
 
 
 @pytest.mark.parametrize(

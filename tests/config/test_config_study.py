@@ -86,7 +86,7 @@ def test_knobs_beside_a_choice_of_names_hold_for_each_name(load):
         ("{model: {architecture: mlp, units: [{int: [32, 128], step: 32}, 64]}}", ["model.units.0"]),
         (
             "{model: {architecture: mlp, dropout: {choice: [0.0, {float: [0.1, 0.5]}]}}}",
-            ["model.dropout", 'model.dropout.{"float":[0.1,0.5]}'],
+            ["model.dropout", "model.dropout.range"],
         ),
         (
             "{training: {choice: [{max_epochs: 3}, {max_epochs: {int: [5, 9]}, early_stopping: null}]}}",
