@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -93,7 +94,8 @@ def _emit_table(data: Any, title: str | None) -> None:
     from rich.table import Table
 
     # A pipe has no width of its own; wide tables must not be cut there.
-    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(width=None if known else 240, highlight=False)
     table = Table()
     if title:
         # Of its own, since a table's title is wrapped to the table's width.

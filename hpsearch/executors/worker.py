@@ -10,13 +10,18 @@ import os
 import signal
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.executors.protocol import EpochDone, Job, TrialEnded
 from hpsearch.training.quiet import everything_to
 from hpsearch.training.results import Outcome
+
+if TYPE_CHECKING:
+    from hpsearch.training.executable import Executables
+    from hpsearch.training.trainer import TrainingData
 
 
 def serve(connection: Connection, threads: int, log: str) -> None:
@@ -32,18 +37,33 @@ def serve(connection: Connection, threads: int, log: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     everything_to(Path(log))
     _limit_threads(threads)
-    data: dict[str, Any] = {}
+    kept = _Kept.empty()
     try:
         while (job := connection.recv()) is not None:
-            connection.send(_run(job, connection, data))
+            connection.send(_run(job, connection, kept))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The coordinator is gone: nobody would take the result.
         os._exit(1)
 
 
-def _run(job: Job, connection: Connection, data: dict[str, Any]) -> TrialEnded:
+@dataclass
+class _Kept:
+    """What a worker keeps from trial to trial: the data last used, and what is compiled."""
+
+    data_key: str
+    data: TrainingData | None
+    executables: Executables
+
+    @staticmethod
+    def empty() -> _Kept:
+        from hpsearch.training.executable import Executables
+
+        return _Kept("", None, Executables())
+
+
+def _run(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     try:
-        return _train(job, connection, data)
+        return _train(job, connection, kept)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:
@@ -52,17 +72,16 @@ def _run(job: Job, connection: Connection, data: dict[str, Any]) -> TrialEnded:
         return TrialEnded(job.trial, Outcome.FAILED, detail, traceback.format_exc(), {})
 
 
-def _train(job: Job, connection: Connection, data: dict[str, Any]) -> TrialEnded:
+def _train(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import TrialConfig
     from hpsearch.training.trainer import Trainer, TrainingData
 
     config = TrialConfig.model_validate(job.config)
     key = config.data.model_dump_json()
-    if key not in data:
-        data.clear()
-        data[key] = TrainingData.load(config.data)
-    trainer = Trainer(config, Objective.model_validate(job.objective), data[key])
+    if kept.data is None or key != kept.data_key:
+        kept.data, kept.data_key = TrainingData.load(config.data), key
+    trainer = Trainer(config, Objective.model_validate(job.objective), kept.data, kept.executables)
     facts: Mapping[str, Any] = {"weights": int(trainer.model.count_params())}
     for row in trainer.epochs():
         connection.send(EpochDone(job.trial, row))

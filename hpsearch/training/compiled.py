@@ -7,9 +7,8 @@ gathers uint8 images, normalizes, computes gradients and updates, and sums loss 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -18,12 +17,19 @@ import tensorflow as tf
 EVALUATION_BATCH = 1000
 
 
-@dataclass(frozen=True)
-class Normalization:
-    """x -> (x - shift) / scale on raw pixels in [0, 255]."""
+class Examples(NamedTuple):
+    """Labelled images in memory, and how their raw pixels are normalized: x -> (x - shift) / scale.
 
-    shift: float
-    scale: float
+    Attributes:
+        images: tensor uint8 [n, height, width].
+        labels: tensor uint8 [n].
+        shift, scale: tensors float32 [].
+    """
+
+    images: Any
+    labels: Any
+    shift: Any
+    scale: Any
 
 
 @dataclass(frozen=True)
@@ -39,52 +45,50 @@ class CompiledEpochs:
 
     Args:
         model: logits float32 [batch, classes] from normalized images float32 [batch, height, width].
-        optimizer: built here for the model's trainable variables; its learning rate is set at each update.
+        optimizer: built for the model's trainable variables; its learning rate is set at each update.
         loss: a Keras loss over one-hot labels and logits, averaged over the batch.
-        normalization: of the raw pixels.
         classes: number of classes.
     """
 
-    def __init__(self, model: Any, optimizer: Any, loss: Any, normalization: Normalization, classes: int) -> None:
+    def __init__(self, model: Any, optimizer: Any, loss: Any, classes: int) -> None:
         self._model, self._optimizer, self._loss = model, optimizer, loss
-        self._shift, self._scale = normalization.shift, normalization.scale
         self._classes = classes
-        optimizer.build(model.trainable_variables)
-        self._train = tf.function(self._train_loop)
-        self._evaluate = tf.function(self._evaluate_loop)
+        # Sizes that vary between trials are left open, so that nothing is traced twice.
+        some = tf.TensorSpec([None], tf.int32)
+        pixels = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
+        number = tf.TensorSpec([], tf.float32)
+        examples = Examples(pixels, tf.TensorSpec([None], tf.uint8), number, number)
+        rates, batch = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
+        self._train = tf.function(self._train_loop, input_signature=(examples, some, rates, batch))
+        self._evaluate = tf.function(self._evaluate_loop, input_signature=(examples, some))
 
     def train(
-        self,
-        images: Any,
-        labels: Any,
-        order: npt.NDArray[np.int64],
-        rates: npt.NDArray[np.float32],
-        batch: int,
+        self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
     ) -> Figures:
         """One epoch: the examples `order` [n] in batches of `batch` (the last may be smaller).
 
         Args:
-            images: tensor uint8 [all, height, width].
-            labels: tensor uint8 [all].
-            order: indices into both, in the order of training.
+            examples: what `order` points into.
+            order: indices in the order of training.
             rates: learning rate of each update, [ceil(n / batch)].
 
         Returns:
             Means over the epoch's examples, each as it was trained on (before its own update).
         """
         total, hits = self._train(
-            images, labels, tf.constant(order, tf.int32), tf.constant(rates, tf.float32), tf.constant(batch)
+            examples, tf.constant(order, tf.int32), tf.constant(rates, tf.float32), tf.constant(batch, tf.int32)
         )
         return Figures(float(total) / len(order), float(hits) / len(order))
 
-    def evaluate(self, images: Any, labels: Any, indices: npt.NDArray[np.int64]) -> Figures:
+    def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Figures:
         """Mean loss (penalties included, as `model.evaluate` has it) and accuracy over `indices` [n]."""
-        total, hits = self._evaluate(images, labels, tf.constant(indices, tf.int32))
+        total, hits = self._evaluate(examples, tf.constant(indices, tf.int32))
         return Figures(float(total) / len(indices), float(hits) / len(indices))
 
-    def _batch(self, images: Any, labels: Any, indices: Any) -> tuple[Any, Any]:
-        x = (tf.cast(tf.gather(images, indices), tf.float32) - self._shift) / self._scale
-        return x, tf.cast(tf.gather(labels, indices), tf.int32)
+    def _batch(self, examples: Examples, indices: Any) -> tuple[Any, Any]:
+        pixels = tf.cast(tf.gather(examples.images, indices), tf.float32)
+        labels = tf.cast(tf.gather(examples.labels, indices), tf.int32)
+        return (pixels - examples.shift) / examples.scale, labels
 
     def _loss_and_hits(self, x: Any, labels: Any, training: bool) -> tuple[Any, Any]:
         logits = self._model(x, training=training)
@@ -94,12 +98,12 @@ class CompiledEpochs:
         hits = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
         return loss, tf.reduce_sum(tf.cast(hits, tf.float32))
 
-    def _train_loop(self, images: Any, labels: Any, order: Any, rates: Any, batch: Any) -> tuple[Any, Any]:
+    def _train_loop(self, examples: Examples, order: Any, rates: Any, batch: Any) -> tuple[Any, Any]:
         total, hits = tf.constant(0.0), tf.constant(0.0)
         variables = self._model.trainable_variables
         for step in tf.range(tf.size(rates)):
             # Slicing stops at the end by itself, which makes the last partial batch.
-            x, y = self._batch(images, labels, order[step * batch : (step + 1) * batch])
+            x, y = self._batch(examples, order[step * batch : (step + 1) * batch])
             with tf.GradientTape() as tape:
                 loss, batch_hits = self._loss_and_hits(x, y, training=True)
             gradients = tape.gradient(loss, variables)
@@ -109,16 +113,11 @@ class CompiledEpochs:
             hits += batch_hits
         return total, hits
 
-    def _evaluate_loop(self, images: Any, labels: Any, indices: Any) -> tuple[Any, Any]:
+    def _evaluate_loop(self, examples: Examples, indices: Any) -> tuple[Any, Any]:
         total, hits = tf.constant(0.0), tf.constant(0.0)
         for start in tf.range(0, tf.size(indices), EVALUATION_BATCH):
-            x, y = self._batch(images, labels, indices[start : start + EVALUATION_BATCH])
+            x, y = self._batch(examples, indices[start : start + EVALUATION_BATCH])
             loss, batch_hits = self._loss_and_hits(x, y, training=False)
             total += loss * tf.cast(tf.size(y), tf.float32)
             hits += batch_hits
         return total, hits
-
-
-def clear() -> None:
-    """Forget every model and function of the trials before: memory stays flat over a study."""
-    keras.backend.clear_session(free_memory=True)

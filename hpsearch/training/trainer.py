@@ -14,21 +14,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.catalogue.losses import LOSSES
-from hpsearch.catalogue.models import MODELS
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import DataConfig, TrialConfig
-from hpsearch.data.arrays import load_test, load_train
+from hpsearch.data.arrays import Arrays, load_test, load_train
 from hpsearch.data.splits import stratified_split
-from hpsearch.training.compiled import CompiledEpochs, Figures, Normalization, clear
+from hpsearch.training.compiled import Examples, Figures
+from hpsearch.training.executable import Executables
 from hpsearch.training.results import Best, EpochRow, Outcome
 
 
@@ -37,17 +33,13 @@ class TrainingData:
     """The training images of a dataset, split. The test images are not part of it.
 
     Attributes:
-        images: tensor uint8 [n, height, width].
-        labels: tensor uint8 [n].
-        training, validation: int64 indices into both; disjoint, stratified by class.
-        normalization: of raw pixels, fitted on the training part alone.
+        examples: all training images, with the normalization that was fitted on the training part alone.
+        training, validation: int64 indices into them; disjoint, stratified by class.
     """
 
-    images: Any
-    labels: Any
+    examples: Examples
     training: npt.NDArray[np.int64]
     validation: npt.NDArray[np.int64]
-    normalization: Normalization
 
     @staticmethod
     def load(config: DataConfig) -> TrainingData:
@@ -58,20 +50,23 @@ class TrainingData:
         """
         arrays = load_train(config.dataset)
         split = stratified_split(arrays.labels, config.held_out, config.split_seed)
-        return TrainingData(
-            tf.constant(arrays.images),
-            tf.constant(arrays.labels),
-            split.train,
-            split.validation,
-            _fit_normalization(config.normalization, arrays.images, split.train),
-        )
+        shift, scale = _fit_normalization(config.normalization, arrays.images, split.train)
+        return TrainingData(_examples(arrays, shift, scale), split.train, split.validation)
 
 
-def _fit_normalization(name: str, images: npt.NDArray[np.uint8], training: npt.NDArray[np.int64]) -> Normalization:
+def _fit_normalization(
+    name: str, images: npt.NDArray[np.uint8], training: npt.NDArray[np.int64]
+) -> tuple[float, float]:
+    """Shift and scale of raw pixels in [0, 255]."""
     if name == "standardize":
         seen = images[training]
-        return Normalization(float(seen.mean()), float(seen.std()))
-    return Normalization(0.0, 255.0 if name == "rescale" else 1.0)
+        return float(seen.mean()), float(seen.std())
+    return 0.0, 255.0 if name == "rescale" else 1.0
+
+
+def _examples(arrays: Arrays, shift: Any, scale: Any) -> Examples:
+    shift, scale = tf.constant(shift, tf.float32), tf.constant(scale, tf.float32)
+    return Examples(tf.constant(arrays.images), tf.constant(arrays.labels), shift, scale)
 
 
 class Trainer:
@@ -81,20 +76,17 @@ class Trainer:
         config: what to train; `config.seed` draws initial weights, order and dropout.
         objective: which metric decides the best epoch and early stopping.
         data: from `TrainingData.load(config.data)`.
+        executables: kept from earlier trials, so that nothing is traced twice. What a trainer took from
+            them is lent: the model holds this trial's weights until the next trial of the same structure.
     """
 
-    def __init__(self, config: TrialConfig, objective: Objective, data: TrainingData) -> None:
-        clear()
-        seed = config.seed or 0
-        keras.utils.set_random_seed(seed)
-        dataset = DATASETS[config.data.dataset]
-        classes = len(dataset.classes)
+    def __init__(
+        self, config: TrialConfig, objective: Objective, data: TrainingData, executables: Executables | None = None
+    ) -> None:
         self.config, self.objective, self.data = config, objective, data
-        self.model = MODELS[config.model.selected()].build(dataset.image_shape, classes, **config.model.knobs())
-        self.optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
-        loss = LOSSES[config.loss.selected()].build(**config.loss.knobs())
-        self._compiled = CompiledEpochs(self.model, self.optimizer, loss, data.normalization, classes)
-        self._seed = seed
+        executable = (executables or Executables()).ready(config)
+        self.model, self._compiled = executable.model, executable.epochs
+        self._seed = config.seed or 0
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
 
@@ -129,17 +121,20 @@ class Trainer:
     def test(self) -> Figures:
         """Loss and accuracy on the test images: the one place that reads them."""
         arrays = load_test(self.config.data.dataset)
-        return self._compiled.evaluate(
-            tf.constant(arrays.images), tf.constant(arrays.labels), np.arange(len(arrays.labels))
-        )
+        seen = self.data.examples
+        return self._compiled.evaluate(_examples(arrays, seen.shift, seen.scale), np.arange(len(arrays.labels)))
+
+    def validate(self) -> Figures:
+        """Loss and accuracy on the validation images, with the weights that the model has now."""
+        return self._compiled.evaluate(self.data.examples, self.data.validation)
 
     def _epoch(self, epoch: int) -> EpochRow:
         began = time.perf_counter()
         data, rates = self.data, self._rates(epoch)
         # The order depends on seed and epoch alone, so that any epoch can be repeated.
         order = np.random.default_rng((self._seed, epoch)).permutation(data.training)
-        train = self._compiled.train(data.images, data.labels, order, rates, self.config.batch_size)
-        val = self._compiled.evaluate(data.images, data.labels, data.validation)
+        train = self._compiled.train(data.examples, order, rates, self.config.batch_size)
+        val = self.validate()
         return EpochRow(
             epoch,
             {

@@ -65,7 +65,7 @@ def fit_with_keras(config: TrialConfig):
     )
     data = TrainingData.load(config.data)
     arrays = load_train(config.data.dataset)
-    images = (arrays.images.astype("float32") - data.normalization.shift) / data.normalization.scale
+    images = (arrays.images.astype("float32") - data.examples.shift.numpy()) / data.examples.scale.numpy()
     targets = np.eye(10, dtype="float32")[arrays.labels]
     history = []
     for epoch in range(1, EPOCHS + 1):
@@ -155,9 +155,7 @@ def test_the_model_has_the_weights_of_its_best_epoch_and_early_stopping_counts_f
     assert trainer.outcome is Outcome.EARLY_STOPPED
     assert trainer.best.value == max(row.metrics["val_accuracy"] for row in rows)
     assert len(rows) == trainer.best.epoch + patience
-    data = trainer.data
-    restored = trainer._compiled.evaluate(data.images, data.labels, data.validation)
-    assert restored.accuracy == trainer.best.value
+    assert trainer.validate().accuracy == trainer.best.value
 
 
 def test_the_objective_decides_which_epoch_is_best():
@@ -186,17 +184,16 @@ def test_closing_the_stream_early_leaves_the_best_weights():
     stream = trainer.epochs()
     next(stream)
     stream.close()
-    data = trainer.data
-    assert trainer._compiled.evaluate(data.images, data.labels, data.validation).accuracy == trainer.best.value
+    assert trainer.validate().accuracy == trainer.best.value
 
 
 def test_standardization_sees_the_training_part_alone():
     config = config_of(data={"dataset": "fashion_mnist_sample", "normalization": "standardize"})
     data = TrainingData.load(config.data)
     images = load_train("fashion_mnist_sample").images
-    assert data.normalization.shift == pytest.approx(images[data.training].mean())
-    assert data.normalization.scale == pytest.approx(images[data.training].std())
-    assert data.normalization.shift != pytest.approx(images.mean(), rel=1e-6)
+    assert float(data.examples.shift) == pytest.approx(images[data.training].mean())
+    assert float(data.examples.scale) == pytest.approx(images[data.training].std())
+    assert float(data.examples.shift) != pytest.approx(images.mean(), rel=1e-6)
     assert not set(data.training) & set(data.validation)
     assert len(data.training) + len(data.validation) == len(images)
 

@@ -1,0 +1,124 @@
+"""What is compiled once and used again: the same bits as if it had been compiled anew."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.config.file import Objective
+from hpsearch.config.trial import TrialConfig
+from hpsearch.data.store import obtain
+from hpsearch.training.executable import Executables, structure_of
+from hpsearch.training.knobs import make_turnable, turnable
+from hpsearch.training.trainer import Trainer, TrainingData
+
+# Two settings of each optimizer that share a structure.
+KNOBS = {
+    "sgd": [
+        {"momentum": 0.9, "nesterov": True, "learning_rate": 0.05},
+        {"momentum": 0.3, "nesterov": True, "learning_rate": 0.01},
+    ],
+    "rmsprop": [
+        {"rho": 0.95, "momentum": 0.2, "centered": True, "epsilon": 1e-6},
+        {"rho": 0.8, "momentum": 0.6, "centered": True, "epsilon": 1e-7, "learning_rate": 3e-4},
+    ],
+    "adam": [
+        {"beta_1": 0.8, "beta_2": 0.97, "amsgrad": True},
+        {"beta_1": 0.97, "beta_2": 0.9996, "amsgrad": True, "epsilon": 1e-5, "learning_rate": 3e-3},
+    ],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sample():
+    obtain("fashion_mnist_sample")
+
+
+def config_of(**sections) -> TrialConfig:
+    recipe = {
+        "data": {"dataset": "fashion_mnist_sample"},
+        "model": {"architecture": "mlp", "units": [16]},
+        "batch_size": 100,
+        "training": {"max_epochs": 3, "early_stopping": None},
+        "seed": 7,
+    }
+    return TrialConfig.model_validate(recipe | sections)
+
+
+def updated(optimizer, weights, gradients):
+    """The weights after a compiled update for each gradient."""
+    step = tf.function(lambda gradient: optimizer.apply([gradient], [weights]))
+    for gradient in gradients:
+        step(tf.constant(gradient))
+    return weights.numpy()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_knob_as_a_variable_gives_the_bits_of_the_constant(optimizer):
+    keras.utils.set_random_seed(0)
+    gradients = [np.random.normal(size=(7, 5)).astype("float32") for _ in range(25)]
+    row = OPTIMIZERS[optimizer]
+    for knobs in [row.defaults(), *(row.defaults() | other for other in KNOBS[optimizer])]:
+        ends = []
+        for turned in (False, True):
+            made = row.build(**knobs)
+            if turned:
+                assert set(make_turnable(made, knobs)) == set(turnable(knobs))
+            weights = keras.Variable(np.ones((7, 5), "float32"))
+            made.build([weights])
+            ends.append(updated(made, weights, gradients))
+        np.testing.assert_array_equal(*ends)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_reused_executable_gives_the_bits_of_a_fresh_one(optimizer):
+    first, second = (
+        config_of(
+            optimizer={"name": optimizer, **knobs},
+            model={"architecture": "mlp", "units": [16], "batch_normalization": True, "dropout": 0.2},
+            seed=number,
+            batch_size=100 + 50 * number,
+            schedule=["cosine", "inverse_time"][number],
+        )
+        for number, knobs in enumerate(KNOBS[optimizer])
+    )
+    assert structure_of(first) == structure_of(second)
+
+    def curve(config, executables=None):
+        trainer = Trainer(config, Objective(), TrainingData.load(config.data), executables)
+        rows = [{k: v for k, v in row.metrics.items() if k != "seconds"} for row in trainer.epochs()]
+        return rows, trainer.model
+
+    shared = Executables()
+    (_, one), (reused, two) = curve(first, shared), curve(second, shared)
+    assert one is two
+    assert reused == curve(second)[0]
+    assert curve(first, shared)[0] == curve(first)[0]
+
+
+def test_what_changes_the_graph_changes_the_structure():
+    base = config_of(optimizer={"name": "sgd", "momentum": 0.9})
+    same = config_of(optimizer={"name": "sgd", "momentum": 0.5, "learning_rate": 0.3}, batch_size=7, seed=1)
+    assert structure_of(same) == structure_of(base)
+    for other in (
+        config_of(optimizer={"name": "sgd", "momentum": 0.0}),
+        config_of(optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True}),
+        config_of(optimizer={"name": "adam"}),
+        config_of(optimizer={"name": "sgd", "momentum": 0.9}, model={"architecture": "mlp", "units": [9]}),
+        config_of(
+            optimizer={"name": "sgd", "momentum": 0.9},
+            loss={"name": "categorical_crossentropy", "label_smoothing": 0.1},
+        ),
+    ):
+        assert structure_of(other) != structure_of(base)
+
+
+def test_no_more_executables_are_kept_than_allowed():
+    executables = Executables(most=2)
+    configs = [config_of(model={"architecture": "mlp", "units": [width]}) for width in (4, 5, 6)]
+    models = [executables.ready(config).model for config in configs]
+    assert executables.ready(configs[2]).model is models[2]
+    assert executables.ready(configs[0]).model is not models[0]
