@@ -41,6 +41,15 @@ class UnknownNameError(HpsearchError):
         super().__init__(unknown_name(kind, name, known))
 
 
+class NoGoodTrialError(HpsearchError):
+    """A study has no trial that may win, or none yet."""
+
+    exit_code = EXIT_NO_GOOD_TRIAL
+
+    def __init__(self, study: str) -> None:
+        super().__init__(f"study '{study}' has no good trial yet; see `hpsearch trials {study}`")
+
+
 class DataError(HpsearchError):
     """A dataset cannot be had, or what was found is not it."""
 

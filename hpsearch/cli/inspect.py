@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
-from hpsearch.cli.output import Format, emit, say
-from hpsearch.errors import EXIT_NO_GOOD_TRIAL
+from hpsearch.cli.output import Format, emit
+from hpsearch.errors import NoGoodTrialError
 
 TrialOption = Annotated[int | None, typer.Option("--trial", min=0, help="Number of a trial (default: the best).")]
 
@@ -84,6 +84,7 @@ def show(
         "outcome": record.outcome.label if record.outcome else None,
         "reason": record.detail or (record.outcome.value if record.outcome else ""),
         "keras_defaults": record.baseline,
+        **({"traceback": record.traceback} if record.traceback else {}),
     }
     if output_format is Format.table:
         emit(about, output_format, title=f"Trial {trial} of {study}")
@@ -103,6 +104,5 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
     found = find_study(home_of(home), study)
     record = best_trial(found.records(), found.objective)
     if record is None:
-        say(f"study '{study}' has no good trial yet; see `hpsearch trials {study}`")
-        raise typer.Exit(EXIT_NO_GOOD_TRIAL)
+        raise NoGoodTrialError(study)
     emit(best_summary(study, record), output_format, title=f"Best of {study}")

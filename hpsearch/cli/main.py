@@ -74,9 +74,8 @@ def _run() -> int:
         say("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader of a pipe (`| head`) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        # Nobody reads what a run tells any more; what it has told the study is kept.
+        return EXIT_INTERRUPTED
     except Exception as error:
         if isinstance(error, _COMMAND_LINE_ERRORS):
             error.show()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpsearch.cli.output import Format
+from hpsearch.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from hpsearch.search.home import Home
@@ -40,4 +41,7 @@ def home_of(path: Path | None) -> Home:
     """The home folder that `--home`, HPSEARCH_HOME or the current folder names."""
     from hpsearch.search.home import Home
 
-    return Home(path if path is not None else Path("mlruns"))
+    root = path if path is not None else Path("mlruns")
+    if root.exists() and not root.is_dir():
+        raise EnvironmentProblem(f"{root}: the home must be a folder; name another with --home or HPSEARCH_HOME")
+    return Home(root)

@@ -11,8 +11,8 @@ import typer
 
 from hpsearch.cli.inspect import TrialOption
 from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyArgument, home_of
-from hpsearch.cli.output import Format, emit, portable, say
-from hpsearch.errors import EnvironmentProblem, HpsearchError
+from hpsearch.cli.output import Format, emit, portable, put, say
+from hpsearch.errors import EnvironmentProblem, NoGoodTrialError
 
 
 def export(
@@ -37,13 +37,13 @@ def export(
     found = find_study(home_of(home), study)
     record = found.record(trial) if trial is not None else best_trial(found.records(), found.objective)
     if record is None:
-        raise HpsearchError(f"study '{study}' has no good trial yet; see `hpsearch trials {study}`")
+        raise NoGoodTrialError(study)
     if output is not None and output.suffix == ".json":
         text = json.dumps(portable(configuration(study, found.objective, record)), indent=2) + "\n"
     else:
         text = best_yaml(study, found.objective, record)
     if output is None:
-        typer.echo(text, nl=False)
+        put(text)
         return
     try:
         output.write_text(text, encoding="utf-8")

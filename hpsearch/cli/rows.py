@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hpsearch.cli.output import shown
 from hpsearch.search.records import TrialRecord
 
-# What a table shows in columns of their own.
-_FIRST = ("optimizer", "learning_rate", "batch_size", "schedule")
+# What a person looks for first, whether it was searched or fixed.
+_FIRST = ("learning_rate", "batch_size", "schedule")
 
 
 def best_summary(study: str, record: TrialRecord) -> dict[str, Any]:
@@ -22,21 +23,23 @@ def best_summary(study: str, record: TrialRecord) -> dict[str, Any]:
 
 
 def trial_row(record: TrialRecord, metric: str) -> dict[str, Any]:
-    """A trial as one line of a table: the knobs that people compare first."""
-    flat = record.flat
-    others = _searched(record) - set(_FIRST)
+    """A trial as one line of a table, which fits any terminal: what was searched stands in one column."""
     return {
         "trial": record.number,
         "state": record.outcome.label if record.outcome else record.state.lower(),
         metric: record.best.value if record.best else None,
         "epoch": record.best.epoch if record.best else None,
         "seconds": round(record.seconds, 1) if record.seconds is not None else None,
-        **{name: flat.get(name) for name in _FIRST},
-        "other knobs": {name: flat[name] for name in flat if name in others},
-        "note": record.detail or ("Keras defaults" if record.baseline else ""),
+        "configuration": _configuration(record),
     }
 
 
-def _searched(record: TrialRecord) -> set[str]:
-    """The plain names of what was sampled for a trial."""
-    return {name.rpartition(".")[2].removeprefix("one_minus_") for name in record.params}
+def _configuration(record: TrialRecord) -> str:
+    """`adam learning_rate=0.0012 batch_size=64 schedule=cosine beta_1=0.91`: what was searched, and a note."""
+    flat, note = record.flat, record.detail or ("Keras defaults" if record.baseline else "")
+    if not flat:
+        return note
+    searched = {name.rpartition(".")[2].removeprefix("one_minus_") for name in record.params}
+    others = [name for name in flat if name in searched and name not in (*_FIRST, "optimizer")]
+    knobs = [f"{name}={shown(flat[name])}" for name in (*_FIRST, *others)]
+    return " ".join([str(flat["optimizer"]), *knobs, *([f"({note})"] if note else [])])

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyFileArgument, home_of
-from hpsearch.cli.output import Format, emit, say
+from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
 
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
     from hpsearch.search.home import Home
     from hpsearch.search.listeners import Listener, StudyEnded
+    from hpsearch.search.stop import Stop
 
 
 def run(
     file: StudyFileArgument,
     trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Total trials of the study, earlier runs included.")
+        int | None,
+        typer.Option("--trials", min=1, max=1_000_000, help="The study's total, earlier runs included."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Trials at once (default: one per core).")
@@ -40,21 +42,38 @@ def run(
     once stops cleanly; the same command goes on later. Ends with the best configuration. Exit codes: 0 done,
     2 bad input, 3 no good trial, 130 interrupted.
     """
+    from hpsearch.search.stop import Stop
+
+    stop = Stop()
+    with stop.on_signals():
+        ended = _run(file, trials, workers, timeout, overrides, home_of(home), output_format, stop)
+    raise typer.Exit(_exit_code(ended))
+
+
+def _run(
+    file: Path,
+    trials: int | None,
+    workers: int | None,
+    timeout: str | None,
+    overrides: list[str] | None,
+    where: Home,
+    output_format: Format,
+    stop: Stop,
+) -> StudyEnded:
     from hpsearch.config.study import load_study
     from hpsearch.config.yaml_text import dump
     from hpsearch.executors.local import default_workers
     from hpsearch.search.run import Request, run_study
 
-    changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout else [])]
+    changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
     spec = load_study(file, changes)
-    where = home_of(home)
     total = trials or spec.search.trials
     request = Request(spec, dump(spec.document.data), total, workers or default_workers())
     if spec.file.finalists:
         say("note: this version reads `finalists` and does not train them again yet")
-    ended = run_study(request, where, lambda: _listeners(where), say)
+    ended = run_study(request, where, lambda: _listeners(where), stop, say)
     _tell(spec, where, ended, total, output_format)
-    raise typer.Exit(_exit_code(ended))
+    return ended
 
 
 def _listeners(home: Home) -> Sequence[Listener]:
@@ -82,6 +101,7 @@ def _exit_code(ended: StudyEnded) -> int:
 def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_format: Format) -> None:
     from hpsearch.cli.rows import best_summary
     from hpsearch.search.records import counts
+    from hpsearch.training.results import Outcome
 
     tally = counts(list(ended.records))
     done = sum(tally.values())
@@ -89,14 +109,17 @@ def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_for
         best = best_summary(spec.name, ended.best) if ended.best else None
         summary = {"study": spec.name, "trials": tally, "best": best}
         emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs}, output_format)
+    diverged = sum(record.outcome is Outcome.DIVERGED for record in ended.records)
     named = ", ".join(f"{count} {state}" for state, count in tally.items())
+    named += f"; {diverged} of the pruned diverged" if diverged else ""
+    of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
     option = f" --home {home.root}" if str(home.root) != "mlruns" else ""
     if ended.interrupted:
-        say(f"study '{spec.name}' was interrupted: {done} of {total} trials ({named}); the same command goes on")
+        say(f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on")
     elif done < total:
-        say(f"study '{spec.name}' stopped at its timeout: {done} of {total} trials ({named})")
+        say(f"study '{spec.name}' stopped at its timeout: {of} ({named})")
     else:
-        say(f"study '{spec.name}' is complete: {done} of {total} trials ({named})")
+        say(f"study '{spec.name}' is complete: {of} ({named})")
     if ended.best is None:
         if not ended.interrupted:
             say(f"no trial ended well; see `hpsearch trials {spec.name}{option}`")
@@ -146,5 +169,4 @@ def schema() -> None:
     """Print the JSON Schema of study files, for editors."""
     from hpsearch.config.schema import study_schema
 
-    json.dump(study_schema(), sys.stdout, indent=2)
-    print()
+    put(json.dumps(study_schema(), indent=2))

@@ -104,11 +104,13 @@ def _check_range(kind: str, value: Mapping[str, Any], where: KeyPath, problems: 
         problems.add((*where, "log"), f"must be true or false, but got {log!r}")
     elif log and low <= 0:
         problems.add(inside, f"low > 0 must hold with log: true, but got (low={low}, high={high})")
+    if kind != "int":
+        return
     if not _is(step, int) or step < 1:
         problems.add((*where, "step"), f"must be a whole number >= 1, but got {step!r}")
     elif log is True and step != 1:
         problems.add((*where, "step"), f"log: true and a step exclude each other, but got step={step}")
-    elif kind == "int" and (high - low) % step:
+    elif (high - low) % step:
         problems.add(inside, f"high must be low plus a multiple of step, but got [{low}, {high}] with step={step}")
 
 

@@ -73,7 +73,7 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
         return path, f"must be {context['expected']}, but got {shown(value)}"
     if kind in _BOUNDS:
         limit = next(iter(context.values()))
-        return path, f"must be {_BOUNDS[kind]} {limit:g}, but got {shown(value)}"
+        return path, f"must be {_BOUNDS[kind]} {_number(limit)}, but got {shown(value)}"
     if kind == "value_error":
         sentence = str(context["error"])
         named = re.search(r"`(\w+)`", sentence)
@@ -114,3 +114,8 @@ def refuse(document: Document, found: Iterable[Finding]) -> StudyFileError:
         where = ": ".join(part for part in (document.place(path), dotted(path)) if part)
         lines.append(f"{where}: {sentence}")
     return StudyFileError(lines)
+
+
+def _number(limit: float) -> str:
+    """`1`, `0.5` or `4,294,967,296`."""
+    return f"{int(limit):,}" if limit == int(limit) else f"{limit:g}"

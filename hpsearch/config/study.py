@@ -19,6 +19,7 @@ from hpsearch.config.overrides import apply_overrides
 from hpsearch.config.parsing import Problems, parse
 from hpsearch.config.space import (
     Branch,
+    Fixed,
     Options,
     Ranged,
     concrete,
@@ -91,7 +92,7 @@ def load_study(path: Path, overrides: Iterable[str] = ()) -> StudySpec:
     document = apply_overrides(load_document(path), overrides)
     if not isinstance(document.data, dict):
         raise wording.refuse(document, [((), "a study file must be a mapping with the key 'trial'")])
-    data = {"name": _name_of(path), **document.data}
+    data = {"name": _name_of(path), **_written(document.data)}
     file, found = _top_level(data)
     problems = Problems()
     space = _space(data.get("trial", {}), problems)
@@ -115,7 +116,7 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
     document = apply_overrides(load_document(path), overrides)
     if not isinstance(document.data, dict) or "trial" not in document.data:
         raise wording.refuse(document, [((), "a configuration must be a mapping with the key 'trial'")])
-    data = {"name": _name_of(path), **document.data}
+    data = {"name": _name_of(path), **_written(document.data)}
     file, found = _top_level(data)
     problems = Problems()
     tree = parse(data["trial"], ("trial",), problems)
@@ -158,7 +159,10 @@ def _space(value: Any, problems: Problems) -> Branch | None:
 def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     """Combinations of sections that cannot work together."""
     pruner = spec.search.pruner
-    if isinstance(pruner, Asha):
+    if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
+        yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
+    # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
+    if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set:
         longest = max(TrialConfig.model_validate(config).training.max_epochs for config in corners(spec.space))
         if pruner.min_resource > longest:
             yield (
@@ -172,6 +176,11 @@ def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:
     for index, config in enumerate(spec.enqueue):
         result = match(spec.space, config)
         yield from (((("enqueue", index, *path)), sentence) for path, sentence in result.problems)
+
+
+def _written(data: dict[str, Any]) -> dict[str, Any]:
+    """The keys that hold something: a section whose lines are all commented out is one left out."""
+    return {key: value for key, value in data.items() if value is not None}
 
 
 def _beside(told: list[wording.Finding], found: list[wording.Finding]) -> list[wording.Finding]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -38,6 +39,20 @@ def default_workers() -> int:
     return max(1, min(cores(), fits))
 
 
+def _start_forkserver() -> None:
+    """Start the process that workers are forked from, out of reach of signals from its first moment.
+
+    A terminal or a service manager signals every process of the group; what is blocked here stays blocked
+    there, and in the workers. The coordinator decides what becomes of them (it uses SIGKILL).
+    """
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @dataclass
 class _Worker:
     process: BaseProcess
@@ -66,7 +81,7 @@ class LocalExecutor:
         self._stillborn = 0
         self._workers: list[_Worker] = []
         # The import begins now, in a process of its own; workers are forked from it when there is work.
-        forkserver.ensure_running()
+        _start_forkserver()
 
     def pids(self) -> list[int]:
         """The worker processes, in no order that matters."""
@@ -84,8 +99,10 @@ class LocalExecutor:
         try:
             worker.connection.send(job)
         except OSError:
-            # It died while idle; `events` notices, reports and replaces it.
-            return
+            # It died while idle, which is not the trial's fault.
+            worker.job = None
+            self._replace(worker)
+            self.submit(job)
 
     def events(self, timeout: float) -> list[Event]:
         found: list[Event] = []
@@ -116,7 +133,10 @@ class LocalExecutor:
         process = self._context.Process(
             target=serve, args=(theirs, self._threads, str(self._log)), name="hpsearch-worker", daemon=True
         )
-        process.start()
+        try:
+            process.start()
+        except (EOFError, OSError) as error:
+            raise EnvironmentProblem(f"workers cannot start ({error}); their output is in {self._log}") from None
         theirs.close()
         return _Worker(process, ours)
 
@@ -130,13 +150,14 @@ class LocalExecutor:
     def _receive(self, worker: _Worker) -> Event | None:
         try:
             # A worker that died may have sent its last words before.
-            event: Event | None = worker.connection.recv() if worker.connection.poll() else None
+            event: Event | str | None = worker.connection.recv() if worker.connection.poll() else None
         except (EOFError, OSError):
             return self._replace(worker)
         if event is None:
             return None if worker.process.is_alive() else self._replace(worker)
-        worker.heard = True
-        self._stillborn = 0
+        if isinstance(event, str):  # READY
+            worker.heard, self._stillborn = True, 0
+            return None
         if isinstance(event, TrialEnded):
             worker.job = None
         return event
@@ -148,7 +169,8 @@ class LocalExecutor:
         code = worker.process.exitcode or 0
         reason = f"signal {-code}" if code < 0 else f"exit code {code}"
         detail = f"the worker process ended ({reason}); its output is in {self._log}"
-        self._report(detail)
+        if worker.job is None:
+            self._report(detail)
         self._stillborn += not worker.heard
         if self._stillborn >= MAX_STILLBORN:
             raise EnvironmentProblem(

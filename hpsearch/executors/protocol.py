@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from hpsearch.training.results import EpochRow, Outcome
 
+# A worker's first word: it has come up.
+READY = "ready"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -32,7 +35,7 @@ class TrialEnded:
 
     Attributes:
         detail: one line about a failure, else empty.
-        traceback: of the failure, for the log.
+        traceback: of the failure, else empty.
         facts: what the worker knows about the training, for instance the number of weights.
     """
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.executors.protocol import EpochDone, Job, TrialEnded
+from hpsearch.executors.protocol import READY, EpochDone, Job, TrialEnded
 from hpsearch.training.quiet import everything_to
 from hpsearch.training.results import Outcome
 
@@ -35,15 +37,27 @@ def serve(connection: Connection, threads: int, log: str) -> None:
     """
     # Ctrl-C reaches the whole process group; the coordinator decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     everything_to(Path(log))
     _limit_threads(threads)
     kept = _Kept.empty()
     try:
+        connection.send(READY)
         while (job := connection.recv()) is not None:
             connection.send(_run(job, connection, kept))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The coordinator is gone: nobody would take the result.
         os._exit(1)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End when the process that this one was forked from is gone, which ends with the coordinator.
+
+    Without this a worker would train to the end of its epoch before it notices.
+    """
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 @dataclass
@@ -67,6 +81,7 @@ def _run(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:
+        traceback.print_exc()
         lines = str(error).strip().splitlines() or [""]
         detail = f"{type(error).__name__}: {lines[0]}"[:500]
         return TrialEnded(job.trial, Outcome.FAILED, detail, traceback.format_exc(), {})
@@ -85,7 +100,8 @@ def _train(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     facts: Mapping[str, Any] = {"weights": int(trainer.model.count_params())}
     for row in trainer.epochs():
         connection.send(EpochDone(job.trial, row))
-        if not connection.recv():
+        # What has trained to its end is not pruned any more.
+        if not connection.recv() and not trainer.finished:
             return TrialEnded(job.trial, Outcome.PRUNED, "", "", facts)
     return TrialEnded(job.trial, trainer.outcome, "", "", facts)
 

@@ -13,6 +13,8 @@ from hpsearch.errors import HpsearchError
 from hpsearch.training.quiet import native_errors_to
 from hpsearch.training.results import EpochRow
 
+FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
 
 def retrain(
     config: TrialConfig,
@@ -56,10 +58,10 @@ def retrain(
         "metric": objective.metric,
         "value": trainer.best.value,
         "epoch": trainer.best.epoch,
-        **{k: v for k, v in rows[trainer.best.epoch - 1].metrics.items() if k not in ("seconds", "learning_rate")},
+        **{name: rows[trainer.best.epoch - 1].metrics[name] for name in FIGURES},
         "outcome": trainer.outcome.label,
         "epochs": len(rows),
-        "seconds": round(sum(row.metrics["seconds"] for row in rows), 3),
+        "seconds": round(sum(row.metrics["epoch_seconds"] for row in rows), 3),
     }
     if test:
         figures = trainer.test()

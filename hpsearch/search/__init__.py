@@ -5,5 +5,7 @@ storage      the Optuna database: studies created, continued, listed
 records      what a study knows of its trials, read back as frozen values
 sampling     sampler, pruner, and a configuration from an Optuna trial
 listeners    the protocol of whoever follows a study (MLflow, the terminal)
+stop         Ctrl-C and its like
+run          from a study file to its end
 coordinator  the one process that owns a running study
 """

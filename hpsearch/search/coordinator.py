@@ -7,13 +7,8 @@ write the rest.
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from collections.abc import Sequence
 
 import optuna
 from optuna.trial import TrialState
@@ -23,9 +18,21 @@ from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEnded
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
-from hpsearch.search.records import BASELINE, CONFIG, DETAIL, FACTS, OUTCOME, ROW, best_trial, read_trial
+from hpsearch.search.records import (
+    BASELINE,
+    CONFIG,
+    DETAIL,
+    FACTS,
+    OUTCOME,
+    ROW,
+    TRACEBACK,
+    TrialRecord,
+    best_trial,
+    read_trial,
+)
 from hpsearch.search.sampling import make_pruner, make_sampler, suggest
-from hpsearch.search.storage import Study, put_back, settle
+from hpsearch.search.stop import Stop
+from hpsearch.search.storage import Study, forget_reports, put_back, restart, settle
 from hpsearch.training.results import GOOD, Best, Outcome
 
 # How often clocks are updated and a stop is noticed, in seconds.
@@ -35,38 +42,11 @@ _STATES = {
     Outcome.COMPLETED: TrialState.COMPLETE,
     Outcome.EARLY_STOPPED: TrialState.COMPLETE,
     Outcome.PRUNED: TrialState.PRUNED,
-    # Optuna's samplers pass over failed trials and learn from pruned ones; a diverged trial must
-    # steer the sampler away, so it is kept as pruned, and its outcome says why.
+    # Optuna's samplers pass over failed trials and learn from pruned ones; a diverged trial must steer
+    # the sampler away, so it is kept as pruned, worse than all others, and its outcome says why.
     Outcome.DIVERGED: TrialState.PRUNED,
     Outcome.FAILED: TrialState.FAIL,
 }
-
-
-class Stop:
-    """Whether a person asked to stop: Ctrl-C or SIGTERM."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    @contextmanager
-    def on_signals(self, said: Callable[[str], None]) -> Iterator[None]:
-        """The first signal asks for a clean stop; the second one raises KeyboardInterrupt at once."""
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            if self.asked:
-                raise KeyboardInterrupt
-            self.asked = True
-            said("stopping: running trials are recorded as interrupted; press Ctrl-C again to stop at once")
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 class Coordinator:
@@ -114,7 +94,9 @@ class Coordinator:
             if not self._running:
                 break
             for event in self._executor.events(TICK):
-                self._handle(event)
+                # Who stops a whole process group kills workers too; their trials have not failed.
+                if not (self._stop.asked and isinstance(event, TrialEnded) and event.outcome is Outcome.FAILED):
+                    self._handle(event)
             for listener in self._listeners:
                 listener.idle()
         for number in list(self._running):
@@ -123,7 +105,7 @@ class Coordinator:
         ended = StudyEnded(
             records=records,
             best=best_trial(records, self._study.objective),
-            interrupted=self._stop.asked,
+            interrupted=self._stop.asked and sum(r.outcome in _STATES for r in records) < self._total,
             seconds=time.monotonic() - began,
             epochs=self._epochs,
         )
@@ -148,9 +130,8 @@ class Coordinator:
         number = waiting[0].number if waiting else len(optuna_study.get_trials(deepcopy=False))
         optuna_study.sampler = make_sampler(self._spec.search, number)
         trial = optuna_study.ask()
-        for name in [name for name in trial.user_attrs if name.startswith(ROW) or name == OUTCOME]:
-            # A trial that was interrupted starts afresh; what it left must not outlive that.
-            trial.set_user_attr(name, None)
+        if trial.user_attrs.get(OUTCOME):
+            trial = restart(self._study, trial)
         drawn = suggest(trial, self._spec.space)
         if drawn.get("seed") is None:
             drawn["seed"] = self._spec.search.seed + trial.number
@@ -214,12 +195,15 @@ class Coordinator:
         trial.set_user_attr(FACTS, dict(end.facts))
         if detail:
             trial.set_user_attr(DETAIL, detail)
+        if end.traceback:
+            trial.set_user_attr(TRACEBACK, end.traceback[-20_000:])
+        if outcome is Outcome.DIVERGED:
+            # Optuna ranks pruned trials by how far they came, and one without a report last of all.
+            forget_reports(self._study, trial)
         if outcome in GOOD and best is not None:
             self._study.optuna.tell(trial.number, best.value)
         else:
             self._study.optuna.tell(trial.number, state=_STATES[outcome])
-        if end.traceback:
-            self.note(f"trial {trial.number} failed: {detail}")
         record = self._record(trial.number)
         for listener in self._listeners:
             listener.trial_ended(record)
@@ -230,6 +214,6 @@ class Coordinator:
         for listener in self._listeners:
             listener.trial_interrupted(number)
 
-    def _record(self, number: int) -> Any:
+    def _record(self, number: int) -> TrialRecord:
         trials = self._study.optuna.get_trials(deepcopy=False)
         return read_trial(trials[number], self._study.objective)

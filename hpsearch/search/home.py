@@ -2,7 +2,8 @@
 
 optuna.db                 the studies: the source of truth
 mlflow.db, artifacts/     what the MLflow UI shows
-studies/<name>/           lock and logs of a study
+studies/<name>/           who holds a study
+logs/                     what workers and servers print
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ OUTCOME = "outcome"
 DETAIL = "detail"
 BASELINE = "baseline"
 FACTS = "facts"
+TRACEBACK = "traceback"
 ROW = "epoch:"
 
 
@@ -32,11 +33,14 @@ class TrialRecord:
         outcome: why it ended; None while it has not.
         config: the concrete configuration; None before the trial first ran.
         rows: its finished epochs.
-        best: its best epoch by the study's objective; None before the first.
+        best: its best epoch by the study's objective; None before the first, and for a diverged trial.
         seconds: wall time from start to end; None while it has not ended.
         detail: one line about a failure, else empty.
         baseline: whether it is an optimizer's Keras default.
         params: the sampled parameters by their Optuna names.
+        facts: what the worker knows about the training, for instance the number of weights.
+        traceback: of a failure, else empty.
+        started: when it was last sent to a worker.
     """
 
     number: int
@@ -50,6 +54,7 @@ class TrialRecord:
     baseline: bool
     params: Mapping[str, Any]
     facts: Mapping[str, Any]
+    traceback: str
     started: datetime | None
 
     @property
@@ -84,18 +89,20 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         )
     )
     finished = trial.state.is_finished()
+    outcome = Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None
     return TrialRecord(
         number=trial.number,
         state=trial.state.name,
-        outcome=Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None,
+        outcome=outcome,
         config=attrs.get(CONFIG),
         rows=rows,
-        best=best_of(rows, objective),
+        best=best_of(rows, objective) if outcome is not Outcome.DIVERGED else None,
         seconds=round(trial.duration.total_seconds(), 3) if finished and trial.duration else None,
         detail=attrs.get(DETAIL, ""),
         baseline=bool(attrs.get(BASELINE)),
         params=trial.params,
         facts=attrs.get(FACTS, {}),
+        traceback=attrs.get(TRACEBACK, ""),
         started=trial.datetime_start if trial.state != TrialState.WAITING else None,
     )
 

@@ -11,11 +11,12 @@ from optuna.trial import TrialState
 from hpsearch.config.study import StudySpec
 from hpsearch.data.store import obtain
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.search.coordinator import Coordinator, Stop
+from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener, StudyEnded
 from hpsearch.search.records import best_trial
-from hpsearch.search.storage import Study, open_study
+from hpsearch.search.stop import Stop
+from hpsearch.search.storage import Study, check_unchanged, open_study
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,11 @@ class Request:
 
 
 def run_study(
-    request: Request, home: Home, listeners: Callable[[], Sequence[Listener]], report: Callable[[str], None]
+    request: Request,
+    home: Home,
+    listeners: Callable[[], Sequence[Listener]],
+    stop: Stop,
+    report: Callable[[str], None],
 ) -> StudyEnded:
     """Train what is missing to the study's total.
 
@@ -44,6 +49,7 @@ def run_study(
         request: what to run.
         home: where the study lives.
         listeners: makes those who follow; called only if there is something to train.
+        stop: asked between the steps.
         report: told what happens before and beside the training, a line each.
 
     Raises:
@@ -51,25 +57,31 @@ def run_study(
     """
     spec = request.spec
     home.create()
-    with home.hold(spec.name):
-        study = open_study(home, spec, request.text)
-        if is_complete(study, request.trials):
-            records = study.records()
-            return StudyEnded(records, best_trial(records, study.objective), False, 0.0, 0)
+    with home.hold(spec.name), ExitStack() as cleanup:
+        found = check_unchanged(home, spec)
+        if found is not None and (stop.asked or is_complete(found, request.trials)):
+            return _untouched(found, stop)
         report(f"starting {request.workers} workers ...")
         home.logs.mkdir(exist_ok=True)
-        stop = Stop()
-        with stop.on_signals(report), ExitStack() as cleanup:
-            # First of all, since it imports TensorFlow beside everything that follows.
-            executor = LocalExecutor(request.workers, home.logs / f"{spec.name}-workers.log", report)
-            cleanup.callback(executor.close)
-            for name in spec.datasets():
-                obtain(name, report=report)
-            following = listeners()
-            for listener in following:
-                cleanup.callback(listener.close)
-            coordinator = Coordinator(study, spec, executor, following, total=request.trials, stop=stop)
-            return coordinator.run(request.text, request.workers)
+        # First of all, since it imports TensorFlow beside everything that follows.
+        executor = LocalExecutor(request.workers, home.logs / f"{spec.name}-workers.log", report)
+        cleanup.callback(executor.close)
+        for name in spec.datasets():
+            obtain(name, report=report)
+        study = open_study(home, spec, request.text)
+        if stop.asked:
+            return _untouched(study, stop)
+        following = listeners()
+        for listener in following:
+            cleanup.callback(listener.close)
+        coordinator = Coordinator(study, spec, executor, following, total=request.trials, stop=stop)
+        return coordinator.run(request.text, request.workers)
+
+
+def _untouched(study: Study, stop: Stop) -> StudyEnded:
+    """What a run that trains nothing says."""
+    records = study.records()
+    return StudyEnded(records, best_trial(records, study.objective), stop.asked, 0.0, 0)
 
 
 def is_complete(study: Study, total: int) -> bool:

@@ -21,8 +21,8 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
     """The sampler that draws trial `number`.
 
-    A fresh one for each trial, seeded by study seed and number: what is drawn depends on the finished
-    trials and the number alone, so a study that was interrupted goes on as if it had not been.
+    A fresh one for each trial, seeded by study seed and number: what is drawn depends on the number and on
+    the trials before it alone, so a sequential study that was interrupted goes on as if it had not been.
     """
     seed = (search.seed * 1_000_003 + number) % 2**32
     if isinstance(search.sampler, Tpe):

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import optuna
+from filelock import FileLock
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from hpsearch.config.file import Objective
@@ -18,12 +21,13 @@ from hpsearch.config.problems import dotted
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import EnvironmentProblem, HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.home import Home, prepare_sqlite
-from hpsearch.search.records import BASELINE, OUTCOME, TrialRecord, read_trial
+from hpsearch.search.records import BASELINE, OUTCOME, ROW, TrialRecord, read_trial
 from hpsearch.training.results import Outcome
 
 IDENTITY = "hpsearch:identity"
 DESCRIPTION = "hpsearch:description"
 SPEC_TEXT = "hpsearch:file"
+ENQUEUED = "hpsearch:enqueued"
 
 
 class Study:
@@ -33,7 +37,8 @@ class Study:
         name: as in the study file.
         objective: of the study.
         identity: what must stay the same when it is continued.
-        trials_wanted: the total that the last run was asked for; None before the first.
+        description: of the study file.
+        file: the study file's text as it was last run.
     """
 
     def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
@@ -57,7 +62,8 @@ class Study:
         """
         records = self.records()
         if not 0 <= number < len(records):
-            raise HpsearchError(f"study '{self.name}' has no trial {number}; it has 0 to {len(records) - 1}")
+            has = f"it has 0 to {len(records) - 1}" if records else "it has none yet"
+            raise HpsearchError(f"study '{self.name}' has no trial {number}; {has}")
         return records[number]
 
 
@@ -69,25 +75,31 @@ def open_storage(home: Home, *, create: bool) -> RDBStorage:
     """
     if create:
         home.create()
-        prepare_sqlite(home.optuna_db)
-    elif not home.optuna_db.is_file():
+        # Two that create the tables of one database at once fail, in Optuna as in MLflow.
+        with FileLock(home.root / ".optuna.db.lock"):
+            prepare_sqlite(home.optuna_db)
+            return _connect(home)
+    if not home.optuna_db.is_file():
         raise EnvironmentProblem(
             f"{home.root}: no studies here; run one with `hpsearch run`, or name another folder with --home"
         )
-    try:
+    return _connect(home)
+
+
+def _connect(home: Home) -> RDBStorage:
+    with _plain_database_errors(home):
         return RDBStorage(f"sqlite:///{home.optuna_db.resolve()}", engine_kwargs={"connect_args": {"timeout": 60}})
-    except (SQLAlchemyError, RuntimeError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise EnvironmentProblem(f"{home.optuna_db}: cannot be used: {reason}") from None
 
 
 @contextmanager
 def _plain_database_errors(home: Home) -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise EnvironmentProblem(f"{home.optuna_db}: {reason}") from None
+    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+        # Optuna wraps the database's own error.
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
+        raise EnvironmentProblem(f"{home.optuna_db}: cannot be used: {reason}") from None
 
 
 def list_studies(home: Home) -> list[Study]:
@@ -107,53 +119,71 @@ def find_study(home: Home, name: str) -> Study:
         UnknownNameError: no such study; the message lists the known ones.
     """
     if not home.optuna_db.is_file():
-        raise UnknownNameError(f"study in {home.root}", name, [])
+        raise UnknownNameError("study", name, [])
     storage = open_storage(home, create=False)
     with _plain_database_errors(home):
         known = [study.study_name for study in storage.get_all_studies() if IDENTITY in study.user_attrs]
         if name not in known:
-            raise UnknownNameError(f"study in {home.root}", name, known)
+            raise UnknownNameError("study", name, known)
         return Study(storage, optuna.load_study(study_name=name, storage=storage))
 
 
-def open_study(home: Home, spec: StudySpec, text: str) -> Study:
-    """The study of a file: created, with what is to be tried first; or continued.
-
-    Args:
-        text: the study file as it was run, for the record.
+def check_unchanged(home: Home, spec: StudySpec) -> Study | None:
+    """The study that a file continues; None where it is new.
 
     Raises:
         StudyChangedError: the study exists, and the file differs in a way that matters.
     """
+    if not home.optuna_db.is_file():
+        return None
+    storage = open_storage(home, create=True)
+    known = {study.study_name: study for study in storage.get_all_studies()}
+    if spec.name not in known:
+        return None
+    found = known[spec.name].user_attrs.get(IDENTITY)
+    if found is None and not storage.get_all_trials(known[spec.name]._study_id):
+        return None  # left by a run that was killed while it created the study
+    if found is None:
+        raise StudyChangedError(f"'{spec.name}' in {home.optuna_db} is a study that hpsearch did not make")
+    differences = list(compare(found, spec.identity()))
+    if differences:
+        lines = [
+            f"study '{spec.name}' exists, and its file has changed in a way that matters:",
+            *(f"  {line}" for line in differences[:20]),
+            "take the change back, or give the study another name (--set name=NEW)",
+        ]
+        raise StudyChangedError("\n".join(lines))
+    return Study(storage, optuna.load_study(study_name=spec.name, storage=storage))
+
+
+def open_study(home: Home, spec: StudySpec, file: str) -> Study:
+    """The study of a file: created, with what is to be tried first; or continued.
+
+    Args:
+        file: the study file's text as it is run, for the record.
+
+    Raises:
+        StudyChangedError: as `check_unchanged`.
+    """
+    check_unchanged(home, spec)
     storage = open_storage(home, create=True)
     direction = StudyDirection.MAXIMIZE if spec.objective.direction == "maximize" else StudyDirection.MINIMIZE
-    known = {study.study_name: study for study in storage.get_all_studies()}
-    if spec.name in known:
-        found = known[spec.name].user_attrs.get(IDENTITY)
-        if found is None:
-            raise StudyChangedError(f"'{spec.name}' in {home.optuna_db} is a study that hpsearch did not make")
-        differences = list(compare(found, spec.identity()))
-        if differences:
-            lines = [
-                f"study '{spec.name}' exists, and its file has changed in a way that matters:",
-                *(f"  {line}" for line in differences[:20]),
-                "take the change back, or give the study another name (--set name=NEW)",
-            ]
-            raise StudyChangedError("\n".join(lines))
     optuna_study = optuna.create_study(study_name=spec.name, storage=storage, direction=direction, load_if_exists=True)
     optuna_study.set_user_attr(IDENTITY, spec.identity())
     optuna_study.set_user_attr(DESCRIPTION, spec.file.description)
-    optuna_study.set_user_attr(SPEC_TEXT, text)
+    optuna_study.set_user_attr(SPEC_TEXT, file)
     study = Study(storage, optuna_study)
-    if not optuna_study.get_trials(deepcopy=False):
+    if ENQUEUED not in optuna_study.user_attrs:
         _enqueue_first(optuna_study, spec)
+        optuna_study.set_user_attr(ENQUEUED, True)
     return study
 
 
 def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
     """What the person asked for, in order; then each optimizer's Keras defaults."""
     for config in spec.enqueue:
-        study.enqueue_trial(match(spec.space, config).params)
+        # Skipped where it exists already: a run that was killed here had enqueued a part.
+        study.enqueue_trial(match(spec.space, config).params, skip_if_exists=True)
     for params in baselines(spec.space) if spec.search.baselines else []:
         study.enqueue_trial(params, user_attrs={BASELINE: True}, skip_if_exists=True)
 
@@ -174,6 +204,28 @@ def put_back(study: Study, trial_id: int) -> None:
     """A running trial is recorded as interrupted and waits; `ask` gives it again with the same parameters."""
     study.storage.set_trial_user_attr(trial_id, OUTCOME, Outcome.INTERRUPTED.name)
     study.storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+
+def restart(study: Study, trial: optuna.Trial) -> optuna.Trial:
+    """A trial that was interrupted starts afresh: nothing of its earlier life outlives that."""
+    forget_reports(study, trial)
+    with study.storage.engine.begin() as connection:
+        statement = "DELETE FROM trial_user_attributes WHERE trial_id = :trial AND (key = :outcome OR key LIKE :rows)"
+        connection.execute(text(statement), {"trial": trial._trial_id, "outcome": OUTCOME, "rows": f"{ROW}%"})
+    return optuna.Trial(study.optuna, trial._trial_id)
+
+
+def forget_reports(study: Study, trial: optuna.Trial) -> None:
+    """Take back what a running trial has reported to Optuna, and the rungs that the pruner saw it pass.
+
+    Optuna has no call for it: a second report of the same epoch is passed over.
+    """
+    with study.storage.engine.begin() as connection:
+        for statement in (
+            "DELETE FROM trial_intermediate_values WHERE trial_id = :trial",
+            "DELETE FROM trial_system_attributes WHERE trial_id = :trial AND key LIKE 'completed_rung_%'",
+        ):
+            connection.execute(text(statement), {"trial": trial._trial_id})
 
 
 def compare(was: Any, now: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:

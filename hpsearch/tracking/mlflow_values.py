@@ -55,7 +55,7 @@ def dated_rows(record: TrialRecord) -> list[tuple[EpochRow, int]]:
     """Each epoch with the time of its end, as far as that can be told afterwards."""
     when, dated = milliseconds(record.started), []
     for row in record.rows:
-        seconds = row.metrics.get("seconds", 0.0)
+        seconds = row.metrics.get("epoch_seconds", 0.0)
         when += int(1000 * seconds) if math.isfinite(seconds) else 0
         dated.append((row, when))
     return dated

@@ -20,7 +20,7 @@ from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.training.results import EpochRow, Outcome, best_of
 
 _BARS = "▁▂▃▄▅▆▇█"
-_CURVE_LENGTH = 24
+_CURVE_LENGTH = 12
 
 
 def make_terminal() -> Listener:
@@ -114,7 +114,7 @@ class PlainLines(_Board):
         self._print(
             f"trial {record.number} {outcome.label}: {figure}{len(record.rows)} epochs, "
             f"{record.seconds or 0:.1f} s{'; ' + record.detail if record.detail else ''}{so_far}; "
-            f"{len(self._ended)} of {self._total} done {self._left()}".rstrip()
+            f"{len(self._ended)} of {self._total} done{', ' + self._left() if self._left() else ''}"
         )
 
     def trial_interrupted(self, number: int) -> None:
@@ -197,7 +197,10 @@ class LiveView(_Board):
         parts: list[RenderableType] = [head, tally]
         if best := self._best_line():
             parts.append(best)
-        parts.append(self._table() if self._running else Text("starting the workers ...", style="dim"))
+        if self._running:
+            parts.append(self._table())
+        elif not self._ended:
+            parts.append(Text("starting the workers ...", style="dim"))
         return Group(*parts)
 
     def _best_line(self) -> Text | None:
@@ -213,8 +216,10 @@ class LiveView(_Board):
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name in ("trial", "epoch", self._objective.metric, "best", "curve", "configuration"):
-            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        # The configuration gives way where the terminal is narrow.
+        for name, width in (("trial", 5), ("epoch", 7), (self._objective.metric, 12), ("best", 6), ("curve", 12)):
+            table.add_column(name, no_wrap=True, min_width=width)
+        table.add_column("configuration", no_wrap=True, overflow="ellipsis")
         for number, running in sorted(self._running.items()):
             values = [row.metrics[self._objective.metric] for row in running.rows]
             best = best_of(running.rows, self._objective)
@@ -239,11 +244,12 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def _recipe(config: TrialConfig) -> str:
-    """`adam learning_rate=0.001213 beta_1=0.93 batch_size=128 schedule=cosine`: what tells trials apart."""
+    """`adam learning_rate=0.001213 beta_1=0.93 batch_size=128 schedule=cosine model=mlp`: what tells trials apart."""
     # Switches are named when they are on; epsilon tells nobody anything.
     knobs = {k: v for k, v in config.optimizer.knobs().items() if v is not False and k != "epsilon"}
-    shown = " ".join(name if value is True else f"{name}={value:.4g}" for name, value in knobs.items())
-    return f"{config.optimizer.selected()} {shown} batch_size={config.batch_size} schedule={config.schedule.selected()}"
+    shown = [name if value is True else f"{name}={value:.4g}" for name, value in knobs.items()]
+    rest = {"batch_size": config.batch_size, "schedule": config.schedule.selected(), "model": config.model.selected()}
+    return " ".join([config.optimizer.selected(), *shown, *(f"{name}={value}" for name, value in rest.items())])
 
 
 def _clock(seconds: float) -> str:

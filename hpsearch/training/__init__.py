@@ -1,7 +1,9 @@
 """One trial: a TrialConfig and data become a stream of EpochRow.
 
 results    EpochRow, Outcome, Best: plain data, imports nothing heavy
-trainer    builds model, optimizer and schedule from the catalogue; early stopping; best weights
+trainer    the epochs of a trial; early stopping; best weights
+executable model and optimizer, compiled once for all trials of the same structure
+knobs      optimizer knobs as variables
 quiet      TensorFlow's banners go to a log
 preload    what workers are forked from
 compiled   an epoch as one compiled function

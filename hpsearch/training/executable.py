@@ -23,7 +23,7 @@ from hpsearch.training.compiled import CompiledEpochs
 from hpsearch.training.knobs import make_turnable, turnable
 
 # A study has a few structures (optimizers times shapes); each holds a model and its graphs.
-MOST_KEPT = 12
+MOST_KEPT = 8
 
 
 def structure_of(config: TrialConfig) -> str:

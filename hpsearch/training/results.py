@@ -37,7 +37,7 @@ class EpochRow:
     Attributes:
         epoch: counted from 1.
         metrics: loss, accuracy (of the training batches as they were trained on), val_loss,
-            val_accuracy, learning_rate (in force at the epoch's last update), seconds (wall).
+            val_accuracy, learning_rate (in force at the epoch's last update), epoch_seconds (wall).
     """
 
     epoch: int

@@ -59,8 +59,13 @@ def _fit_normalization(
 ) -> tuple[float, float]:
     """Shift and scale of raw pixels in [0, 255]."""
     if name == "standardize":
-        seen = images[training]
-        return float(seen.mean()), float(seen.std())
+        # Counted block by block: one array of all training pixels as float64 takes 330 MB.
+        counts = np.zeros(256, np.int64)
+        for some in np.array_split(training, 100):
+            counts += np.bincount(images[some].ravel(), minlength=256)
+        pixels = np.arange(256)
+        mean = float(np.average(pixels, weights=counts))
+        return mean, float(np.average((pixels - mean) ** 2, weights=counts) ** 0.5)
     return 0.0, 255.0 if name == "rescale" else 1.0
 
 
@@ -78,6 +83,11 @@ class Trainer:
         data: from `TrainingData.load(config.data)`.
         executables: kept from earlier trials, so that nothing is traced twice. What a trainer took from
             them is lent: the model holds this trial's weights until the next trial of the same structure.
+
+    Attributes:
+        best: the best epoch so far; None before the first finite one.
+        outcome: how it ended, once it has.
+        finished: whether the row just given is the last one.
     """
 
     def __init__(
@@ -89,6 +99,7 @@ class Trainer:
         self._seed = config.seed or 0
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
+        self.finished = False
 
     def epochs(self) -> Iterator[EpochRow]:
         """Train, one row an epoch; restores the best epoch's weights at the end, also when closed early."""
@@ -99,8 +110,9 @@ class Trainer:
             for epoch in range(1, self.config.training.max_epochs + 1):
                 row = self._epoch(epoch)
                 value = row.metrics[self.objective.metric]
+                self.finished = epoch == self.config.training.max_epochs
                 if not row.finite:
-                    self.outcome = Outcome.DIVERGED
+                    self.outcome, self.finished = Outcome.DIVERGED, True
                     yield row
                     return
                 if self.objective.better(value, self.best.value if self.best else None):
@@ -109,8 +121,8 @@ class Trainer:
                     waited, reference = 0, value
                 else:
                     waited += 1
-                if stopping and waited >= stopping.patience and epoch < self.config.training.max_epochs:
-                    self.outcome = Outcome.EARLY_STOPPED
+                if stopping and waited >= stopping.patience and not self.finished:
+                    self.outcome, self.finished = Outcome.EARLY_STOPPED, True
                     yield row
                     return
                 yield row
@@ -143,7 +155,7 @@ class Trainer:
                 "val_loss": val.loss,
                 "val_accuracy": val.accuracy,
                 "learning_rate": float(rates[-1]),
-                "seconds": time.perf_counter() - began,
+                "epoch_seconds": time.perf_counter() - began,
             },
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import time
 from functools import partial
 
 import mlflow
@@ -61,15 +62,13 @@ def assert_finishes(study, home):
         assert steps == list(range(1, EPOCHS + 1))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_stops_cleanly_and_the_same_command_goes_on(study, tmp_path, number):
     home = tmp_path / "home"
     process = start_hpsearch("run", str(study), home=home)
     wait_for(partial(has_trained, home), 90, "a trial with some epochs")
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # Ctrl-C reaches the workers too
-    else:
-        process.send_signal(number)
+    # A terminal, or a service manager, signals the workers too.
+    os.killpg(process.pid, number)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
@@ -104,3 +103,42 @@ def test_a_second_run_of_the_same_study_is_refused_with_who_holds_it(study, tmp_
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 4.0])
+def test_ctrl_c_while_the_workers_start_stops_without_a_word_too_much(study, tmp_path, seconds):
+    process = start_hpsearch("run", str(study), home=tmp_path / "home")
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert "stopping" in stderr
+    wait_for(lambda: not processes_of(process.pid), 20, "the end of all processes")
+    assert "RUNNING" not in {
+        trial["state"] for trial in result_of(hpsearch("trials", "long", "-f", "json", home=tmp_path / "home"))
+    }
+
+
+def test_a_second_ctrl_c_stops_at_once_and_leaves_no_process(study, tmp_path):
+    home = tmp_path / "home"
+    process = start_hpsearch("run", str(study), home=home)
+    wait_for(partial(has_trained, home), 90, "a trial with some epochs")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    wait_for(lambda: not processes_of(process.pid), 20, "the end of all processes")
+
+
+def test_two_studies_begin_at_once_in_a_new_home(study, tmp_path):
+    home = tmp_path / "home"
+    names = ["one", "two", "three"]
+    started = [
+        start_hpsearch("run", str(study), f"--set=name={name}", "--trials=1", "--workers=1", home=home)
+        for name in names
+    ]
+    for process in started:
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, stderr
+    assert [row["study"] for row in result_of(hpsearch("studies", "-f", "json", home=home))] == sorted(names)

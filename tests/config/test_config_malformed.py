@@ -48,7 +48,12 @@ MALFORMED = [
     ),
     # wrong types
     ("- trial\n", "1", "a study file must be a mapping with the key 'trial'"),
-    ("trial:\n", "1: trial", "must be a mapping of keys to values"),
+    (
+        "trial: {optimizer: {name: adam, learning_rate: 0.1, beta_1: 0.9, beta_2: 0.9}, "
+        "schedule: constant, batch_size: 32, seed: 1}\n",
+        "1: trial",
+        "every trial would be the same",
+    ),
     ("name: x\ntrial: 3\n", "2: trial", "must be a mapping of keys to values, but got 3"),
     ("name: x\ntrial: {float: [0, 1]}\n", "2: trial", "a distribution must stand inside of `trial`"),
     ("name: x\ntrial: {choice: [{optimizer: adam}]}\n", "2: trial", "a distribution must stand inside of `trial`"),

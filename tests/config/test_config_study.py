@@ -192,3 +192,16 @@ def test_what_is_no_single_configuration_is_refused(tmp_path, text, place, fragm
     (problem,) = caught.value.problems
     assert problem.startswith(f"{path}:{place}: ")
     assert fragment in problem
+
+
+def test_a_section_that_holds_nothing_is_left_out(tmp_path):
+    file = tmp_path / "empty.yaml"
+    file.write_text("name:\ntrial:\nobjective:\nsearch:\nenqueue:\n")
+    assert load_study(file).identity() == load_study(file, ["search.trials=7"]).identity()
+    assert load_study(file).name == "empty"
+
+
+def test_a_rung_that_nobody_wrote_may_lie_beyond_the_last_epoch(tmp_path):
+    file = tmp_path / "one.yaml"
+    file.write_text("trial: {training: {max_epochs: 1}}\n")
+    assert load_study(file).name == "one"

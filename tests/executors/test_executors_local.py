@@ -81,6 +81,12 @@ class ExecutorContract(ABC):
         assert rows == {1: [1, 2, 3], 2: [1]}
         assert (ends[1].outcome, ends[2].outcome) == (Outcome.COMPLETED, Outcome.PRUNED)
 
+    def test_a_trial_that_has_trained_to_its_end_is_not_pruned_any_more(self, executor):
+        executor.submit(job(10))
+        rows, ends = drive(executor, prune_at={10: 3})
+        assert rows == {10: [1, 2, 3]}
+        assert ends[10].outcome is Outcome.COMPLETED
+
     def test_a_job_that_raises_fails_alone_and_keeps_its_traceback(self, executor):
         broken = Job(3, {"optimizer": {"name": "adm"}}, Objective().model_dump(mode="json"))
         executor.submit(broken)

@@ -62,7 +62,7 @@ def make_row(epoch: int, value: float, loss: float | None = None) -> EpochRow:
         "val_loss": loss,
         "val_accuracy": round(value - 0.01, 4),
         "learning_rate": 0.001 / epoch,
-        "seconds": 1.5,
+        "epoch_seconds": 1.5,
     }
     return EpochRow(epoch, metrics)
 
@@ -92,6 +92,7 @@ class Story:
             baseline=baseline,
             params={},
             facts={},
+            traceback="",
             started=datetime.now(),
         )
         self.listener.trial_started(TrialStarted(number, config, baseline))

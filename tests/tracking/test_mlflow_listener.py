@@ -24,7 +24,7 @@ from hpsearch.tracking import mlflow_listener
 from hpsearch.tracking.provenance import git_commit
 from hpsearch.training.results import Outcome
 
-METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"}
+METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"}
 
 
 @pytest.fixture

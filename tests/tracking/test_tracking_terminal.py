@@ -34,6 +34,7 @@ def record(number: int, outcome: Outcome, *accuracies: float) -> TrialRecord:
         baseline=False,
         params={},
         facts={},
+        traceback="",
         started=None,
     )
 

@@ -139,7 +139,7 @@ def test_label_smoothing_and_standardized_inputs_train_as_model_fit_does():
 def test_the_same_seed_gives_the_same_curve_to_the_last_bit_and_another_seed_another():
     def curve(seed):
         _, rows = train(config_of(seed=seed, model={"architecture": "mlp", "units": [32], "dropout": 0.3}))
-        return [{k: v for k, v in row.metrics.items() if k != "seconds"} for row in rows]
+        return [{k: v for k, v in row.metrics.items() if k != "epoch_seconds"} for row in rows]
 
     assert curve(3) == curve(3)
     assert curve(3) != curve(4)
@@ -204,3 +204,19 @@ def test_the_learning_rate_of_an_epoch_is_the_one_of_its_last_update():
     updates = -(-1834 // BATCH)
     t = (EPOCHS * updates - 1) / updates
     assert rows[-1].metrics["learning_rate"] == pytest.approx(0.05 * (1 + np.cos(np.pi * t / EPOCHS)), rel=1e-5)
+
+
+def test_the_last_row_is_known_as_the_last_one():
+    def seen(config):
+        trainer = Trainer(config, Objective(), TrainingData.load(config.data))
+        return [trainer.finished for _ in trainer.epochs()], trainer.outcome
+
+    assert seen(config_of()) == ([False, False, True], Outcome.COMPLETED)
+    flags, outcome = seen(
+        config_of(
+            optimizer={"name": "sgd", "learning_rate": 0.9, "momentum": 0.9},
+            training={"max_epochs": 60, "early_stopping": {"patience": 1}},
+        )
+    )
+    assert outcome is Outcome.EARLY_STOPPED
+    assert flags == [False] * (len(flags) - 1) + [True]

@@ -1,0 +1,48 @@
+"""A person's wish to stop: Ctrl-C, SIGTERM, or a closed terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from hpsearch.errors import EXIT_INTERRUPTED
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Stop:
+    """Whether a person asked to stop; asked between the steps of a run."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """The first signal asks for a clean stop, the second one ends the process at once.
+
+        No exception is raised for the first: raised in the middle of an import or of a callback, it could
+        be swallowed there. After the second, the workers notice that their coordinator is gone and end, and
+        the next run settles the trials.
+        """
+
+        # os.write, since a handler may run in the middle of a print.
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            if self.asked:
+                os.write(2, b"stopped at once\n")
+                os._exit(EXIT_INTERRUPTED)
+            self.asked = True
+            os.write(2, b"stopping: running trials are recorded as interrupted; once more stops at once\n")
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, stop) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,135 @@
+"""What a study keeps, forgets and refuses, on a real SQLite database."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from hpsearch.config.study import load_study
+from hpsearch.errors import StudyChangedError
+from hpsearch.search.home import Home
+from hpsearch.search.records import CONFIG, OUTCOME, ROW
+from hpsearch.search.sampling import make_pruner, make_sampler, suggest
+from hpsearch.search.storage import check_unchanged, forget_reports, open_study, put_back, restart, settle
+from hpsearch.training.results import Outcome
+
+STUDY = """
+name: kept
+trial:
+  data: {dataset: fashion_mnist_sample}
+  optimizer: {choice: [sgd, adam]}
+  batch_size: {choice: [64, 128]}
+  schedule: constant
+search: {trials: 5, pruner: median}
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    file = tmp_path / "kept.yaml"
+    file.write_text(STUDY)
+    return load_study(file)
+
+
+@pytest.fixture
+def study(spec, tmp_path):
+    return open_study(Home(tmp_path / "home"), spec, STUDY)
+
+
+def ask(study, spec) -> optuna.Trial:
+    study.optuna.sampler = make_sampler(spec.search, 0)
+    trial = study.optuna.ask()
+    trial.set_user_attr(CONFIG, {"optimizer": suggest(trial, spec.space)["optimizer"]})
+    return trial
+
+
+def report(study, trial, *values: float) -> None:
+    for epoch, value in enumerate(values, start=1):
+        trial.set_user_attr(f"{ROW}{epoch}", {"epoch": epoch, "val_accuracy": value, "loss": 1.0, "val_loss": 1.0})
+        trial.report(value, epoch)
+
+
+def test_the_defaults_of_each_optimizer_wait_first_and_only_once(study, spec, tmp_path):
+    waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
+    assert [t.system_attrs["fixed_params"]["optimizer"] for t in waiting] == ["sgd", "adam"]
+    again = open_study(Home(tmp_path / "home"), spec, STUDY)
+    assert len(again.optuna.get_trials()) == 2
+
+
+def test_a_run_that_was_killed_while_it_created_the_study_is_gone_on_with(spec, tmp_path):
+    home = Home(tmp_path / "home")
+    open_study(home, load_study(tmp_path / "kept.yaml", ["name=other"]), STUDY)
+    optuna.create_study(study_name="kept", storage=f"sqlite:///{home.optuna_db}", direction="maximize")
+    assert check_unchanged(home, spec) is None
+    assert len(open_study(home, spec, STUDY).optuna.get_trials()) == 2
+
+
+def test_a_study_that_hpsearch_did_not_make_is_refused(spec, tmp_path):
+    home = Home(tmp_path / "home")
+    open_study(home, load_study(tmp_path / "kept.yaml", ["name=other"]), STUDY)
+    foreign = optuna.create_study(study_name="kept", storage=f"sqlite:///{home.optuna_db}")
+    foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    with pytest.raises(StudyChangedError, match="did not make"):
+        open_study(home, spec, STUDY)
+
+
+def test_a_trial_that_starts_again_keeps_number_and_parameters_and_nothing_else(study, spec):
+    trial = ask(study, spec)
+    report(study, trial, 0.1, 0.2, 0.99)
+    params = dict(trial.params)
+    put_back(study, trial._trial_id)
+    assert study.record(0).outcome is Outcome.INTERRUPTED
+    again = study.optuna.ask()
+    assert again.number == trial.number
+    again = restart(study, again)
+    suggest(again, spec.space)
+    assert dict(again.params) == params
+    assert OUTCOME not in again.user_attrs
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report(study, again, 0.5)
+    frozen = study.optuna.get_trials()[0]
+    assert frozen.intermediate_values == {1: 0.5}
+    assert [row.epoch for row in study.record(0).rows] == [1]
+
+
+def test_a_pruner_judges_a_trial_that_starts_again_by_its_new_curve(study, spec):
+    strict = ["search.pruner={name: median, startup_trials: 1, warmup_epochs: 0}"]
+    study.optuna.pruner = make_pruner(load_study(Path(spec.document.name), strict).search)
+    old = ask(study, spec)
+    report(study, old, 0.1, 0.1, 0.1, 0.1)
+    put_back(study, old._trial_id)
+    again = restart(study, study.optuna.ask())
+    other = ask(study, spec)
+    report(study, other, 0.4, 0.5, 0.6, 0.7)
+    study.optuna.tell(other.number, 0.7)
+    report(study, again, 0.6)
+    assert not again.should_prune()
+
+
+def test_trials_of_a_dead_coordinator_wait_to_be_run_again(study, spec):
+    ask(study, spec)
+    assert settle(study) == 1
+    assert settle(study) == 0
+    assert study.record(0).state == "WAITING"
+
+
+def test_a_diverged_trial_is_worse_to_the_sampler_than_every_pruned_one(study, spec):
+    from optuna.samplers._tpe.sampler import _get_pruned_trial_score
+
+    diverged, pruned = ask(study, spec), ask(study, spec)
+    report(study, diverged, 0.8, 0.9, 0.95)
+    report(study, pruned, 0.1)
+    diverged.set_user_attr(OUTCOME, Outcome.DIVERGED.name)
+    forget_reports(study, diverged)
+    for trial in (diverged, pruned):
+        study.optuna.tell(trial.number, state=TrialState.PRUNED)
+    scores = [_get_pruned_trial_score(trial, study.optuna) for trial in study.optuna.get_trials()[:2]]
+    assert scores[0] > scores[1]
+    record = study.record(0)
+    assert record.best is None
+    assert len(record.rows) == 3
