@@ -20,7 +20,8 @@ from hpsearch.executors.worker import serve
 from hpsearch.training.quiet import WORKER_LOG
 from hpsearch.training.results import Outcome
 
-# A worker with TensorFlow, the data and a model takes about this much; measured, see README.
+# A worker forked from the process that imported TensorFlow (650 MB, once) adds 230 MB of its own with the MLP and
+# the real data; the rest is room for larger models.
 WORKER_MEGABYTES = 900
 # This many workers in a row that die before their first word: the machine is at fault, not a trial.
 MAX_STILLBORN = 4
