@@ -40,7 +40,7 @@ OWNERS = {
     "pydantic_core": {"config"},
     "yaml": {"config", "cli.output"},
     "psutil": {"executors", "tracking"},
-    "filelock": {"data", "search", "tracking"},
+    "filelock": {"data", "search"},
     "platformdirs": {"data"},
 }
 

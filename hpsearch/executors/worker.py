@@ -30,8 +30,8 @@ def serve(connection: Connection, threads: int, log: str) -> None:
     """Serve jobs until the coordinator closes the connection.
 
     Args:
-        connection: Job or None (end) come in; EpochDone and TrialEnded go out; after each EpochDone
-            a bool comes in: whether to train on.
+        connection: jobs come in; EpochDone and TrialEnded go out; after each EpochDone a bool comes in:
+            whether to train on.
         threads: TensorFlow's threads in this process.
         log: file that takes what TensorFlow and user code print.
     """
@@ -43,8 +43,8 @@ def serve(connection: Connection, threads: int, log: str) -> None:
     kept = _Kept.empty()
     try:
         connection.send(READY)
-        while (job := connection.recv()) is not None:
-            connection.send(_run(job, connection, kept))
+        while True:
+            connection.send(_run(connection.recv(), connection, kept))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The coordinator is gone: nobody would take the result.
         os._exit(1)

@@ -26,14 +26,12 @@ from hpsearch.search.records import (
     OUTCOME,
     ROW,
     TRACEBACK,
-    TrialRecord,
     best_trial,
-    read_trial,
 )
 from hpsearch.search.sampling import make_pruner, make_sampler, suggest
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import Study, forget_reports, put_back, restart, settle
-from hpsearch.training.results import GOOD, Best, Outcome
+from hpsearch.training.results import GOOD, Best, Outcome, best_after
 
 # How often clocks are updated and a stop is noticed, in seconds.
 TICK = 0.2
@@ -139,7 +137,6 @@ class Coordinator:
             config = TrialConfig.model_validate(drawn)
         except ValidationError as error:
             # Two values that are each allowed and cannot go together.
-            trial.set_user_attr(CONFIG, None)
             first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, first, "", {}))
             return
@@ -174,14 +171,12 @@ class Coordinator:
         What Optuna is told is the best value so far, not the epoch's own: so a pruned trial's value is
         its best epoch's, as everywhere else.
         """
-        row, objective = event.row, self._study.objective
+        row = event.row
         trial.set_user_attr(f"{ROW}{row.epoch}", row.plain())
-        value = row.metrics.get(objective.metric, math.nan)
-        best = self._best.get(event.trial)
-        if row.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
-            best = self._best[event.trial] = Best(row.epoch, value)
+        best = best_after(self._best.get(event.trial), row, self._study.objective)
         if best is None or not row.finite:
             return False
+        self._best[event.trial] = best
         trial.report(best.value, row.epoch)
         return trial.should_prune()
 
@@ -204,7 +199,7 @@ class Coordinator:
             self._study.optuna.tell(trial.number, best.value)
         else:
             self._study.optuna.tell(trial.number, state=_STATES[outcome])
-        record = self._record(trial.number)
+        record = self._study.record(trial.number)
         for listener in self._listeners:
             listener.trial_ended(record)
 
@@ -213,7 +208,3 @@ class Coordinator:
         put_back(self._study, trial._trial_id)
         for listener in self._listeners:
             listener.trial_interrupted(number)
-
-    def _record(self, number: int) -> TrialRecord:
-        trials = self._study.optuna.get_trials(deepcopy=False)
-        return read_trial(trials[number], self._study.objective)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
@@ -20,7 +19,7 @@ from hpsearch.config.matching import baselines, match
 from hpsearch.config.problems import dotted
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import EnvironmentProblem, HpsearchError, StudyChangedError, UnknownNameError
-from hpsearch.search.home import Home, prepare_sqlite
+from hpsearch.search.home import Home, creating
 from hpsearch.search.records import BASELINE, OUTCOME, ROW, TrialRecord, read_trial
 from hpsearch.training.results import Outcome
 
@@ -60,11 +59,11 @@ class Study:
         Raises:
             HpsearchError: the study has no such trial.
         """
-        records = self.records()
-        if not 0 <= number < len(records):
-            has = f"it has 0 to {len(records) - 1}" if records else "it has none yet"
+        trials = self.optuna.get_trials(deepcopy=False)
+        if not 0 <= number < len(trials):
+            has = f"it has 0 to {len(trials) - 1}" if trials else "it has none yet"
             raise HpsearchError(f"study '{self.name}' has no trial {number}; {has}")
-        return records[number]
+        return read_trial(trials[number], self.objective)
 
 
 def open_storage(home: Home, *, create: bool) -> RDBStorage:
@@ -75,9 +74,7 @@ def open_storage(home: Home, *, create: bool) -> RDBStorage:
     """
     if create:
         home.create()
-        # Two that create the tables of one database at once fail, in Optuna as in MLflow.
-        with FileLock(home.root / ".optuna.db.lock"):
-            prepare_sqlite(home.optuna_db)
+        with creating(home.optuna_db):
             return _connect(home)
     if not home.optuna_db.is_file():
         raise EnvironmentProblem(
@@ -134,9 +131,10 @@ def check_unchanged(home: Home, spec: StudySpec) -> Study | None:
     Raises:
         StudyChangedError: the study exists, and the file differs in a way that matters.
     """
-    if not home.optuna_db.is_file():
-        return None
-    storage = open_storage(home, create=True)
+    return _continued(home, open_storage(home, create=True), spec) if home.optuna_db.is_file() else None
+
+
+def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> Study | None:
     known = {study.study_name: study for study in storage.get_all_studies()}
     if spec.name not in known:
         return None
@@ -165,8 +163,8 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     Raises:
         StudyChangedError: as `check_unchanged`.
     """
-    check_unchanged(home, spec)
     storage = open_storage(home, create=True)
+    _continued(home, storage, spec)
     direction = StudyDirection.MAXIMIZE if spec.objective.direction == "maximize" else StudyDirection.MINIMIZE
     optuna_study = optuna.create_study(study_name=spec.name, storage=storage, direction=direction, load_if_exists=True)
     optuna_study.set_user_attr(IDENTITY, spec.identity())

@@ -64,11 +64,17 @@ class Best:
     value: float
 
 
+def best_after(best: Best | None, row: EpochRow, objective: Objective) -> Best | None:
+    """The best epoch once `row` is in: the one before unless a finite `row` improves on it."""
+    value = row.metrics.get(objective.metric, math.nan)
+    if row.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
+        return Best(row.epoch, value)
+    return best
+
+
 def best_of(rows: Iterable[EpochRow], objective: Objective) -> Best | None:
     """The best finite epoch, the earliest among equals; None where there is none."""
     best: Best | None = None
     for row in rows:
-        value = row.metrics.get(objective.metric, math.nan)
-        if row.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
-            best = Best(row.epoch, value)
+        best = best_after(best, row, objective)
     return best

@@ -25,7 +25,7 @@ from hpsearch.data.arrays import Arrays, load_test, load_train
 from hpsearch.data.splits import stratified_split
 from hpsearch.training.compiled import Examples, Figures
 from hpsearch.training.executable import Executables
-from hpsearch.training.results import Best, EpochRow, Outcome
+from hpsearch.training.results import Best, EpochRow, Outcome, best_after
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,9 @@ class Trainer:
                     self.outcome, self.finished = Outcome.DIVERGED, True
                     yield row
                     return
-                if self.objective.better(value, self.best.value if self.best else None):
-                    self.best, best_weights = Best(epoch, value), self.model.get_weights()
+                self.best = best_after(self.best, row, self.objective)
+                if self.best and self.best.epoch == epoch:
+                    best_weights = self.model.get_weights()
                 if self.objective.better(value, reference, stopping.min_delta if stopping else 0.0):
                     waited, reference = 0, value
                 else:

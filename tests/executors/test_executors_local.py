@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 
 import psutil
 import pytest
+from support import sample_config
 
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import obtain
 from hpsearch.executors.local import LocalExecutor, default_workers
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded
@@ -21,16 +21,8 @@ DEADLINE = 120
 
 
 def job(trial: int, epochs: int = 3, **sections) -> Job:
-    config = TrialConfig.model_validate(
-        {
-            "data": {"dataset": "fashion_mnist_sample"},
-            "model": {"architecture": "mlp", "units": [16]},
-            "batch_size": 100,
-            "training": {"max_epochs": epochs, "early_stopping": None},
-            "seed": trial,
-        }
-        | sections
-    )
+    training = {"max_epochs": epochs, "early_stopping": None}
+    config = sample_config(**({"training": training, "seed": trial} | sections))
     return Job(trial, config.plain(), Objective().model_dump(mode="json"))
 
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import sample_config
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import obtain
 from hpsearch.training.executable import Executables, structure_of
 from hpsearch.training.knobs import make_turnable, turnable
@@ -35,17 +35,6 @@ KNOBS = {
 @pytest.fixture(scope="module", autouse=True)
 def _sample():
     obtain("fashion_mnist_sample")
-
-
-def config_of(**sections) -> TrialConfig:
-    recipe = {
-        "data": {"dataset": "fashion_mnist_sample"},
-        "model": {"architecture": "mlp", "units": [16]},
-        "batch_size": 100,
-        "training": {"max_epochs": 3, "early_stopping": None},
-        "seed": 7,
-    }
-    return TrialConfig.model_validate(recipe | sections)
 
 
 def updated(optimizer, weights, gradients):
@@ -76,7 +65,7 @@ def test_a_knob_as_a_variable_gives_the_bits_of_the_constant(optimizer):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_reused_executable_gives_the_bits_of_a_fresh_one(optimizer):
     first, second = (
-        config_of(
+        sample_config(
             optimizer={"name": optimizer, **knobs},
             model={"architecture": "mlp", "units": [16], "batch_normalization": True, "dropout": 0.2},
             seed=number,
@@ -100,15 +89,15 @@ def test_a_reused_executable_gives_the_bits_of_a_fresh_one(optimizer):
 
 
 def test_what_changes_the_graph_changes_the_structure():
-    base = config_of(optimizer={"name": "sgd", "momentum": 0.9})
-    same = config_of(optimizer={"name": "sgd", "momentum": 0.5, "learning_rate": 0.3}, batch_size=7, seed=1)
+    base = sample_config(optimizer={"name": "sgd", "momentum": 0.9})
+    same = sample_config(optimizer={"name": "sgd", "momentum": 0.5, "learning_rate": 0.3}, batch_size=7, seed=1)
     assert structure_of(same) == structure_of(base)
     for other in (
-        config_of(optimizer={"name": "sgd", "momentum": 0.0}),
-        config_of(optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True}),
-        config_of(optimizer={"name": "adam"}),
-        config_of(optimizer={"name": "sgd", "momentum": 0.9}, model={"architecture": "mlp", "units": [9]}),
-        config_of(
+        sample_config(optimizer={"name": "sgd", "momentum": 0.0}),
+        sample_config(optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True}),
+        sample_config(optimizer={"name": "adam"}),
+        sample_config(optimizer={"name": "sgd", "momentum": 0.9}, model={"architecture": "mlp", "units": [9]}),
+        sample_config(
             optimizer={"name": "sgd", "momentum": 0.9},
             loss={"name": "categorical_crossentropy", "label_smoothing": 0.1},
         ),
@@ -118,7 +107,7 @@ def test_what_changes_the_graph_changes_the_structure():
 
 def test_no_more_executables_are_kept_than_allowed():
     executables = Executables(most=2)
-    configs = [config_of(model={"architecture": "mlp", "units": [width]}) for width in (4, 5, 6)]
+    configs = [sample_config(model={"architecture": "mlp", "units": [width]}) for width in (4, 5, 6)]
     models = [executables.ready(config).model for config in configs]
     assert executables.ready(configs[2]).model is models[2]
     assert executables.ready(configs[0]).model is not models[0]

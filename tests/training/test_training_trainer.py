@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from support import sample_config
 
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
@@ -17,9 +18,8 @@ from hpsearch.data.store import obtain
 from hpsearch.training.results import Outcome
 from hpsearch.training.trainer import Trainer, TrainingData, learning_rates
 
-EPOCHS = 3
-# 2,000 - 166 = 1,834 training images: batches of 100 leave a last one of 34.
-BATCH = 100
+# Of `sample_config`.
+EPOCHS, BATCH = 3, 100
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,14 +28,8 @@ def _sample():
 
 
 def config_of(**sections) -> TrialConfig:
-    recipe = {
-        "data": {"dataset": "fashion_mnist_sample"},
-        "model": {"architecture": "mlp", "units": [32, 16], "batch_normalization": True},
-        "batch_size": BATCH,
-        "training": {"max_epochs": EPOCHS, "early_stopping": None},
-        "seed": 7,
-    }
-    return TrialConfig.model_validate(recipe | sections)
+    model = {"architecture": "mlp", "units": [32, 16], "batch_normalization": True}
+    return sample_config(**({"model": model} | sections))
 
 
 def train(config: TrialConfig, objective: Objective | None = None):
