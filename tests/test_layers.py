@@ -36,7 +36,7 @@ OWNERS = {
     "tensorflow": {"training", "executors.worker"},
     "keras": {"training", "catalogue"},
     "sklearn": {"data"},
-    "pydantic": {"config", "search.coordinator"},
+    "pydantic": {"config", "search.coordinator", "training.structure"},
     "pydantic_core": {"config"},
     "yaml": {"config", "cli.output"},
     "psutil": {"executors", "tracking"},

@@ -36,12 +36,30 @@ def _dropout() -> Knob:
     return Knob("dropout", float, 0.0, "share of hidden units dropped in training", ge=0, lt=1)
 
 
-def _hidden(keras: Any, x: Any, units: int, activation: str, batch_normalization: bool, dropout: float) -> Any:
-    x = keras.layers.Dense(units, use_bias=not batch_normalization)(x)
+def _penalty(name: str, formula: str) -> Knob:
+    return Knob(name, float, 0.0, f"adds {name} times the sum of {formula} over all kernels to the loss", ge=0)
+
+
+def _penalties() -> tuple[Knob, Knob]:
+    return _penalty("l1", "|w|"), _penalty("l2", "w^2")
+
+
+def _regularizer(keras: Any, l1: float, l2: float) -> Any:
+    return keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+
+
+def _hidden(
+    keras: Any, x: Any, units: int, activation: str, batch_normalization: bool, dropout: float, l1: float, l2: float
+) -> Any:
+    x = keras.layers.Dense(units, use_bias=not batch_normalization, kernel_regularizer=_regularizer(keras, l1, l2))(x)
     if batch_normalization:
         x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Activation(activation)(x)
     return keras.layers.Dropout(dropout)(x) if dropout else x
+
+
+def _logits(keras: Any, x: Any, classes: int, l1: float, l2: float) -> Any:
+    return keras.layers.Dense(classes, kernel_regularizer=_regularizer(keras, l1, l2))(x)
 
 
 def _mlp(
@@ -52,14 +70,16 @@ def _mlp(
     activation: str,
     batch_normalization: bool,
     dropout: float,
+    l1: float,
+    l2: float,
 ) -> Any:
     import keras
 
     inputs = keras.Input(image_shape, dtype="float32")
     x = keras.layers.Flatten()(inputs)
     for width in units:
-        x = _hidden(keras, x, width, activation, batch_normalization, dropout)
-    return keras.Model(inputs, keras.layers.Dense(classes)(x), name="mlp")
+        x = _hidden(keras, x, width, activation, batch_normalization, dropout, l1, l2)
+    return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="mlp")
 
 
 def _pooled_away(knobs: Mapping[str, Any]) -> str | None:
@@ -80,21 +100,29 @@ def _cnn(
     activation: str,
     batch_normalization: bool,
     dropout: float,
+    l1: float,
+    l2: float,
 ) -> Any:
     import keras
 
     inputs = keras.Input(image_shape, dtype="float32")
     x = keras.layers.Reshape((*image_shape, 1))(inputs)
     for channels in filters:
-        x = keras.layers.Conv2D(channels, kernel_size, padding="same", use_bias=not batch_normalization)(x)
+        x = keras.layers.Conv2D(
+            channels,
+            kernel_size,
+            padding="same",
+            use_bias=not batch_normalization,
+            kernel_regularizer=_regularizer(keras, l1, l2),
+        )(x)
         if batch_normalization:
             x = keras.layers.BatchNormalization()(x)
         x = keras.layers.Activation(activation)(x)
         x = keras.layers.MaxPooling2D()(x)
     x = keras.layers.Flatten()(x)
     for width in units:
-        x = _hidden(keras, x, width, activation, batch_normalization, dropout)
-    return keras.Model(inputs, keras.layers.Dense(classes)(x), name="cnn")
+        x = _hidden(keras, x, width, activation, batch_normalization, dropout, l1, l2)
+    return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="cnn")
 
 
 MODELS = catalogue(
@@ -106,6 +134,7 @@ MODELS = catalogue(
             _activation(),
             _batch_normalization(),
             _dropout(),
+            *_penalties(),
         ),
         "Rosenblatt 1962; Rumelhart et al. 1986, doi:10.1038/323533a0",
         _mlp,
@@ -120,9 +149,12 @@ MODELS = catalogue(
             _activation(),
             _batch_normalization(),
             _dropout(),
+            *_penalties(),
         ),
         "LeCun et al. 1998, doi:10.1109/5.726791",
         _cnn,
         check=_pooled_away,
+        # On a CPU its convolutions take minutes.
+        xla=False,
     ),
 )

@@ -12,6 +12,7 @@ image classifier of this size trains at all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hpsearch.catalogue.distributions import Choice, Float, OneMinus
@@ -39,6 +40,36 @@ def _beta(name: str, default: float, doc: str, low: float, high: float) -> Knob:
 
 def _epsilon() -> Knob:
     return Knob("epsilon", float, 1e-7, "added to the divisor for stability", source=_KERAS, gt=0)
+
+
+def _above_zero(name: str, doc: str) -> Knob:
+    return Knob(name, float | None, None, doc, source=_KERAS, gt=0)
+
+
+def _common() -> tuple[Knob, ...]:
+    """What every stock Keras optimizer takes beside its own knobs."""
+    return (
+        _above_zero("weight_decay", "w <- w - lr weight_decay w before each update (arXiv:1711.05101); null: none"),
+        _above_zero("clipnorm", "each gradient is scaled down to this L2 norm; null: never"),
+        _above_zero("global_clipnorm", "all gradients together are scaled down to this L2 norm; null: never"),
+        _above_zero("clipvalue", "each element of a gradient is cut to +- this; null: never"),
+        Knob(
+            "use_ema",
+            bool,
+            False,
+            "validate, restore and export the moving average of the weights (Polyak and Juditsky 1992)",
+            source=_KERAS,
+        ),
+        Knob("ema_momentum", float, 0.99, "avg <- ema_momentum avg + (1 - ema_momentum) w", source=_KERAS, gt=0, lt=1),
+    )
+
+
+def _one_clipping(knobs: Mapping[str, Any]) -> str | None:
+    """Keras takes one way of clipping at a time."""
+    given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if knobs[name] is not None]
+    if len(given) <= 1:
+        return None
+    return f"only one of `clipnorm`, `global_clipnorm` and `clipvalue` may be given, but got {', '.join(given)}"
 
 
 def _sgd(**knobs: Any) -> Any:
@@ -74,9 +105,11 @@ OPTIMIZERS = catalogue(
                 recommended=Choice((False, True)),
                 source=_CHOI,
             ),
+            *_common(),
         ),
         "Polyak 1964, doi:10.1016/0041-5553(64)90137-5; Sutskever et al. 2013, ICML (Nesterov form)",
         _sgd,
+        check=_one_clipping,
     ),
     Entry(
         "rmsprop",
@@ -88,9 +121,11 @@ OPTIMIZERS = catalogue(
             _beta("momentum", 0.0, "share of the last step that is kept", 0.1, 1.0),
             _epsilon(),
             Knob("centered", bool, False, "divide by the estimated variance of g, not by g^2", source=_KERAS),
+            *_common(),
         ),
         "Tieleman and Hinton 2012, Coursera lecture 6.5; Graves 2013, arXiv:1308.0850 (centered)",
         _rmsprop,
+        check=_one_clipping,
     ),
     Entry(
         "adam",
@@ -101,8 +136,10 @@ OPTIMIZERS = catalogue(
             _beta("beta_2", 0.999, "decay of the average of g^2", 1e-4, 0.1),
             _epsilon(),
             Knob("amsgrad", bool, False, "divide by the largest average of g^2 so far", source=_KERAS),
+            *_common(),
         ),
         "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1; Reddi et al. 2018, arXiv:1904.09237 (amsgrad)",
         _adam,
+        check=_one_clipping,
     ),
 )

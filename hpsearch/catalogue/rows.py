@@ -46,6 +46,7 @@ class Entry:
         published: where it comes from.
         build: makes the real thing from knob values; imports what is heavy only when called.
         check: says in a sentence what is impossible about a combination of knobs, or None.
+        xla: of a model, whether XLA compiles it on a CPU in seconds.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Entry:
     published: str
     build: Callable[..., Any]
     check: Callable[[Mapping[str, Any]], str | None] | None = None
+    xla: bool = True
 
     def recommended(self) -> dict[str, Distribution]:
         """The distributions that a study takes for the knobs it leaves out."""

@@ -161,6 +161,9 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     pruner = spec.search.pruner
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
+    training = spec.space.items.get("training")
+    if isinstance(training, Branch) and not isinstance(training.items.get("engine", Fixed("auto")), Fixed):
+        yield ("trial", "training", "engine"), "must be one value: all trials of a study are trained by the same engine"
     # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
     if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set:
         longest = max(TrialConfig.model_validate(config).training.max_epochs for config in corners(spec.space))

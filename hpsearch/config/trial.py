@@ -6,13 +6,15 @@ row's knobs, so a value is checked once, here, for study files and exported conf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.losses import LOSSES
+from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.rows import Entry, Knob
@@ -25,6 +27,9 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
     "schedule": ("name", SCHEDULES),
     "loss": ("name", LOSSES),
 }
+
+# Keys of `training` that most configurations leave out.
+UNUSED = ("class_weight", "metrics", "callbacks")
 
 
 class Frozen(BaseModel):
@@ -46,12 +51,14 @@ class Selected(Frozen):
 
 
 def _field(knob: Knob) -> tuple[Any, Any]:
-    """A knob as pydantic takes it; bounds of a tuple hold for each element."""
+    """A knob as pydantic takes it; bounds of a tuple hold for each element, those of `X | None` for X."""
     bounds = {rule: limit for rule in ("gt", "ge", "lt", "le") if (limit := getattr(knob, rule)) is not None}
     if get_origin(knob.type) is tuple:
         element: Any = Annotated[get_args(knob.type)[0], Field(**bounds)]
         kind: Any = Annotated[tuple[element, ...], Field(strict=False)]
         return kind, Field(knob.default, description=knob.doc)
+    if type(None) in get_args(knob.type):
+        return Annotated[get_args(knob.type)[0], Field(**bounds)] | None, Field(knob.default, description=knob.doc)
     return knob.type, Field(knob.default, description=knob.doc, **bounds)
 
 
@@ -117,6 +124,9 @@ class DataConfig(Frozen):
         return self
 
 
+_Weight = Annotated[float, Field(ge=0)]
+
+
 class EarlyStopping(Frozen):
     """Stop when the objective has not improved for `patience` epochs."""
 
@@ -124,12 +134,36 @@ class EarlyStopping(Frozen):
     min_delta: float = Field(0.0, ge=0, description="an improvement must be larger than this")
 
 
+CALLBACK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _is_callback(value: str) -> str:
+    if not CALLBACK.fullmatch(value):
+        raise ValueError(f"a callback must be written as `module:name`, but got {value!r}")
+    return value
+
+
 class TrainingConfig(Frozen):
-    """How long to train. The weights of the best epoch are restored at the end in every case."""
+    """How to train. The weights of the best epoch are restored at the end in every case."""
 
     max_epochs: int = Field(20, ge=1, le=100_000, description="passes over the training data at most")
     early_stopping: EarlyStopping | None = Field(
         default_factory=EarlyStopping, description="null: always train for max_epochs"
+    )
+    engine: Literal["auto", "xla", "graph", "fit"] = Field(
+        "auto",
+        description="xla: epochs compiled by XLA, for each batch size; graph: compiled once for all batch sizes; "
+        "fit: stock model.fit; auto: xla for dense models in studies that repay the compilation, else graph",
+    )
+    class_weight: Literal["balanced"] | Annotated[tuple[_Weight, ...], Field(strict=False)] | None = Field(
+        None,
+        description="what each class counts in the training loss, a number a class; balanced: classes count the same",
+    )
+    metrics: Annotated[tuple[Literal[tuple(METRICS)], ...], Field(strict=False)] = Field(  # type: ignore[valid-type]
+        (), description="more metrics of every epoch, of training and validation"
+    )
+    callbacks: Annotated[tuple[Annotated[str, AfterValidator(_is_callback)], ...], Field(strict=False)] = Field(
+        (), description="a user's Keras callbacks as `module:name`, called with nothing; told of epochs, not of batches"
     )
 
 
@@ -161,6 +195,22 @@ class TrialConfig(Frozen):
             raise ValueError(f"`batch_size` <= the {images:,} training images must hold, but got {self.batch_size:,}")
         return self
 
+    @model_validator(mode="after")
+    def _compiles(self) -> TrialConfig:
+        architecture = self.model.selected()
+        if self.training.engine == "xla" and not MODELS[architecture].xla:
+            raise ValueError(
+                f"`engine` xla takes minutes to compile the convolutions of {architecture} on a CPU; use auto or graph"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_weight_a_class(self) -> TrialConfig:
+        weights, classes = self.training.class_weight, len(DATASETS[self.data.dataset].classes)
+        if isinstance(weights, tuple) and len(weights) != classes:
+            raise ValueError(f"`class_weight` must have {classes} numbers, one a class, but got {len(weights)}")
+        return self
+
     @property
     def training_images(self) -> int:
         return int(DATASETS[self.data.dataset].train_examples - self.data.held_out)
@@ -173,7 +223,8 @@ class TrialConfig(Frozen):
         """Every value under its plain name, as tables and MLflow's parameters show it.
 
         `{"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "schedule": "cosine", ...}`.
-        A name that two sections share is prefixed with the later section's name.
+        A name that two sections share is prefixed with the later section's name. What nobody switched on
+        is left out: an optimizer's clipping, a training's own callbacks.
         """
         flat: dict[str, Any] = {}
         for section, value in self.plain().items():
@@ -182,6 +233,8 @@ class TrialConfig(Frozen):
                 flat[section] = value[key]
                 value = {name: knob for name, knob in value.items() if name != key}  # noqa: PLW2901
             for name, leaf in _leaves(section, value):
+                if leaf in (None, []) and (section == "optimizer" or name in UNUSED):
+                    continue
                 flat[name if name not in flat else f"{section}.{name}"] = leaf
         return flat
 

@@ -23,7 +23,7 @@ from hpsearch.training.results import Outcome
 
 if TYPE_CHECKING:
     from hpsearch.training.executable import Executables
-    from hpsearch.training.trainer import TrainingData
+    from hpsearch.training.examples import TrainingData
 
 
 def serve(connection: Connection, threads: int, log: str) -> None:
@@ -90,7 +90,8 @@ def _run(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
 def _train(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import TrialConfig
-    from hpsearch.training.trainer import Trainer, TrainingData
+    from hpsearch.training.examples import TrainingData
+    from hpsearch.training.trainer import Trainer
 
     config = TrialConfig.model_validate(job.config)
     key = config.data.model_dump_json()

@@ -45,7 +45,8 @@ def retrain(
     """
     obtain(config.data.dataset, report=report)
     native_errors_to(log)
-    from hpsearch.training.trainer import Trainer, TrainingData
+    from hpsearch.training.examples import TrainingData
+    from hpsearch.training.trainer import Trainer
 
     trainer = Trainer(config, objective, TrainingData.load(config.data))
     rows = []

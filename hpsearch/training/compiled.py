@@ -1,123 +1,157 @@
-"""A whole epoch as one compiled function over data that stays in memory.
+"""A whole epoch as one compiled function over data that stays in memory; the engines `graph` and `xla`.
 
-Python takes no part in the loop over batches: `train` walks an index vector with a `tf.while_loop`,
-gathers uint8 images, normalizes, computes gradients and updates, and sums loss and hits.
+Python takes no part in the loop over batches: a `tf.while_loop` walks an index vector, gathers uint8
+images, normalizes, computes gradients and updates, and sums loss and hits.
+
+graph  one function for all batch sizes, its shapes are open.
+xla    full batches in a function that XLA compiles for their size; what is left over, and evaluation, in graph.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from hpsearch.training.epochs import Examples, Figures, Parts
+
 # Evaluation needs no gradients, so its batch size is free; at 1,000 the activations still fit the cache.
 EVALUATION_BATCH = 1000
 
 
-class Examples(NamedTuple):
-    """Labelled images in memory, and how their raw pixels are normalized: x -> (x - shift) / scale.
-
-    Attributes:
-        images: tensor uint8 [n, height, width].
-        labels: tensor uint8 [n].
-        shift, scale: tensors float32 [].
-    """
-
-    images: Any
-    labels: Any
-    shift: Any
-    scale: Any
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Means over the examples of one pass."""
-
-    loss: float
-    accuracy: float
-
-
 class CompiledEpochs:
-    """Training and evaluation of one Keras model, an epoch a call.
+    """Training and evaluation, an epoch a call; an Epochs.
 
     Args:
-        model: logits float32 [batch, classes] from normalized images float32 [batch, height, width].
-        optimizer: built for the model's trainable variables; its learning rate is set at each update.
-        loss: a Keras loss over one-hot labels and logits, averaged over the batch.
-        classes: number of classes.
+        parts: with an optimizer that is built for the model's trainable variables.
+        xla: whether full batches are compiled by XLA.
     """
 
-    def __init__(self, model: Any, optimizer: Any, loss: Any, classes: int) -> None:
-        self._model, self._optimizer, self._loss = model, optimizer, loss
-        self._classes = classes
+    def __init__(self, parts: Parts, *, xla: bool) -> None:
+        self._parts, self._xla = parts, xla
         # Sizes that vary between trials are left open, so that nothing is traced twice.
-        some = tf.TensorSpec([None], tf.int32)
-        pixels = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)
-        number = tf.TensorSpec([], tf.float32)
-        examples = Examples(pixels, tf.TensorSpec([None], tf.uint8), number, number)
-        rates, batch = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
-        self._train = tf.function(self._train_loop, input_signature=(examples, some, rates, batch))
-        self._evaluate = tf.function(self._evaluate_loop, input_signature=(examples, some))
+        pixels = tf.TensorSpec([None, *parts.model.input_shape[1:]], tf.uint8)
+        labels, floats = tf.TensorSpec([None], tf.uint8), tf.TensorSpec([None], tf.float32)
+        number, some = tf.TensorSpec([], tf.float32), tf.TensorSpec([None], tf.int32)
+        self._signature = Examples(pixels, labels, floats, number, number)
+        batch = tf.TensorSpec([], tf.int32)
+        self._train = _function(self._train_loop, self._signature, some, floats, batch)
+        self._evaluate = _function(self._evaluate_loop, self._signature, some)
+        self._blocks: dict[tuple[int, int], Any] = {}
 
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
     ) -> Figures:
-        """One epoch: the examples `order` [n] in batches of `batch` (the last may be smaller).
-
-        Args:
-            examples: what `order` points into.
-            order: indices in the order of training.
-            rates: learning rate of each update, [ceil(n / batch)].
-
-        Returns:
-            Means over the epoch's examples, each as it was trained on (before its own update).
-        """
-        total, hits = self._train(
-            examples, tf.constant(order, tf.int32), tf.constant(rates, tf.float32), tf.constant(batch, tf.int32)
-        )
-        return Figures(float(total) / len(order), float(hits) / len(order))
+        self._parts.forget_metrics()
+        indices, speeds = tf.constant(order, tf.int32), tf.constant(rates, tf.float32)
+        steps = len(order) // batch if self._xla else 0
+        total = hits = 0.0
+        if steps:
+            block = self._gathered(examples, indices[: steps * batch])
+            sums = self._blocks_of(steps, batch)(block, speeds[:steps])
+            total, hits = float(sums[0]), float(sums[1])
+        if steps * batch < len(order):
+            sums = self._train(examples, indices[steps * batch :], speeds[steps:], tf.constant(batch))
+            total, hits = total + float(sums[0]), hits + float(sums[1])
+        return self._figures(total, hits, len(order))
 
     def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Figures:
-        """Mean loss (penalties included, as `model.evaluate` has it) and accuracy over `indices` [n]."""
+        self._parts.forget_metrics()
         total, hits = self._evaluate(examples, tf.constant(indices, tf.int32))
-        return Figures(float(total) / len(indices), float(hits) / len(indices))
+        return self._figures(float(total), float(hits), len(indices))
 
-    def _batch(self, examples: Examples, indices: Any) -> tuple[Any, Any]:
-        pixels = tf.cast(tf.gather(examples.images, indices), tf.float32)
-        labels = tf.cast(tf.gather(examples.labels, indices), tf.int32)
-        return (pixels - examples.shift) / examples.scale, labels
+    def _figures(self, total: float, hits: float, count: int) -> Figures:
+        return Figures(total / count, hits / count, self._parts.read_metrics())
 
-    def _loss_and_hits(self, x: Any, labels: Any, training: bool) -> tuple[Any, Any]:
-        logits = self._model(x, training=training)
-        loss = self._loss(tf.one_hot(labels, self._classes), logits)
-        if self._model.losses:
-            loss += tf.add_n(self._model.losses)
-        hits = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
-        return loss, tf.reduce_sum(tf.cast(hits, tf.float32))
+    def _gathered(self, examples: Examples, indices: Any) -> Examples:
+        """The examples at `indices`, in that order."""
+        weights = tf.gather(examples.weights, indices) if self._parts.weighted else examples.weights
+        images, labels = tf.gather(examples.images, indices), tf.gather(examples.labels, indices)
+        return examples._replace(images=images, labels=labels, weights=weights)
+
+    def _blocks_of(self, steps: int, batch: int) -> Any:
+        """The XLA function of `steps` full batches; its shapes are fixed."""
+        found = self._blocks.get((steps, batch))
+        if found is None:
+            count = steps * batch
+            like = self._signature
+            signature = like._replace(
+                images=tf.TensorSpec([count, *like.images.shape[1:]], tf.uint8),
+                labels=tf.TensorSpec([count], tf.uint8),
+                weights=tf.TensorSpec([count if self._parts.weighted else 0], tf.float32),
+            )
+
+            def run(block: Examples, rates: Any) -> tuple[Any, Any]:
+                return self._loop(steps, lambda step: self._slice(block, step * batch, batch), rates)
+
+            found = _function(run, signature, tf.TensorSpec([steps], tf.float32), xla=True)
+            self._blocks[steps, batch] = found
+        return found
+
+    def _slice(self, block: Examples, start: Any, batch: int) -> Examples:
+        """`batch` examples from `start` on; a slice of known size, as XLA needs it."""
+        images = tf.slice(block.images, [start, 0, 0], [batch, *block.images.shape[1:]])
+        labels = tf.slice(block.labels, [start], [batch])
+        weights = tf.slice(block.weights, [start], [batch]) if self._parts.weighted else block.weights
+        return block._replace(images=images, labels=labels, weights=weights)
 
     def _train_loop(self, examples: Examples, order: Any, rates: Any, batch: Any) -> tuple[Any, Any]:
-        total, hits = tf.constant(0.0), tf.constant(0.0)
-        variables = self._model.trainable_variables
-        for step in tf.range(tf.size(rates)):
-            # Slicing stops at the end by itself, which makes the last partial batch.
-            x, y = self._batch(examples, order[step * batch : (step + 1) * batch])
-            with tf.GradientTape() as tape:
-                loss, batch_hits = self._loss_and_hits(x, y, training=True)
-            gradients = tape.gradient(loss, variables)
-            self._optimizer.learning_rate.assign(rates[step])
-            self._optimizer.apply(gradients, variables)
-            total += loss * tf.cast(tf.size(y), tf.float32)
-            hits += batch_hits
-        return total, hits
+        # Slicing stops at the end by itself, which makes the last partial batch.
+        return self._loop(
+            tf.size(rates), lambda step: self._gathered(examples, order[step * batch : (step + 1) * batch]), rates
+        )
+
+    def _loop(self, steps: Any, batch_at: Callable[[Any], Examples], rates: Any) -> tuple[Any, Any]:
+        """Train on batch after batch: (sum of losses over examples, hits)."""
+
+        def body(step: Any, total: Any, hits: Any) -> tuple[Any, Any, Any]:
+            loss, batch_hits = self._update(batch_at(step), rates[step])
+            return step + 1, total + loss, hits + batch_hits
+
+        return _while(steps, body)
+
+    def _update(self, batch: Examples, rate: Any) -> tuple[Any, Any]:
+        """Train on one batch: its (loss times its size, hits)."""
+        optimizer, variables = self._parts.optimizer, self._parts.model.trainable_variables
+        with tf.GradientTape() as tape:
+            loss, hits = self._loss_and_hits(batch, training=True)
+        gradients = tape.gradient(loss, variables)
+        optimizer.learning_rate.assign(rate)
+        optimizer.apply(gradients, variables)
+        return loss * tf.cast(tf.size(batch.labels), tf.float32), hits
 
     def _evaluate_loop(self, examples: Examples, indices: Any) -> tuple[Any, Any]:
-        total, hits = tf.constant(0.0), tf.constant(0.0)
-        for start in tf.range(0, tf.size(indices), EVALUATION_BATCH):
-            x, y = self._batch(examples, indices[start : start + EVALUATION_BATCH])
-            loss, batch_hits = self._loss_and_hits(x, y, training=False)
-            total += loss * tf.cast(tf.size(y), tf.float32)
-            hits += batch_hits
-        return total, hits
+        def body(step: Any, total: Any, hits: Any) -> tuple[Any, Any, Any]:
+            start = step * EVALUATION_BATCH
+            batch = self._gathered(examples, indices[start : start + EVALUATION_BATCH])
+            loss, batch_hits = self._loss_and_hits(batch, training=False)
+            return step + 1, total + loss * tf.cast(tf.size(batch.labels), tf.float32), hits + batch_hits
+
+        return _while(-(-tf.size(indices) // EVALUATION_BATCH), body)
+
+    def _loss_and_hits(self, batch: Examples, *, training: bool) -> tuple[Any, Any]:
+        parts = self._parts
+        targets = parts.one_hot(batch.labels)
+        logits = parts.model(parts.normalized(batch, batch.images), training=training)
+        weights = batch.weights if parts.weighted and training else None
+        loss = parts.loss(targets, logits, sample_weight=weights)
+        if parts.model.losses:
+            loss += tf.add_n(parts.model.losses)
+        for metric in parts.metrics.values():
+            metric.update_state(targets, tf.nn.softmax(logits))
+        hits = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(batch.labels, tf.int32))
+        return loss, tf.reduce_sum(tf.cast(hits, tf.float32))
+
+
+def _function(python: Callable[..., Any], *signature: Any, xla: bool = False) -> Any:
+    # Nothing here needs autograph, whose rewriting of sources takes longer than the tracing.
+    return tf.function(python, autograph=False, jit_compile=xla or None, input_signature=signature)
+
+
+def _while(steps: Any, body: Callable[..., tuple[Any, Any, Any]]) -> tuple[Any, Any]:
+    start = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
+    _, total, hits = tf.while_loop(lambda step, *_: step < steps, body, start)
+    return total, hits

@@ -1,14 +1,12 @@
 """What is compiled once and used by every trial of the same structure.
 
-Two trials share a structure when their graphs are the same: model, loss, optimizer class, its switches
-and which of its knobs are zero. Learning rate, momentum, betas, batch size, schedule, seed and
-normalization are inputs. A reused executable gives the same bits as a fresh one.
+Two trials share a structure when their graphs are the same (`structure.structure_of`). What differs
+between them are inputs and variables. A reused executable gives the same bits as a fresh one.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 from collections import OrderedDict
 from typing import Any
 
@@ -16,27 +14,18 @@ import keras
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.losses import LOSSES
+from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.compiled import CompiledEpochs
-from hpsearch.training.knobs import make_turnable, turnable
+from hpsearch.training.epochs import Epochs, Parts
+from hpsearch.training.knobs import KnobVariable, as_variables, make_turnable, turn_model
+from hpsearch.training.stock import StockEpochs
+from hpsearch.training.structure import structure_of
 
 # A study has a few structures (optimizers times shapes); each holds a model and its graphs.
 MOST_KEPT = 8
-
-
-def structure_of(config: TrialConfig) -> str:
-    """Equal for configurations that can share an executable."""
-    knobs = config.optimizer.knobs()
-    fixed = {name: value for name, value in knobs.items() if name not in turnable(knobs) and name != "learning_rate"}
-    parts = {
-        "dataset": config.data.dataset,
-        "model": config.model.model_dump(mode="json"),
-        "loss": config.loss.model_dump(mode="json"),
-        "optimizer": {"name": config.optimizer.selected(), **fixed},
-    }
-    return json.dumps(parts, sort_keys=True)
 
 
 def build_model(config: TrialConfig) -> Any:
@@ -47,30 +36,58 @@ def build_model(config: TrialConfig) -> Any:
     return row.build(dataset.image_shape, len(dataset.classes), **config.model.knobs())
 
 
-class Executable:
-    """A model, its optimizer and their compiled functions; `prepare` readies them for a trial."""
+def _steps_per_execution(config: TrialConfig) -> int:
+    """A whole epoch where the learning rate stays the same within it."""
+    moves = config.schedule.knobs().get("per") == "step"
+    return 1 if moves else -(-config.training_images // config.batch_size)
 
-    def __init__(self, config: TrialConfig) -> None:
-        self.model = build_model(config)
-        knobs = config.optimizer.knobs()
-        self.optimizer = OPTIMIZERS[config.optimizer.selected()].build(**knobs)
-        self._knobs = make_turnable(self.optimizer, knobs)
-        self.optimizer.build(self.model.trainable_variables)
-        held = {id(variable) for variable in self._knobs.values()}
-        self._slots = [(v, v.numpy()) for v in self.optimizer.variables if id(v) not in held]
-        loss = LOSSES[config.loss.selected()].build(**config.loss.knobs())
-        classes = len(DATASETS[config.data.dataset].classes)
-        self.epochs = CompiledEpochs(self.model, self.optimizer, loss, classes)
+
+class Executable:
+    """A model, its optimizer and their compiled functions; `prepare` readies them for a trial.
+
+    Attributes:
+        parts: what is trained.
+        epochs: the engine that trains it.
+    """
+
+    def __init__(self, config: TrialConfig, *, weighted: bool) -> None:
+        stock = config.training.engine == "fit"
+        optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
+        loss = config.loss.knobs()
+        model = build_model(config)
+        self._knobs: list[tuple[str, str, KnobVariable]] = []
+        if not stock:
+            model, of_model = turn_model(model, config.model.knobs())
+            of_loss, of_optimizer = as_variables(loss), make_turnable(optimizer, config.optimizer.knobs())
+            loss |= of_loss
+            sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
+            self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]
+        optimizer.build(model.trainable_variables)
+        held = {id(variable) for _, _, variable in self._knobs}
+        self._slots = [(v, v.numpy()) for v in optimizer.variables if id(v) not in held]
+        self.parts = Parts(
+            model=model,
+            optimizer=optimizer,
+            loss=LOSSES[config.loss.selected()].build(**loss),
+            metrics={name: METRICS[name].build() for name in config.training.metrics},
+            classes=len(DATASETS[config.data.dataset].classes),
+            weighted=weighted,
+        )
+        self.epochs: Epochs
+        if stock:
+            self.epochs = StockEpochs(self.parts, _steps_per_execution(config))
+        else:
+            self.epochs = CompiledEpochs(self.parts, xla=config.training.engine == "xla")
 
     def prepare(self, config: TrialConfig) -> None:
         """Initial weights by the trial's seed, empty optimizer slots, the trial's knobs."""
         fresh = build_model(config)
-        for ours, initial in zip(self.model.variables, fresh.variables, strict=True):
+        for ours, initial in zip(self.parts.model.variables, fresh.variables, strict=True):
             ours.assign(initial)
         for slot, initial in self._slots:
             slot.assign(initial)
-        for name, value in turnable(config.optimizer.knobs()).items():
-            self._knobs[name].turn(value)
+        for section, name, variable in self._knobs:
+            variable.turn(getattr(config, section).knobs()[name])
 
 
 class Executables:
@@ -80,15 +97,21 @@ class Executables:
         self._most = most
         self._kept: OrderedDict[str, Executable] = OrderedDict()
 
-    def ready(self, config: TrialConfig) -> Executable:
-        """The executable of the configuration's structure, ready to train it."""
-        structure = structure_of(config)
-        found = self._kept.pop(structure, None)
+    def ready(self, config: TrialConfig, *, weighted: bool) -> Executable:
+        """The executable of the configuration's structure, ready to train it.
+
+        Args:
+            config: with its engine chosen.
+            weighted: whether the examples' weights count.
+        """
+        structure = f"{structure_of(config)} {weighted}"
+        # `model.fit` compiles for each trial.
+        found = None if config.training.engine == "fit" else self._kept.pop(structure, None)
         if found is None:
             while len(self._kept) >= self._most:
                 self._kept.popitem(last=False)
                 gc.collect()
-            found = Executable(config)
+            found = Executable(config, weighted=weighted)
         self._kept[structure] = found
         found.prepare(config)
         return found

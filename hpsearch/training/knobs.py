@@ -1,7 +1,8 @@
-"""Optimizer knobs as variables, so that one compiled function serves every trial of the same structure.
+"""Knobs as variables, so that one compiled function serves every trial of the same structure.
 
-Stock Keras optimizers read `self.beta_1` and its like while they are traced; a Python number would be
-baked into the graph. A variable in its place is read at every step instead, and gives the same bits.
+Stock Keras objects read `optimizer.beta_1`, `regularizer.l2` and their like while they are traced; a Python
+number would be baked into the graph. A variable in its place is read at every step instead, and gives
+the same bits.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import Any
 
 import keras
 
+from hpsearch.training.structure import MODEL_KNOBS, turnable
+
 
 class KnobVariable(keras.Variable):  # type: ignore[misc]
-    """A knob h in (0, 1] or above, float32.
+    """A knob h that is never zero, float32.
 
     Keras writes `1 - self.beta_1` with Python numbers, which rounds 1 - h once, to float32. With a float32
     h the difference would be rounded from an h that is rounded already, so 1 - h is a variable of its own.
@@ -22,21 +25,33 @@ class KnobVariable(keras.Variable):  # type: ignore[misc]
     def __init__(self, value: float, name: str) -> None:
         super().__init__(value, trainable=False, dtype="float32", name=name)
         self._complement = keras.Variable(1.0 - value, trainable=False, dtype="float32", name=f"one_minus_{name}")
+        self._inverse = keras.Variable(1.0, trainable=False, dtype="float32", name=f"inverse_{name}")
+        self.turn(value)
 
     def turn(self, value: float) -> None:
         """Set another value."""
         self.assign(value)
         self._complement.assign(1.0 - value)
+        self._inverse.assign(1.0 / (1.0 - value) if value < 1 else 1.0)
+
+    @property
+    def one_over_complement(self) -> Any:
+        """1 / (1 - h), rounded once."""
+        return self._inverse.value
 
     def __rsub__(self, other: Any) -> Any:
         return self._complement.value if other == 1 else super().__rsub__(other)
 
-    # `momentum != 0` and `momentum > 0` decide what is traced; a knob that is zero is never a variable.
+    # `momentum != 0`, `clipnorm > 0` and `if label_smoothing` decide what is traced; a knob that is zero is
+    # never a variable.
     def __ne__(self, other: Any) -> Any:
         return True if _is_zero(other) else super().__ne__(other)
 
     def __gt__(self, other: Any) -> Any:
         return True if _is_zero(other) else super().__gt__(other)
+
+    def __bool__(self) -> bool:
+        return True
 
     __hash__ = keras.Variable.__hash__
 
@@ -45,17 +60,9 @@ def _is_zero(value: Any) -> bool:
     return isinstance(value, int | float) and value == 0
 
 
-def turnable(knobs: Mapping[str, Any]) -> dict[str, float]:
-    """The knobs that may differ between trials of one structure: non-zero numbers.
-
-    The learning rate is a variable in every Keras optimizer already. Switches and zeros decide which
-    operations there are, so they belong to the structure.
-    """
-    return {
-        name: float(value)
-        for name, value in knobs.items()
-        if isinstance(value, float) and value != 0 and name != "learning_rate"
-    }
+def as_variables(knobs: Mapping[str, Any]) -> dict[str, KnobVariable]:
+    """A variable for each knob that may differ between trials of one structure."""
+    return {name: KnobVariable(value, name) for name, value in turnable(knobs).items()}
 
 
 def make_turnable(optimizer: Any, knobs: Mapping[str, Any]) -> dict[str, KnobVariable]:
@@ -65,7 +72,48 @@ def make_turnable(optimizer: Any, knobs: Mapping[str, Any]) -> dict[str, KnobVar
         optimizer: a stock Keras optimizer, as constructed with `knobs`.
         knobs: by the names of its arguments, which are the names of its attributes.
     """
-    variables = {name: KnobVariable(value, name) for name, value in turnable(knobs).items()}
+    variables = as_variables(knobs)
     for name, variable in variables.items():
         setattr(optimizer, name, variable)
     return variables
+
+
+class TurnableDropout(keras.layers.Dropout):  # type: ignore[misc]
+    """Stock dropout whose rate is a variable; the same bits as `keras.layers.Dropout`."""
+
+    def turn_by(self, rate: KnobVariable) -> None:
+        # Keras would track the variable as a weight of the layer.
+        object.__setattr__(self, "_turned_rate", rate)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training:
+            return inputs
+        rate = self._turned_rate
+        drawn = keras.random.uniform(keras.ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator)
+        return keras.ops.where(drawn >= rate.value, inputs * rate.one_over_complement, 0.0)
+
+
+def turn_model(model: Any, knobs: Mapping[str, Any]) -> tuple[Any, dict[str, KnobVariable]]:
+    """The same model with dropout and L1 and L2 penalties as variables.
+
+    Args:
+        model: a functional or sequential Keras model; its weights are not kept.
+        knobs: of the model's row: `dropout`, `l1`, `l2` where it has them.
+    """
+    variables = {name: v for name, v in as_variables(knobs).items() if name in MODEL_KNOBS}
+    if not variables:
+        return model, {}
+
+    def turned(layer: Any) -> Any:
+        if isinstance(layer, keras.layers.Dropout) and "dropout" in variables:
+            dropout = TurnableDropout.from_config(layer.get_config())
+            dropout.turn_by(variables["dropout"])
+            return dropout
+        clone = layer.__class__.from_config(layer.get_config())
+        penalty = getattr(clone, "kernel_regularizer", None)
+        if isinstance(penalty, keras.regularizers.L1L2):
+            for name in variables.keys() & {"l1", "l2"}:
+                setattr(penalty, name, variables[name])
+        return clone
+
+    return keras.models.clone_model(model, clone_function=turned), variables

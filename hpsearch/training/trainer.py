@@ -10,92 +10,62 @@ trainer.outcome, trainer.best, trainer.model   # the model has its best epoch's 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import DataConfig, TrialConfig
-from hpsearch.data.arrays import Arrays, load_test, load_train
-from hpsearch.data.splits import stratified_split
-from hpsearch.training.compiled import Examples, Figures
+from hpsearch.config.trial import TrialConfig
+from hpsearch.data.arrays import load_test
+from hpsearch.training.callbacks import Callbacks, made
+from hpsearch.training.epochs import Figures
+from hpsearch.training.examples import TrainingData, examples_of
 from hpsearch.training.executable import Executables
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The training images of a dataset, split. The test images are not part of it.
-
-    Attributes:
-        examples: all training images, with the normalization that was fitted on the training part alone.
-        training, validation: int64 indices into them; disjoint, stratified by class.
-    """
-
-    examples: Examples
-    training: npt.NDArray[np.int64]
-    validation: npt.NDArray[np.int64]
-
-    @staticmethod
-    def load(config: DataConfig) -> TrainingData:
-        """Read the dataset from the cache and split it.
-
-        Raises:
-            DataError: the dataset is not in the cache (`hpsearch data fetch`).
-        """
-        arrays = load_train(config.dataset)
-        split = stratified_split(arrays.labels, config.held_out, config.split_seed)
-        shift, scale = _fit_normalization(config.normalization, arrays.images, split.train)
-        return TrainingData(_examples(arrays, shift, scale), split.train, split.validation)
-
-
-def _fit_normalization(
-    name: str, images: npt.NDArray[np.uint8], training: npt.NDArray[np.int64]
-) -> tuple[float, float]:
-    """Shift and scale of raw pixels in [0, 255]."""
-    if name == "standardize":
-        # Counted block by block: one array of all training pixels as float64 takes 330 MB.
-        counts = np.zeros(256, np.int64)
-        for some in np.array_split(training, 100):
-            counts += np.bincount(images[some].ravel(), minlength=256)
-        pixels = np.arange(256)
-        mean = float(np.average(pixels, weights=counts))
-        return mean, float(np.average((pixels - mean) ** 2, weights=counts) ** 0.5)
-    return 0.0, 255.0 if name == "rescale" else 1.0
-
-
-def _examples(arrays: Arrays, shift: Any, scale: Any) -> Examples:
-    shift, scale = tf.constant(shift, tf.float32), tf.constant(scale, tf.float32)
-    return Examples(tf.constant(arrays.images), tf.constant(arrays.labels), shift, scale)
+from hpsearch.training.structure import engines_for, with_engine
 
 
 class Trainer:
     """Trains one configuration; iterate `epochs()` once.
 
     Args:
-        config: what to train; `config.seed` draws initial weights, order and dropout.
+        config: what to train; `config.seed` draws initial weights, order and dropout. `engine: auto` is taken
+            for this training alone.
         objective: which metric decides the best epoch and early stopping.
         data: from `TrainingData.load(config.data)`.
         executables: kept from earlier trials, so that nothing is traced twice. What a trainer took from
             them is lent: the model holds this trial's weights until the next trial of the same structure.
+        callbacks: Keras callbacks beside those that the configuration names.
 
     Attributes:
+        config: with the engine that trains it.
+        model: a Keras model, logits from normalized images.
         best: the best epoch so far; None before the first finite one.
         outcome: how it ended, once it has.
         finished: whether the row just given is the last one.
     """
 
     def __init__(
-        self, config: TrialConfig, objective: Objective, data: TrainingData, executables: Executables | None = None
+        self,
+        config: TrialConfig,
+        objective: Objective,
+        data: TrainingData,
+        executables: Executables | None = None,
+        callbacks: Sequence[Any] = (),
     ) -> None:
-        self.config, self.objective, self.data = config, objective, data
-        executable = (executables or Executables()).ready(config)
-        self.model, self._compiled = executable.model, executable.epochs
+        self.config = with_engine(config, engines_for(config.training.max_epochs))
+        self.objective, self.data = objective, data
+        self._examples = data.weighted(config.training.class_weight)
+        weighted = len(self._examples.weights) > 0
+        executable = (executables or Executables()).ready(self.config, weighted=weighted)
+        self._engine, self._parts = executable.epochs, executable.parts
+        self.model = executable.parts.model
+        self._average = _Average(self._parts.optimizer)
+        callbacks = [*made(config.training.callbacks), *callbacks]
+        self._callbacks = Callbacks(self._parts, callbacks, config.training.max_epochs) if callbacks else None
         self._seed = config.seed or 0
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
@@ -108,7 +78,7 @@ class Trainer:
         stopping = self.config.training.early_stopping
         try:
             for epoch in range(1, self.config.training.max_epochs + 1):
-                row = self._epoch(epoch)
+                row, asked_to_stop = self._epoch(epoch)
                 value = row.metrics[self.objective.metric]
                 self.finished = epoch == self.config.training.max_epochs
                 if not row.finite:
@@ -122,12 +92,15 @@ class Trainer:
                     waited, reference = 0, value
                 else:
                     waited += 1
-                if stopping and waited >= stopping.patience and not self.finished:
+                waited_enough = stopping is not None and waited >= stopping.patience
+                if (waited_enough or asked_to_stop) and not self.finished:
                     self.outcome, self.finished = Outcome.EARLY_STOPPED, True
                     yield row
                     return
                 yield row
         finally:
+            if self._callbacks:
+                self._callbacks.training_ends()
             if best_weights is not None:
                 self.model.set_weights(best_weights)
 
@@ -135,30 +108,35 @@ class Trainer:
         """Loss and accuracy on the test images: the one place that reads them."""
         arrays = load_test(self.config.data.dataset)
         seen = self.data.examples
-        return self._compiled.evaluate(_examples(arrays, seen.shift, seen.scale), np.arange(len(arrays.labels)))
+        return self._engine.evaluate(examples_of(arrays, seen.shift, seen.scale), np.arange(len(arrays.labels)))
 
     def validate(self) -> Figures:
         """Loss and accuracy on the validation images, with the weights that the model has now."""
-        return self._compiled.evaluate(self.data.examples, self.data.validation)
+        return self._engine.evaluate(self._examples, self.data.validation)
 
-    def _epoch(self, epoch: int) -> EpochRow:
+    def _epoch(self, epoch: int) -> tuple[EpochRow, bool]:
+        """The epoch's row, and whether a callback asks to stop."""
         began = time.perf_counter()
-        data, rates = self.data, self._rates(epoch)
+        self._average.out_of_model()
+        rates = self._rates(epoch)
+        if self._callbacks:
+            rates = self._callbacks.epoch_begins(epoch, rates)
         # The order depends on seed and epoch alone, so that any epoch can be repeated.
-        order = np.random.default_rng((self._seed, epoch)).permutation(data.training)
-        train = self._compiled.train(data.examples, order, rates, self.config.batch_size)
+        order = np.random.default_rng((self._seed, epoch)).permutation(self.data.training)
+        train = self._engine.train(self._examples, order, rates, self.config.batch_size)
+        self._average.into_model()
         val = self.validate()
-        return EpochRow(
-            epoch,
-            {
-                "loss": train.loss,
-                "accuracy": train.accuracy,
-                "val_loss": val.loss,
-                "val_accuracy": val.accuracy,
-                "learning_rate": float(rates[-1]),
-                "epoch_seconds": time.perf_counter() - began,
-            },
-        )
+        metrics = {
+            "loss": train.loss,
+            "accuracy": train.accuracy,
+            "val_loss": val.loss,
+            "val_accuracy": val.accuracy,
+            **train.more,
+            **{f"val_{name}": value for name, value in val.more.items()},
+            "learning_rate": float(rates[-1]),
+        }
+        stop = bool(self._callbacks) and self._callbacks.epoch_ends(epoch, rates, metrics)
+        return EpochRow(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
 
     def _rates(self, epoch: int) -> npt.NDArray[np.float32]:
         """The learning rate of each update of an epoch (counted from 1), [updates]."""
@@ -167,11 +145,38 @@ class Trainer:
         return learning_rates(config, epoch, updates)
 
 
+class _Average:
+    """The moving average of the weights (`use_ema`), exchanged with the model's own to be validated and kept.
+
+    As `keras.callbacks.SwapEMAWeights` does it, which exchanges by sums and so changes the last bits.
+    """
+
+    def __init__(self, optimizer: Any) -> None:
+        self._optimizer, self._inside = optimizer, False
+
+    def into_model(self) -> None:
+        self._exchange(inside=True)
+
+    def out_of_model(self) -> None:
+        self._exchange(inside=False)
+
+    def _exchange(self, *, inside: bool) -> None:
+        if not self._optimizer.use_ema or inside == self._inside:
+            return
+        self._inside = inside
+        pairs = zip(self._optimizer._trainable_variables, self._optimizer._model_variables_moving_average, strict=True)
+        for ours, average in pairs:
+            kept = ours.numpy()
+            ours.assign(average)
+            average.assign(kept)
+
+
 def learning_rates(config: TrialConfig, epoch: int, updates: int) -> npt.NDArray[np.float32]:
     """The schedule's rates for the `updates` updates of an epoch (counted from 1), [updates]."""
     knobs = config.schedule.knobs()
     per_epoch = knobs.pop("per", "step") == "epoch"
     start, total = config.optimizer.knobs()["learning_rate"], float(config.training.max_epochs)
     rate = SCHEDULES[config.schedule.selected()].build
-    times = [epoch - 1 + (0.0 if per_epoch else step / updates) for step in range(updates)]
-    return np.array([rate(start, t, total, **knobs) for t in times], np.float32)
+    if per_epoch or not knobs:
+        return np.full(updates, rate(start, epoch - 1.0, total, **knobs), np.float32)
+    return np.array([rate(start, epoch - 1 + step / updates, total, **knobs) for step in range(updates)], np.float32)

@@ -11,9 +11,11 @@ from support import sample_config
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.data.store import obtain
-from hpsearch.training.executable import Executables, structure_of
-from hpsearch.training.knobs import make_turnable, turnable
-from hpsearch.training.trainer import Trainer, TrainingData
+from hpsearch.training.executable import Executables
+from hpsearch.training.knobs import make_turnable
+from hpsearch.training.structure import structure_of, turnable
+from hpsearch.training.examples import TrainingData
+from hpsearch.training.trainer import Trainer
 
 # Two settings of each optimizer that share a structure.
 KNOBS = {
@@ -108,6 +110,6 @@ def test_what_changes_the_graph_changes_the_structure():
 def test_no_more_executables_are_kept_than_allowed():
     executables = Executables(most=2)
     configs = [sample_config(model={"architecture": "mlp", "units": [width]}) for width in (4, 5, 6)]
-    models = [executables.ready(config).model for config in configs]
-    assert executables.ready(configs[2]).model is models[2]
-    assert executables.ready(configs[0]).model is not models[0]
+    models = [executables.ready(config, weighted=False).parts.model for config in configs]
+    assert executables.ready(configs[2], weighted=False).parts.model is models[2]
+    assert executables.ready(configs[0], weighted=False).parts.model is not models[0]

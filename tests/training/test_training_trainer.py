@@ -16,7 +16,8 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.data.arrays import load_train
 from hpsearch.data.store import obtain
 from hpsearch.training.results import Outcome
-from hpsearch.training.trainer import Trainer, TrainingData, learning_rates
+from hpsearch.training.examples import TrainingData
+from hpsearch.training.trainer import Trainer, learning_rates
 
 # Of `sample_config`.
 EPOCHS, BATCH = 3, 100

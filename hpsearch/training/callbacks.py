@@ -1,0 +1,83 @@
+"""A user's Keras callbacks, told of epochs as `model.fit` tells them; batches pass inside of compiled functions."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from hpsearch.errors import HpsearchError
+from hpsearch.training.epochs import Parts
+
+
+def made(names: Sequence[str]) -> list[Any]:
+    """The callbacks that a study file names as `module:name`, each called with nothing.
+
+    Raises:
+        HpsearchError: there is no such module or name, or what it gives is no Keras callback.
+    """
+    return [_made(name) for name in names]
+
+
+def _made(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise HpsearchError(f"training.callbacks: '{name}' cannot be found: {error}") from None
+    callback = found()
+    if not isinstance(callback, keras.callbacks.Callback):
+        raise HpsearchError(f"training.callbacks: '{name}' must give a keras.callbacks.Callback, got {callback!r}")
+    return callback
+
+
+class Callbacks:
+    """Callbacks attached to a model; they may set the learning rate, the weights and `model.stop_training`.
+
+    Args:
+        parts: the model and the optimizer that callbacks see.
+        callbacks: Keras callbacks.
+        epochs: at most so many will be trained.
+    """
+
+    def __init__(self, parts: Parts, callbacks: Sequence[Any], epochs: int) -> None:
+        self._model, self._rate = parts.model, parts.optimizer.learning_rate
+        # Callbacks reach the optimizer through the model.
+        if getattr(self._model, "optimizer", None) is not parts.optimizer:
+            self._model.compile(optimizer=parts.optimizer, loss=parts.loss, metrics=["accuracy"])
+        self._list = keras.callbacks.CallbackList(callbacks, model=self._model, epochs=epochs, verbose=0)
+        self._scale = 1.0
+        self._model.stop_training = False
+        self._list.on_train_begin()
+
+    def epoch_begins(self, epoch: int, scheduled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The learning rate of each update: the schedule's, times what the callbacks have made of it so far.
+
+        Args:
+            epoch: counted from 1; Keras counts from 0.
+            scheduled: what the schedule says, [updates].
+        """
+        before = np.float32(scheduled[0] * self._scale)
+        self._rate.assign(before)
+        self._list.on_epoch_begin(epoch - 1)
+        now = np.float32(self._rate.numpy())
+        if now != before:
+            self._scale = float(now) / float(scheduled[0])
+        if not np.ptp(scheduled):
+            return np.full_like(scheduled, now)
+        return (scheduled * self._scale).astype(np.float32)
+
+    def epoch_ends(self, epoch: int, rates: npt.NDArray[np.float32], metrics: Mapping[str, float]) -> bool:
+        """Whether a callback asks to stop."""
+        self._list.on_epoch_end(epoch - 1, dict(metrics))
+        now = np.float32(self._rate.numpy())
+        if now != rates[-1]:
+            self._scale *= float(now) / float(rates[-1])
+        return bool(self._model.stop_training)
+
+    def training_ends(self) -> None:
+        self._list.on_train_end()
