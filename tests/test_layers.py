@@ -36,7 +36,7 @@ OWNERS = {
     "tensorflow": {"training", "executors.worker"},
     "keras": {"training", "catalogue"},
     "sklearn": {"data"},
-    "pydantic": {"config", "search.coordinator", "training.structure"},
+    "pydantic": {"config", "search.coordinator", "search.dispatch"},
     "pydantic_core": {"config"},
     "yaml": {"config", "cli.output"},
     "psutil": {"executors", "tracking"},

@@ -64,6 +64,11 @@ class StudySpec:
     def parameters(self) -> tuple[Ranged | Options, ...]:
         return tuple(distributions(self.space))
 
+    @cached_property
+    def longest(self) -> int:
+        """The most epochs that any trial may train."""
+        return max(TrialConfig.model_validate(config).training.max_epochs for config in corners(self.space))
+
     def datasets(self) -> list[str]:
         """The datasets that any trial of the study may need."""
         return sorted({TrialConfig.model_validate(config).data.dataset for config in corners(self.space)})
@@ -166,12 +171,11 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
         yield ("trial", "training", "engine"), "must be one value: all trials of a study are trained by the same engine"
     # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
     if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set:
-        longest = max(TrialConfig.model_validate(config).training.max_epochs for config in corners(spec.space))
-        if pruner.min_resource > longest:
+        if pruner.min_resource > spec.longest:
             yield (
                 ("search", "pruner"),
                 f"`min_resource` <= max_epochs must hold, but got (min_resource={pruner.min_resource}, "
-                f"max_epochs={longest})",
+                f"max_epochs={spec.longest})",
             )
 
 

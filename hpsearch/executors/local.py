@@ -14,11 +14,13 @@ from pathlib import Path
 
 import psutil
 
+from hpsearch.data.store import cache_folder
 from hpsearch.errors import EnvironmentProblem
-from hpsearch.executors.protocol import Event, Job, TrialEnded
+from hpsearch.executors.protocol import Event, Job, Place, TrialEnded
 from hpsearch.executors.worker import serve
 from hpsearch.training.quiet import WORKER_LOG
 from hpsearch.training.results import Outcome
+from hpsearch.training.xla_cache import use_xla_cache
 
 # A worker forked from the process that imported TensorFlow (650 MB, once) adds 230 MB of its own with the MLP and
 # the real data; the rest is room for larger models.
@@ -60,6 +62,7 @@ class _Worker:
     connection: Connection
     job: Job | None = None
     heard: bool = False
+    compiled: frozenset[str] = frozenset()
 
 
 class LocalExecutor:
@@ -73,6 +76,7 @@ class LocalExecutor:
 
     def __init__(self, workers: int, log: Path, report: Callable[[str], None]) -> None:
         os.environ[WORKER_LOG] = str(log)
+        use_xla_cache(cache_folder() / "xla")
         # Without this TensorFlow takes all of a GPU's memory in the first worker.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         self._context = multiprocessing.get_context("forkserver")
@@ -88,15 +92,18 @@ class LocalExecutor:
         """The worker processes, in no order that matters."""
         return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
 
-    def free(self) -> int:
-        return self._most - sum(worker.job is not None for worker in self._workers)
+    def places(self) -> list[Place]:
+        started = [Place(worker.job is not None, worker.compiled) for worker in self._workers]
+        return started + [Place(False, frozenset())] * (self._most - len(started))
 
     def submit(self, job: Job) -> None:
-        worker = next((worker for worker in self._workers if worker.job is None), None)
-        if worker is None:
+        idle = [worker for worker in self._workers if worker.job is None]
+        worker = max(idle, key=lambda worker: len(job.needs & worker.compiled), default=None)
+        if worker is None or (len(self._workers) < self._most and not job.needs & worker.compiled):
             worker = self._start()
             self._workers.append(worker)
         worker.job = job
+        worker.compiled |= job.needs
         try:
             worker.connection.send(job)
         except OSError:

@@ -14,11 +14,28 @@ READY = "ready"
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to train: its number, a TrialConfig and an Objective as plain data."""
+    """One trial to train: its number, a TrialConfig and an Objective as plain data.
+
+    Attributes:
+        needs: names of what will be compiled for it where it is not there yet.
+    """
 
     trial: int
     config: Mapping[str, Any]
     objective: Mapping[str, Any]
+    needs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one trial at a time can run.
+
+    Attributes:
+        compiled: names of what the trials that ran there needed.
+    """
+
+    busy: bool
+    compiled: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -52,12 +69,12 @@ Event = EpochDone | TrialEnded
 class Executor(Protocol):
     """Runs jobs somewhere. Used by one thread."""
 
-    def free(self) -> int:
-        """How many jobs can be taken now."""
+    def places(self) -> list[Place]:
+        """All places, in no order that matters."""
         ...
 
     def submit(self, job: Job) -> None:
-        """Begin a job; there must be a free place."""
+        """Begin a job in the free place that has compiled most of what it needs; there must be a free one."""
         ...
 
     def events(self, timeout: float) -> list[Event]:

@@ -22,8 +22,8 @@ from hpsearch.training.quiet import everything_to
 from hpsearch.training.results import Outcome
 
 if TYPE_CHECKING:
-    from hpsearch.training.executable import Executables
     from hpsearch.training.examples import TrainingData
+    from hpsearch.training.executable import Executables
 
 
 def serve(connection: Connection, threads: int, log: str) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
-from hpsearch.data.store import obtain
+from hpsearch.data.store import cache_folder, obtain
 from hpsearch.errors import HpsearchError
 from hpsearch.training.quiet import native_errors_to
 from hpsearch.training.results import EpochRow
+from hpsearch.training.xla_cache import use_xla_cache
 
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -45,6 +46,7 @@ def retrain(
     """
     obtain(config.data.dataset, report=report)
     native_errors_to(log)
+    use_xla_cache(cache_folder() / "xla")
     from hpsearch.training.examples import TrainingData
     from hpsearch.training.trainer import Trainer
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEnded
+from hpsearch.search.dispatch import choose
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import (
     BASELINE,
@@ -30,8 +31,9 @@ from hpsearch.search.records import (
 )
 from hpsearch.search.sampling import make_pruner, make_sampler, suggest
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import Study, forget_reports, put_back, restart, settle
+from hpsearch.search.storage import Study, forget_reports, put_back, settle, take
 from hpsearch.training.results import GOOD, Best, Outcome, best_after
+from hpsearch.training.structure import needs_of, with_engine
 
 # How often clocks are updated and a stop is noticed, in seconds.
 TICK = 0.2
@@ -87,7 +89,7 @@ class Coordinator:
             self.note(f"{left} trials were left running by an earlier run; they are run again")
         timeout = self._spec.search.timeout or math.inf
         while not self._stop.asked:
-            while self._executor.free() and self._more(timeout - (time.monotonic() - began)):
+            while self._free() and self._more(timeout - (time.monotonic() - began)):
                 self._begin()
             if not self._running:
                 break
@@ -116,25 +118,23 @@ class Coordinator:
             listener.note(line)
 
     def _more(self, seconds_left: float) -> bool:
-        states = [t.state for t in self._study.optuna.get_trials(deepcopy=False)]
-        spoken_for = sum(state != TrialState.WAITING for state in states)
-        return not self._stop.asked and seconds_left > 0 and spoken_for < self._total
+        return not self._stop.asked and seconds_left > 0 and self._spoken_for() < self._total
+
+    def _spoken_for(self) -> int:
+        """How many of the study's trials have ended or are running."""
+        return sum(t.state != TrialState.WAITING for t in self._study.optuna.get_trials(deepcopy=False))
+
+    def _free(self) -> bool:
+        return any(not place.busy for place in self._executor.places())
 
     def _begin(self) -> None:
-        """Ask for the next trial, fix its configuration and send it to a worker."""
-        optuna_study = self._study.optuna
-        # The number that `ask` will give: a waiting trial's own, else the next.
-        waiting = optuna_study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        number = waiting[0].number if waiting else len(optuna_study.get_trials(deepcopy=False))
-        optuna_study.sampler = make_sampler(self._spec.search, number)
-        trial = optuna_study.ask()
-        if trial.user_attrs.get(OUTCOME):
-            trial = restart(self._study, trial)
+        """Take the next trial, fix its configuration and send it to a worker."""
+        trial = self._next_trial()
         drawn = suggest(trial, self._spec.space)
         if drawn.get("seed") is None:
             drawn["seed"] = self._spec.search.seed + trial.number
         try:
-            config = TrialConfig.model_validate(drawn)
+            config = with_engine(TrialConfig.model_validate(drawn), self._study.engines)
         except ValidationError as error:
             # Two values that are each allowed and cannot go together.
             first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
@@ -143,10 +143,24 @@ class Coordinator:
         trial.set_user_attr(CONFIG, config.plain())
         self._running[trial.number] = trial
         self._best.pop(trial.number, None)
-        self._executor.submit(Job(trial.number, config.plain(), self._study.objective.model_dump(mode="json")))
+        objective = self._study.objective.model_dump(mode="json")
+        self._executor.submit(Job(trial.number, config.plain(), objective, needs_of(config)))
         started = TrialStarted(trial.number, config, bool(trial.user_attrs.get(BASELINE)))
         for listener in self._listeners:
             listener.trial_started(started)
+
+    def _next_trial(self) -> optuna.Trial:
+        """A waiting trial, or else what the sampler proposes next."""
+        study = self._study.optuna
+        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        if not waiting:
+            study.sampler = make_sampler(self._spec.search, len(study.get_trials(deepcopy=False)))
+            return study.ask()
+        # Not all of them may have room in the study's total: those enqueued first do.
+        waiting = sorted(waiting, key=lambda trial: trial.number)[: self._total - self._spoken_for()]
+        chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.places())
+        study.sampler = make_sampler(self._spec.search, chosen.number)
+        return take(self._study, chosen)
 
     def _handle(self, event: Event) -> None:
         trial = self._running.get(event.trial)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-
-from optuna.trial import TrialState
+from typing import TYPE_CHECKING
 
 from hpsearch.config.study import StudySpec
 from hpsearch.data.store import obtain
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
-from hpsearch.search.listeners import Listener, StudyEnded
-from hpsearch.search.records import best_trial
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import Study, check_unchanged, open_study
+
+if TYPE_CHECKING:
+    from hpsearch.search.listeners import Listener, StudyEnded
+    from hpsearch.search.storage import Study
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,16 @@ def run_study(
     spec = request.spec
     home.create()
     with home.hold(spec.name), ExitStack() as cleanup:
+        # First of all, since it imports TensorFlow beside everything that follows, the import of Optuna and
+        # MLflow among it; unless this run may turn out to have nothing to train.
+        executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
+        from hpsearch.search.coordinator import Coordinator
+        from hpsearch.search.storage import check_unchanged, open_study
+
         found = check_unchanged(home, spec)
         if found is not None and (stop.asked or is_complete(found, request.trials)):
             return _untouched(found, stop)
-        report(f"starting {request.workers} workers ...")
-        home.logs.mkdir(exist_ok=True)
-        # First of all, since it imports TensorFlow beside everything that follows.
-        executor = LocalExecutor(request.workers, home.logs / f"{spec.name}-workers.log", report)
-        cleanup.callback(executor.close)
+        executor = executor or _workers(request, home, cleanup, report)
         for name in spec.datasets():
             obtain(name, report=report)
         study = open_study(home, spec, request.text)
@@ -78,13 +79,26 @@ def run_study(
         return coordinator.run(request.text, request.workers)
 
 
+def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[[str], None]) -> LocalExecutor:
+    report(f"starting {request.workers} workers ...")
+    home.logs.mkdir(exist_ok=True)
+    executor = LocalExecutor(request.workers, home.logs / f"{request.spec.name}-workers.log", report)
+    cleanup.callback(executor.close)
+    return executor
+
+
 def _untouched(study: Study, stop: Stop) -> StudyEnded:
     """What a run that trains nothing says."""
+    from hpsearch.search.listeners import StudyEnded
+    from hpsearch.search.records import best_trial
+
     records = study.records()
     return StudyEnded(records, best_trial(records, study.objective), stop.asked, 0.0, 0)
 
 
 def is_complete(study: Study, total: int) -> bool:
     """Whether the study has its trials and none was left running by a coordinator that died."""
+    from optuna.trial import TrialState
+
     states = [trial.state for trial in study.optuna.get_trials(deepcopy=False)]
     return TrialState.RUNNING not in states and sum(state.is_finished() for state in states) >= total

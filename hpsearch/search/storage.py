@@ -10,7 +10,7 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,11 +22,13 @@ from hpsearch.errors import EnvironmentProblem, HpsearchError, StudyChangedError
 from hpsearch.search.home import Home, creating
 from hpsearch.search.records import BASELINE, OUTCOME, ROW, TrialRecord, read_trial
 from hpsearch.training.results import Outcome
+from hpsearch.training.structure import engines_for
 
 IDENTITY = "hpsearch:identity"
 DESCRIPTION = "hpsearch:description"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
+ENGINES = "hpsearch:engines"
 
 
 class Study:
@@ -38,6 +40,7 @@ class Study:
         identity: what must stay the same when it is continued.
         description: of the study file.
         file: the study file's text as it was last run.
+        engines: what `engine: auto` means for each architecture, chosen once, when the study was made.
     """
 
     def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
@@ -48,6 +51,7 @@ class Study:
         self.objective = Objective.model_validate(self.identity["objective"])
         self.description: str = attrs.get(DESCRIPTION, "")
         self.file: str = attrs.get(SPEC_TEXT, "")
+        self.engines: dict[str, str] = attrs.get(ENGINES, {})
 
     def records(self) -> list[TrialRecord]:
         """Every trial, by number."""
@@ -170,6 +174,8 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     optuna_study.set_user_attr(IDENTITY, spec.identity())
     optuna_study.set_user_attr(DESCRIPTION, spec.file.description)
     optuna_study.set_user_attr(SPEC_TEXT, file)
+    if ENGINES not in optuna_study.user_attrs:
+        optuna_study.set_user_attr(ENGINES, engines_for(spec.longest))
     study = Study(storage, optuna_study)
     if ENQUEUED not in optuna_study.user_attrs:
         _enqueue_first(optuna_study, spec)
@@ -204,16 +210,20 @@ def put_back(study: Study, trial_id: int) -> None:
     study.storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
-def restart(study: Study, trial: optuna.Trial) -> optuna.Trial:
-    """A trial that was interrupted starts afresh: nothing of its earlier life outlives that."""
-    forget_reports(study, trial)
-    with study.storage.engine.begin() as connection:
-        statement = "DELETE FROM trial_user_attributes WHERE trial_id = :trial AND (key = :outcome OR key LIKE :rows)"
-        connection.execute(text(statement), {"trial": trial._trial_id, "outcome": OUTCOME, "rows": f"{ROW}%"})
-    return optuna.Trial(study.optuna, trial._trial_id)
+def take(study: Study, waiting: FrozenTrial) -> optuna.Trial:
+    """A waiting trial begins to run; of one that was interrupted nothing of its earlier life outlives that."""
+    study.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
+    if waiting.user_attrs.get(OUTCOME):
+        forget_reports(study, waiting)
+        with study.storage.engine.begin() as connection:
+            statement = (
+                "DELETE FROM trial_user_attributes WHERE trial_id = :trial AND (key = :outcome OR key LIKE :rows)"
+            )
+            connection.execute(text(statement), {"trial": waiting._trial_id, "outcome": OUTCOME, "rows": f"{ROW}%"})
+    return optuna.Trial(study.optuna, waiting._trial_id)
 
 
-def forget_reports(study: Study, trial: optuna.Trial) -> None:
+def forget_reports(study: Study, trial: optuna.Trial | FrozenTrial) -> None:
     """Take back what a running trial has reported to Optuna, and the rungs that the pruner saw it pass.
 
     Optuna has no call for it: a second report of the same epoch is passed over.

@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
@@ -245,8 +246,9 @@ def sparkline(values: Sequence[float]) -> str:
 
 def _recipe(config: TrialConfig) -> str:
     """`adam learning_rate=0.001213 beta_1=0.93 batch_size=128 schedule=cosine model=mlp`: what tells trials apart."""
-    # Switches are named when they are on; epsilon tells nobody anything.
-    knobs = {k: v for k, v in config.optimizer.knobs().items() if v is not False and k != "epsilon"}
+    # Switches are named when they are on, and what nobody usually searches when it is not as usual.
+    usual = {k.name: k.default for k in OPTIMIZERS[config.optimizer.selected()].knobs if k.recommended is None}
+    knobs = {k: v for k, v in config.optimizer.knobs().items() if v is not False and (k not in usual or v != usual[k])}
     shown = [name if value is True else f"{name}={value:.4g}" for name, value in knobs.items()]
     rest = {"batch_size": config.batch_size, "schedule": config.schedule.selected(), "model": config.model.selected()}
     return " ".join([config.optimizer.selected(), *shown, *(f"{name}={value}" for name, value in rest.items())])

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.training.epochs import Examples, Figures, Parts
+from hpsearch.training.xla_cache import same_names
 
 # Evaluation needs no gradients, so its batch size is free; at 1,000 the activations still fit the cache.
 EVALUATION_BATCH = 1000
@@ -28,10 +29,11 @@ class CompiledEpochs:
     Args:
         parts: with an optimizer that is built for the model's trainable variables.
         xla: whether full batches are compiled by XLA.
+        name: tells apart what needs to be compiled apart.
     """
 
-    def __init__(self, parts: Parts, *, xla: bool) -> None:
-        self._parts, self._xla = parts, xla
+    def __init__(self, parts: Parts, *, xla: bool, name: str) -> None:
+        self._parts, self._xla, self._name = parts, xla, name
         # Sizes that vary between trials are left open, so that nothing is traced twice.
         pixels = tf.TensorSpec([None, *parts.model.input_shape[1:]], tf.uint8)
         labels, floats = tf.TensorSpec([None], tf.uint8), tf.TensorSpec([None], tf.float32)
@@ -88,6 +90,8 @@ class CompiledEpochs:
                 return self._loop(steps, lambda step: self._slice(block, step * batch, batch), rates)
 
             found = _function(run, signature, tf.TensorSpec([steps], tf.float32), xla=True)
+            with same_names(f"{self._name} {steps} {batch}"):
+                found.get_concrete_function()
             self._blocks[steps, batch] = found
         return found
 

@@ -30,6 +30,8 @@ MOST_KEPT = 8
 
 def build_model(config: TrialConfig) -> Any:
     """A fresh model with the initial weights that `config.seed` draws."""
+    # Layers are named anew, since their names are part of what XLA's cache is asked for.
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)
     dataset = DATASETS[config.data.dataset]
     row = MODELS[config.model.selected()]
@@ -50,7 +52,7 @@ class Executable:
         epochs: the engine that trains it.
     """
 
-    def __init__(self, config: TrialConfig, *, weighted: bool) -> None:
+    def __init__(self, config: TrialConfig, structure: str, *, weighted: bool) -> None:
         stock = config.training.engine == "fit"
         optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
         loss = config.loss.knobs()
@@ -77,7 +79,7 @@ class Executable:
         if stock:
             self.epochs = StockEpochs(self.parts, _steps_per_execution(config))
         else:
-            self.epochs = CompiledEpochs(self.parts, xla=config.training.engine == "xla")
+            self.epochs = CompiledEpochs(self.parts, xla=config.training.engine == "xla", name=structure)
 
     def prepare(self, config: TrialConfig) -> None:
         """Initial weights by the trial's seed, empty optimizer slots, the trial's knobs."""
@@ -111,7 +113,7 @@ class Executables:
             while len(self._kept) >= self._most:
                 self._kept.popitem(last=False)
                 gc.collect()
-            found = Executable(config, weighted=weighted)
+            found = Executable(config, structure, weighted=weighted)
         self._kept[structure] = found
         found.prepare(config)
         return found

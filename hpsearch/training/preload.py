@@ -3,12 +3,36 @@
 Nothing is executed here, since TensorFlow's threads do not survive a fork.
 """
 
+import gc
+import importlib
 import os
+import sys
 from pathlib import Path
 
 from hpsearch.training.quiet import WORKER_LOG, everything_to
 
+# Keras imports these if it finds them, for plots, data frames and scikit-learn's interface: a third of its
+# import time, and nothing that training needs.
+OPTIONAL = ("matplotlib", "matplotlib.pyplot", "pandas", "pyarrow", "scipy", "sklearn")
+
+
+def _import_trainer() -> None:
+    absent = [name for name in OPTIONAL if name not in sys.modules]
+    # None in their place means: not to be found.
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        importlib.import_module("hpsearch.training.trainer")
+    finally:
+        for name in absent:
+            # A user's own code may import them.
+            sys.modules.pop(name, None)
+
+
 if log := os.environ.get(WORKER_LOG):
     everything_to(Path(log))
-
-import hpsearch.training.trainer  # noqa: F401
+# Millions of objects that live for ever need not be walked again and again, here or in a worker; and what the
+# collector does not touch stays shared between the workers.
+gc.disable()
+_import_trainer()
+gc.freeze()
+gc.enable()

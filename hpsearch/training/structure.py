@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Container, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from hpsearch.catalogue.distributions import Float, Int, OneMinus
 from hpsearch.catalogue.models import MODELS
-from hpsearch.config.space import Pick, Ranged, concrete
-from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import Selected, TrialConfig
 
-# XLA takes about 2.3 s to compile an epoch for one batch size and saves 0.1 to 0.4 s of each epoch
-# (tests/benchmarks/README.md), so an executable must serve this many epochs to repay itself with certainty.
-XLA_REPAID = 24
+# XLA saves a fifth to a third of an epoch, and its compilation costs about two (a half once it is in the
+# cache on disk), for each batch size: below this many epochs it is not repaid (tests/benchmarks/README.md).
+XLA_REPAID = 5
 # Of a model: the numbers that can be variables (`knobs.turn_model`).
 MODEL_KNOBS = ("dropout", "l1", "l2")
-# Trials drawn to see how many executables a study needs.
-DRAWN = 100
 
 
 def turnable(knobs: Mapping[str, Any]) -> dict[str, float]:
@@ -66,9 +58,10 @@ def _fixed(row: Selected, variables: Container[str] | None = None) -> dict[str, 
     return {name: "any" if name in turned else value for name, value in values.items() if name != "learning_rate"}
 
 
-def executable_of(config: TrialConfig) -> str:
-    """Equal for configurations that need nothing new compiled for each other."""
-    return structure_of(config) + (f" batch {config.batch_size}" if config.training.engine == "xla" else "")
+def needs_of(config: TrialConfig) -> frozenset[str]:
+    """Names of what must be compiled to train a configuration; XLA compiles for each batch size."""
+    structure = structure_of(config)
+    return frozenset({structure, f"{structure} {config.batch_size}" if config.training.engine == "xla" else structure})
 
 
 def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
@@ -79,35 +72,7 @@ def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
     return config.model_copy(update={"training": training})
 
 
-def engines_for(epochs_per_executable: float) -> dict[str, str]:
-    """What `engine: auto` means for each architecture where an XLA executable would serve so many epochs."""
-    repaid = epochs_per_executable >= XLA_REPAID
+def engines_for(max_epochs: int) -> dict[str, str]:
+    """What `engine: auto` means for each architecture in trainings of up to `max_epochs`."""
+    repaid = max_epochs >= XLA_REPAID
     return {name: "xla" if repaid and row.xla else "graph" for name, row in MODELS.items()}
-
-
-def epochs_per_executable(spec: StudySpec) -> float:
-    """How many epochs an XLA executable would serve on average in a study, were no trial pruned.
-
-    Trials are drawn at random from the space, always the same ones; what they would need compiled is counted.
-    """
-    rng = random.Random(0)
-    pick = Pick(number=lambda node: _any_number(node, rng), option=lambda node: rng.randrange(len(node.options)))
-    needed, epochs = set(), 0
-    for _ in range(min(spec.search.trials, DRAWN)):
-        try:
-            config = TrialConfig.model_validate(concrete(spec.space, pick))
-        except ValidationError:
-            continue  # two values that are each allowed and cannot go together
-        needed.add(f"{structure_of(config)} {config.batch_size}")
-        epochs += config.training.max_epochs
-    return epochs / max(1, len(needed))
-
-
-def _any_number(node: Ranged, rng: random.Random) -> int | float:
-    match node.distribution:
-        case Int(low, high, _, step):
-            return rng.randrange(low, high + 1, step)
-        case OneMinus(low, high):
-            return 1.0 - rng.uniform(low, high)
-        case Float(low, high):
-            return rng.uniform(low, high)

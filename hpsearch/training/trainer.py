@@ -135,7 +135,7 @@ class Trainer:
             **{f"val_{name}": value for name, value in val.more.items()},
             "learning_rate": float(rates[-1]),
         }
-        stop = bool(self._callbacks) and self._callbacks.epoch_ends(epoch, rates, metrics)
+        stop = self._callbacks.epoch_ends(epoch, rates, metrics) if self._callbacks else False
         return EpochRow(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
 
     def _rates(self, epoch: int) -> npt.NDArray[np.float32]:

@@ -26,6 +26,10 @@ def job(trial: int, epochs: int = 3, **sections) -> Job:
     return Job(trial, config.plain(), Objective().model_dump(mode="json"))
 
 
+def free(executor: Executor) -> int:
+    return sum(not place.busy for place in executor.places())
+
+
 def drive(executor: Executor, prune_at: dict[int, int] | None = None, until: int = 1):
     """Answer every epoch until so many trials have ended: their epochs and their ends."""
     rows: dict[int, list[int]] = {}
@@ -56,19 +60,19 @@ class ExecutorContract(ABC):
         executor.close()
 
     def test_a_job_gives_a_row_for_each_epoch_and_then_its_end(self, executor):
-        assert executor.free() == 2
+        assert free(executor) == 2
         executor.submit(job(0))
-        assert executor.free() == 1
+        assert free(executor) == 1
         rows, ends = drive(executor)
         assert rows == {0: [1, 2, 3]}
         assert ends[0].outcome is Outcome.COMPLETED
         assert ends[0].facts["weights"] == 784 * 16 + 16 + 16 * 10 + 10
-        assert executor.free() == 2
+        assert free(executor) == 2
 
     def test_two_jobs_run_side_by_side_and_each_can_be_pruned_alone(self, executor):
         executor.submit(job(1))
         executor.submit(job(2))
-        assert executor.free() == 0
+        assert free(executor) == 0
         rows, ends = drive(executor, prune_at={2: 1}, until=2)
         assert rows == {1: [1, 2, 3], 2: [1]}
         assert (ends[1].outcome, ends[2].outcome) == (Outcome.COMPLETED, Outcome.PRUNED)

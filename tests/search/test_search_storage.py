@@ -14,7 +14,7 @@ from hpsearch.errors import StudyChangedError
 from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, OUTCOME, ROW
 from hpsearch.search.sampling import make_pruner, make_sampler, suggest
-from hpsearch.search.storage import check_unchanged, forget_reports, open_study, put_back, restart, settle
+from hpsearch.search.storage import check_unchanged, forget_reports, open_study, put_back, settle, take
 from hpsearch.training.results import Outcome
 
 STUDY = """
@@ -83,9 +83,9 @@ def test_a_trial_that_starts_again_keeps_number_and_parameters_and_nothing_else(
     params = dict(trial.params)
     put_back(study, trial._trial_id)
     assert study.record(0).outcome is Outcome.INTERRUPTED
-    again = study.optuna.ask()
+    (waiting,) = study.optuna.get_trials(states=(TrialState.WAITING,))
+    again = take(study, waiting)
     assert again.number == trial.number
-    again = restart(study, again)
     suggest(again, spec.space)
     assert dict(again.params) == params
     assert OUTCOME not in again.user_attrs
@@ -103,7 +103,7 @@ def test_a_pruner_judges_a_trial_that_starts_again_by_its_new_curve(study, spec)
     old = ask(study, spec)
     report(study, old, 0.1, 0.1, 0.1, 0.1)
     put_back(study, old._trial_id)
-    again = restart(study, study.optuna.ask())
+    again = take(study, *study.optuna.get_trials(states=(TrialState.WAITING,)))
     other = ask(study, spec)
     report(study, other, 0.4, 0.5, 0.6, 0.7)
     study.optuna.tell(other.number, 0.7)

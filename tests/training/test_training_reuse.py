@@ -11,10 +11,10 @@ from support import sample_config
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.data.store import obtain
+from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.knobs import make_turnable
 from hpsearch.training.structure import structure_of, turnable
-from hpsearch.training.examples import TrainingData
 from hpsearch.training.trainer import Trainer
 
 # Two settings of each optimizer that share a structure.

@@ -15,8 +15,8 @@ from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.arrays import load_train
 from hpsearch.data.store import obtain
-from hpsearch.training.results import Outcome
 from hpsearch.training.examples import TrainingData
+from hpsearch.training.results import Outcome
 from hpsearch.training.trainer import Trainer, learning_rates
 
 # Of `sample_config`.

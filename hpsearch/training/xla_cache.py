@@ -1,0 +1,86 @@
+"""What XLA compiled, kept on disk for the next worker and the next run.
+
+TensorFlow reads these settings once, when it first compiles, so they must stand in the environment
+before it is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+FLAG = "--tf_xla_persistent_cache_directory"
+# An entry takes about 1 MB; beyond this the oldest ones go.
+MOST_BYTES = 512 * 2**20
+
+
+def use_xla_cache(root: Path) -> None:
+    """Keep compiled functions below `root`; does nothing where a person has set a cache or the folder cannot be made.
+
+    TensorFlow's own key knows the program, not the machine, so each kind of processor and each version has a
+    folder of its own.
+    """
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    if FLAG in flags:
+        return
+    folder = root / _machine()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _make_room(folder)
+    except OSError:
+        return
+    os.environ["TF_XLA_FLAGS"] = f"{flags} {FLAG}={folder}".strip()
+
+
+_named: set[str] = set()
+
+
+@contextmanager
+def same_names(program: str) -> Iterator[None]:
+    """While a function is traced: names that depend on the program alone.
+
+    TensorFlow numbers its functions by a counter of the process, and the numbers are part of what the cache on
+    disk is asked for; so without this only a process that compiled the very same things in the same order
+    before would find anything there.
+
+    Args:
+        program: tells it apart from all others; the second time in a process TensorFlow's own names are taken.
+    """
+    from tensorflow.python.framework import ops
+
+    counter = getattr(ops, "uid", None)
+    if counter is None or program in _named:
+        yield
+        return
+    _named.add(program)
+    first = int(hashlib.sha256(program.encode()).hexdigest()[:12], 16)
+    ops.uid = itertools.count(first).__next__
+    try:
+        yield
+    finally:
+        ops.uid = counter
+
+
+def _machine() -> str:
+    """A name for everything that compiled code depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu = next((line for line in lines if line.startswith(("flags", "Features"))), os.uname().machine)
+    except OSError:
+        cpu = os.uname().machine
+    parts = (version("tensorflow"), cpu, os.environ.get("XLA_FLAGS", ""))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _make_room(folder: Path) -> None:
+    found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder)]
+    size = 0
+    for _, bytes_, path in sorted(found, reverse=True):
+        size += bytes_
+        if size > MOST_BYTES:
+            os.unlink(path)
