@@ -28,7 +28,7 @@ def imported_by(*command: str, home: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
-COMMANDS = ["run", "validate", "studies", "trials", "show", "best", "export", "train", "ui", "data", "schema"]
+COMMANDS = ["run", "validate", "studies", "trials", "show", "best", "export", "train", "ui", "bench", "data", "schema"]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "data fetch", "data status"])

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpsearch.cli import data, inspect, outcome, run, ui
+from hpsearch.cli import bench, data, inspect, outcome, run, ui
 from hpsearch.cli.output import say
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError
 
@@ -32,6 +32,7 @@ app.command()(inspect.best)
 app.command()(outcome.export)
 app.command()(outcome.train)
 app.command()(ui.ui)
+app.command()(bench.bench)
 app.add_typer(data.app, name="data")
 app.command()(run.schema)
 

@@ -62,7 +62,7 @@ def train(
 
     Prints the validation accuracy of its best epoch, and only with --test the test accuracy.
     """
-    from hpsearch.config.study import load_trial
+    from hpsearch.config.study import load_trial, module_folders
     from hpsearch.export.retrain import retrain
     from hpsearch.training.results import EpochRow
 
@@ -73,6 +73,7 @@ def train(
         say(f"epoch {row.epoch}/{config.training.max_epochs}  {metrics}")
 
     log = Path(tempfile.gettempdir()) / f"hpsearch-train-{os.getpid()}.log"
-    result = retrain(config, objective, test=test, log=log, report=say, each=each)
+    folders = module_folders(file)
+    result = retrain(config, objective, test=test, log=log, folders=folders, report=say, each=each)
     log.unlink(missing_ok=True)
     emit({"name": name, **result}, output_format, title=f"{name}: {objective.metric} {result['value']:.4f}")

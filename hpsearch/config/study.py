@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,6 +62,11 @@ class StudySpec:
     def search(self) -> SearchConfig:
         return self.file.search
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where a user's own modules are looked for: beside the study file, then here."""
+        return module_folders(Path(self.document.name))
+
     @cached_property
     def parameters(self) -> tuple[Ranged | Options, ...]:
         return tuple(distributions(self.space))
@@ -82,6 +89,11 @@ class StudySpec:
             "search": search,
             "enqueue": [dict(item) for item in self.enqueue],
         }
+
+
+def module_folders(file: Path) -> list[Path]:
+    """Where the modules that a file names are looked for: beside it, then in the current folder."""
+    return list(dict.fromkeys([file.absolute().parent, Path.cwd()]))
 
 
 def load_study(path: Path, overrides: Iterable[str] = ()) -> StudySpec:
@@ -169,14 +181,18 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     training = spec.space.items.get("training")
     if isinstance(training, Branch) and not isinstance(training.items.get("engine", Fixed("auto")), Fixed):
         yield ("trial", "training", "engine"), "must be one value: all trials of a study are trained by the same engine"
+    own = {name for config in corners(spec.space) for name in config.get("training", {}).get("callbacks", ())}
+    for name in sorted(own):
+        package = name.partition(":")[0].partition(".")[0]
+        if PathFinder.find_spec(package, [*map(str, spec.folders), *sys.path]) is None:
+            yield ("trial", "training", "callbacks"), f"there is no module '{package}' beside the study file or here"
     # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
-    if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set:
-        if pruner.min_resource > spec.longest:
-            yield (
-                ("search", "pruner"),
-                f"`min_resource` <= max_epochs must hold, but got (min_resource={pruner.min_resource}, "
-                f"max_epochs={spec.longest})",
-            )
+    written = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
+    if written > spec.longest:
+        yield (
+            ("search", "pruner"),
+            f"`min_resource` <= max_epochs must hold, but got (min_resource={written}, max_epochs={spec.longest})",
+        )
 
 
 def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:

@@ -3,4 +3,5 @@
 protocol   Executor, Job and the events
 local      long-lived worker processes on this machine
 worker     what runs inside a worker
+peak       how fast all workers together could multiply matrices
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -72,17 +72,19 @@ class LocalExecutor:
         workers: how many at most; a worker starts when there is work for it.
         log: file that takes what the workers print.
         report: told in a line when a worker dies and is replaced.
+        folders: where a user's own modules are looked for, before everything else.
     """
 
-    def __init__(self, workers: int, log: Path, report: Callable[[str], None]) -> None:
+    def __init__(self, workers: int, log: Path, report: Callable[[str], None], folders: Sequence[Path] = ()) -> None:
         os.environ[WORKER_LOG] = str(log)
-        use_xla_cache(cache_folder() / "xla")
         # Without this TensorFlow takes all of a GPU's memory in the first worker.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
         self._threads = max(1, cores() // workers)
+        use_xla_cache(cache_folder() / "xla", self._threads)
         self._most, self._log, self._report = workers, log, report
+        self._folders = [str(folder) for folder in folders]
         self._stillborn = 0
         self._workers: list[_Worker] = []
         # The import begins now, in a process of its own; workers are forked from it when there is work.
@@ -139,7 +141,10 @@ class LocalExecutor:
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=serve, args=(theirs, self._threads, str(self._log)), name="hpsearch-worker", daemon=True
+            target=serve,
+            args=(theirs, self._threads, str(self._log), self._folders),
+            name="hpsearch-worker",
+            daemon=True,
         )
         try:
             process.start()

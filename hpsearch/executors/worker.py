@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from hpsearch.training.executable import Executables
 
 
-def serve(connection: Connection, threads: int, log: str) -> None:
+def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]) -> None:
     """Serve jobs until the coordinator closes the connection.
 
     Args:
@@ -34,11 +35,13 @@ def serve(connection: Connection, threads: int, log: str) -> None:
             whether to train on.
         threads: TensorFlow's threads in this process.
         log: file that takes what TensorFlow and user code print.
+        folders: where a user's own modules are looked for, before everything else.
     """
     # Ctrl-C reaches the whole process group; the coordinator decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     everything_to(Path(log))
+    sys.path[:0] = folders
     _limit_threads(threads)
     kept = _Kept.empty()
     try:
@@ -91,6 +94,7 @@ def _train(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import TrialConfig
     from hpsearch.training.examples import TrainingData
+    from hpsearch.training.flops import matrix_flops
     from hpsearch.training.trainer import Trainer
 
     config = TrialConfig.model_validate(job.config)
@@ -98,7 +102,9 @@ def _train(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     if kept.data is None or key != kept.data_key:
         kept.data, kept.data_key = TrainingData.load(config.data), key
     trainer = Trainer(config, Objective.model_validate(job.objective), kept.data, kept.executables)
-    facts: Mapping[str, Any] = {"weights": int(trainer.model.count_params())}
+    facts: dict[str, Any] = {"weights": int(trainer.model.count_params())}
+    if flops := matrix_flops(trainer.model):
+        facts["matrix_flops_per_example"] = flops[1]
     for row in trainer.epochs():
         connection.send(EpochDone(job.trial, row))
         # What has trained to its end is not pruned any more.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import cache_folder, obtain
 from hpsearch.errors import HpsearchError
+from hpsearch.executors.local import cores
 from hpsearch.training.quiet import native_errors_to
 from hpsearch.training.results import EpochRow
 from hpsearch.training.xla_cache import use_xla_cache
@@ -23,6 +25,7 @@ def retrain(
     *,
     test: bool,
     log: Path,
+    folders: Sequence[Path],
     report: Callable[[str], None],
     each: Callable[[EpochRow], None],
 ) -> dict[str, Any]:
@@ -33,6 +36,7 @@ def retrain(
         objective: decides the best epoch.
         test: whether to read the test images, once, at the end.
         log: file that takes what TensorFlow's native code prints.
+        folders: where a user's own modules are looked for.
         report: told about data that has to be fetched.
         each: called with every epoch's row.
 
@@ -45,8 +49,9 @@ def retrain(
         HpsearchError: the training diverged before its first finite epoch.
     """
     obtain(config.data.dataset, report=report)
+    sys.path[:0] = map(str, folders)
     native_errors_to(log)
-    use_xla_cache(cache_folder() / "xla")
+    use_xla_cache(cache_folder() / "xla", cores())
     from hpsearch.training.examples import TrainingData
     from hpsearch.training.trainer import Trainer
 

@@ -8,4 +8,6 @@ listeners    the protocol of whoever follows a study (MLflow, the terminal)
 stop         Ctrl-C and its like
 run          from a study file to its end
 coordinator  the one process that owns a running study
+bench        a few configurations of a study, measured on this machine
+forecast     what they say of the whole study
 """

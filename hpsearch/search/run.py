@@ -82,7 +82,8 @@ def run_study(
 def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[[str], None]) -> LocalExecutor:
     report(f"starting {request.workers} workers ...")
     home.logs.mkdir(exist_ok=True)
-    executor = LocalExecutor(request.workers, home.logs / f"{request.spec.name}-workers.log", report)
+    log = home.logs / f"{request.spec.name}-workers.log"
+    executor = LocalExecutor(request.workers, log, report, request.spec.folders)
     cleanup.callback(executor.close)
     return executor
 

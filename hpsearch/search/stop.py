@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -37,12 +37,39 @@ class Stop:
             self.asked = True
             os.write(2, b"stopping: running trials are recorded as interrupted; once more stops at once\n")
 
-        if threading.current_thread() is not threading.main_thread():
+        with _handled(stop):
             yield
-            return
-        before = {number: signal.signal(number, stop) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+
+@contextmanager
+def ends_at_once() -> Iterator[None]:
+    """Any of the signals raises KeyboardInterrupt, for what leaves nothing to be recorded; a second one exits.
+
+    Raises:
+        KeyboardInterrupt: wherever the main thread is.
+    """
+    asked = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(EXIT_INTERRUPTED)
+        asked = True
+        raise KeyboardInterrupt
+
+    with _handled(stop):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle the signals so, and as before afterwards; does nothing outside of the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -6,5 +6,7 @@ executable model and optimizer, compiled once for all trials of the same structu
 knobs      optimizer knobs as variables
 quiet      TensorFlow's banners go to a log
 preload    what workers are forked from
+flops      matrix operations of a model
+products   how fast matrices are multiplied here
 compiled   an epoch as one compiled function
 """

@@ -4,7 +4,7 @@ Python takes no part in the loop over batches: a `tf.while_loop` walks an index 
 images, normalizes, computes gradients and updates, and sums loss and hits.
 
 graph  one function for all batch sizes, its shapes are open.
-xla    full batches in a function that XLA compiles for their size; what is left over, and evaluation, in graph.
+xla    full batches in a function that XLA compiles for each size; what is left over, and evaluation, in graph.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CompiledEpochs:
     """
 
     def __init__(self, parts: Parts, *, xla: bool, name: str) -> None:
-        self._parts, self._xla, self._name = parts, xla, name
+        self._parts, self._xla = parts, xla
         # Sizes that vary between trials are left open, so that nothing is traced twice.
         pixels = tf.TensorSpec([None, *parts.model.input_shape[1:]], tf.uint8)
         labels, floats = tf.TensorSpec([None], tf.uint8), tf.TensorSpec([None], tf.float32)
@@ -42,7 +42,15 @@ class CompiledEpochs:
         batch = tf.TensorSpec([], tf.int32)
         self._train = _function(self._train_loop, self._signature, some, floats, batch)
         self._evaluate = _function(self._evaluate_loop, self._signature, some)
-        self._blocks: dict[tuple[int, int], Any] = {}
+        block = self._signature._replace(
+            images=tf.TensorSpec([None, *pixels.shape], tf.uint8),
+            labels=tf.TensorSpec([None, None], tf.uint8),
+            weights=tf.TensorSpec([None, None] if parts.weighted else [None], tf.float32),
+        )
+        self._train_block = _function(self._block_loop, block, floats, xla=True)
+        if xla:
+            with same_names(name):
+                self._train_block.get_concrete_function()
 
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
@@ -52,8 +60,9 @@ class CompiledEpochs:
         steps = len(order) // batch if self._xla else 0
         total = hits = 0.0
         if steps:
-            block = self._gathered(examples, indices[: steps * batch])
-            sums = self._blocks_of(steps, batch)(block, speeds[:steps])
+            # Gathered beforehand: inside, XLA would do it pixel by pixel.
+            block = self._gathered(examples, tf.reshape(indices[: steps * batch], [steps, batch]))
+            sums = self._train_block(block, speeds[:steps])
             total, hits = float(sums[0]), float(sums[1])
         if steps * batch < len(order):
             sums = self._train(examples, indices[steps * batch :], speeds[steps:], tf.constant(batch))
@@ -74,33 +83,14 @@ class CompiledEpochs:
         images, labels = tf.gather(examples.images, indices), tf.gather(examples.labels, indices)
         return examples._replace(images=images, labels=labels, weights=weights)
 
-    def _blocks_of(self, steps: int, batch: int) -> Any:
-        """The XLA function of `steps` full batches; its shapes are fixed."""
-        found = self._blocks.get((steps, batch))
-        if found is None:
-            count = steps * batch
-            like = self._signature
-            signature = like._replace(
-                images=tf.TensorSpec([count, *like.images.shape[1:]], tf.uint8),
-                labels=tf.TensorSpec([count], tf.uint8),
-                weights=tf.TensorSpec([count if self._parts.weighted else 0], tf.float32),
-            )
+    def _block_loop(self, block: Examples, rates: Any) -> tuple[Any, Any]:
+        """Full batches [steps, batch, ...], one after the other."""
 
-            def run(block: Examples, rates: Any) -> tuple[Any, Any]:
-                return self._loop(steps, lambda step: self._slice(block, step * batch, batch), rates)
+        def batch_at(step: Any) -> Examples:
+            weights = block.weights[step] if self._parts.weighted else block.weights
+            return block._replace(images=block.images[step], labels=block.labels[step], weights=weights)
 
-            found = _function(run, signature, tf.TensorSpec([steps], tf.float32), xla=True)
-            with same_names(f"{self._name} {steps} {batch}"):
-                found.get_concrete_function()
-            self._blocks[steps, batch] = found
-        return found
-
-    def _slice(self, block: Examples, start: Any, batch: int) -> Examples:
-        """`batch` examples from `start` on; a slice of known size, as XLA needs it."""
-        images = tf.slice(block.images, [start, 0, 0], [batch, *block.images.shape[1:]])
-        labels = tf.slice(block.labels, [start], [batch])
-        weights = tf.slice(block.weights, [start], [batch]) if self._parts.weighted else block.weights
-        return block._replace(images=images, labels=labels, weights=weights)
+        return self._loop(tf.size(rates), batch_at, rates)
 
     def _train_loop(self, examples: Examples, order: Any, rates: Any, batch: Any) -> tuple[Any, Any]:
         # Slicing stops at the end by itself, which makes the last partial batch.

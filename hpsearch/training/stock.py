@@ -18,7 +18,7 @@ class _RateOfEachUpdate(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self._rates = rates
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         self.model.optimizer.learning_rate.assign(self._rates[batch])
 
 
@@ -29,7 +29,7 @@ class _OfLogits(keras.metrics.Metric):  # type: ignore[misc]
         super().__init__(name=name)
         self._metric = metric
 
-    def update_state(self, targets: Any, logits: Any, sample_weight: Any = None) -> None:
+    def update_state(self, targets: Any, logits: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
         self._metric.update_state(targets, tf.nn.softmax(logits))
 
     def result(self) -> Any:

@@ -19,16 +19,16 @@ FLAG = "--tf_xla_persistent_cache_directory"
 MOST_BYTES = 512 * 2**20
 
 
-def use_xla_cache(root: Path) -> None:
+def use_xla_cache(root: Path, threads: int) -> None:
     """Keep compiled functions below `root`; does nothing where a person has set a cache or the folder cannot be made.
 
-    TensorFlow's own key knows the program, not the machine, so each kind of processor and each version has a
-    folder of its own.
+    TensorFlow's own key knows the program alone. What else decides about the code has a folder of its own: kind
+    of processor, version, number of threads (by which XLA splits loops).
     """
     flags = os.environ.get("TF_XLA_FLAGS", "")
     if FLAG in flags:
         return
-    folder = root / _machine()
+    folder = root / _machine(threads)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _make_room(folder)
@@ -66,14 +66,14 @@ def same_names(program: str) -> Iterator[None]:
         ops.uid = counter
 
 
-def _machine() -> str:
+def _machine(threads: int) -> str:
     """A name for everything that compiled code depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         cpu = next((line for line in lines if line.startswith(("flags", "Features"))), os.uname().machine)
     except OSError:
         cpu = os.uname().machine
-    parts = (version("tensorflow"), cpu, os.environ.get("XLA_FLAGS", ""))
+    parts = (version("tensorflow"), cpu, os.environ.get("XLA_FLAGS", ""), threads)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -83,4 +83,4 @@ def _make_room(folder: Path) -> None:
     for _, bytes_, path in sorted(found, reverse=True):
         size += bytes_
         if size > MOST_BYTES:
-            os.unlink(path)
+            Path(path).unlink()

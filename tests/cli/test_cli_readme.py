@@ -22,7 +22,7 @@ ELSEWHERE = {"hpsearch ui quickstart", "hpsearch data fetch"}
 def test_the_readme_shows_every_command():
     listed = hpsearch("--help", home=ROOT / "unused").stdout.partition("Commands:")[2]
     names = re.findall(r"^  (\w+)", listed, flags=re.MULTILINE)
-    assert len(names) == 11
+    assert len(names) == 12
     assert not [name for name in names if f"hpsearch {name}" not in README]
 
 
@@ -35,6 +35,8 @@ def test_every_command_of_the_readme_runs(command, finished, tmp_path):
         words += [*SMALL, "--trials", "6"]
         if "name=short" in words:
             words, home = [*words[:-1], "1"], tmp_path / "home"
+    if words[0] == "bench":
+        words += SMALL
     if words[0] == "train":
         hpsearch("export", "quickstart", "-o", "best.yaml", home=home, cwd=tmp_path)
     done = hpsearch(*words, home=home, cwd=tmp_path)

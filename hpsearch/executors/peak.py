@@ -1,0 +1,109 @@
+"""The matrix peak of this machine: as many processes as workers, all multiplying at the same time.
+
+At the same time, since cores of one machine may share units, caches and a power budget.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import EnvironmentProblem
+from hpsearch.training.quiet import everything_to
+
+# Of several short rounds the best one in all is taken: what else a machine does comes and goes.
+ROUNDS = 4
+ROUND_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Peak:
+    """float32 products [128, 784] x [784, 256].
+
+    Attributes:
+        gflops: 10^9 operations a second, of each worker.
+        seconds: what measuring took, from the moment when a process was up.
+    """
+
+    gflops: tuple[float, ...]
+    seconds: float
+
+    @property
+    def total(self) -> float:
+        return sum(self.gflops)
+
+    @property
+    def mean(self) -> float:
+        """Of one worker while all are busy."""
+        return self.total / len(self.gflops)
+
+
+def measure_peak(workers: int, threads: int, log: Path) -> Peak:
+    """Multiply in `workers` processes of `threads` threads each.
+
+    They are forked as workers are: where a LocalExecutor was made before, TensorFlow is imported once for all.
+
+    Args:
+        log: file that takes what the processes print.
+
+    Raises:
+        EnvironmentProblem: a process died.
+    """
+    context = multiprocessing.get_context("forkserver")
+    started = []
+    try:
+        for _ in range(workers):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_multiply, args=(theirs, threads, str(log)), daemon=True)
+            process.start()
+            theirs.close()
+            started.append((process, ours))
+        connections = [connection for _, connection in started]
+        _answers(connections)  # each is up
+        began = time.monotonic()
+        _answers(connections)  # each has multiplied once
+        rounds = [_round(connections) for _ in range(ROUNDS)]
+    except (EOFError, OSError) as error:
+        detail = str(error) or "it ended"
+        raise EnvironmentProblem(f"matrices cannot be multiplied ({detail}); the output is in {log}") from None
+    finally:
+        for process, _ in started:
+            process.kill()
+        for process, connection in started:
+            process.join()
+            connection.close()
+    return Peak(max(rounds, key=sum), time.monotonic() - began)
+
+
+def _answers(connections: Sequence[Connection]) -> tuple[Any, ...]:
+    return tuple(connection.recv() for connection in connections)
+
+
+def _round(connections: Sequence[Connection]) -> tuple[float, ...]:
+    for connection in connections:
+        connection.send(ROUND_SECONDS)
+    return _answers(connections)
+
+
+def _multiply(connection: Connection, threads: int, log: str) -> None:
+    """What runs in each process: two words (up, ready), then a figure for each number of seconds."""
+    # Ctrl-C reaches the whole process group; the one who started this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    everything_to(Path(log))
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        from hpsearch.training.products import Products
+
+        connection.send("up")
+        products = Products(threads)
+        connection.send("ready")
+        while True:
+            connection.send(products.gflops(connection.recv()))
+    os._exit(1)

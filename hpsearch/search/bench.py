@@ -1,0 +1,241 @@
+"""What this machine does with a study: its matrix peak, a few configurations trained, a forecast.
+
+What `hpsearch bench` calls. The real worker processes train; no database is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
+from hpsearch.data.store import obtain
+from hpsearch.errors import HpsearchError
+from hpsearch.executors.local import LocalExecutor, cores
+from hpsearch.executors.peak import Peak, measure_peak
+from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded
+from hpsearch.search.forecast import Forecast, drawn, spread
+from hpsearch.training.results import Outcome
+from hpsearch.training.structure import engines_for, needs_of, with_engine
+
+# The space of studies/quickstart.yaml, which is not part of the installed package.
+BUILT_IN = Path(__file__).parent / "studies" / "quickstart.yaml"
+# One with compilation, one without.
+EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One configuration as it was trained while all workers were busy.
+
+    Attributes:
+        fresh: whether its worker had to compile for it.
+        first_seconds: from the moment it was given to its worker to the end of its first epoch.
+        second_seconds: of the second epoch; None where the first one diverged.
+        gflop: 10^9 matrix operations of the training in one epoch; validation is not counted. None: not known.
+        weights: of the model.
+    """
+
+    config: TrialConfig
+    fresh: bool
+    first_seconds: float
+    second_seconds: float | None
+    gflop: float | None
+    weights: int
+
+    @property
+    def steady_seconds(self) -> float:
+        """An epoch without compilation, as far as is known."""
+        return self.first_seconds if self.second_seconds is None else self.second_seconds
+
+    def plain(self, peak: Peak) -> dict[str, Any]:
+        return {
+            "optimizer": self.config.optimizer.selected(),
+            "architecture": self.config.model.selected(),
+            "weights": self.weights,
+            "batch_size": self.config.batch_size,
+            "engine": self.config.training.engine,
+            "compiled": self.fresh,
+            "first_epoch_seconds": self.first_seconds,
+            "second_epoch_seconds": self.second_seconds,
+            "matrix_gflop_per_epoch": self.gflop,
+            "matrix_peak_share": self._share_of(peak),
+        }
+
+    def _share_of(self, peak: Peak) -> float | None:
+        if self.gflop is None or self.second_seconds is None:
+            return None
+        return self.gflop / self.second_seconds / peak.mean
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured.
+
+    Attributes:
+        threads: of each worker.
+        first_epoch_seconds: from the start of the workers to the first finished epoch, the measuring of the
+            peak left out.
+    """
+
+    study: str
+    workers: int
+    threads: int
+    peak: Peak
+    measured: tuple[Measured, ...]
+    first_epoch_seconds: float
+    forecast: Forecast
+
+    def machine(self) -> dict[str, Any]:
+        return {
+            "workers": self.workers,
+            "threads_per_worker": self.threads,
+            "matrix_peak_gflops": self.peak.total,
+            "matrix_peak_gflops_per_worker": [round(gflops, 3) for gflops in self.peak.gflops],
+            "epochs_per_second": self.workers / self.forecast.epoch_seconds,
+            "seconds_to_first_epoch": self.first_epoch_seconds,
+        }
+
+    def configurations(self) -> list[dict[str, Any]]:
+        return [one.plain(self.peak) for one in self.measured]
+
+
+def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench:
+    """Measure this machine, and a few configurations of a study on it.
+
+    Args:
+        spec: the checked study file.
+        workers: trials at once.
+        report: told what happens, a line each.
+
+    Raises:
+        HpsearchError: the data cannot be had, or a worker failed; then the message names the log that is kept.
+    """
+    engines = engines_for(spec.longest)
+    candidates = [with_engine(config, engines) for config in drawn(spec.space)]
+    chosen = spread(candidates, workers)
+    threads = max(1, cores() // workers)
+    with _log() as log:
+        if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 0.5:
+            report(f"note: other work runs here (load {load:.1f}, {cores()} cores); the figures are of what it leaves")
+        report(f"starting {workers} workers ...")
+        began = time.monotonic()
+        executor = LocalExecutor(workers, log, report, spec.folders)
+        try:
+            for name in spec.datasets():
+                obtain(name, report=report)
+            peak = measure_peak(workers, threads, log)
+            start_seconds = time.monotonic() - began - peak.seconds
+            report(f"training {len(chosen)} configurations for {EPOCHS} epochs each ...")
+            measured, until_first = _measure(executor, spec, chosen, log)
+        finally:
+            executor.close()
+        # Once more, and the better one counts: other work may have slowed the first.
+        peak = max(peak, measure_peak(workers, threads, log), key=lambda peak: peak.total)
+    fresh = [one.first_seconds - one.steady_seconds for one in measured if one.fresh]
+    trials, structures = spec.search.trials, len({needs_of(config) for config in candidates})
+    forecast = Forecast(
+        trials=trials,
+        epochs=spec.longest,
+        workers=workers,
+        epoch_seconds=fmean(one.steady_seconds for one in measured),
+        compilations=min(trials, structures * workers),
+        compilation_seconds=max(0.0, fmean(fresh)),
+        start_seconds=start_seconds,
+    )
+    return Bench(spec.name, workers, threads, peak, tuple(measured), start_seconds + until_first, forecast)
+
+
+@contextmanager
+def _log() -> Iterator[Path]:
+    """A file for what workers print; its folder is kept only if an error names it."""
+    folder = Path(tempfile.mkdtemp(prefix="hpsearch-bench-"))
+    log, named = folder / "workers.log", False
+    try:
+        yield log
+    except HpsearchError as error:
+        named = str(folder) in str(error)
+        raise
+    finally:
+        if not named:
+            # The process that workers are forked from opens it when it has come up, and says so where it cannot.
+            deadline = time.monotonic() + 3
+            while not log.exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class _Running:
+    config: TrialConfig
+    fresh: bool
+    submitted: float
+    seconds: list[float]
+
+
+def _measure(
+    executor: Executor, spec: StudySpec, configs: Sequence[TrialConfig], log: Path
+) -> tuple[list[Measured], float]:
+    """Train each configuration for two epochs, all workers busy: (figures, seconds until the first epoch)."""
+    objective = spec.objective.model_dump(mode="json")
+    running: dict[int, _Running] = {}
+    done: dict[int, Measured] = {}
+    numbers = count()
+    began, first = time.monotonic(), 0.0
+    while len(done) < len(configs):
+        while not all(place.busy for place in executor.places()):
+            # Once all are given out they are given out again, so that the last ones train beside others too.
+            number = next(numbers)
+            config = _for_two_epochs(configs[number % len(configs)], number)
+            needs = needs_of(config)
+            # It goes to the free worker that has compiled most of what it needs.
+            fresh = not any(needs <= place.compiled for place in executor.places() if not place.busy)
+            running[number] = _Running(config, fresh, time.monotonic(), [])
+            executor.submit(Job(number, config.plain(), objective, needs))
+        for event in executor.events(1.0):
+            trial = running[event.trial]
+            if isinstance(event, EpochDone):
+                now = time.monotonic()
+                executor.go_on(event.trial)
+                first = first or now - began
+                # The worker's own clock does not see what it does before the first epoch.
+                seconds = event.row.metrics["epoch_seconds"] if trial.seconds else now - trial.submitted
+                trial.seconds.append(seconds)
+            else:
+                figures = _figures(event, running.pop(event.trial), log)
+                if event.trial < len(configs):
+                    done[event.trial] = figures
+    return [done[number] for number in range(len(configs))], first
+
+
+def _for_two_epochs(config: TrialConfig, number: int) -> TrialConfig:
+    """Neither early stopping nor a shorter training ends it; its engine is the one that the study would take."""
+    training = config.training.model_copy(update={"max_epochs": EPOCHS, "early_stopping": None})
+    seed = number if config.seed is None else config.seed
+    return config.model_copy(update={"training": training, "seed": seed})
+
+
+def _figures(end: TrialEnded, trial: _Running, log: Path) -> Measured:
+    if end.outcome is Outcome.FAILED:
+        where = "" if str(log) in end.detail else f"; the worker's output is in {log}"
+        about = f"{trial.config.optimizer.selected()}, batch size {trial.config.batch_size}"
+        raise HpsearchError(f"configuration {end.trial} ({about}) failed: {end.detail}{where}")
+    flops = end.facts.get("matrix_flops_per_example")
+    return Measured(
+        config=trial.config,
+        fresh=trial.fresh,
+        first_seconds=trial.seconds[0],
+        second_seconds=trial.seconds[1] if len(trial.seconds) > 1 else None,
+        gflop=None if flops is None else 1e-9 * flops * trial.config.training_images,
+        weights=end.facts["weights"],
+    )
