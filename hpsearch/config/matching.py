@@ -98,7 +98,7 @@ def _match_branch(items: Mapping[str, Node], value: Any, path: KeyPath, result: 
     for key, below in value.items():
         if key in items:
             result.include(match(items[key], below, (*path, key)))
-        elif below != _default(items, path, key):
+        elif not _same(below, _default(items, path, key)):
             result.problems.append(((*path, key), _absent(items, path, key)))
 
 
@@ -114,6 +114,13 @@ def _default(items: Mapping[str, Node], path: KeyPath, key: str) -> Any:
     for step in (*path, key):
         whole = whole.get(step) if isinstance(whole, Mapping) else None
     return whole
+
+
+def _same(given: Any, default: Any) -> bool:
+    """Whether a value is the default, of a mapping as far as it is written."""
+    if isinstance(given, Mapping) and isinstance(default, Mapping):
+        return all(key in default and _same(value, default[key]) for key, value in given.items())
+    return bool(given == default)
 
 
 def _absent(items: Mapping[str, Node], path: KeyPath, key: str) -> str:

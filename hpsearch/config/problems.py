@@ -37,8 +37,9 @@ _TYPES = {
     "none_required": "null",
 }
 
-# The sections whose form depends on a name in them.
+# What has several forms, told apart by a name in it or by what it is.
 _TAGGED: tuple[KeyPath, ...] = (
+    ("training", "class_weight"),
     *((section,) for section, (_, rows) in SELECTIONS.items() if len(rows) > 1),
     ("search", "sampler"),
     ("search", "pruner"),
@@ -69,7 +70,9 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
         if isinstance(value, str) and names:
             # `name` and `architecture` select a row: what is unknown is the loss, say, not the name.
             selects = len(path) == 2 and path[0] in SELECTIONS and path[1] == SELECTIONS[str(path[0])][0]
-            return path, unknown_name(str(path[0] if selects else path[-1]), value, names)
+            # Of a list, its name says what each item is: `metrics`.
+            last = path[-1] if isinstance(path[-1], str) else str(path[-2]).removesuffix("s")
+            return path, unknown_name(str(path[0] if selects else last), value, names)
         return path, f"must be {context['expected']}, but got {shown(value)}"
     if kind in _BOUNDS:
         limit = next(iter(context.values()))
@@ -77,12 +80,18 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
     if kind == "value_error":
         sentence = str(context["error"])
         named = re.search(r"`(\w+)`", sentence)
-        if named and isinstance(value, Mapping) and named[1] in value:
-            path = (*path, named[1])
-        return path, sentence
+        return (*path, *_way_to(named[1], value)) if named else path, sentence
     wanted = _TYPES.get(kind)
     sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
     return path, f"{sentence}, but got {shown(value)}"
+
+
+def _way_to(key: str, value: Any) -> KeyPath:
+    """To a key of the value, or of a section of it; nowhere if there is none, or more than one."""
+    if not isinstance(value, Mapping):
+        return ()
+    below = [(name, key) for name, section in value.items() if isinstance(section, Mapping) and key in section]
+    return (key,) if key in value else below[0] if len(below) == 1 else ()
 
 
 def _without_tags(loc: tuple[int | str, ...]) -> KeyPath:

@@ -178,9 +178,12 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     pruner = spec.search.pruner
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
-    training = spec.space.items.get("training")
-    if isinstance(training, Branch) and not isinstance(training.items.get("engine", Fixed("auto")), Fixed):
-        yield ("trial", "training", "engine"), "must be one value: all trials of a study are trained by the same engine"
+    engines = {TrialConfig.model_validate(config).training.engine for config in corners(spec.space)}
+    if len(engines) > 1:
+        training = spec.space.items.get("training")
+        engine = training.items.get("engine") if isinstance(training, Branch) else None
+        place = engine.where if isinstance(engine, Options) else ("trial", "training")
+        yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
     own = {name for config in corners(spec.space) for name in config.get("training", {}).get("callbacks", ())}
     for name in sorted(own):
         package = name.partition(":")[0].partition(".")[0]

@@ -10,7 +10,17 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    create_model,
+    model_validator,
+)
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.losses import LOSSES
@@ -124,7 +134,11 @@ class DataConfig(Frozen):
         return self
 
 
-_Weight = Annotated[float, Field(ge=0)]
+_ClassWeight = Annotated[
+    Annotated[Literal["balanced"], Tag("word")]
+    | Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False), Tag("numbers")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "numbers"),
+]
 
 
 class EarlyStopping(Frozen):
@@ -155,7 +169,7 @@ class TrainingConfig(Frozen):
         description="xla: epochs compiled by XLA, for each batch size; graph: compiled once for all batch sizes; "
         "fit: stock model.fit; auto: xla for dense models in studies that repay the compilation, else graph",
     )
-    class_weight: Literal["balanced"] | Annotated[tuple[_Weight, ...], Field(strict=False)] | None = Field(
+    class_weight: _ClassWeight | None = Field(
         None,
         description="what each class counts in the training loss, a number a class; balanced: classes count the same",
     )

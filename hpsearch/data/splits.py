@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
+from hpsearch.catalogue.datasets import dataset
+from hpsearch.data.store import cache_folder
 from hpsearch.errors import DataError
 
 
@@ -17,6 +22,46 @@ class Split:
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
+
+
+def split_of(name: str, labels: NDArray[np.uint8], validation: int, seed: int) -> Split:
+    """The stratified split of a dataset, drawn once and then read from the cache.
+
+    Importing scikit-learn takes a second, which every worker would pay.
+
+    Args:
+        name: of the dataset whose `labels` these are.
+
+    Raises:
+        DataError: as `stratified_split`.
+    """
+    file = cache_folder() / "splits" / f"{name}-{dataset(name).digest[:8]}-{validation}-{seed}.npy"
+    held_out = _read(file, len(labels), validation)
+    if held_out is None:
+        split = stratified_split(labels, validation, seed)
+        _write(file, split.validation)
+        return split
+    return Split(train=np.setdiff1d(np.arange(len(labels), dtype=np.int64), held_out), validation=held_out)
+
+
+def _read(file: Path, n: int, validation: int) -> NDArray[np.int64] | None:
+    """The positions in a file; None where it is not there or not what it should be."""
+    try:
+        found: NDArray[np.int64] = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = found.dtype == np.int64 and found.shape == (validation,) and bool(np.all(np.diff(found) > 0))
+    return found if fits and found[0] >= 0 and found[-1] < n else None
+
+
+def _write(file: Path, positions: NDArray[np.int64]) -> None:
+    # A cache that cannot be written to costs a second, no more.
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=file.parent)
+        with os.fdopen(handle, "wb") as stream:
+            np.save(stream, positions, allow_pickle=False)
+        Path(draft).replace(file)
 
 
 def stratified_split(labels: NDArray[np.uint8], validation: int, seed: int) -> Split:
@@ -32,6 +77,8 @@ def stratified_split(labels: NDArray[np.uint8], validation: int, seed: int) -> S
 
     Source: scikit-learn's `train_test_split(stratify=...)`.
     """
+    from sklearn.model_selection import train_test_split
+
     labels = np.asarray(labels)
     _check(labels, validation, seed)
     train, held_out = train_test_split(

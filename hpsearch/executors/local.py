@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -27,6 +29,8 @@ from hpsearch.training.xla_cache import use_xla_cache
 WORKER_MEGABYTES = 900
 # This many workers in a row that die before their first word: the machine is at fault, not a trial.
 MAX_STILLBORN = 4
+# Forking a worker takes a tenth of this, where TensorFlow has been imported.
+LAUNCH_SECONDS = 0.5
 # Imported once, before any worker is forked.
 PRELOAD = ["hpsearch.training.preload", "hpsearch.executors.worker"]
 
@@ -58,8 +62,20 @@ def _start_forkserver() -> None:
 
 @dataclass
 class _Worker:
+    """A worker process, from the moment when it was asked for.
+
+    Attributes:
+        launch: waits for the process that workers are forked from, which may still import TensorFlow; what is
+            sent to the worker meanwhile waits in the connection.
+        up: whether the process has started.
+        refused: why it could not start.
+    """
+
     process: BaseProcess
     connection: Connection
+    launch: threading.Thread
+    up: bool = False
+    refused: str = ""
     job: Job | None = None
     heard: bool = False
     compiled: frozenset[str] = frozenset()
@@ -91,8 +107,8 @@ class LocalExecutor:
         _start_forkserver()
 
     def pids(self) -> list[int]:
-        """The worker processes, in no order that matters."""
-        return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
+        """The worker processes that have started, in no order that matters."""
+        return [worker.process.pid for worker in self._workers if worker.up and worker.process.pid is not None]
 
     def places(self) -> list[Place]:
         started = [Place(worker.job is not None, worker.compiled) for worker in self._workers]
@@ -116,8 +132,9 @@ class LocalExecutor:
 
     def events(self, timeout: float) -> list[Event]:
         found: list[Event] = []
-        by_handle = {handle: w for w in self._workers for handle in (w.connection, w.process.sentinel)}
-        ready = {id(by_handle[handle]): by_handle[handle] for handle in wait(list(by_handle), timeout)}  # type: ignore[index]
+        by_handle: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
+        by_handle |= {worker.process.sentinel: worker for worker in self._workers if worker.up}
+        ready = {id(by_handle[handle]): by_handle[handle] for handle in wait(list(by_handle), timeout)}
         for worker in ready.values():
             event = self._receive(worker)
             if event is not None:
@@ -132,9 +149,13 @@ class LocalExecutor:
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.process.kill()
+            # At once, but for the first seconds of all; who comes up later finds nobody there and ends.
+            worker.launch.join(LAUNCH_SECONDS)
+            if worker.up:
+                worker.process.kill()
         for worker in self._workers:
-            worker.process.join()
+            if worker.up:
+                worker.process.join()
             worker.connection.close()
         self._workers = []
 
@@ -146,12 +167,18 @@ class LocalExecutor:
             name="hpsearch-worker",
             daemon=True,
         )
-        try:
-            process.start()
-        except (EOFError, OSError) as error:
-            raise EnvironmentProblem(f"workers cannot start ({error}); their output is in {self._log}") from None
-        theirs.close()
-        return _Worker(process, ours)
+
+        def launch() -> None:
+            try:
+                process.start()
+                worker.up = True
+            except (EOFError, OSError) as error:
+                worker.refused = str(error) or type(error).__name__
+            theirs.close()
+
+        worker = _Worker(process, ours, threading.Thread(target=launch, daemon=True))
+        worker.launch.start()
+        return worker
 
     def _answer(self, trial: int, go_on: bool) -> None:
         worker = next(w for w in self._workers if w.job is not None and w.job.trial == trial)
@@ -177,6 +204,9 @@ class LocalExecutor:
 
     def _replace(self, worker: _Worker) -> Event | None:
         """A worker died: its trial fails, a new worker takes its place."""
+        worker.launch.join()
+        if worker.refused:
+            raise EnvironmentProblem(f"workers cannot start ({worker.refused}); their output is in {self._log}")
         worker.process.join()
         worker.connection.close()
         code = worker.process.exitcode or 0

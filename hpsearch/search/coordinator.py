@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import optuna
 from optuna.trial import TrialState
@@ -56,7 +56,8 @@ class Coordinator:
         study: from `open_study`; its lock is held by the caller.
         spec: the checked study file.
         executor: where trials run; the coordinator does not close it.
-        listeners: who is informed, in this order.
+        listeners: makes those who are informed, in this order; called once the first trials are on their way,
+            since MLflow takes longer to import than an epoch to train.
         total: the number of trials that the study is to have, those of earlier runs included.
         stop: asked between events.
     """
@@ -66,39 +67,40 @@ class Coordinator:
         study: Study,
         spec: StudySpec,
         executor: Executor,
-        listeners: Sequence[Listener],
+        listeners: Callable[[], Sequence[Listener]],
         *,
         total: int,
         stop: Stop,
     ) -> None:
         self._study, self._spec, self._executor = study, spec, executor
-        self._listeners, self._total, self._stop = listeners, total, stop
+        self._make_listeners, self._total, self._stop = listeners, total, stop
+        self._listeners: Sequence[Listener] = ()
+        # What there is to tell while there is nobody to be told.
+        self._untold: list[Callable[[Listener], None]] | None = []
         self._running: dict[int, optuna.Trial] = {}
         self._best: dict[int, Best] = {}
         self._epochs = 0
+        self._deadline = math.inf
         study.optuna.pruner = make_pruner(spec.search)
 
     def run(self, text: str, workers: int) -> StudyEnded:
         """Train until the study has its total, its time is over, or a person stops it."""
+        self._deadline = time.monotonic() + (self._spec.search.timeout or math.inf)
         began = time.monotonic()
         left = settle(self._study)
         started = StudyStarted(self._spec, text, self._study.records(), self._total, workers)
-        for listener in self._listeners:
-            listener.study_started(started)
+        self._inform(lambda listener: listener.study_started(started))
         if left:
             self.note(f"{left} trials were left running by an earlier run; they are run again")
-        timeout = self._spec.search.timeout or math.inf
-        while not self._stop.asked:
-            while self._free() and self._more(timeout - (time.monotonic() - began)):
-                self._begin()
-            if not self._running:
-                break
+        self._fill()
+        self._meet_listeners()
+        while self._running and not self._stop.asked:
             for event in self._executor.events(TICK):
                 # Who stops a whole process group kills workers too; their trials have not failed.
                 if not (self._stop.asked and isinstance(event, TrialEnded) and event.outcome is Outcome.FAILED):
                     self._handle(event)
-            for listener in self._listeners:
-                listener.idle()
+            self._inform(lambda listener: listener.idle())
+            self._fill()
         for number in list(self._running):
             self._interrupt(number)
         records = self._study.records()
@@ -109,16 +111,38 @@ class Coordinator:
             seconds=time.monotonic() - began,
             epochs=self._epochs,
         )
-        for listener in self._listeners:
-            listener.study_ended(ended)
+        self._inform(lambda listener: listener.study_ended(ended))
         return ended
 
     def note(self, line: str) -> None:
-        for listener in self._listeners:
-            listener.note(line)
+        self._inform(lambda listener: listener.note(line))
 
-    def _more(self, seconds_left: float) -> bool:
-        return not self._stop.asked and seconds_left > 0 and self._spoken_for() < self._total
+    def _inform(self, tell: Callable[[Listener], None]) -> None:
+        if self._untold is not None:
+            self._untold.append(tell)
+        for listener in self._listeners:
+            tell(listener)
+
+    def _meet_listeners(self) -> None:
+        """Make the listeners and tell them what has happened so far."""
+        try:
+            self._listeners = self._make_listeners()
+        except BaseException:
+            for number in list(self._running):
+                put_back(self._study, self._running.pop(number)._trial_id)
+            raise
+        untold, self._untold = self._untold or [], None
+        for tell in untold:
+            self._inform(tell)
+
+    def _fill(self) -> None:
+        """Begin trials until no worker is free."""
+        while self._free() and self._more():
+            self._begin()
+
+    def _more(self) -> bool:
+        in_time = time.monotonic() < self._deadline
+        return not self._stop.asked and in_time and self._spoken_for() < self._total
 
     def _spoken_for(self) -> int:
         """How many of the study's trials have ended or are running."""
@@ -146,8 +170,7 @@ class Coordinator:
         objective = self._study.objective.model_dump(mode="json")
         self._executor.submit(Job(trial.number, config.plain(), objective, needs_of(config)))
         started = TrialStarted(trial.number, config, bool(trial.user_attrs.get(BASELINE)))
-        for listener in self._listeners:
-            listener.trial_started(started)
+        self._inform(lambda listener: listener.trial_started(started))
 
     def _next_trial(self) -> optuna.Trial:
         """A waiting trial, or else what the sampler proposes next."""
@@ -176,8 +199,7 @@ class Coordinator:
         else:
             self._executor.go_on(event.trial)
         self._epochs += 1
-        for listener in self._listeners:
-            listener.epoch_done(event.trial, event.row)
+        self._inform(lambda listener: listener.epoch_done(event.trial, event.row))
 
     def _report(self, trial: optuna.Trial, event: EpochDone) -> bool:
         """Record the epoch; whether the trial should be pruned.
@@ -214,11 +236,9 @@ class Coordinator:
         else:
             self._study.optuna.tell(trial.number, state=_STATES[outcome])
         record = self._study.record(trial.number)
-        for listener in self._listeners:
-            listener.trial_ended(record)
+        self._inform(lambda listener: listener.trial_ended(record))
 
     def _interrupt(self, number: int) -> None:
         trial = self._running.pop(number)
         put_back(self._study, trial._trial_id)
-        for listener in self._listeners:
-            listener.trial_interrupted(number)
+        self._inform(lambda listener: listener.trial_interrupted(number))

@@ -72,9 +72,13 @@ def run_study(
         study = open_study(home, spec, request.text)
         if stop.asked:
             return _untouched(study, stop)
-        following = listeners()
-        for listener in following:
-            cleanup.callback(listener.close)
+
+        def following() -> Sequence[Listener]:
+            made = listeners()
+            for listener in made:
+                cleanup.callback(listener.close)
+            return made
+
         coordinator = Coordinator(study, spec, executor, following, total=request.trials, stop=stop)
         return coordinator.run(request.text, request.workers)
 

@@ -29,9 +29,11 @@ def _made(name: str) -> Any:
         found = getattr(importlib.import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as error:
         raise HpsearchError(f"training.callbacks: '{name}' cannot be found: {error}") from None
-    callback = found()
-    if not isinstance(callback, keras.callbacks.Callback):
-        raise HpsearchError(f"training.callbacks: '{name}' must give a keras.callbacks.Callback, got {callback!r}")
+    callback = found() if callable(found) else found
+    if not (callable(found) and isinstance(callback, keras.callbacks.Callback)):
+        raise HpsearchError(
+            f"training.callbacks: '{name}' must give a keras.callbacks.Callback when called, got {callback!r}"
+        )
     return callback
 
 
@@ -42,17 +44,21 @@ class Callbacks:
         parts: the model and the optimizer that callbacks see.
         callbacks: Keras callbacks.
         epochs: at most so many will be trained.
+        rate: the schedule's first.
     """
 
-    def __init__(self, parts: Parts, callbacks: Sequence[Any], epochs: int) -> None:
+    def __init__(self, parts: Parts, callbacks: Sequence[Any], epochs: int, rate: np.float32) -> None:
         self._model, self._rate = parts.model, parts.optimizer.learning_rate
         # Callbacks reach the optimizer through the model.
         if getattr(self._model, "optimizer", None) is not parts.optimizer:
             self._model.compile(optimizer=parts.optimizer, loss=parts.loss, metrics=["accuracy"])
         self._list = keras.callbacks.CallbackList(callbacks, model=self._model, epochs=epochs, verbose=0)
-        self._scale = 1.0
         self._model.stop_training = False
+        # An optimizer that is used again still has the rate of another trial.
+        self._rate.assign(rate)
         self._list.on_train_begin()
+        self._scale = self._now() / float(rate)
+        self._last_scheduled = float(rate)
 
     def epoch_begins(self, epoch: int, scheduled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The learning rate of each update: the schedule's, times what the callbacks have made of it so far.
@@ -61,23 +67,25 @@ class Callbacks:
             epoch: counted from 1; Keras counts from 0.
             scheduled: what the schedule says, [updates].
         """
-        before = np.float32(scheduled[0] * self._scale)
+        before = np.float32(float(scheduled[0]) * self._scale)
         self._rate.assign(before)
         self._list.on_epoch_begin(epoch - 1)
-        now = np.float32(self._rate.numpy())
-        if now != before:
-            self._scale = float(now) / float(scheduled[0])
+        if self._now() != before:
+            self._scale = self._now() / float(scheduled[0])
+        self._last_scheduled = float(scheduled[-1])
         if not np.ptp(scheduled):
-            return np.full_like(scheduled, now)
+            return np.full_like(scheduled, self._now())
         return (scheduled * self._scale).astype(np.float32)
 
     def epoch_ends(self, epoch: int, rates: npt.NDArray[np.float32], metrics: Mapping[str, float]) -> bool:
         """Whether a callback asks to stop."""
         self._list.on_epoch_end(epoch - 1, dict(metrics))
-        now = np.float32(self._rate.numpy())
-        if now != rates[-1]:
-            self._scale *= float(now) / float(rates[-1])
+        if self._now() != rates[-1]:
+            self._scale = self._now() / self._last_scheduled
         return bool(self._model.stop_training)
 
     def training_ends(self) -> None:
         self._list.on_train_end()
+
+    def _now(self) -> float:
+        return float(self._rate.numpy())

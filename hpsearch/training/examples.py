@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from hpsearch.config.trial import DataConfig
 from hpsearch.data.arrays import Arrays, load_train
-from hpsearch.data.splits import stratified_split
+from hpsearch.data.splits import split_of
 from hpsearch.training.epochs import Examples
 
 
@@ -38,7 +38,7 @@ class TrainingData:
             DataError: the dataset is not in the cache (`hpsearch data fetch`).
         """
         arrays = load_train(config.dataset)
-        split = stratified_split(arrays.labels, config.held_out, config.split_seed)
+        split = split_of(config.dataset, arrays.labels, config.held_out, config.split_seed)
         shift, scale = _fit_normalization(config.normalization, arrays.images, split.train)
         return TrainingData(examples_of(arrays, shift, scale), split.train, split.validation)
 

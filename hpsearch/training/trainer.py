@@ -65,8 +65,10 @@ class Trainer:
         self.model = executable.parts.model
         self._average = _Average(self._parts.optimizer)
         callbacks = [*made(config.training.callbacks), *callbacks]
-        self._callbacks = Callbacks(self._parts, callbacks, config.training.max_epochs) if callbacks else None
         self._seed = config.seed or 0
+        self._callbacks: Callbacks | None = None
+        if callbacks:
+            self._callbacks = Callbacks(self._parts, callbacks, config.training.max_epochs, self._rates(1)[0])
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
         self.finished = False

@@ -11,8 +11,10 @@ from typing import Any, Literal, get_args, get_origin
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, log_loss
 
 from hpsearch.catalogue.losses import LOSSES
+from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import ACTIVATIONS, MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.rows import Entry, Knob
@@ -34,11 +36,21 @@ def _others(knob: Knob) -> list[Any]:
 
 
 def _settings(row: Entry) -> Iterator[dict[str, Any]]:
-    """The defaults, each knob turned alone, and all of them together, as TrialConfig lets them through."""
+    """The defaults, each knob turned alone, and as many as may be together, as TrialConfig lets them through."""
     yield {}
     for knob in row.knobs:
         yield from ({knob.name: value} for value in _others(knob))
-    yield {knob.name: _others(knob)[0] for knob in row.knobs}
+    yield _together(row)
+
+
+def _together(row: Entry) -> dict[str, Any]:
+    """All knobs turned but those that the row refuses beside others."""
+    turned: dict[str, Any] = {}
+    for knob in row.knobs:
+        more = turned | {knob.name: _others(knob)[0]}
+        if row.check is None or row.check(row.defaults() | more) is None:
+            turned = more
+    return turned
 
 
 CASES = [(row, knobs) for row in OPTIMIZERS.values() for knobs in _settings(row)]
@@ -49,8 +61,9 @@ def test_every_knob_reaches_the_keras_optimizer(row, knobs):
     config = TrialConfig.model_validate({"optimizer": {"name": row.name, **knobs}})
     built = row.build(**config.optimizer.knobs())
     assert isinstance(built, keras.optimizers.Optimizer)
-    expected = {**row.defaults(), **knobs}
-    assert {name: built.get_config()[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    found = built.get_config()
+    for name, value in {**row.defaults(), **knobs}.items():
+        assert found[name] == (value if value is None else pytest.approx(value, rel=1e-6))
 
 
 @pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
@@ -61,7 +74,7 @@ def test_the_defaults_are_those_of_keras(row):
 
 @pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_an_optimizer_is_saved_and_restored_with_all_of_its_knobs(row):
-    built = row.build(**{knob.name: _others(knob)[0] for knob in row.knobs})
+    built = row.build(**_together(row))
     again = keras.optimizers.deserialize(keras.optimizers.serialize(built))
     assert again.get_config() == built.get_config()
 
@@ -177,6 +190,23 @@ def test_more_poolings_than_the_image_has_room_for_are_refused_before_they_are_b
         _built("cnn", filters=[1] * 5)
 
 
+def test_penalties_are_sums_over_the_kernels_of_every_layer():
+    knobs = {"filters": [2], "units": [3], "l1": 0.01, "l2": 0.1}
+    model = _built("cnn", **knobs)
+    kernels = [weight.numpy() for weight in model.weights if weight.path.endswith("kernel")]
+    assert len(kernels) == 3
+    expected = sum(0.01 * np.abs(kernel).sum() + 0.1 * np.square(kernel).sum() for kernel in kernels)
+    assert sum(float(loss) for loss in model.losses) == pytest.approx(expected, rel=1e-5)
+    assert _built("cnn", **knobs | {"l1": 0.0, "l2": 0.0}).losses == []
+
+
+def test_one_way_of_clipping_is_taken_at_a_time():
+    for row in OPTIMIZERS.values():
+        for knob in ("clipnorm", "global_clipnorm", "clipvalue"):
+            assert row.check(row.defaults() | {knob: 1.0}) is None
+        assert "but got clipnorm, clipvalue" in row.check(row.defaults() | {"clipnorm": 1.0, "clipvalue": 2.0})
+
+
 # -------------------------------------------------------------------- losses
 
 
@@ -205,3 +235,37 @@ def test_a_loss_is_its_formula(name, scale):
     for knobs in settings:
         built = LOSSES[name].build(**{**LOSSES[name].defaults(), **knobs})
         assert float(built(labels, logits)) == pytest.approx(formula(labels, logits.astype(float), **knobs), rel=1e-5)
+
+
+# ------------------------------------------------------------------- metrics
+
+
+def _of_top_2(labels: np.ndarray, p: np.ndarray) -> float:
+    return float(np.mean([label in np.argsort(row)[-2:] for label, row in zip(labels, p, strict=True)]))
+
+
+def _squared_error(labels: np.ndarray, p: np.ndarray) -> float:
+    return float(np.mean((np.eye(CLASSES)[labels] - p) ** 2))
+
+
+METRIC_FORMULAS = {
+    "top_2_accuracy": _of_top_2,
+    "f1_score": lambda labels, p: f1_score(labels, p.argmax(axis=1), average="macro", labels=range(CLASSES)),
+    "mean_squared_error": _squared_error,
+    "cross_entropy": lambda labels, p: log_loss(labels, p, labels=range(CLASSES)),
+}
+
+
+def test_every_metric_is_held_against_a_formula_of_its_own():
+    assert set(METRIC_FORMULAS) == set(METRICS)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_its_formula_over_all_batches_of_a_pass(name):
+    random = np.random.default_rng(4)
+    labels = random.integers(0, CLASSES, 60)
+    p = random.dirichlet(np.ones(CLASSES), 60).astype(np.float32)
+    built = METRICS[name].build()
+    for start in (0, 40):
+        built.update_state(np.eye(CLASSES, dtype=np.float32)[labels[start : start + 40]], p[start : start + 40])
+    assert float(built.result()) == pytest.approx(METRIC_FORMULAS[name](labels, p), rel=1e-4)

@@ -17,6 +17,10 @@ def _mlp(knob: str, value: str) -> str:
     return f"trial:\n  model:\n    architecture: mlp\n    {knob}: {value}\n"
 
 
+def _training(key: str, value: str) -> str:
+    return f"trial:\n  training:\n    max_epochs: 5\n    {key}: {value}\n"
+
+
 # (file, where the first and only line of the message begins, what it says)
 MALFORMED = [
     # names and keys that do not exist
@@ -165,6 +169,57 @@ MALFORMED = [
         "`min_resource` <= max_epochs must hold, but got (min_resource=4, max_epochs=3)",
     ),
     ("objective:\n  metric: loss\n  direction: maximize\n", "3: objective.direction", "of loss must be minimize"),
+    # how it is trained
+    (_training("engine", "gpu"), "4: trial.training.engine", "unknown engine 'gpu'; available: auto, fit, graph, xla"),
+    (
+        "trial:\n  model: cnn\n  training:\n    engine: xla\n",
+        "4: trial.training.engine",
+        "`engine` xla takes minutes to compile the convolutions of cnn on a CPU; use auto or graph",
+    ),
+    (
+        "trial:\n  model: {choice: [mlp, cnn]}\n  training: {engine: xla}\n",
+        "3: trial.training.engine",
+        "`engine` xla takes minutes",
+    ),
+    (_training("engine", "{choice: [graph, xla]}"), "4: trial.training.engine", "`engine` must be one value"),
+    (
+        "trial:\n  training:\n    choice:\n      - {max_epochs: 3}\n      - {engine: fit}\n",
+        "2: trial.training",
+        "`engine` must be one value: all trials of a study are trained by the same engine",
+    ),
+    (
+        _training("class_weight", "[1, 2]"),
+        "4: trial.training.class_weight",
+        "`class_weight` must have 10 numbers, one a class, but got 2",
+    ),
+    (
+        _training("class_weight", "even"),
+        "4: trial.training.class_weight",
+        "unknown class_weight 'even'; available: balanced",
+    ),
+    (_training("class_weight", f"[{'1, ' * 9}-1]"), "4: trial.training.class_weight[9]", "must be >= 0, but got -1"),
+    (_training("class_weight", "2"), "4: trial.training.class_weight", "must be a list, but got 2"),
+    (
+        _training("callbacks", "[mine]"),
+        "4: trial.training.callbacks[0]",
+        "a callback must be written as `module:name`, but got 'mine'",
+    ),
+    (
+        _training("callbacks", "[keras.callbacks:TerminateOnNaN, '2x:Stops']"),
+        "4: trial.training.callbacks[1]",
+        "must be written as `module:name`, but got '2x:Stops'",
+    ),
+    (_training("callbacks", "mine:Stops"), "4: trial.training.callbacks", "must be a list, but got 'mine:Stops'"),
+    (_training("metrics", "[f1_score, f1]"), "4: trial.training.metrics[1]", "unknown metric 'f1'; available: cross_"),
+    (_training("metrics", "f1_score"), "4: trial.training.metrics", "must be a list, but got 'f1_score'"),
+    (
+        _optimizer("clipnorm", "1.0\n    clipvalue: 0.5"),
+        "4: trial.optimizer.clipnorm",
+        "only one of `clipnorm`, `global_clipnorm` and `clipvalue` may be given, but got clipnorm, clipvalue",
+    ),
+    (_optimizer("weight_decay", "0"), "4: trial.optimizer.weight_decay", "must be > 0, but got 0"),
+    (_optimizer("ema_momentum", "1.0"), "4: trial.optimizer.ema_momentum", "must be < 1, but got 1.0"),
+    (_mlp("l2", "-0.1"), "4: trial.model.l2", "must be >= 0, but got -0.1"),
     # the top level
     ("name: ../x\n", "1: name", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
     ("name: ''\n", "1: name", "must be 1 to 64 letters"),

@@ -44,6 +44,7 @@ def _config(space, params):
         ({"model": {"units": [16, 32]}}, {"model.units.0": 16}),
         ({"model": {"architecture": "mlp", "activation": "relu"}}, {}),
         ({"training": {"max_epochs": 20, "early_stopping": {"patience": 4, "min_delta": 0.0}}, "seed": None}, {}),
+        ({"training": {"early_stopping": {"patience": 4}, "engine": "auto", "metrics": []}}, {}),
     ],
 )
 def test_what_is_given_becomes_parameters_and_the_rest_is_left_to_the_sampler(everything, config, params):
@@ -67,6 +68,8 @@ def test_what_is_given_becomes_parameters_and_the_rest_is_left_to_the_sampler(ev
         ({"model": "cnn"}, ("model",), "the study has 'mlp' here, but got 'cnn'"),
         ({"model": 3}, ("model",), "must be a mapping"),
         ({"training": {"max_epochs": 3}}, ("training",), "the study leaves 'training' at its default"),
+        ({"training": {"max_epoch": 20}}, ("training",), "the study leaves 'training' at its default"),
+        ({"training": {"early_stopping": {"patience": 5}}}, ("training",), "at its default"),
         ({"bach_size": 32}, ("bach_size",), "(did you mean 'batch_size'?)"),
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.data.arrays import load_train
-from hpsearch.data.splits import stratified_split
+from hpsearch.data.splits import split_of, stratified_split
 from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
 
@@ -91,3 +91,27 @@ def test_sample_splits_evenly(cache):
     split = stratified_split(labels, 500, 0)
     assert np.bincount(labels[split.validation]).tolist() == [50] * 10
     assert np.bincount(labels[split.train]).tolist() == [150] * 10
+
+
+def test_a_split_is_drawn_once_and_then_read_and_a_damaged_one_is_drawn_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("HPSEARCH_CACHE", str(tmp_path))
+    drawn = split_of("fashion_mnist", BALANCED, 100, 7)
+    (file,) = (tmp_path / "splits").iterdir()
+    monkeypatch.setattr("hpsearch.data.splits.stratified_split", lambda *_: pytest.fail("drawn again"))
+    read = split_of("fashion_mnist", BALANCED, 100, 7)
+    np.testing.assert_array_equal(read.train, drawn.train)
+    np.testing.assert_array_equal(read.validation, drawn.validation)
+    monkeypatch.undo()
+    monkeypatch.setenv("HPSEARCH_CACHE", str(tmp_path))
+    for damage in (b"", b"\x93NUMPY", file.read_bytes()[:-3]):
+        file.write_bytes(damage)
+        np.testing.assert_array_equal(split_of("fashion_mnist", BALANCED, 100, 7).validation, drawn.validation)
+    np.save(file, np.full(100, 7))
+    np.testing.assert_array_equal(split_of("fashion_mnist", BALANCED, 100, 7).validation, drawn.validation)
+
+
+def test_a_cache_that_cannot_be_written_to_changes_nothing(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HPSEARCH_CACHE", str(tmp_path / "file"))
+    split = split_of("fashion_mnist", BALANCED, 100, 7)
+    np.testing.assert_array_equal(split.validation, stratified_split(BALANCED, 100, 7).validation)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 
 import psutil
 import pytest
-from support import sample_config
+from support import sample_config, wait_for
 
 from hpsearch.config.file import Objective
 from hpsearch.data.store import obtain
@@ -20,14 +20,26 @@ from hpsearch.training.results import Outcome
 DEADLINE = 120
 
 
-def job(trial: int, epochs: int = 3, **sections) -> Job:
-    training = {"max_epochs": epochs, "early_stopping": None}
+def job(trial: int, epochs: int = 3, needs: str = "", **sections) -> Job:
+    """Of `needs` each letter stands for something that is to be compiled."""
+    training = {"max_epochs": epochs, "early_stopping": None, "engine": "graph"}
     config = sample_config(**({"training": training, "seed": trial} | sections))
-    return Job(trial, config.plain(), Objective().model_dump(mode="json"))
+    return Job(trial, config.plain(), Objective().model_dump(mode="json"), frozenset(needs))
 
 
 def free(executor: Executor) -> int:
     return sum(not place.busy for place in executor.places())
+
+
+def compiled(executor: Executor, *, busy: bool) -> list[str]:
+    """What has been compiled in the busy places, or in the free ones."""
+    return sorted("".join(sorted(place.compiled)) for place in executor.places() if place.busy == busy)
+
+
+def started(executor, workers: int) -> set[int]:
+    """The worker processes, once so many have started."""
+    wait_for(lambda: len(executor.pids()) >= workers, DEADLINE, f"{workers} workers have started")
+    return set(executor.pids())
 
 
 def drive(executor: Executor, prune_at: dict[int, int] | None = None, until: int = 1):
@@ -83,6 +95,21 @@ class ExecutorContract(ABC):
         assert rows == {10: [1, 2, 3]}
         assert ends[10].outcome is Outcome.COMPLETED
 
+    def test_a_job_goes_where_most_of_what_it_needs_is_compiled(self, executor):
+        executor.submit(job(20, 1, "ab"))
+        executor.submit(job(21, 1, "cd"))
+        drive(executor, until=2)
+        assert compiled(executor, busy=False) == ["ab", "cd"]
+        executor.submit(job(22, 1, "c"))
+        assert (compiled(executor, busy=True), compiled(executor, busy=False)) == (["cd"], ["ab"])
+        # There is no other place left.
+        executor.submit(job(23, 1, "cd"))
+        assert compiled(executor, busy=True) == ["abcd", "cd"]
+        drive(executor, until=2)
+        executor.submit(job(24, 1, "ad"))
+        assert (compiled(executor, busy=True), compiled(executor, busy=False)) == (["abcd"], ["cd"])
+        assert drive(executor)[1][24].outcome is Outcome.COMPLETED
+
     def test_a_job_that_raises_fails_alone_and_keeps_its_traceback(self, executor):
         broken = Job(3, {"optimizer": {"name": "adm"}}, Objective().model_dump(mode="json"))
         executor.submit(broken)
@@ -99,25 +126,37 @@ class TestLocal(ExecutorContract):
         return LocalExecutor(2, log, print)
 
     def test_a_killed_worker_fails_its_trial_and_is_replaced(self, executor):
-        executor.submit(job(5, epochs=10_000))
-        executor.submit(job(6, epochs=10_000))
-        before = set(executor.pids())
+        executor.submit(job(5, 10_000, "x"))
+        executor.submit(job(6, 10_000, "y"))
+        before = started(executor, 2)
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         _, ends = drive(executor, until=2)
         assert {end.outcome for end in ends.values()} == {Outcome.FAILED}
         assert "signal 9" in ends[5].detail
-        assert len(executor.pids()) == 2
-        assert not before & set(executor.pids())
+        assert not before & started(executor, 2)
+        # What it had compiled is gone with it.
+        assert compiled(executor, busy=False) == ["", ""]
         executor.submit(job(7))
         assert drive(executor)[1][7].outcome is Outcome.COMPLETED
+
+    def test_a_worker_starts_for_what_no_free_one_has_compiled_and_for_nothing_else(self, tmp_path):
+        executor = LocalExecutor(2, tmp_path / "workers.log", print)
+        try:
+            assert [place.busy for place in executor.places()] == [False, False]
+            for number, (needs, workers) in enumerate([("a", 1), ("a", 1), ("b", 2), ("c", 2)]):
+                executor.submit(job(number, 1, needs))
+                drive(executor)
+                assert len(started(executor, workers)) == workers
+            assert len(executor.places()) == 2
+        finally:
+            executor.close()
 
     def test_closing_leaves_no_worker_even_in_the_middle_of_an_epoch(self, tmp_path):
         executor = LocalExecutor(2, tmp_path / "workers.log", print)
         executor.submit(job(8, epochs=10_000))
         executor.submit(job(9, epochs=10_000))
-        pids = executor.pids()
-        assert len(pids) == 2
+        pids = started(executor, 2)
         assert all(psutil.pid_exists(pid) for pid in pids)
         executor.close()
         assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]

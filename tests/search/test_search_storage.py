@@ -14,7 +14,16 @@ from hpsearch.errors import StudyChangedError
 from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, OUTCOME, ROW
 from hpsearch.search.sampling import make_pruner, make_sampler, suggest
-from hpsearch.search.storage import check_unchanged, forget_reports, open_study, put_back, settle, take
+from hpsearch.search.storage import (
+    ENGINES,
+    check_unchanged,
+    find_study,
+    forget_reports,
+    open_study,
+    put_back,
+    settle,
+    take,
+)
 from hpsearch.training.results import Outcome
 
 STUDY = """
@@ -77,14 +86,26 @@ def test_a_study_that_hpsearch_did_not_make_is_refused(spec, tmp_path):
         open_study(home, spec, STUDY)
 
 
+def test_a_study_keeps_the_engines_that_were_chosen_when_it_was_made(spec, study, tmp_path):
+    # 20 epochs by default.
+    assert study.engines == {"mlp": "xla", "cnn": "graph"}
+    short = load_study(tmp_path / "kept.yaml", ["name=short", "trial.training={max_epochs: {int: [2, 4]}}"])
+    home = Home(tmp_path / "home")
+    assert open_study(home, short, STUDY).engines == {"mlp": "graph", "cnn": "graph"}
+    # Another version may have chosen otherwise.
+    study.optuna.set_user_attr(ENGINES, {"mlp": "fit", "cnn": "graph"})
+    assert open_study(home, spec, STUDY).engines == {"mlp": "fit", "cnn": "graph"}
+    assert find_study(home, "kept").engines == {"mlp": "fit", "cnn": "graph"}
+
+
 def test_a_trial_that_starts_again_keeps_number_and_parameters_and_nothing_else(study, spec):
     trial = ask(study, spec)
     report(study, trial, 0.1, 0.2, 0.99)
     params = dict(trial.params)
     put_back(study, trial._trial_id)
     assert study.record(0).outcome is Outcome.INTERRUPTED
-    (waiting,) = study.optuna.get_trials(states=(TrialState.WAITING,))
-    again = take(study, waiting)
+    waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
+    again = take(study, waiting[0])
     assert again.number == trial.number
     suggest(again, spec.space)
     assert dict(again.params) == params
@@ -103,7 +124,7 @@ def test_a_pruner_judges_a_trial_that_starts_again_by_its_new_curve(study, spec)
     old = ask(study, spec)
     report(study, old, 0.1, 0.1, 0.1, 0.1)
     put_back(study, old._trial_id)
-    again = take(study, *study.optuna.get_trials(states=(TrialState.WAITING,)))
+    again = take(study, study.optuna.get_trials()[old.number])
     other = ask(study, spec)
     report(study, other, 0.4, 0.5, 0.6, 0.7)
     study.optuna.tell(other.number, 0.7)

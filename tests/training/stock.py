@@ -90,6 +90,7 @@ def fit(
         validation_batch_size=1000,
         class_weight=class_weight,
         callbacks=list(callbacks),
+        shuffle=False,
         verbose=0,
     ).history
     stock = Stock(model, history, validation)
@@ -133,10 +134,16 @@ def _compiled(config: TrialConfig, model: Any, metrics: Sequence[Any], jit_compi
     return model, [(variable, variable.numpy()) for variable in optimizer.variables]
 
 
+# Of the sample's 2,000 images 534 are trained on; the others make the last, partial batch of an evaluation.
+DATA = {"dataset": "fashion_mnist_sample", "validation": 1466}
+
+SGD = {"name": "sgd", "learning_rate": 0.1}
+
+
 def small(engine: str = "graph", **sections: Any) -> TrialConfig:
-    """784-16-10 with SGD: three epochs of 18 batches of 100 and a last one of 34."""
+    """784-16-10 with SGD: three epochs of five batches of 100 and a last one of 34."""
     training = {"max_epochs": 3, "early_stopping": None, "engine": engine} | sections.pop("training", {})
-    return sample_config(**({"optimizer": "sgd"} | sections | {"training": training}))
+    return sample_config(**({"data": DATA, "optimizer": SGD} | sections | {"training": training}))
 
 
 def train(
@@ -157,12 +164,12 @@ def column(rows: Sequence[Row], name: str) -> list[float]:
 
 
 def assert_same_curves(trainer: Trainer, rows: Sequence[Row], stock: Stock, more: Sequence[str] = ()) -> None:
-    """Losses to 1e-4, accuracies to one validation example; evaluation of the very same weights to 1e-5.
+    """Losses to 1e-4, accuracies to one training example; evaluation of the very same weights to 1e-5.
 
     Float32 sums in another order differ by 1e-7, which a few dozen updates may amplify.
     """
     for name in (*FIGURES, *more, *(f"val_{name}" for name in more)):
-        tolerance = {"atol": 0.007} if name.endswith(("accuracy", "f1_score")) else {"rtol": 1e-4}
+        tolerance = {"atol": 0.002} if name.endswith(("accuracy", "f1_score")) else {"rtol": 1e-4}
         np.testing.assert_allclose(column(rows, name), stock.history[name], err_msg=name, **tolerance)
     best = rows[trainer.best.epoch - 1]
     stock.model.set_weights(trainer.model.get_weights())

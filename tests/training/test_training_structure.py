@@ -1,0 +1,74 @@
+"""Which engine trains a configuration, and what it needs to have compiled."""
+
+from __future__ import annotations
+
+import pytest
+from training.stock import small
+
+from hpsearch.catalogue.models import MODELS
+from hpsearch.training.structure import engines_for, needs_of, structure_of, with_engine
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "engines"), [(1, ("graph", "graph")), (4, ("graph", "graph")), (5, ("xla", "graph"))]
+)
+def test_auto_is_xla_for_dense_models_that_train_long_enough(max_epochs, engines):
+    assert set(MODELS) == {"mlp", "cnn"}
+    chosen = engines_for(max_epochs)
+    for architecture, engine in zip(("mlp", "cnn"), engines, strict=True):
+        config = small("auto", model=architecture)
+        assert with_engine(config, chosen).training.engine == engine
+        assert with_engine(config, chosen).training.max_epochs == config.training.max_epochs
+
+
+@pytest.mark.parametrize("engine", ["graph", "xla", "fit"])
+def test_an_engine_that_is_named_stays(engine):
+    assert with_engine(small(engine), engines_for(100)).training.engine == engine
+    assert with_engine(small(engine), engines_for(1)).training.engine == engine
+
+
+def test_xla_needs_its_structure_for_each_size_of_a_batch():
+    graph, xla = needs_of(small("graph", batch_size=10)), needs_of(small("xla", batch_size=10))
+    assert graph == needs_of(small("graph", batch_size=20))
+    assert len(graph) == 1
+    assert not graph & xla
+    assert len(xla & needs_of(small("xla", batch_size=20))) == 1
+    assert xla == needs_of(small("xla", batch_size=10, seed=1, schedule="cosine"))
+
+
+MLP = {"architecture": "mlp", "units": [16]}
+LOSS = {"name": "categorical_crossentropy"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"model": MLP | {"dropout": 0.1}}, {"model": MLP | {"dropout": 0.9}}),
+        ({"model": MLP | {"l1": 0.1, "l2": 1.0}}, {"model": MLP | {"l1": 0.2, "l2": 3.0}}),
+        ({"loss": LOSS | {"label_smoothing": 0.1}}, {"loss": LOSS | {"label_smoothing": 0.2}}),
+        ({"optimizer": {"name": "adam", "clipnorm": 0.1}}, {"optimizer": {"name": "adam", "clipnorm": 2.0}}),
+        ({"training": {"class_weight": [1] * 10}}, {"training": {"class_weight": "balanced"}}),
+        ({"training": {"callbacks": ["a:b"]}}, {"training": {"max_epochs": 7}}),
+    ],
+)
+def test_numbers_of_one_structure_differ(one, other):
+    assert structure_of(small(**one)) == structure_of(small(**other))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": MLP | {"dropout": 0.1}},
+        {"model": MLP | {"l1": 0.1}},
+        {"model": MLP | {"l2": 0.1}},
+        {"loss": LOSS | {"label_smoothing": 0.1}},
+        {"optimizer": {"name": "sgd", "clipnorm": 0.1}},
+        {"optimizer": {"name": "sgd", "weight_decay": 0.1}},
+        {"optimizer": {"name": "sgd", "use_ema": True}},
+        {"training": {"class_weight": "balanced"}},
+        {"training": {"metrics": ["f1_score"]}},
+        {"training": {"engine": "fit"}},
+    ],
+)
+def test_what_is_switched_on_makes_another_structure(other):
+    assert structure_of(small(**other)) != structure_of(small())
