@@ -70,6 +70,7 @@ class Callbacks:
         before = np.float32(float(scheduled[0]) * self._scale)
         self._rate.assign(before)
         self._list.on_epoch_begin(epoch - 1)
+        self._stop = self._model.stop_training
         if self._now() != before:
             self._scale = self._now() / float(scheduled[0])
         self._last_scheduled = float(scheduled[-1])
@@ -79,6 +80,8 @@ class Callbacks:
 
     def epoch_ends(self, epoch: int, rates: npt.NDArray[np.float32], metrics: Mapping[str, float]) -> bool:
         """Whether a callback asks to stop."""
+        # The engine fit forgets it.
+        self._model.stop_training = self._stop
         self._list.on_epoch_end(epoch - 1, dict(metrics))
         if self._now() != rates[-1]:
             self._scale = self._now() / self._last_scheduled

@@ -74,6 +74,18 @@ def test_who_asks_to_stop_after_the_last_epoch_asks_for_nothing(executables):
     assert trainer.outcome is Outcome.COMPLETED
 
 
+class StopsBefore(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.stop_training = epoch == 1
+
+
+@pytest.mark.parametrize("engine", ["graph", "fit"])
+def test_who_asks_to_stop_before_an_epoch_is_given_that_epoch(executables, engine):
+    trainer, rows = train(small(engine), executables=executables, callbacks=[StopsBefore()])
+    assert len(rows) == len(fit(small(), callbacks=[StopsBefore()]).history["loss"]) == 2
+    assert trainer.outcome is Outcome.EARLY_STOPPED
+
+
 def test_a_callback_leaves_nothing_behind_for_the_next_trial(executables):
     _, before = train(small(), executables=executables)
     halved = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)

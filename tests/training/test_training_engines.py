@@ -183,11 +183,12 @@ def test_further_metrics_are_those_of_keras_and_the_engine_fit_trains_as_it_does
     assert_same_curves(*train(config), fit(config, metrics=metrics_of_logits()), more=list(METRICS))
 
 
-def test_the_engine_fit_moves_the_rate_at_every_update_as_graph_does(executables):
-    sections = {"optimizer": SGD, "schedule": {"name": "cosine", "per": "step"}}
-    trainer, rows = train(small("fit", **sections))
-    assert_same_curves(trainer, rows, fit(small(**sections)))
-    _, in_graph = train(small(**sections), executables=executables)
+@pytest.mark.parametrize("per", ["step", "epoch"])
+def test_the_engine_fit_moves_the_rate_as_graph_does(executables, per):
+    schedule = {"name": "cosine", "per": per}
+    trainer, rows = train(small("fit", schedule=schedule))
+    assert_same_curves(trainer, rows, fit(small(schedule=schedule)))
+    _, in_graph = train(small(schedule=schedule), executables=executables)
     assert column(rows, "learning_rate") == column(in_graph, "learning_rate")
     np.testing.assert_allclose(column(rows, "val_loss"), column(in_graph, "val_loss"), rtol=1e-4)
 

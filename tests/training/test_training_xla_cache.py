@@ -12,6 +12,7 @@ import pytest
 
 from hpsearch.data.store import obtain
 from hpsearch.training import xla_cache
+from hpsearch.training.quiet import WORKER_LOG
 from hpsearch.training.xla_cache import FLAG, use_xla_cache
 
 # Trains each of the configurations and says after each one what is in the cache, and the rows.
@@ -62,7 +63,7 @@ def process(root: Path, module: str, *configs: str):
         [sys.executable, "-c", PROGRAM, str(root), module, *configs],
         capture_output=True,
         text=True,
-        env={name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"},
+        env={name: value for name, value in os.environ.items() if name not in ("TF_XLA_FLAGS", WORKER_LOG)},
         check=False,
         timeout=240,
     )
