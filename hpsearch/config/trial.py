@@ -238,7 +238,7 @@ class TrialConfig(Frozen):
 
         `{"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "schedule": "cosine", ...}`.
         A name that two sections share is prefixed with the later section's name. What nobody switched on
-        is left out: an optimizer's clipping, a training's own callbacks.
+        is left out: an optimizer's clipping or averaging, a training's own callbacks.
         """
         flat: dict[str, Any] = {}
         for section, value in self.plain().items():
@@ -248,6 +248,8 @@ class TrialConfig(Frozen):
                 value = {name: knob for name, knob in value.items() if name != key}  # noqa: PLW2901
             for name, leaf in _leaves(section, value):
                 if leaf in (None, []) and (section == "optimizer" or name in UNUSED):
+                    continue
+                if name == "ema_momentum" and not value["use_ema"]:
                     continue
                 flat[name if name not in flat else f"{section}.{name}"] = leaf
         return flat

@@ -63,8 +63,8 @@ def fit(
     """
     plain = config.plain()
     plain["training"].pop("engine")
-    key = json.dumps([plain, jit_compile], sort_keys=True)
-    alone = data is None and not class_weight and not callbacks and not metrics
+    key = json.dumps([plain, jit_compile, [metric.name for metric in metrics]], sort_keys=True)
+    alone = data is None and not class_weight and not callbacks
     if alone and key in _fitted_before:
         return _fitted_before[key]
     data = data or TrainingData.load(config.data)
