@@ -223,6 +223,8 @@ class TrialConfig(Frozen):
         weights, classes = self.training.class_weight, len(DATASETS[self.data.dataset].classes)
         if isinstance(weights, tuple) and len(weights) != classes:
             raise ValueError(f"`class_weight` must have {classes} numbers, one a class, but got {len(weights)}")
+        if isinstance(weights, tuple) and not any(weights):
+            raise ValueError("`class_weight` must have a number above 0, but got zeros only")
         return self
 
     @property

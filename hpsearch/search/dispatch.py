@@ -13,8 +13,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
-from hpsearch.catalogue.distributions import OneMinus
-from hpsearch.config.checking import FIRST
+from hpsearch.catalogue.distributions import Int, OneMinus
 from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import Place
@@ -52,14 +51,15 @@ def choose(
 
 
 def _outline(trial: FrozenTrial, space: Branch) -> TrialConfig | None:
-    """The trial's configuration as far as it is fixed; the rest as it happens to be written first."""
+    """The trial's configuration as far as it is fixed; the rest from the middle of ranges, the first of options."""
     fixed: Mapping[str, Any] = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
     def number(node: Ranged) -> int | float:
-        if node.name not in fixed:
-            return FIRST.number(node)
-        x: float = fixed[node.name]
-        return 1.0 - x if isinstance(node.distribution, OneMinus) else x
+        distribution = node.distribution
+        if isinstance(distribution, Int):
+            return int(fixed.get(node.name, distribution.low))
+        x: float = fixed.get(node.name, (distribution.low + distribution.high) / 2)
+        return 1.0 - x if isinstance(distribution, OneMinus) else x
 
     def option(node: Options) -> int:
         return node.labels.index(fixed[node.name]) if fixed.get(node.name) in node.labels else 0

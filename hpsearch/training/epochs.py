@@ -73,7 +73,10 @@ class Parts:
 
 
 class Epochs(Protocol):
-    """An engine. Two engines give the same figures but for the rounding of float32 sums."""
+    """An engine. Two engines give the same figures but for the rounding of float32 sums, and with dropout for chance.
+
+    XLA draws other random numbers from the same seed than TensorFlow's own kernels do, in stock Keras too.
+    """
 
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int

@@ -52,7 +52,7 @@ class TrainingData:
         labels = self.examples.labels.numpy()
         weights = np.ones(len(labels), np.float32) if self.sample_weight is None else self.sample_weight
         if class_weight is not None:
-            counts = np.bincount(labels[self.training])
+            counts = np.bincount(labels[self.training], minlength=int(labels.max()) + 1).clip(1)
             of_class = len(self.training) / (len(counts) * counts) if class_weight == "balanced" else class_weight
             weights = weights * np.asarray(of_class, np.float32)[labels]
         return self.examples._replace(weights=tf.constant(weights, tf.float32))

@@ -30,6 +30,7 @@ class KnobVariable(keras.Variable):  # type: ignore[misc]
 
     def turn(self, value: float) -> None:
         """Set another value."""
+        self._exact = value
         self.assign(value)
         self._complement.assign(1.0 - value)
         self._inverse.assign(1.0 / (1.0 - value) if value < 1 else 1.0)
@@ -53,6 +54,9 @@ class KnobVariable(keras.Variable):  # type: ignore[misc]
     def __bool__(self) -> bool:
         return True
 
+    def __float__(self) -> float:
+        return self._exact
+
     __hash__ = keras.Variable.__hash__
 
 
@@ -75,9 +79,21 @@ def make_turnable(optimizer: Any, knobs: Mapping[str, Any]) -> dict[str, KnobVar
     variables = as_variables(knobs)
     for name, variable in variables.items():
         setattr(optimizer, name, variable)
+    _save_numbers(optimizer)
     return variables
 
 
+def _save_numbers(holder: Any) -> None:
+    """What is saved of an object holds numbers where it holds variables, as of a stock one."""
+    stock = holder.get_config
+
+    def get_config() -> dict[str, Any]:
+        return {key: float(value) if isinstance(value, KnobVariable) else value for key, value in stock().items()}
+
+    holder.get_config = get_config
+
+
+@keras.saving.register_keras_serializable(package="hpsearch")
 class TurnableDropout(keras.layers.Dropout):  # type: ignore[misc]
     """Stock dropout whose rate is a variable; the same bits as `keras.layers.Dropout`."""
 
@@ -85,10 +101,14 @@ class TurnableDropout(keras.layers.Dropout):  # type: ignore[misc]
         # Keras would track the variable as a weight of the layer.
         object.__setattr__(self, "_turned_rate", rate)
 
+    def get_config(self) -> dict[str, Any]:
+        rate: Any = getattr(self, "_turned_rate", self.rate)
+        return {**super().get_config(), "rate": float(rate)}
+
     def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training:
-            return inputs
-        rate = self._turned_rate
+        rate = getattr(self, "_turned_rate", None)
+        if not training or rate is None:
+            return super().call(inputs, training=training)
         drawn = keras.random.uniform(keras.ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator)
         return keras.ops.where(drawn >= rate.value, inputs * rate.one_over_complement, 0.0)
 
@@ -114,6 +134,7 @@ def turn_model(model: Any, knobs: Mapping[str, Any]) -> tuple[Any, dict[str, Kno
         if isinstance(penalty, keras.regularizers.L1L2):
             for name in variables.keys() & {"l1", "l2"}:
                 setattr(penalty, name, variables[name])
+            _save_numbers(penalty)
         return clone
 
     return keras.models.clone_model(model, clone_function=turned), variables

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -78,9 +78,12 @@ def _machine(threads: int) -> str:
 
 
 def _make_room(folder: Path) -> None:
-    found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder)]
+    entries = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another process makes room too
+            entries.append((path.stat().st_mtime, path.stat().st_size, path))
     size = 0
-    for _, bytes_, path in sorted(found, reverse=True):
+    for _, bytes_, path in sorted(entries, reverse=True):
         size += bytes_
-        if size > MOST_BYTES:
-            Path(path).unlink()
+        if size > MOST_BYTES and path.is_file():
+            path.unlink(missing_ok=True)

@@ -128,3 +128,23 @@ def test_no_more_executables_are_kept_than_allowed():
     models = [executables.ready(config, weighted=False).parts.model for config in configs]
     assert executables.ready(configs[2], weighted=False).parts.model is models[2]
     assert executables.ready(configs[0], weighted=False).parts.model is not models[0]
+
+
+def test_a_trained_model_with_its_optimizer_is_saved_with_the_numbers_of_its_trial(tmp_path):
+    config = sample_config(
+        optimizer={"name": "sgd", "momentum": 0.9, "clipnorm": 2.0},
+        model={"architecture": "mlp", "units": [8], "dropout": 0.25, "l2": 1e-3},
+    )
+    other = config.model_copy(update={"optimizer": config.optimizer.model_copy(update={"momentum": 0.3})})
+    shared = Executables()
+    list(Trainer(other, Objective(), TrainingData.load(config.data), shared).epochs())
+    trainer = Trainer(config, Objective(), TrainingData.load(config.data), shared, [keras.callbacks.Callback()])
+    list(trainer.epochs())
+    trainer.model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config()["momentum"] == 0.9
+    assert loaded.optimizer.get_config()["clipnorm"] == 2.0
+    dense, dropout = loaded.layers[2], next(layer for layer in loaded.layers if isinstance(layer, keras.layers.Dropout))
+    assert (dense.kernel_regularizer.l2, dropout.rate) == (1e-3, 0.25)
+    images = np.random.default_rng(0).random((5, 28, 28), np.float32)
+    np.testing.assert_array_equal(loaded(images), trainer.model(images))
