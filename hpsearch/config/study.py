@@ -72,13 +72,18 @@ class StudySpec:
         return tuple(distributions(self.space))
 
     @cached_property
+    def corners(self) -> tuple[TrialConfig, ...]:
+        """Configurations that reach every option of every choice and both ends of every range."""
+        return tuple(TrialConfig.model_validate(config) for config in corners(self.space))
+
+    @property
     def longest(self) -> int:
         """The most epochs that any trial may train."""
-        return max(TrialConfig.model_validate(config).training.max_epochs for config in corners(self.space))
+        return max(config.training.max_epochs for config in self.corners)
 
     def datasets(self) -> list[str]:
         """The datasets that any trial of the study may need."""
-        return sorted({TrialConfig.model_validate(config).data.dataset for config in corners(self.space)})
+        return sorted({config.data.dataset for config in self.corners})
 
     def identity(self) -> dict[str, Any]:
         """What must stay the same when a study is continued: everything but budget, text and finalists."""
@@ -178,13 +183,13 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     pruner = spec.search.pruner
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
-    engines = {TrialConfig.model_validate(config).training.engine for config in corners(spec.space)}
+    engines = {config.training.engine for config in spec.corners}
     if len(engines) > 1:
         training = spec.space.items.get("training")
         engine = training.items.get("engine") if isinstance(training, Branch) else None
         place = engine.where if isinstance(engine, Options) else ("trial", "training")
         yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
-    own = {name for config in corners(spec.space) for name in config.get("training", {}).get("callbacks", ())}
+    own = {name for config in spec.corners for name in config.training.callbacks}
     for name in sorted(own):
         package = name.partition(":")[0].partition(".")[0]
         if PathFinder.find_spec(package, [*map(str, spec.folders), *sys.path]) is None:

@@ -46,6 +46,11 @@ def default_workers() -> int:
     return max(1, min(cores(), fits))
 
 
+def threads_of(workers: int) -> int:
+    """TensorFlow's threads in each of so many workers."""
+    return max(1, cores() // workers)
+
+
 def _start_forkserver() -> None:
     """Start the process that workers are forked from, out of reach of signals from its first moment.
 
@@ -97,7 +102,7 @@ class LocalExecutor:
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
-        self._threads = max(1, cores() // workers)
+        self._threads = threads_of(workers)
         use_xla_cache(cache_folder() / "xla", self._threads)
         self._most, self._log, self._report = workers, log, report
         self._folders = [str(folder) for folder in folders]

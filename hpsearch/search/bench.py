@@ -21,7 +21,7 @@ from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import obtain
 from hpsearch.errors import HpsearchError
-from hpsearch.executors.local import LocalExecutor, cores
+from hpsearch.executors.local import LocalExecutor, cores, threads_of
 from hpsearch.executors.peak import Peak, measure_peak
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded
 from hpsearch.search.forecast import Forecast, drawn, spread
@@ -124,7 +124,7 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
     engines = engines_for(spec.longest)
     candidates = [with_engine(config, engines) for config in drawn(spec.space)]
     chosen = spread(candidates, workers)
-    threads = max(1, cores() // workers)
+    threads = threads_of(workers)
     with _log() as log:
         if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 0.5:
             report(f"note: other work runs here (load {load:.1f}, {cores()} cores); the figures are of what it leaves")

@@ -10,25 +10,13 @@ import pytest
 from training.stock import assert_same_curves, column, fit, small, train
 
 from hpsearch.config.file import Objective
-from hpsearch.data.store import obtain
 from hpsearch.errors import HpsearchError
 from hpsearch.training.callbacks import made
 from hpsearch.training.examples import TrainingData
-from hpsearch.training.executable import Executables
 from hpsearch.training.results import Outcome
 from hpsearch.training.trainer import learning_rates
 
 LOWEST_LOSS = Objective(metric="val_loss", direction="minimize")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _sample():
-    obtain("fashion_mnist_sample")
-
-
-@pytest.fixture(scope="module")
-def executables():
-    return Executables()
 
 
 class Told(keras.callbacks.Callback):

@@ -15,26 +15,13 @@ from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.data.arrays import load_test
-from hpsearch.data.store import obtain
 from hpsearch.training.examples import TrainingData
-from hpsearch.training.executable import Executables
 from hpsearch.training.knobs import KnobVariable, TurnableDropout
 
 COMPILED = ("graph", "xla")
 # Of 534 training images: no last partial batch; one of a single image; one nearly as large as the first; all images in
 # one batch.
 SIZES = (89, 41, 300, 534)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _sample():
-    obtain("fashion_mnist_sample")
-
-
-@pytest.fixture(scope="module")
-def executables():
-    """What is compiled in one test and used by the next, where rates and batch sizes alone differ."""
-    return Executables()
 
 
 def mlp(**knobs):

@@ -11,7 +11,6 @@ from training.stock import small, train
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
-from hpsearch.data.store import obtain
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.knobs import make_turnable
@@ -49,11 +48,6 @@ REST = [
         ({"dropout": 0.6, "l1": 1e-5, "l2": 1e-4}, 0.05, 150, "inverse_time"),
     ]
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _sample():
-    obtain("fashion_mnist_sample")
 
 
 def updated(optimizer, weights, gradients):

@@ -9,18 +9,12 @@ from support import sample_config
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.arrays import load_train
-from hpsearch.data.store import obtain
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.results import Outcome
 from hpsearch.training.trainer import Trainer
 
 # Of `sample_config`.
 EPOCHS, BATCH = 3, 100
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _sample():
-    obtain("fashion_mnist_sample")
 
 
 def config_of(**sections) -> TrialConfig:

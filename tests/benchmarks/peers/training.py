@@ -90,17 +90,22 @@ def compiled_model(task: Task, index: int, **compile_options: Any) -> Any:
     return model
 
 
-def fit(task: Task, index: int, model: Any, callbacks: list[Any] | None = None) -> float:
-    """Plain `model.fit` from arrays in memory; records the outcome and returns the best validation accuracy."""
-    data = load_data(task.data)
+def fit(task: Task, index: int, model: Any, data: Any = None, **more: Any) -> float:
+    """Plain `model.fit` from arrays in memory; records the outcome and returns the best validation accuracy.
+
+    Args:
+        data: from `load_data`, which is the default, or `load_tensors`.
+        more: arguments of `model.fit`.
+    """
+    data = data or load_data(task.data)
     history = model.fit(
         data.train_images,
         data.train_labels,
         batch_size=task.configurations[index]["batch_size"],
         epochs=task.settings.epochs,
         validation_data=(data.validation_images, data.validation_labels),
-        callbacks=callbacks,
         verbose=0,
+        **more,
     )
     return record(task, index, history)
 

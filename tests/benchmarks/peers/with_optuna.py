@@ -68,27 +68,17 @@ def _with_mlflow(task: Task, index: int) -> float:
     with mlflow.start_run(run_name=f"trial {index}"):
         mlflow.log_params({**configuration["optimizer"], "batch_size": configuration["batch_size"]})
         mlflow.log_params({f"schedule_{name}": value for name, value in configuration["schedule"].items()})
-        best = fit(task, index, compiled_model(task, index), [LogEpochs()])
+        best = fit(task, index, compiled_model(task, index), callbacks=[LogEpochs()])
         mlflow.log_metric("best_val_accuracy", best)
     return best
 
 
 def _tuned(task: Task, index: int, jit: bool) -> float:
     """What `fit` can do: an epoch is one call, in one graph; data are tensors, so that no trial copies them."""
-    from .training import compiled_model, load_tensors, record
+    from .training import compiled_model, fit, load_tensors
 
-    data = load_tensors(task.data)
     model = compiled_model(task, index, jit_compile=jit, steps_per_execution=task.updates(index))
-    history = model.fit(
-        data.train_images,
-        data.train_labels,
-        batch_size=task.configurations[index]["batch_size"],
-        epochs=task.settings.epochs,
-        validation_data=(data.validation_images, data.validation_labels),
-        validation_batch_size=_VALIDATION_BATCH,
-        verbose=0,
-    )
-    return record(task, index, history)
+    return fit(task, index, model, load_tensors(task.data), validation_batch_size=_VALIDATION_BATCH)
 
 
 def _start_workers(count: int) -> list[subprocess.Popen[bytes]]:

@@ -24,7 +24,7 @@ def train(config: dict[str, Any], task: Task) -> None:
 
     limit_threads()
     keras.backend.clear_session()
-    fit(task, config["index"], compiled_model(task, config["index"]), [Report()])
+    fit(task, config["index"], compiled_model(task, config["index"]), callbacks=[Report()])
 
 
 def main(task: Task) -> None:
