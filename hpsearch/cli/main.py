@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -60,7 +61,10 @@ def options(
 
 def main() -> None:
     """Run a command; exit with its code."""
-    sys.exit(_run())
+    code = _run()
+    # What MLflow and Optuna made lives to the end; else Python's last collection walks it for a second.
+    gc.freeze()
+    sys.exit(code)
 
 
 def _run() -> int:

@@ -3,6 +3,7 @@
 Nothing is executed here, since TensorFlow's threads do not survive a fork.
 """
 
+import atexit
 import gc
 import importlib
 import os
@@ -36,3 +37,6 @@ gc.disable()
 _import_trainer()
 gc.freeze()
 gc.enable()
+# The process that workers are forked from ends when the coordinator has gone, and at once: taking TensorFlow apart
+# piece by piece would keep it for two seconds more.
+atexit.register(os._exit, 0)
