@@ -74,7 +74,9 @@ def fill(tree: Branch) -> Branch:
     """Add what the file leaves out: whole sections, and the knobs of each chosen row."""
     items = dict(tree.items)
     for section in ("optimizer", "schedule"):
-        every = Options(tuple(Fixed(name) for name in SELECTIONS[section][1]), (*tree.where, section))
+        # Not what turns down some batch sizes, schedules or models: that is chosen by name.
+        names = [name for name, row in SELECTIONS[section][1].items() if not row.solver]
+        every = Options(tuple(map(Fixed, names)), (*tree.where, section))
         items.setdefault(section, every)
     for section in SELECTIONS:
         if section in items:
