@@ -6,6 +6,7 @@ place (`hpsearch.cli.main`). Anything else that is raised is a bug: its tracebac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -13,6 +14,7 @@ EXIT_DONE = 0
 EXIT_INTERNAL = 1
 EXIT_BAD_INPUT = 2
 EXIT_NO_GOOD_TRIAL = 3
+EXIT_DISAGREE = 4
 EXIT_INTERRUPTED = 130
 
 
@@ -73,3 +75,14 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     listed = ", ".join(names) if names else "none yet"
     return f"unknown {kind} '{name}'{hint}; available: {listed}"
+
+
+def masked(text: str) -> str:
+    """The text with the password of every address in it as `***`: for whatever is printed or kept."""
+    return _QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
+
+
+# `postgresql://user:password@host/`, up to the last @ of the word: a password may hold one.
+_PASSWORD = re.compile(r"(\w://[^\s:@/]*:)\S*@")
+# `?user=me&password=secret`, as libpq takes it too.
+_QUERY = re.compile(r"([?&][\w-]*(?:password|passwd|pwd|token|secret)=)[^&\s'\"]*", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -13,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hpsearch.cli import bench, data, inspect, outcome, run, ui
+from hpsearch.cli import bench, data, doctor, inspect, outcome, run, ui
 from hpsearch.cli.output import say
-from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError
+from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, masked
 
 app = typer.Typer(
     help="Which optimizer, which learning rate, which schedule for this Keras model? Run a study and see.",
@@ -33,6 +34,7 @@ app.command()(inspect.best)
 app.command()(outcome.export)
 app.command()(outcome.train)
 app.command()(ui.ui)
+app.command()(doctor.doctor)
 app.command()(bench.bench)
 app.add_typer(data.app, name="data")
 app.command()(run.schema)
@@ -40,6 +42,9 @@ app.command()(run.schema)
 # The base of "no such option" and its like. Some versions of Typer carry their own copy of click, so the
 # class is taken from Typer and not from click.
 _COMMAND_LINE_ERRORS: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+# A disk that is full, over its quota, read-only or broken may be so at any write.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 
 def _version(asked: bool) -> None:
@@ -85,6 +90,9 @@ def _run() -> int:
         if isinstance(error, _COMMAND_LINE_ERRORS):
             error.show()
             return EXIT_BAD_INPUT
+        if isinstance(error, OSError) and error.errno in _DISK:
+            say(f"error: {error.filename or 'a file'}: {error.strerror}; the same command goes on once that is mended")
+            return EXIT_BAD_INPUT
         log = _keep_traceback()
         say(f"internal error: {type(error).__name__}: {error}; the traceback is in {log}")
         return EXIT_INTERNAL
@@ -97,7 +105,7 @@ def _keep_traceback() -> Path:
     for folder in (home / "logs", Path(tempfile.gettempdir())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(traceback.format_exc(), encoding="utf-8")
+            (folder / name).write_text(masked(traceback.format_exc()), encoding="utf-8")
         except OSError:
             continue
         return folder / name

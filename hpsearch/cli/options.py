@@ -31,6 +31,14 @@ SetOption = Annotated[
         help="Override a value of the file, for instance trial.training.max_epochs=3 (repeatable; YAML).",
     ),
 ]
+TrackingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow server or database for the runs (default: MLFLOW_TRACKING_URI, else the home folder's own).",
+    ),
+]
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study (see `hpsearch studies`).")]
 StudyFileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="Study file (YAML), for instance studies/quickstart.yaml.")

@@ -13,7 +13,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any
 
-from hpsearch.errors import EnvironmentProblem
+from hpsearch.errors import EnvironmentProblem, masked
 
 
 class Format(str, Enum):
@@ -29,9 +29,9 @@ Data = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 def say(text: str) -> None:
-    """A line for a person, on stderr; that nobody reads it any more is no reason to stop."""
+    """A line for a person, on stderr, passwords masked; that nobody reads it any more is no reason to stop."""
     with suppress(BrokenPipeError):
-        print(text, file=sys.stderr, flush=True)
+        print(masked(text), file=sys.stderr, flush=True)
 
 
 def put(text: str) -> None:

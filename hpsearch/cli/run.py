@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyFileArgument, home_of
+from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyFileArgument, TrackingOption, home_of
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
 
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
-    from hpsearch.search.home import Home
     from hpsearch.search.listeners import Listener, StudyEnded
     from hpsearch.search.stop import Stop
+    from hpsearch.search.storage import Study
+    from hpsearch.tracking.target import Target
 
 
 def run(
@@ -33,6 +34,7 @@ def run(
         str | None, typer.Option("--timeout", help="Start no new trial after this long: 90s, 20m, 2h.")
     ] = None,
     overrides: SetOption = None,
+    tracking_uri: TrackingOption = None,
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:
@@ -43,10 +45,12 @@ def run(
     2 bad input, 3 no good trial, 130 interrupted.
     """
     from hpsearch.search.stop import Stop
+    from hpsearch.tracking.target import find_target
 
     stop = Stop()
+    target = find_target(home_of(home), tracking_uri)
     with stop.on_signals():
-        ended = _run(file, trials, workers, timeout, overrides, home_of(home), output_format, stop)
+        ended = _run(file, trials, workers, timeout, overrides, target, output_format, stop)
     raise typer.Exit(_exit_code(ended))
 
 
@@ -56,7 +60,7 @@ def _run(
     workers: int | None,
     timeout: str | None,
     overrides: list[str] | None,
-    where: Home,
+    target: Target,
     output_format: Format,
     stop: Stop,
 ) -> StudyEnded:
@@ -71,12 +75,12 @@ def _run(
     request = Request(spec, dump(spec.document.data), total, workers or default_workers())
     if spec.file.finalists:
         say("note: this version reads `finalists` and does not train them again yet")
-    ended = run_study(request, where, lambda: _listeners(where), stop, say)
-    _tell(spec, where, ended, total, output_format)
+    ended = run_study(request, target.home, lambda study: _listeners(target, study), stop, say)
+    _tell(spec, target, ended, total, output_format)
     return ended
 
 
-def _listeners(home: Home) -> Sequence[Listener]:
+def _listeners(target: Target, study: Study) -> Sequence[Listener]:
     from hpsearch.export.yaml_file import best_yaml
     from hpsearch.tracking.mlflow_listener import MlflowListener
     from hpsearch.tracking.terminal import make_terminal
@@ -85,7 +89,8 @@ def _listeners(home: Home) -> Sequence[Listener]:
     return [
         make_terminal(),
         MlflowListener(
-            home,
+            target,
+            study.provenance,
             render_best=lambda spec, record: best_yaml(spec.name, spec.objective, record),
             report=say,
         ),
@@ -98,7 +103,7 @@ def _exit_code(ended: StudyEnded) -> int:
     return EXIT_DONE if ended.best else EXIT_NO_GOOD_TRIAL
 
 
-def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_format: Format) -> None:
+def _tell(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: Format) -> None:
     from hpsearch.cli.rows import best_summary
     from hpsearch.search.records import counts
     from hpsearch.training.results import Outcome
@@ -113,7 +118,7 @@ def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_for
     named = ", ".join(f"{count} {state}" for state, count in tally.items())
     named += f"; {diverged} of the pruned diverged" if diverged else ""
     of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
-    option = f" --home {home.root}" if str(home.root) != "mlruns" else ""
+    option = target.home.option
     if ended.interrupted:
         say(f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on")
     elif done < total:
@@ -126,7 +131,7 @@ def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_for
         return
     if output_format is Format.table:
         _best_tables(spec, ended)
-    say(f"compare the runs:   hpsearch ui {spec.name}{option}")
+    say(f"compare the runs:   {target if target.shared else f'hpsearch ui {spec.name}{option}'}")
     say(f"take the best away: hpsearch export {spec.name} -o best.yaml{option}")
 
 

@@ -31,7 +31,7 @@ from hpsearch.config.space import (
     plain,
 )
 from hpsearch.config.trial import TrialConfig
-from hpsearch.config.yaml_text import Document, load_document
+from hpsearch.config.yaml_text import Document, load_document, load_value
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,22 @@ def load_study(path: Path, overrides: Iterable[str] = ()) -> StudySpec:
     if found := _distinct([*_impossible(spec), *_unfit_enqueued(spec)]):
         raise wording.refuse(document, found)
     return spec
+
+
+def stored_study(text: str, name: str) -> StudySpec:
+    """A study that was checked when it was run, from the text that was kept; no file that it names is looked for.
+
+    Raises:
+        StudyFileError: another version of hpsearch took what this one does not.
+    """
+    document = Document(f"the file of study '{name}'", load_value(text, f"the file of study '{name}'"))
+    data = {"name": name, **_written(document.data if isinstance(document.data, dict) else {})}
+    file, found = _top_level(data)
+    problems = Problems()
+    space = _space(data.get("trial", {}), problems, own=TRAINABLE in data)
+    if file is None or space is None:
+        raise wording.refuse(document, _distinct([*found, *problems.found]))
+    return StudySpec(file, space, tuple(file.enqueue), document)
 
 
 def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objective, Recipe]:

@@ -14,13 +14,23 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from hpsearch.errors import EnvironmentProblem, StudyBusyError
+
+# How long a database that another program has locked is waited for.
+BUSY_SECONDS = 60.0
+_AGAIN = "nothing that was told is lost, and the same command goes on"
+_ADVICE = {
+    "full": f"make room; {_AGAIN}",
+    "locked": f"another program holds it; end that one: {_AGAIN}",
+    "readonly": f"see that it can be written to; {_AGAIN}",
+    "I/O error": f"see that the disk is well; {_AGAIN}",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,11 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def option(self) -> str:
+        """What a further command needs to find it; nothing where it is the usual one."""
+        return f" --home {self.root}" if str(self.root) != "mlruns" else ""
 
     def study(self, name: str) -> Path:
         return self.root / "studies" / name
@@ -73,23 +88,28 @@ class Home:
             StudyBusyError: says who holds it.
         """
         folder = self.study(name)
-        folder.mkdir(parents=True, exist_ok=True)
         holder = folder / "holder.json"
         lock = FileLock(folder / "lock")
+        about = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
+            holder.write_text(json.dumps(about), encoding="utf-8")
         except Timeout:
             raise StudyBusyError(f"study '{name}' is being run by {_who(holder)}") from None
+        except OSError as error:
+            lock.release()
+            raise EnvironmentProblem(f"{folder}: the study cannot be locked ({error.strerror})") from None
         try:
-            about = {
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-            }
-            holder.write_text(json.dumps(about), encoding="utf-8")
             yield
         finally:
-            holder.unlink(missing_ok=True)
+            # What cannot be deleted any more (a disk that became read-only) is overwritten by the next one.
+            with suppress(OSError):
+                holder.unlink(missing_ok=True)
             lock.release()
 
 
@@ -127,9 +147,17 @@ def _prepare_sqlite(path: Path) -> None:
         EnvironmentProblem: the file is no database, or cannot be written to.
     """
     try:
-        with sqlite3.connect(path, timeout=30) as connection:
+        with sqlite3.connect(path, timeout=BUSY_SECONDS) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA schema_version")
         connection.close()
     except sqlite3.Error as error:
-        raise EnvironmentProblem(f"{path}: {error}; move the file away or name another home with --home") from None
+        raise EnvironmentProblem(f"{path}: cannot be used: {error}; {advice(str(error))}") from None
+
+
+def advice(reason: str) -> str:
+    """What to do about an error of SQLite."""
+    for words, what in _ADVICE.items():
+        if words in reason:
+            return what
+    return "move the file away or name another home with --home"

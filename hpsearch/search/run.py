@@ -38,7 +38,7 @@ class Request:
 def run_study(
     request: Request,
     home: Home,
-    listeners: Callable[[], Sequence[Listener]],
+    listeners: Callable[[Study], Sequence[Listener]],
     stop: Stop,
     report: Callable[[str], None],
 ) -> StudyEnded:
@@ -47,7 +47,7 @@ def run_study(
     Args:
         request: what to run.
         home: where the study lives.
-        listeners: makes those who follow; called only if there is something to train.
+        listeners: makes those who follow the study; called only if there is something to train.
         stop: asked between the steps.
         report: told what happens before and beside the training, a line each.
 
@@ -61,8 +61,9 @@ def run_study(
         # MLflow among it; unless this run may turn out to have nothing to train.
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
         from hpsearch.search.coordinator import Coordinator
-        from hpsearch.search.storage import check_unchanged, open_study
+        from hpsearch.search.storage import check_unchanged, database_errors, open_study
 
+        cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
         if found is not None and (stop.asked or is_complete(found, request.trials)):
             return _untouched(found, stop)
@@ -73,7 +74,7 @@ def run_study(
             return _untouched(study, stop)
 
         def following() -> Sequence[Listener]:
-            made = listeners()
+            made = listeners(study)
             for listener in made:
                 cleanup.callback(listener.close)
             return made

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -19,7 +21,8 @@ from hpsearch.config.matching import baselines, match
 from hpsearch.config.problems import dotted
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import EnvironmentProblem, HpsearchError, StudyChangedError, UnknownNameError
-from hpsearch.search.home import Home, creating
+from hpsearch.search.home import BUSY_SECONDS, Home, advice, creating
+from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import BASELINE, OUTCOME, ROW, TrialRecord, read_trial
 from hpsearch.training.results import Outcome
 from hpsearch.training.structure import engines_for
@@ -29,6 +32,8 @@ DESCRIPTION = "hpsearch:description"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
+ID = "hpsearch:id"
+PROVENANCE = "hpsearch:provenance"
 
 
 class Study:
@@ -52,6 +57,11 @@ class Study:
         self.description: str = attrs.get(DESCRIPTION, "")
         self.file: str = attrs.get(SPEC_TEXT, "")
         self.engines: dict[str, str] = attrs.get(ENGINES, {})
+
+    @property
+    def provenance(self) -> Provenance:
+        attrs = self.optuna.user_attrs
+        return Provenance(attrs.get(ID, ""), [(entry["since"], entry["tags"]) for entry in attrs.get(PROVENANCE, [])])
 
     def records(self) -> list[TrialRecord]:
         """Every trial, by number."""
@@ -88,19 +98,29 @@ def open_storage(home: Home, *, create: bool) -> RDBStorage:
 
 
 def _connect(home: Home) -> RDBStorage:
-    with _plain_database_errors(home):
-        return RDBStorage(f"sqlite:///{home.optuna_db.resolve()}", engine_kwargs={"connect_args": {"timeout": 60}})
+    with database_errors(home, RuntimeError):
+        return RDBStorage(
+            f"sqlite:///{home.optuna_db.resolve()}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}
+        )
 
 
 @contextmanager
-def _plain_database_errors(home: Home) -> Iterator[None]:
+def database_errors(home: Home, *further: type[Exception]) -> Iterator[None]:
+    """Errors of the database as one line that says what to do.
+
+    Args:
+        further: what else Optuna raises about a database: RuntimeError for one of another version.
+
+    Raises:
+        EnvironmentProblem: in the place of any of them.
+    """
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+    except (SQLAlchemyError, StorageInternalError, *further) as error:
         # Optuna wraps the database's own error.
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
         reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
-        raise EnvironmentProblem(f"{home.optuna_db}: cannot be used: {reason}") from None
+        raise EnvironmentProblem(f"{home.optuna_db}: cannot be used: {reason}; {advice(reason)}") from None
 
 
 def list_studies(home: Home) -> list[Study]:
@@ -108,7 +128,7 @@ def list_studies(home: Home) -> list[Study]:
     if not home.optuna_db.is_file():
         return []
     storage = open_storage(home, create=False)
-    with _plain_database_errors(home):
+    with database_errors(home, RuntimeError):
         names = sorted(s.study_name for s in storage.get_all_studies() if IDENTITY in s.user_attrs)
         return [Study(storage, optuna.load_study(study_name=name, storage=storage)) for name in names]
 
@@ -122,7 +142,7 @@ def find_study(home: Home, name: str) -> Study:
     if not home.optuna_db.is_file():
         raise UnknownNameError("study", name, [])
     storage = open_storage(home, create=False)
-    with _plain_database_errors(home):
+    with database_errors(home, RuntimeError):
         known = [study.study_name for study in storage.get_all_studies() if IDENTITY in study.user_attrs]
         if name not in known:
             raise UnknownNameError("study", name, known)
@@ -177,11 +197,22 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     if ENGINES not in optuna_study.user_attrs:
         # A study that an earlier version made was trained by what that version had.
         optuna_study.set_user_attr(ENGINES, _engines(spec, began=ENQUEUED in optuna_study.user_attrs))
+    _set_provenance(optuna_study)
     study = Study(storage, optuna_study)
     if ENQUEUED not in optuna_study.user_attrs:
         _enqueue_first(optuna_study, spec)
         optuna_study.set_user_attr(ENQUEUED, True)
     return study
+
+
+def _set_provenance(study: optuna.Study) -> None:
+    """An id of its own, and what trains from now on where that has changed."""
+    attrs = study.user_attrs
+    if ID not in attrs:
+        study.set_user_attr(ID, uuid4().hex)
+    history, tags = attrs.get(PROVENANCE, []), provenance_tags()
+    if not history or history[-1]["tags"] != tags:
+        study.set_user_attr(PROVENANCE, [*history, {"since": datetime.now().isoformat(), "tags": tags}])
 
 
 def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:

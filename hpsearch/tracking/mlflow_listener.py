@@ -1,178 +1,196 @@
 """The listener that writes a study to MLflow: a projection of the study, complete whenever MLflow works.
 
-The Optuna database is the truth. Whatever MLflow misses (an outage, a killed coordinator, a deleted
-database) is written from the study's records when the trial ends, when the study ends, or when it is
-continued; so an error here is told once and never stops or delays the training.
+The Optuna database is the truth. What a study tells is kept here as it stands, and a thread brings MLflow
+to it: so training never waits for MLflow, a slow one is told of several epochs at once, and what one that
+was down has missed is written when it is back. An error is told once. What is missing in the end is written
+by the next run of the study, or by `hpsearch doctor --repair`.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from hpsearch.config.study import StudySpec
-from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
-from hpsearch.search.records import TrialRecord, best_trial, counts
-from hpsearch.tracking.mlflow_runs import StudyRuns
-from hpsearch.tracking.mlflow_store import first_line, open_client
-from hpsearch.tracking.provenance import provenance_tags
-from hpsearch.tracking.view_state import varied_names
+from hpsearch.search.provenance import Provenance
+from hpsearch.search.records import TrialRecord
+from hpsearch.tracking.images import RUNNING, Row, RunImage, interrupted, running_image
+from hpsearch.tracking.mlflow_store import connect, first_line
+from hpsearch.tracking.mlflow_values import milliseconds
+from hpsearch.tracking.projector import Plan, Projector, Render, Standing
+from hpsearch.tracking.target import Target
 from hpsearch.training.results import EpochRow
 
-# After an error nothing is tried for this long: a locked database keeps its caller waiting for 20 seconds.
-PAUSE_SECONDS = 60.0
+# After an error nothing is tried for this long, and twice as long after each further one.
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
+# How long the end of a run waits for what is still to be written: to a database, to a server, and where a
+# person wants it to end.
+FINAL_SECONDS, FINAL_SERVER_SECONDS, FINAL_INTERRUPTED_SECONDS = 120.0, 20.0, 5.0
+# How often it is tried then, and how long after an error.
+_FINAL_TRIES, _FINAL_PAUSE_SECONDS = 3, 1.0
+
+
+@dataclass
+class _Trial:
+    """A trial that is being trained, or was when the run ended: its run without rows, and the rows."""
+
+    image: RunImage
+    rows: list[Row] = field(default_factory=list)
 
 
 class MlflowListener(Listener):
-    """Writes MLflow's database and artifacts in the home folder.
+    """Writes a study's runs to MLflow.
 
     Args:
-        home: where they are.
+        target: where they are.
+        provenance: of the study.
         render_best: the best configuration as YAML text.
         report: told in a line, once, that MLflow could not be written.
     """
 
     def __init__(
-        self,
-        home: Home,
-        *,
-        render_best: Callable[[StudySpec, TrialRecord], str],
-        report: Callable[[str], None],
+        self, target: Target, provenance: Provenance, *, render_best: Render, report: Callable[[str], None]
     ) -> None:
-        self._home, self._render_best, self._report = home, render_best, report
-        self._client: Any = None
-        self._started: StudyStarted | None = None
-        self._runs: StudyRuns | None = None
+        self._target, self._provenance, self._render_best, self._report = target, provenance, render_best, report
+        self._study = ""
+        self._told: set[str] = set()
+        self._thread: threading.Thread | None = None
+        # All below is read and changed under this lock, which nobody holds while MLflow is called.
+        self._changed = threading.Condition()
         self._records: dict[int, TrialRecord] = {}
-        self._parent: dict[str, float] = {}
-        self._quiet_until = 0.0
-        self._told = False
-        self._over = False
+        self._trials: dict[int, _Trial] = {}
+        self._status: str | None = RUNNING
+        # Counts what was told; up to where it is written.
+        self._version = self._written = 0
+        self._pausing = self._over = self._given_up = False
 
     def study_started(self, event: StudyStarted) -> None:
-        """Open the database, and make it agree with the study.
+        """Begin to make MLflow agree with the study.
 
         Raises:
-            EnvironmentProblem: the database cannot be used at all.
+            EnvironmentProblem: the database on this machine cannot be used at all.
         """
-        self._client = open_client(self._home.mlflow_db)
-        self._started = event
-        self._records = {record.number: record for record in event.records}
-        self._attempt(lambda _: None)
+        client = connect(self._target) if self._target.database is not None else None
+        plan = Plan(event.spec, event.text, self._provenance, self._target, self._render_best)
+        projector = Projector(plan, client, lambda error: self._tell_once("MLflow's artifacts", error))
+        self._study = event.spec.name
+        with self._telling():
+            self._records = {record.number: record for record in event.records}
+        self._thread = threading.Thread(target=self._work, args=(projector,), name="mlflow", daemon=True)
+        self._thread.start()
 
     def trial_started(self, event: TrialStarted) -> None:
-        self._attempt(lambda runs: runs.begin(event.number, event.config.flat(), event.baseline))
+        image = running_image(event.number, event.config, event.baseline, datetime.now(), self._provenance)
+        with self._telling():
+            self._records.pop(event.number, None)
+            self._trials[event.number] = _Trial(image)
 
     def epoch_done(self, number: int, row: EpochRow) -> None:
-        self._attempt(lambda runs: runs.epoch(number, row))
+        with self._telling():
+            self._trials[number].rows.append(Row.of(row, milliseconds()))
 
     def trial_ended(self, record: TrialRecord) -> None:
-        self._records[record.number] = record
-
-        def write(runs: StudyRuns) -> None:
-            runs.end(record)
-            self._write_standing(runs)
-
-        self._attempt(write)
+        with self._telling():
+            self._trials.pop(record.number, None)
+            self._records[record.number] = record
 
     def trial_interrupted(self, number: int) -> None:
-        self._attempt(lambda runs: runs.interrupt(number))
+        with self._telling():
+            self._trials[number].image = interrupted(self._trials[number].image)
 
     def study_ended(self, event: StudyEnded) -> None:
-        self._records = {record.number: record for record in event.records}
-
-        def write(runs: StudyRuns) -> None:
-            runs.reconcile(event.records)
-            self._write_standing(runs)
-            if event.best and self._started:
-                runs.parent_text(self._render_best(self._started.spec, event.best), "best.yaml")
-            good = "FINISHED" if event.best else "FAILED"
-            runs.parent_ended("KILLED" if event.interrupted else good)
-
-        self._attempt(write, now=True)
-        self._over = True
+        good = "FINISHED" if event.best else "FAILED"
+        with self._telling():
+            self._trials.clear()
+            self._records = {record.number: record for record in event.records}
+            self._status, self._over = "KILLED" if event.interrupted else good, True
+        self._wait(FINAL_INTERRUPTED_SECONDS if event.interrupted else FINAL_SECONDS)
 
     def close(self) -> None:
         """After an error in the coordinator no run is left RUNNING."""
-
-        def write(runs: StudyRuns) -> None:
-            runs.interrupt_all()
-            runs.parent_ended("KILLED")
-
-        if self._runs is not None and not self._over:
-            self._attempt(write, now=True)
-        self._client = self._runs = None
-
-    def _attempt(self, write: Callable[[StudyRuns], None], *, now: bool = False) -> None:
-        """Write to MLflow; an error is told once, and goes no further.
-
-        Args:
-            write: what to do.
-            now: also within the pause that follows an error.
-        """
-        if self._client is None or (time.monotonic() < self._quiet_until and not now):
+        if self._thread is None or self._over:
             return
-        # Loaded long ago, by `open_client`.
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
+        with self._telling():
+            for trial in self._trials.values():
+                trial.image = interrupted(trial.image)
+            self._status, self._over = "KILLED", True
+        self._wait(FINAL_INTERRUPTED_SECONDS)
 
-        try:
-            if self._runs is None:
-                self._runs = self._open()
-            write(self._runs)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            self._quiet_until = time.monotonic() + PAUSE_SECONDS
-            if not self._told:
-                self._told = True
-                self._report(
-                    f"MLflow could not be written ({first_line(error)}); the study goes on, "
-                    "and what is missing is written later"
-                )
+    def flush(self, seconds: float) -> bool:
+        """Wait until MLflow has what was told; False: it has not, or not yet."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._written == self._version or self._pausing, seconds)
+            return self._written == self._version
 
-    def _open(self) -> StudyRuns:
-        assert self._started is not None
-        spec = self._started.spec
-        runs = StudyRuns.open(self._client, spec, self._home.artifacts, provenance_tags())
-        runs.reconcile(self._records.values())
-        runs.parent_text(self._started.text, "study.yaml")
-        self._parent = runs.parent_values()
-        runs.parent_note(self._note(best_trial(list(self._records.values()), spec.objective)))
-        self._write_standing(runs)
-        return runs
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Change what is to be written."""
+        with self._changed:
+            yield
+            self._version += 1
+            self._changed.notify_all()
 
-    def _write_standing(self, runs: StudyRuns) -> None:
-        """The study's best value and counts, those that changed; the step is the number of finished trials."""
-        assert self._started is not None
-        objective, records = self._started.spec.objective, list(self._records.values())
-        tally = counts(records)
-        values: dict[str, float] = {f"trials_{label}": count for label, count in tally.items()}
-        best = best_trial(records, objective)
-        if best and best.best:
-            values |= {f"best_{objective.metric}": best.best.value, "best_trial": best.number}
-        changed = {name: value for name, value in values.items() if self._parent.get(name) != value}
-        if changed:
-            runs.parent_metrics(changed, step=sum(tally.values()))
-            self._parent |= changed
-        if "best_trial" in changed:
-            runs.parent_note(self._note(best))
+    def _wait(self, seconds: float) -> None:
+        """Wait for what is still to be written, and not for ever."""
+        if self._target.database is None:
+            seconds = min(seconds, FINAL_SERVER_SECONDS)
+        with self._changed:
+            self._changed.wait_for(lambda: self._written == self._version or self._given_up, seconds)
+            missing = self._written != self._version
+            self._given_up = True
+            self._changed.notify_all()
+        if missing:
+            command = f"hpsearch doctor {self._study} --repair{self._target.options}"
+            self._report(f"MLflow lacks a part of the study; write it with `{command}`")
 
-    def _note(self, best: TrialRecord | None) -> str:
-        """What the parent's page says, in Markdown."""
-        assert self._started is not None
-        spec = self._started.spec
-        lines = [spec.file.description or f"Study `{spec.name}`", ""]
-        if best is None or best.best is None:
-            lines.append("No trial has ended well yet.")
-            return "\n".join(lines)
-        lines += [
-            f"Best: **{spec.objective.metric} {best.best.value:.6g}** at epoch {best.best.epoch} of "
-            f"trial {best.number} (`best.yaml` among the artifacts).",
-            "",
-            "| hyperparameter | value |",
-            "| --- | --- |",
-        ]
-        flat = best.flat
-        lines += [f"| {name} | {flat[name]} |" for name in varied_names(spec) if flat.get(name) is not None]
-        return "\n".join(lines)
+    def _work(self, projector: Projector) -> None:
+        """The thread: bring MLflow to what was told, again and again."""
+        pause, tries = PAUSE_SECONDS, _FINAL_TRIES
+        while (task := self._next()) is not None:
+            version, standing = task
+            try:
+                projector.write(standing)
+            # MLflow, its drivers and its artifact stores have many, and training ends for none of them.
+            except Exception as error:  # noqa: BLE001, RUF100
+                projector.forget()
+                self._tell_once("MLflow", error)
+                tries -= standing.over
+                self._rest(pause, last=tries == 0)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                pause = PAUSE_SECONDS
+                with self._changed:
+                    self._written = version
+                    self._changed.notify_all()
+
+    def _next(self) -> tuple[int, Standing] | None:
+        """What is to be written, once there is something; None: never again."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != self._written or self._over)
+            if self._given_up or self._version == self._written:
+                return None
+            trials = {number: replace(trial.image, rows=tuple(trial.rows)) for number, trial in self._trials.items()}
+            return self._version, Standing(dict(self._records), trials, self._status, self._over)
+
+    def _rest(self, seconds: float, *, last: bool) -> None:
+        """After an error: nothing is tried for a while."""
+        with self._changed:
+            self._pausing, self._given_up = True, self._given_up or last
+            self._changed.notify_all()
+            if self._over:
+                self._changed.wait_for(lambda: self._given_up, min(seconds, _FINAL_PAUSE_SECONDS))
+            else:
+                self._changed.wait_for(lambda: self._over, seconds)
+            self._pausing = False
+
+    def _tell_once(self, what: str, error: Exception) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            where = f" at {self._target}" if self._target.shared else ""
+            self._report(
+                f"{what}{where} could not be written ({first_line(error)}); the study goes on, "
+                "and what is missing is written later"
+            )

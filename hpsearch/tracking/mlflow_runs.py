@@ -4,63 +4,65 @@
       run <study>               hpsearch.kind: study   best value, counts, study.yaml, best.yaml
       run trial 7 adam          hpsearch.kind: trial   parameters, every metric of every epoch, outcome
 
-Every error of MLflow is left to the caller.
+Each is brought to its image (`hpsearch.tracking.images`): what it lacks is written, and nothing else. Every
+error of MLflow is left to the caller, who then opens the runs anew: what MLflow has of the last call is
+known only to MLflow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.study import StudySpec
-from hpsearch.search.records import TrialRecord
-from hpsearch.tracking.mlflow_values import as_metrics, as_params, as_tags, dated_rows, ended_at, milliseconds, summary
+from hpsearch.search.provenance import STUDY_ID, Provenance
+from hpsearch.tracking.images import KIND, OUTCOME, PARENT, RUNNING, TRIAL, Row, RunImage
+from hpsearch.tracking.mlflow_values import milliseconds
+from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import VIEW_TAG, view_tag
-from hpsearch.training.results import EpochRow, Outcome
 
-KIND, TRIAL, OUTCOME, DETAIL, BASELINE = (
-    f"hpsearch.{name}" for name in ("kind", "trial", "outcome", "detail", "baseline")
-)
-DIGEST = "hpsearch.data_digest"
-PARENT = "mlflow.parentRunId"
-NOTE = "mlflow.note.content"
-
-# A trial that was pruned did what it should; one that diverged is shown as failed.
-STATUS = {
-    Outcome.COMPLETED: "FINISHED",
-    Outcome.EARLY_STOPPED: "FINISHED",
-    Outcome.PRUNED: "FINISHED",
-    Outcome.DIVERGED: "FAILED",
-    Outcome.FAILED: "FAILED",
-    Outcome.INTERRUPTED: "KILLED",
-}
-# Optuna's states of a trial that is over.
-FINISHED = frozenset({"COMPLETE", "PRUNED", "FAIL"})
-# MLflow takes 1,000 metrics in a batch; an epoch has six and may get a few more.
-_ROWS_IN_A_BATCH = 100
+# What MLflow takes in one call.
+_METRICS_IN_A_BATCH, _OTHERS_IN_A_BATCH = 1000, 100
+_Item = TypeVar("_Item")
 
 
 @dataclass
-class Child:
-    """The active run of a trial.
+class Kept:
+    """What MLflow has of a run.
 
     Attributes:
-        running: its status is RUNNING.
-        ended: it holds the whole trial, and its final outcome.
-        certain: `epochs` is exactly what it holds. False after an error in a write, and for a run that
-            another process began: such a run is not gone on with but written anew.
-        epochs: those that are in it.
+        mine: begun through this object, so that `steps` is exactly what it holds. Another one is either as it
+            should be or written anew.
+        whole: False where something is known to be wrong with it.
+        metrics: their names, of a run that was there.
+        steps: those whose metrics are in it.
     """
 
     run_id: str
-    running: bool = True
-    ended: bool = False
-    certain: bool = False
-    epochs: set[int] = field(default_factory=set)
+    status: str = RUNNING
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    mine: bool = False
+    whole: bool = True
+    metrics: tuple[str, ...] = ()
+    steps: set[int] = field(default_factory=set)
+
+    @staticmethod
+    def of(run: Any) -> Kept:
+        """A run as MLflow's client gives it."""
+        data = run.data
+        return Kept(run.info.run_id, run.info.status, dict(data.params), dict(data.tags), metrics=tuple(data.metrics))
+
+    @property
+    def is_study(self) -> bool:
+        return self.tags.get(KIND) == "study"
+
+    @property
+    def number(self) -> int | None:
+        """Of the trial that it says to be; None: it says nothing sensible."""
+        text = self.tags.get(TRIAL, "")
+        return int(text) if text.isdecimal() else None
 
 
 class StudyRuns:
@@ -69,138 +71,156 @@ class StudyRuns:
     Args:
         client: an `mlflow.MlflowClient`.
         experiment: id of the study's experiment.
-        parent: id of the study's own run.
-        common: tags of every run.
-        children: the active run of each trial, by trial number.
+        parents: the study's own run; further ones should not be.
+        children: the run of each trial, by trial number.
     """
 
-    def __init__(
-        self, client: Any, experiment: str, parent: str, common: Mapping[str, str], children: dict[int, Child]
-    ) -> None:
-        self._client, self._experiment, self.parent = client, experiment, parent
-        self._common, self._children = common, children
+    def __init__(self, client: Any, experiment: str, parents: Sequence[Kept], children: dict[int, Kept]) -> None:
+        self._client, self._experiment = client, experiment
+        self._parent = parents[0] if parents else None
+        self._children = children
+        for extra in parents[1:]:
+            client.delete_run(extra.run_id)
 
     @classmethod
-    def open(cls, client: Any, spec: StudySpec, artifacts: Path, common: Mapping[str, str]) -> StudyRuns:
-        """Find what MLflow has of the study, create what it has not; the parent is RUNNING afterwards."""
-        experiment = _experiment(client, spec, artifacts)
-        parent = ""
-        children: dict[int, Child] = {}
-        for run in list(_search(client, experiment)):
-            tags, run_id = run.data.tags, run.info.run_id
-            if tags.get(KIND) == "study":
-                parent = run_id
-            elif tags.get(KIND) == "trial" and tags.get(TRIAL, "").isdecimal():
-                _remember(client, children, run)
-        if not parent:
-            parent = _create_parent(client, experiment, spec, common)
-            # Of a parent that a person deleted.
-            for child in children.values():
-                client.set_tag(child.run_id, PARENT, parent)
-        client.update_run(parent, status="RUNNING")
-        return cls(client, experiment, parent, common, children)
+    def open(cls, client: Any, spec: StudySpec, provenance: Provenance, target: Target) -> StudyRuns:
+        """Find what MLflow has of the study; the experiment is made where it is missing."""
+        experiment = _experiment(client, spec, target)
+        parents: list[Kept] = []
+        children: dict[int, Kept] = {}
+        for kept in [kept for kept in kept_runs(client, experiment) if is_of(kept, provenance, target)]:
+            if kept.is_study:
+                parents.append(kept)
+                kept.steps = {step for steps in history(client, kept).values() for step in steps}
+            elif kept.number is not None:
+                # A person has taken an earlier one out of MLflow's bin, or a reply of MLflow was lost.
+                if earlier := children.get(kept.number):
+                    client.delete_run(kept.run_id)
+                    earlier.whole = False
+                else:
+                    children[kept.number] = kept
+        return cls(client, experiment, parents, children)
 
-    def begin(self, number: int, flat: Mapping[str, Any], baseline: bool, started: datetime | None = None) -> None:
-        """A new run for a trial; an earlier one of the same trial is deleted (MLflow keeps it in its bin)."""
-        if earlier := self._children.get(number):
-            self._client.delete_run(earlier.run_id)
-            del self._children[number]
-        optimizer = flat.get("optimizer")
-        tags = {
-            **self._common,
-            PARENT: self.parent,
-            KIND: "trial",
-            TRIAL: str(number),
-            BASELINE: str(baseline).lower(),
-        }
-        if flat.get("dataset") in DATASETS:
-            tags[DIGEST] = DATASETS[flat["dataset"]].digest
-        run = self._client.create_run(
-            self._experiment,
-            start_time=milliseconds(started),
-            tags=tags,
-            run_name=f"trial {number} {optimizer}" if optimizer else f"trial {number}",
-        )
-        child = Child(run.info.run_id)
-        self._children[number] = child
-        self._client.log_batch(child.run_id, params=as_params(flat))
-        child.certain = True
+    @property
+    def parent(self) -> str:
+        """Id of the study's own run, once that has been written."""
+        assert self._parent is not None
+        return self._parent.run_id
 
-    def epoch(self, number: int, row: EpochRow) -> None:
-        """Every metric of an epoch, in one call."""
-        child = self._children.get(number)
-        if child and child.certain:
-            self._log(child, [(row, milliseconds())])
+    def write_study(self, image: RunImage) -> None:
+        """Bring the study's own run to its image; it comes before those of the trials."""
+        if self._parent is None:
+            self._parent = self._begin(image, {})
+        self._bring(self._parent, image)
 
-    def end(self, record: TrialRecord) -> None:
-        """The trial's outcome; whatever of it is missing by now is written first."""
-        child = self._children.get(record.number)
-        end_time = None
-        if child is None or not child.certain:
-            self.begin(record.number, record.flat, record.baseline, record.started)
-            child, end_time = self._children[record.number], ended_at(record)
-        self._log(child, [item for item in dated_rows(record) if item[0].epoch not in child.epochs])
-        outcome = record.outcome or Outcome.FAILED
-        tags = {OUTCOME: outcome.label} | ({DETAIL: record.detail[:5000]} if record.detail else {})
-        child.certain = False
-        self._client.log_batch(child.run_id, metrics=as_metrics(summary(record)), tags=as_tags(tags))
-        self._client.set_terminated(child.run_id, STATUS[outcome], end_time=end_time)
-        child.running, child.ended = False, True
+    def write_trial(self, number: int, image: RunImage) -> None:
+        """Bring a trial's run to its image: begun, gone on with, ended.
 
-    def interrupt(self, number: int) -> None:
-        """End a run that is RUNNING: its trial waits to be run again."""
-        child = self._children.get(number)
-        if child and child.running:
-            child.certain = False
-            self._client.set_tag(child.run_id, OUTCOME, Outcome.INTERRUPTED.label)
-            self._client.set_terminated(child.run_id, STATUS[Outcome.INTERRUPTED])
-            child.running = False
+        Of one that was begun elsewhere only the outcome is looked at; where that is another, it is written
+        anew, and MLflow keeps the earlier one in its bin.
+        """
+        kept = self._children.get(number)
+        if kept and not kept.mine and kept.whole and _ended_so(kept, image):
+            if kept.tags.get(PARENT) != self.parent:
+                # The parent was deleted by a person.
+                self._client.set_tag(kept.run_id, PARENT, self.parent)
+            return
+        if kept and (not kept.mine or (kept.status != RUNNING and image.status == RUNNING)):
+            self.discard(number)
+            kept = None
+        if kept is None:
+            kept = self._children[number] = self._begin(image, {PARENT: self.parent})
+        self._bring(kept, image)
 
-    def interrupt_all(self) -> None:
-        for number in list(self._children):
-            self.interrupt(number)
+    def discard(self, number: int) -> None:
+        """Delete the run of a trial; MLflow keeps it in its bin."""
+        if kept := self._children.pop(number, None):
+            self._client.delete_run(kept.run_id)
 
-    def reconcile(self, records: Iterable[TrialRecord]) -> None:
-        """Make MLflow agree with the study: what an earlier run or an outage left out is written."""
-        for record in records:
-            child = self._children.get(record.number)
-            if record.state not in FINISHED:
-                self.interrupt(record.number)
-            elif child is None or not child.ended:
-                self.end(record)
+    def discard_parent(self) -> None:
+        """Delete the study's own run; the trials' become children of the next one as they are written."""
+        if self._parent is not None:
+            self._client.delete_run(self._parent.run_id)
+            self._parent = None
 
-    def parent_metrics(self, values: Mapping[str, float], step: int) -> None:
-        self._client.log_batch(self.parent, metrics=as_metrics(values, step))
-
-    def parent_values(self) -> dict[str, float]:
-        """The parent's metrics as they are."""
-        return dict(self._client.get_run(self.parent).data.metrics)
-
-    def parent_text(self, text: str, name: str) -> None:
+    def write_text(self, text: str, name: str) -> None:
         """An artifact of the parent, replaced where it exists."""
         self._client.log_text(self.parent, text, name)
 
-    def parent_note(self, markdown: str) -> None:
-        self._client.set_tag(self.parent, NOTE, markdown[:5000])
+    def _begin(self, image: RunImage, more: Mapping[str, str]) -> Kept:
+        tags = {**image.tags, **more}
+        run = self._client.create_run(self._experiment, start_time=image.started, tags=tags, run_name=image.name)
+        return Kept(run.info.run_id, tags=tags, mine=True)
 
-    def parent_ended(self, status: str) -> None:
-        self._client.set_terminated(self.parent, status)
+    def _bring(self, kept: Kept, image: RunImage) -> None:
+        rows = [row for row in image.rows if row.step not in kept.steps]
+        params = {name: text for name, text in image.params.items() if name not in kept.params}
+        tags = {name: text for name, text in image.tags.items() if kept.tags.get(name) != text}
+        self._log(kept.run_id, rows, params, tags)
+        kept.steps.update(row.step for row in rows)
+        kept.params |= params
+        kept.tags |= tags
+        if kept.status == image.status:
+            return
+        if image.status == RUNNING:
+            self._client.update_run(kept.run_id, status=RUNNING)
+        else:
+            self._client.set_terminated(kept.run_id, image.status, end_time=image.ended)
+        kept.status = image.status
 
-    def _log(self, child: Child, rows: list[tuple[EpochRow, int]]) -> None:
-        for first in range(0, len(rows), _ROWS_IN_A_BATCH):
-            some = rows[first : first + _ROWS_IN_A_BATCH]
-            metrics = [metric for row, when in some for metric in as_metrics(row.metrics, row.epoch, when)]
-            child.certain = False
-            self._client.log_batch(child.run_id, metrics=metrics)
-            child.epochs.update(row.epoch for row, _ in some)
-            child.certain = True
+    def _log(self, run_id: str, rows: Sequence[Row], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """In one call, or in as few as MLflow allows."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        metrics = [Metric(name, value, row.when, row.step) for row in rows for name, value in row.metrics.items()]
+        parts = list(_parts(metrics, _METRICS_IN_A_BATCH - 2 * _OTHERS_IN_A_BATCH))
+        some_params = list(_parts([Param(*item) for item in params.items()], _OTHERS_IN_A_BATCH))
+        some_tags = list(_parts([RunTag(*item) for item in tags.items()], _OTHERS_IN_A_BATCH))
+        while parts or some_params or some_tags:
+            self._client.log_batch(
+                run_id,
+                metrics=parts.pop(0) if parts else (),
+                params=some_params.pop(0) if some_params else (),
+                tags=some_tags.pop(0) if some_tags else (),
+            )
 
 
-def _experiment(client: Any, spec: StudySpec, artifacts: Path) -> str:
+def kept_runs(client: Any, experiment: str) -> Iterator[Kept]:
+    """Every active run of the experiment that hpsearch wrote, the latest first."""
+    token = None
+    while True:
+        page = client.search_runs([experiment], max_results=1000, page_token=token)
+        yield from (kept for kept in map(Kept.of, page) if kept.tags.get(KIND) in ("study", "trial"))
+        token = page.token
+        if not token:
+            return
+
+
+def is_of(kept: Kept, provenance: Provenance, target: Target) -> bool:
+    """Whether a run is the study's: another one of the same name may have been there, or be someone else's."""
+    return kept.tags.get(STUDY_ID, "" if target.shared else provenance.study) == provenance.study
+
+
+def history(client: Any, kept: Kept) -> dict[str, dict[int, list[float]]]:
+    """Every metric of a run: the values by step, of which there should be one each."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for name in kept.metrics:
+        steps = found.setdefault(name, {})
+        for metric in client.get_metric_history(kept.run_id, name):
+            steps.setdefault(metric.step, []).append(metric.value)
+    return found
+
+
+def _ended_so(kept: Kept, image: RunImage) -> bool:
+    return image.status != RUNNING and kept.status == image.status and kept.tags.get(OUTCOME) == image.tags.get(OUTCOME)
+
+
+def _experiment(client: Any, spec: StudySpec, target: Target) -> str:
     found = client.get_experiment_by_name(spec.name)
     if found is None:
-        created = client.create_experiment(spec.name, artifact_location=str((artifacts / spec.name).resolve()))
-        experiment = str(created)
+        # A server knows best where its artifacts are.
+        location = None if target.is_server else str((target.home.artifacts / spec.name).resolve())
+        experiment = str(client.create_experiment(spec.name, artifact_location=location))
     else:
         experiment = str(found.experiment_id)
         if found.lifecycle_stage == "deleted":
@@ -211,42 +231,6 @@ def _experiment(client: Any, spec: StudySpec, artifacts: Path) -> str:
     return experiment
 
 
-def _remember(client: Any, children: dict[int, Child], run: Any) -> None:
-    """Take up a run that another process began."""
-    number, run_id = int(run.data.tags[TRIAL]), run.info.run_id
-    if number in children:
-        # A person has taken a deleted run out of MLflow's bin: the record says what is true.
-        client.delete_run(run_id)
-        children[number].ended = False
-        return
-    running = run.info.status == "RUNNING"
-    interrupted = run.data.tags.get(OUTCOME, Outcome.INTERRUPTED.label) == Outcome.INTERRUPTED.label
-    children[number] = Child(run_id, running=running, ended=not running and not interrupted)
-
-
-def _search(client: Any, experiment: str) -> Iterable[Any]:
-    """Every active run of the experiment, the latest first."""
-    token = None
-    while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def _create_parent(client: Any, experiment: str, spec: StudySpec, common: Mapping[str, str]) -> str:
-    tags = {**common, KIND: "study"}
-    if digests := [DATASETS[name].digest for name in spec.datasets() if name in DATASETS]:
-        tags[DIGEST] = ", ".join(digests)
-    run_id = str(client.create_run(experiment, tags=tags, run_name=spec.name).info.run_id)
-    params = {
-        "objective": spec.objective.metric,
-        "direction": spec.objective.direction,
-        "sampler": spec.search.sampler.name,
-        "pruner": spec.search.pruner.name,
-        # The study's; `seed` is a trial's own.
-        "search_seed": spec.search.seed,
-    }
-    client.log_batch(run_id, params=as_params(params))
-    return run_id
+def _parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    for first in range(0, len(items), size):
+        yield items[first : first + size]

@@ -1,4 +1,4 @@
-"""The MLflow database of a home folder, opened without a word on the terminal."""
+"""MLflow's client on a database or a server, opened without a word on the terminal."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ import logging
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from hpsearch.errors import EnvironmentProblem
+from hpsearch.errors import EnvironmentProblem, masked
 from hpsearch.search.home import creating
 from hpsearch.tracking.empty_database import fill_from_cache, is_empty, keep, settle
+from hpsearch.tracking.target import Target
+
+# MLflow's own settings would keep one call to a server that is down waiting for four minutes.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 
 
 def database_uri(database: Path) -> str:
@@ -17,21 +27,31 @@ def database_uri(database: Path) -> str:
     return f"sqlite:///{database.resolve()}"
 
 
-def open_client(database: Path) -> Any:
-    """An `mlflow.MlflowClient` on the database, which is created where it is missing.
-
-    Importing MLflow takes 2 to 3 seconds, so it happens here and not with this module.
+def connect(target: Target) -> Any:
+    """An `mlflow.MlflowClient` on what takes the runs. Of a server nothing is asked yet.
 
     Raises:
         EnvironmentProblem: the database cannot be used.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow
+    if target.database is not None:
+        return open_client(target.database)
+    assert target.uri is not None
+    uri = _without_password(target.uri) if target.is_server else target.uri
+    mlflow = _import_mlflow()
+    try:
+        return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    # A database's driver that is missing, a database that cannot be reached.
+    except Exception as error:  # noqa: BLE001, RUF100
+        raise EnvironmentProblem(f"{target}: MLflow cannot use it ({first_line(error)})") from None
 
-    # After the import, which sets levels of its own. MLflow logs the traceback of every database
-    # error before it raises it; who calls tells the error in a line.
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+def open_client(database: Path) -> Any:
+    """An `mlflow.MlflowClient` on a SQLite database, which is created where it is missing.
+
+    Raises:
+        EnvironmentProblem: the database cannot be used.
+    """
+    mlflow = _import_mlflow()
     uri = database_uri(database)
     # The write-ahead log also makes a write six times as fast: 4 ms an epoch instead of 23.
     with creating(database):
@@ -54,5 +74,27 @@ def open_client(database: Path) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text, as long as a terminal can take."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    """The first line of an error's text, as long as a terminal can take; passwords in it are masked."""
+    return masked((str(error).splitlines() or [type(error).__name__])[0])[:200]
+
+
+def _import_mlflow() -> Any:
+    """MLflow, quiet. Importing it takes 2 to 3 seconds, so it happens here and not with this module."""
+    for name, value in (_PATIENCE | _QUIET).items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    # After the import, which sets levels of its own. MLflow logs the traceback of every database
+    # error before it raises it, and urllib3 every attempt; who calls tells the error in a line.
+    for name in ("mlflow", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return mlflow
+
+
+def _without_password(uri: str) -> str:
+    """A server's address alone; who asks goes into the variables that MLflow reads, out of sight of its messages."""
+    parts = urlsplit(uri)
+    if parts.password is not None:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import posixpath
+import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,32 +15,33 @@ from hpsearch.config.own import TRAINABLE
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochRow
 
+# What MLflow takes, in characters.
+_LONGEST_NAME, _LONGEST_PARAM, _LONGEST_TAG = 250, 6_000, 5_000
+_NOT_IN_NAMES = re.compile(r"[^/\w.\- ]")
 
-def as_params(values: Mapping[str, Any]) -> list[Any]:
+
+def name_of(name: str) -> str:
+    """A name as MLflow takes it: a user's own metrics and parameters may have any."""
+    fit = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME]
+    path = posixpath.normpath(fit)
+    # MLflow refuses what would be another path if it were one, for instance `a//b` or `../a`.
+    if path != fit or path == "." or path.startswith(("..", "/")):
+        fit = fit.replace("/", "_").strip(".") or "_"
+    return fit
+
+
+def param_texts(values: Mapping[str, Any]) -> dict[str, str]:
     """Parameters as texts. None means that a knob is off, and so does a parameter that is not there."""
-    from mlflow.entities import Param
-
-    return [Param(name, str(value)) for name, value in values.items() if value is not None]
+    return {name_of(name): str(value)[:_LONGEST_PARAM] for name, value in values.items() if value is not None}
 
 
-def as_metrics(values: Mapping[str, float], step: int = 0, when: int | None = None) -> list[Any]:
-    """Metrics at a step. MLflow keeps NaN, and would show infinity as 1.8e308: that becomes NaN too.
-
-    Args:
-        when: in milliseconds; left out: now.
-    """
-    from mlflow.entities import Metric
-
-    when = milliseconds() if when is None else when
-    return [
-        Metric(name, float(value) if math.isfinite(value) else math.nan, when, step) for name, value in values.items()
-    ]
+def tag_texts(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: value[:_LONGEST_TAG] for name, value in values.items()}
 
 
-def as_tags(values: Mapping[str, str]) -> list[Any]:
-    from mlflow.entities import RunTag
-
-    return [RunTag(name, value) for name, value in values.items()]
+def numbers(values: Mapping[str, float]) -> dict[str, float]:
+    """Metrics as MLflow keeps them: NaN stays, and infinity, which it would show as 1.8e308, becomes NaN too."""
+    return {name_of(name): float(value) if math.isfinite(value) else math.nan for name, value in values.items()}
 
 
 def summary(record: TrialRecord) -> dict[str, float]:

@@ -1,13 +1,38 @@
-"""Where a run came from: versions, commit, person. Imports none of the packages that it names."""
+"""Where a run came from: study, versions, commit, person. Imports none of the packages that it names."""
 
 from __future__ import annotations
 
 import getpass
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("hpsearch", "tensorflow", "keras", "optuna", "mlflow", "numpy")
+STUDY_ID = "hpsearch.study_id"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a study knows of where its trials were trained.
+
+    Attributes:
+        study: the study's own id, since its name may be taken elsewhere too; empty in what an early version made.
+        history: from which moment on (ISO 8601) which tags held, in order.
+    """
+
+    study: str
+    history: Sequence[tuple[str, Mapping[str, str]]]
+
+    def tags(self, started: datetime | None = None) -> dict[str, str]:
+        """The tags of a trial that began then; those of the study's first run where it is None."""
+        found: Mapping[str, str] = self.history[0][1] if self.history else {}
+        if started is not None:
+            for since, tags in self.history:
+                found = tags if since <= started.isoformat() else found
+        return {**found, **({STUDY_ID: self.study} if self.study else {})}
 
 
 def provenance_tags() -> dict[str, str]:

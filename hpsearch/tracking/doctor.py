@@ -1,0 +1,247 @@
+"""What `hpsearch doctor` does: MLflow compared with the study, and written again where it differs."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import EnvironmentProblem
+from hpsearch.search.records import TrialRecord
+from hpsearch.tracking.images import OUTCOME, PARENT, RUNNING, TRIAL, RunImage, study_image, trial_image
+from hpsearch.tracking.mlflow_runs import Kept, history, is_of, kept_runs
+from hpsearch.tracking.mlflow_store import connect, first_line
+from hpsearch.tracking.projector import Plan, Projector, Standing
+
+# What is named of one run's differences of a kind; the rest is counted.
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing in which MLflow differs from the study.
+
+    Attributes:
+        kind: orphan, missing, doubled, status, outcome, parameters, metrics, tags, parent or artifacts.
+        trial: its number; None: the study's own run.
+        run: MLflow's id of it; None: there is none.
+        line: for a person.
+    """
+
+    kind: str
+    trial: int | None
+    run: str | None
+    line: str
+
+
+class Doctor:
+    """Compares and repairs. Nobody may run the study meanwhile.
+
+    Args:
+        plan: the study, and where its runs are.
+        records: its trials.
+        create: a SQLite file that does not exist yet is made, rather than taken for an empty one.
+
+    Raises:
+        EnvironmentProblem: MLflow cannot be read.
+    """
+
+    def __init__(self, plan: Plan, records: Sequence[TrialRecord], *, create: bool) -> None:
+        self._plan = plan
+        self._records = {record.number: record for record in records}
+        self._images = {r.number: image for r in records if (image := trial_image(r, plan.provenance))}
+        database = plan.target.database
+        self._client: Any = connect(plan.target) if create or database is None or database.is_file() else None
+
+    @property
+    def runs(self) -> int:
+        """How many runs MLflow should have: the study's own and one for each trial that was begun."""
+        return 1 + len(self._images)
+
+    def examine(self) -> list[Finding]:
+        """Every difference: of the study's own run first, then by trial.
+
+        Raises:
+            EnvironmentProblem: MLflow cannot be read.
+        """
+        with self._plain_errors("read"):
+            parents, children, orphans = self._sorted()
+            found = [*orphans, *self._of_study(parents)]
+            parent = parents[0].run_id if len(parents) == 1 else None
+            for number, image in sorted(self._images.items()):
+                found += self._of_trial(number, image, children.get(number, []), parent)
+        return found
+
+    def repair(self, findings: Sequence[Finding]) -> None:
+        """Make MLflow what it should be; what is replaced or has no trial goes to MLflow's bin.
+
+        Raises:
+            EnvironmentProblem: MLflow cannot be written.
+        """
+        if not findings:
+            return
+        with self._plain_errors("written"):
+            parents = self._sorted()[0]
+            for finding in findings:
+                if finding.kind == "orphan":
+                    self._client.delete_run(finding.run)
+            projector = Projector(self._plan, self._client, lambda _: None)
+            runs = projector.runs()
+            # Metrics and parameters cannot be taken back, so a run that has wrong ones is replaced.
+            for number in {f.trial for f in findings if f.trial is not None and f.kind not in ("orphan", "parent")}:
+                runs.discard(number)
+            if any(f.trial is None and f.kind in ("parameters", "metrics") for f in findings):
+                runs.discard_parent()
+            # Whether a person stopped the last run of the study, only MLflow knows.
+            known = {kept.status for kept in parents} - {RUNNING}
+            projector.write(Standing(self._records, {}, known.pop() if len(known) == 1 else None, over=True))
+
+    def _sorted(self) -> tuple[list[Kept], dict[int, list[Kept]], list[Finding]]:
+        """MLflow's runs of the study itself, of its trials, and of nothing in it."""
+        parents: list[Kept] = []
+        children: dict[int, list[Kept]] = {}
+        orphans: list[Finding] = []
+        for kept in self._active():
+            if not is_of(kept, self._plan.provenance, self._plan.target):
+                # In a database that others use too these are theirs.
+                if not self._plan.target.shared:
+                    orphans.append(_orphan(kept, "belongs to another study of this name"))
+            elif kept.is_study:
+                parents.append(kept)
+            elif kept.number is None or kept.number not in self._images:
+                orphans.append(_orphan(kept, f"is of trial {kept.tags.get(TRIAL, '?')}, which the study has not begun"))
+            else:
+                children.setdefault(kept.number, []).append(kept)
+        return parents, children, orphans
+
+    def _active(self) -> list[Kept]:
+        experiment = self._client.get_experiment_by_name(self._plan.spec.name) if self._client else None
+        if experiment is None or experiment.lifecycle_stage != "active":
+            return []
+        return list(kept_runs(self._client, experiment.experiment_id))
+
+    def _of_study(self, parents: Sequence[Kept]) -> Iterator[Finding]:
+        plan, where = self._plan, "the study's own run"
+        if len(parents) != 1:
+            kind = "doubled" if parents else "missing"
+            yield Finding(kind, None, None, f"{where} is {kind}{_listed(parents)}")
+            return
+        (kept,) = parents
+        image = study_image(plan.spec, self._records.values(), plan.provenance, None)
+        if kept.status == RUNNING:
+            yield Finding("status", None, kept.run_id, f"{where} is RUNNING, and nobody runs the study")
+        for kind, text in self._differences(kept, image):
+            yield Finding(kind, None, kept.run_id, f"{where}: {text}")
+        texts = self._texts(kept)
+        for name, text in plan.texts(self._records).items():
+            if texts.get(name) != text:
+                state = "is another" if name in texts else "is missing"
+                yield Finding("artifacts", None, kept.run_id, f"{where}: the artifact {name} {state}")
+
+    def _of_trial(self, number: int, image: RunImage, runs: Sequence[Kept], parent: str | None) -> Iterator[Finding]:
+        where = f"trial {number}"
+        if len(runs) != 1:
+            kind = "doubled" if runs else "missing"
+            yield Finding(kind, number, None, f"{where} {'has several runs' if runs else 'has no run'}{_listed(runs)}")
+            return
+        (kept,) = runs
+        if kept.status != image.status:
+            yield Finding("status", number, kept.run_id, f"{where} is {kept.status}, should be {image.status}")
+        if parent and kept.tags.get(PARENT) != parent:
+            yield Finding("parent", number, kept.run_id, f"{where} is no child of the study's own run")
+        for kind, text in self._differences(kept, image):
+            yield Finding(kind, number, kept.run_id, f"{where}: {text}")
+
+    def _differences(self, kept: Kept, image: RunImage) -> Iterator[tuple[str, str]]:
+        ours = [name for name in image.tags if name != OUTCOME]
+        for kind, has, should in (
+            ("parameters", kept.params, image.params),
+            ("outcome", _part(kept.tags, [OUTCOME]), _part(image.tags, [OUTCOME])),
+            # Further tags are a person's own, or MLflow's.
+            ("tags", _part(kept.tags, ours), _part(image.tags, ours)),
+        ):
+            names = sorted({*has, *should})
+            wrong = [_was(name, has.get(name), should.get(name)) for name in names if has.get(name) != should.get(name)]
+            if wrong:
+                yield kind, f"{kind}: {_some(wrong)}"
+        if wrong := list(_wrong_metrics(history(self._client, kept), image)):
+            yield "metrics", f"metrics: {_some(wrong)}"
+
+    def _texts(self, kept: Kept) -> dict[str, str]:
+        """The artifacts of the study's own run; none where they cannot be read."""
+        from mlflow.exceptions import MlflowException
+
+        texts = {}
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                for item in self._client.list_artifacts(kept.run_id):
+                    if not item.is_dir:
+                        path = Path(self._client.download_artifacts(kept.run_id, item.path, folder))
+                        texts[item.path] = path.read_text(encoding="utf-8", errors="replace")
+            except (MlflowException, OSError):
+                return texts
+        return texts
+
+    @contextmanager
+    def _plain_errors(self, done: str) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise EnvironmentProblem(f"{self._plan.target}: MLflow cannot be {done} ({first_line(error)})") from None
+
+
+def _orphan(kept: Kept, why: str) -> Finding:
+    return Finding("orphan", kept.number, kept.run_id, f"run {kept.run_id} {why}")
+
+
+def _listed(runs: Sequence[Kept]) -> str:
+    return f": {', '.join(kept.run_id for kept in runs)}" if runs else ""
+
+
+def _part(values: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    return {name: values[name] for name in names if name in values}
+
+
+def _was(name: str, has: str | None, should: str | None) -> str:
+    if has is None:
+        return f"{name} is missing"
+    return f"{name} is {_short(has)}, should be {_short(should) if should is not None else 'absent'}"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more
+
+
+def _by_step(image: RunImage) -> dict[str, dict[int, float]]:
+    metrics: dict[str, dict[int, float]] = {}
+    for row in image.rows:
+        for name, value in row.metrics.items():
+            metrics.setdefault(name, {})[row.step] = value
+    return metrics
+
+
+def _wrong_metrics(kept: Mapping[str, Mapping[int, Sequence[float]]], image: RunImage) -> Iterator[str]:
+    """Metrics that the study does not know are a person's own."""
+    for name, steps in _by_step(image).items():
+        has = kept.get(name, {})
+        if lacking := [step for step in steps if step not in has]:
+            yield f"{name} lacks step {', '.join(map(str, lacking[:10]))}{' ...' if len(lacking) > 10 else ''}"
+        for step, values in has.items():
+            if step not in steps:
+                yield f"{name} has a step {step} too many"
+            elif len(values) > 1:
+                yield f"{name} has step {step} {len(values)} times"
+            elif values[0] != steps[step] and not (math.isnan(values[0]) and math.isnan(steps[step])):
+                yield f"{name} at step {step} is {values[0]:.6g}, should be {steps[step]:.6g}"

@@ -1,0 +1,117 @@
+"""One study brought to MLflow as it stands: what the listener's thread and `hpsearch doctor --repair` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpsearch.config.study import StudySpec
+from hpsearch.search.provenance import Provenance
+from hpsearch.search.records import TrialRecord, best_trial
+from hpsearch.tracking.images import FINISHED, RunImage, study_image, trial_image
+from hpsearch.tracking.mlflow_runs import StudyRuns
+from hpsearch.tracking.mlflow_store import connect
+from hpsearch.tracking.target import Target
+
+STUDY_TEXT, BEST_TEXT = "study.yaml", "best.yaml"
+Render = Callable[[StudySpec, TrialRecord], str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is projected.
+
+    Attributes:
+        spec: the study file.
+        text: the study file as it was run.
+        provenance: of the study.
+        target: where to.
+        render_best: the best configuration as YAML text.
+    """
+
+    spec: StudySpec
+    text: str
+    provenance: Provenance
+    target: Target
+    render_best: Render
+
+    def texts(self, records: Mapping[int, TrialRecord]) -> dict[str, str]:
+        """The artifacts of the study's own run once it is over, by name."""
+        best = best_trial([records[number] for number in sorted(records)], self.spec.objective)
+        return {STUDY_TEXT: self.text} | ({BEST_TEXT: self.render_best(self.spec, best)} if best else {})
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The study at one moment.
+
+    Attributes:
+        records: trials that nobody trains, by number.
+        trials: those that are trained.
+        status: of the study's own run; None: as its trials say.
+        over: the run of the study has ended.
+    """
+
+    records: Mapping[int, TrialRecord]
+    trials: Mapping[int, RunImage]
+    status: str | None
+    over: bool
+
+
+class Projector:
+    """Brings MLflow to a study, and remembers what it holds. Every error of MLflow is left to the caller.
+
+    Args:
+        plan: what, and where to.
+        client: an `mlflow.MlflowClient`; None: one is made with the first call.
+        artifact_failed: told of an artifact that could not be written: the rest goes on without it.
+    """
+
+    def __init__(self, plan: Plan, client: Any, artifact_failed: Callable[[Exception], None]) -> None:
+        self._plan, self._client, self._artifact_failed = plan, client, artifact_failed
+        self._runs: StudyRuns | None = None
+        self._final: set[int] = set()
+        self._study: tuple[int, str | None] | None = None
+        self._texts: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """After an error: what MLflow holds is looked at again by the next call."""
+        self._runs = self._study = None
+        self._final.clear()
+
+    def runs(self) -> StudyRuns:
+        """The study's runs in MLflow."""
+        if self._client is None:
+            self._client = connect(self._plan.target)
+        if self._runs is None:
+            self._runs = StudyRuns.open(self._client, self._plan.spec, self._plan.provenance, self._plan.target)
+        return self._runs
+
+    def write(self, standing: Standing) -> None:
+        """Write what MLflow lacks."""
+        runs, plan = self.runs(), self._plan
+        finished = sum(record.state in FINISHED for record in standing.records.values())
+        if self._study != (finished, standing.status):
+            records = standing.records.values()
+            runs.write_study(study_image(plan.spec, records, plan.provenance, standing.status))
+            self._study = (finished, standing.status)
+        for number, record in standing.records.items():
+            if number not in self._final:
+                if image := trial_image(record, plan.provenance):
+                    runs.write_trial(number, image)
+                self._final.add(number)
+        for number, image in standing.trials.items():
+            self._final.discard(number)
+            runs.write_trial(number, image)
+        self._write_texts(plan.texts(standing.records) if standing.over else {STUDY_TEXT: plan.text})
+
+    def _write_texts(self, texts: Mapping[str, str]) -> None:
+        for name, text in texts.items():
+            if self._texts.get(name) != text:
+                self._texts[name] = text
+                try:
+                    self.runs().write_text(text, name)
+                # The artifact store may be another service than MLflow, with errors of its own.
+                except Exception as error:  # noqa: BLE001, RUF100
+                    self._artifact_failed(error)

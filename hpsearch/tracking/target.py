@@ -1,0 +1,81 @@
+"""Which MLflow takes the runs: the database of the home folder, another database, or a server."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.errors import HpsearchError, masked
+from hpsearch.search.home import Home
+
+VARIABLE = "MLFLOW_TRACKING_URI"
+_SERVERS = ("http", "https")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where MLflow keeps the runs.
+
+    Attributes:
+        home: its own database is taken where nothing else is named.
+        uri: what was named, as MLflow takes it; it may hold a password.
+    """
+
+    home: Home
+    uri: str | None = None
+
+    @property
+    def database(self) -> Path | None:
+        """The SQLite file; None for a server or another database."""
+        if self.uri is None:
+            return self.home.mlflow_db
+        return Path(self.uri.removeprefix(_SQLITE)) if self.uri.startswith(_SQLITE) else None
+
+    @property
+    def is_server(self) -> bool:
+        return self.uri is not None and self.uri.startswith(tuple(f"{scheme}://" for scheme in _SERVERS))
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may keep runs there too, under the same names."""
+        return self.uri is not None
+
+    @property
+    def options(self) -> str:
+        """What a further command needs to find the same: ` --home runs --tracking-uri http://host:5000`."""
+        # One with a password came from the environment.
+        named = self.uri is not None and masked(self.uri) == self.uri
+        return self.home.option + (f" --tracking-uri {self.uri}" if named else "")
+
+    def __str__(self) -> str:
+        """As it may be printed."""
+        return masked(self.uri) if self.uri else str(self.home.mlflow_db)
+
+    __repr__ = __str__
+
+
+def find_target(home: Home, option: str | None) -> Target:
+    """The target that `--tracking-uri` names, else MLFLOW_TRACKING_URI, else the home folder's.
+
+    Raises:
+        HpsearchError: the address is of no known kind, or a password stands on the command line.
+    """
+    if option and masked(option) != option:
+        raise HpsearchError(
+            f"--tracking-uri {masked(option)}: everyone on this machine can read a password on the command line; "
+            f"put the address into {VARIABLE}, or the password into MLFLOW_TRACKING_PASSWORD"
+        )
+    uri, source = (option, "--tracking-uri") if option else (os.environ.get(VARIABLE), VARIABLE)
+    if not uri:
+        return Target(home)
+    scheme, _, rest = uri.partition("://")
+    known = scheme in _SERVERS or scheme.partition("+")[0] in _DATABASES
+    if not known or not rest or (scheme == "sqlite" and not rest.startswith("/")) or rest == "/":
+        raise HpsearchError(
+            f"{source}: must be the address of an MLflow server (http://, https://) or database (sqlite:///FILE, "
+            f"postgresql://, mysql://, mssql://), but got {masked(uri)!r}"
+        )
+    return Target(home, uri)
