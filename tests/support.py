@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ def hpsearch_command(*arguments: str) -> list[str]:
 
 
 def environment(home: Path, **more: str) -> Mapping[str, str]:
-    return os.environ | {"HPSEARCH_HOME": str(home)} | more
+    # Whoever tests may have an MLflow server of their own.
+    return os.environ | {"HPSEARCH_HOME": str(home), "MLFLOW_TRACKING_URI": ""} | more
 
 
 def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
@@ -55,7 +58,7 @@ def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) 
     )
 
 
-def start_hpsearch(*arguments: str, home: Path) -> subprocess.Popen[str]:
+def start_hpsearch(*arguments: str, home: Path, **more: str) -> subprocess.Popen[str]:
     """Start the real command in a session of its own, as a terminal would."""
     return subprocess.Popen(
         hpsearch_command(*arguments),
@@ -63,7 +66,7 @@ def start_hpsearch(*arguments: str, home: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        env=environment(home),
+        env=environment(home, **more),
         start_new_session=True,
     )
 
@@ -94,6 +97,42 @@ def wait_for(condition: Any, seconds: float, what: str) -> Any:
             return value
         time.sleep(0.1)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+SLOW = """
+import time
+
+def train(config, seed):
+    for epoch in range(config["epochs"]):
+        time.sleep(config["pause"])
+        yield {"val_loss": 1 / (1 + epoch + config["x"]), "clock": time.time()}
+"""
+
+
+def slow_study(folder: Path, epochs: int, pause: float, trials: int, name: str = "slow") -> Path:
+    """The file of a study whose trials need no TensorFlow, last as long as is wanted and say when each epoch ended."""
+    (folder / "slow_training.py").write_text(SLOW)
+    file = folder / f"{name}.yaml"
+    file.write_text(
+        f"""
+name: {name}
+trainable: slow_training:train
+objective: {{metric: val_loss}}
+trial: {{epochs: {epochs}, pause: {pause}, x: {{float: [0, 1]}}}}
+search: {{trials: {trials}, sampler: random, pruner: none}}
+"""
+    )
+    return file
+
+
+def epochs_in(home: Path) -> int:
+    """How many epochs a study's database holds, read without waiting for the writer."""
+    try:
+        with closing(sqlite3.connect(f"file:{home / 'optuna.db'}?mode=ro", uri=True)) as connection:
+            query = "SELECT count(*) FROM trial_user_attributes WHERE key LIKE 'epoch:%'"
+            return int(connection.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
 
 
 def lines_of(text: str) -> Sequence[str]:

@@ -19,6 +19,10 @@ def ui(
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="Port (default: 5000, or the next free one).")
     ] = None,
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Address to bind to; one that others can reach needs MLFLOW_AUTH_ADMIN_PASSWORD."),
+    ] = "127.0.0.1",
     open_browser: Annotated[
         bool | None,
         typer.Option("--open/--no-open", help="Open a browser (default: if this is a terminal of a desktop)."),
@@ -42,7 +46,7 @@ def ui(
         print(url, flush=True)
         say("Ctrl-C ends it")
 
-    serve(where, study, port, _desktop() if open_browser is None else open_browser, ready)
+    serve(where, study, port, _desktop() if open_browser is None else open_browser, ready, host)
 
 
 def _desktop() -> bool:

@@ -61,7 +61,8 @@ def run_study(
         # MLflow among it; unless this run may turn out to have nothing to train.
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
         from hpsearch.search.coordinator import Coordinator
-        from hpsearch.search.storage import check_unchanged, database_errors, open_study
+        from hpsearch.search.database import database_errors
+        from hpsearch.search.storage import check_unchanged, open_study
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import optuna
-from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from hpsearch.config.file import Objective
 from hpsearch.config.matching import baselines, match
 from hpsearch.config.problems import dotted
 from hpsearch.config.study import StudySpec
-from hpsearch.errors import EnvironmentProblem, HpsearchError, StudyChangedError, UnknownNameError
-from hpsearch.search.home import BUSY_SECONDS, Home, advice, creating
+from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
+from hpsearch.search.database import database_errors, open_storage
+from hpsearch.search.home import Home
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import BASELINE, OUTCOME, ROW, TrialRecord, read_trial
 from hpsearch.training.results import Outcome
@@ -78,49 +76,6 @@ class Study:
             has = f"it has 0 to {len(trials) - 1}" if trials else "it has none yet"
             raise HpsearchError(f"study '{self.name}' has no trial {number}; {has}")
         return read_trial(trials[number], self.objective)
-
-
-def open_storage(home: Home, *, create: bool) -> RDBStorage:
-    """The database of a home folder.
-
-    Raises:
-        EnvironmentProblem: it does not exist (and `create` is False), is damaged or cannot be written to.
-    """
-    if create:
-        home.create()
-        with creating(home.optuna_db):
-            return _connect(home)
-    if not home.optuna_db.is_file():
-        raise EnvironmentProblem(
-            f"{home.root}: no studies here; run one with `hpsearch run`, or name another folder with --home"
-        )
-    return _connect(home)
-
-
-def _connect(home: Home) -> RDBStorage:
-    with database_errors(home, RuntimeError):
-        return RDBStorage(
-            f"sqlite:///{home.optuna_db.resolve()}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}
-        )
-
-
-@contextmanager
-def database_errors(home: Home, *further: type[Exception]) -> Iterator[None]:
-    """Errors of the database as one line that says what to do.
-
-    Args:
-        further: what else Optuna raises about a database: RuntimeError for one of another version.
-
-    Raises:
-        EnvironmentProblem: in the place of any of them.
-    """
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError, *further) as error:
-        # Optuna wraps the database's own error.
-        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-        reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
-        raise EnvironmentProblem(f"{home.optuna_db}: cannot be used: {reason}; {advice(reason)}") from None
 
 
 def list_studies(home: Home) -> list[Study]:

@@ -14,6 +14,9 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from ipaddress import ip_address
+from secrets import token_hex
 from types import FrameType, TracebackType
 from typing import NoReturn
 from urllib.error import HTTPError, URLError
@@ -26,6 +29,8 @@ from hpsearch.tracking.mlflow_store import database_uri
 from hpsearch.tracking.view_state import view_url
 
 HOST = "127.0.0.1"
+# Who may look, where others than this machine can reach the server: MLflow's own names.
+_USER, _PASSWORD = "MLFLOW_AUTH_ADMIN_USERNAME", "MLFLOW_AUTH_ADMIN_PASSWORD"
 DEFAULT_PORT = 5000
 # Ports after the default one that are tried where it is taken.
 _PORTS_TRIED = 100
@@ -38,7 +43,14 @@ _PR_SET_PDEATHSIG = 1
 _OPENER = build_opener(ProxyHandler({}))
 
 
-def serve(home: Home, study: str | None, port: int | None, open_browser: bool, ready: Callable[[str], None]) -> None:
+def serve(
+    home: Home,
+    study: str | None,
+    port: int | None,
+    open_browser: bool,
+    ready: Callable[[str], None],
+    host: str = HOST,
+) -> None:
     """Serve the home folder's runs until Ctrl-C or SIGTERM.
 
     Args:
@@ -47,21 +59,47 @@ def serve(home: Home, study: str | None, port: int | None, open_browser: bool, r
         port: None: 5000, or the next free one.
         open_browser: also open the address.
         ready: told the address once it answers.
+        host: the address to bind to.
 
     Raises:
-        EnvironmentProblem: no runs yet, the port is taken, or the server does not start.
+        EnvironmentProblem: no runs yet, the port is taken, nobody would be asked for a password, or the server
+            does not start.
     """
     if not home.mlflow_db.is_file():
         raise EnvironmentProblem(
             f"{home.root}: no runs here yet; run a study with `hpsearch run`, or name another folder with --home"
         )
-    with _interruptible(), UiServer(home, choose_port(port)) as server:
+    guarded = needs_password(host)
+    with _interruptible(), UiServer(home, choose_port(port, host), host, guarded=guarded) as server:
         server.wait_until_it_answers()
-        url = f"{server.url}/#/experiments" if study is None else view_url(server.url, experiment_of(server.url, study))
+        # Who has to log in first begins at the list of studies.
+        listed = study is None or guarded
+        url = f"{server.url}/#/experiments" if listed else view_url(server.url, experiment_of(server.url, study))
         ready(url)
         if open_browser:
             webbrowser.open(url)
         server.wait()
+
+
+def needs_password(host: str) -> bool:
+    """Whether others than this machine could reach a server there, so that it has to ask for a password.
+
+    Raises:
+        EnvironmentProblem: it has to, and there is none, or MLflow's part for it is missing.
+    """
+    with suppress(ValueError):
+        if host == "localhost" or ip_address(host).is_loopback:
+            return False
+    if not os.environ.get(_PASSWORD):
+        raise EnvironmentProblem(
+            f"--host {host}: others could reach this server, so it must ask for a password: set {_PASSWORD} "
+            f"(and {_USER}, if not admin), or leave --host out"
+        )
+    if find_spec("flask_wtf") is None:
+        raise EnvironmentProblem(
+            f"--host {host}: MLflow needs another package to ask for a password: pip install Flask-WTF"
+        )
+    return True
 
 
 def experiment_of(server: str, study: str) -> str:
@@ -80,30 +118,30 @@ def experiment_of(server: str, study: str) -> str:
         ) from None
 
 
-def choose_port(port: int | None) -> int:
+def choose_port(port: int | None, host: str = HOST) -> int:
     """The port to serve on.
 
     Raises:
         EnvironmentProblem: the one that was asked for is taken; or, if none was, all are.
     """
     if port is not None:
-        if not _free(port):
+        if not _free(port, host):
             raise EnvironmentProblem(f"port {port} is taken; leave --port out to take the next free one")
         return port
     for candidate in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
-        if _free(candidate):
+        if _free(candidate, host):
             return candidate
     raise EnvironmentProblem(
         f"ports {DEFAULT_PORT} to {DEFAULT_PORT + _PORTS_TRIED - 1} are all taken; name another with --port"
     )
 
 
-def _free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def _free(port: int, host: str) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         # A server that ended a moment ago does not hold its port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True
@@ -115,18 +153,22 @@ class UiServer:
     Args:
         home: whose database and artifacts are shown.
         port: a free one.
+        host: the address to bind to.
+        guarded: ask for the password that the environment names.
     """
 
-    def __init__(self, home: Home, port: int) -> None:
-        self._home, self._port = home, port
+    def __init__(self, home: Home, port: int, host: str = HOST, *, guarded: bool = False) -> None:
+        self._home, self._port, self._host, self._guarded = home, port, host, guarded
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"http://{HOST}:{port}"
+        # Of one that listens everywhere this machine's own address is as good as any.
+        named = HOST if host in ("0.0.0.0", "::") else host
+        self.url = f"http://[{named}]:{port}" if ":" in named else f"http://{named}:{port}"
         self.log = home.logs / "mlflow-ui.log"
 
     def __enter__(self) -> UiServer:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         artifacts = str(self._home.artifacts.resolve())
-        command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(self._port)]
+        command = [sys.executable, "-m", "mlflow", "server", "--host", self._host, "--port", str(self._port)]
         command += ["--workers", "1", "--uvicorn-opts", "--timeout-graceful-shutdown 2"]
         command += ["--backend-store-uri", database_uri(self._home.mlflow_db)]
         # Said so that nothing is ever written below the current folder, which is MLflow's default.
@@ -137,6 +179,9 @@ class UiServer:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
+        if self._guarded:
+            command += ["--app-name", "basic-auth"]
+            environment |= self._guard()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
@@ -149,6 +194,13 @@ class UiServer:
                 preexec_fn=_end_with_parent(),  # noqa: PLW1509
             )
         return self
+
+    def _guard(self) -> dict[str, str]:
+        """What MLflow's login needs; passwords stay in the environment, and nobody sees runs without one."""
+        users, settings = self._home.root / "users.db", self._home.root / "users.ini"
+        lines = ["[mlflow]", "default_permission = READ", "admin_username = admin"]
+        settings.write_text("\n".join([*lines, f"database_uri = sqlite:///{users.resolve()}\n"]), encoding="utf-8")
+        return {"MLFLOW_AUTH_CONFIG_PATH": str(settings.resolve()), "MLFLOW_FLASK_SERVER_SECRET_KEY": token_hex()}
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None

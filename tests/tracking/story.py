@@ -12,8 +12,10 @@ from hpsearch.config.study import StudySpec, load_study
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.tracking.mlflow_listener import MlflowListener
+from hpsearch.tracking.target import Target
 from hpsearch.training.results import EpochRow, Outcome, best_of
 
 FILE = """
@@ -78,6 +80,7 @@ class Story:
     def start(self) -> None:
         records = [self.records[number] for number in sorted(self.records)]
         self.listener.study_started(StudyStarted(self.spec, "name: told\n", records, 6, 2))
+        self._settle()
 
     def begin(self, number: int, config: TrialConfig, *, baseline: bool = False) -> None:
         self.records[number] = TrialRecord(
@@ -96,12 +99,14 @@ class Story:
             started=datetime.now(),
         )
         self.listener.trial_started(TrialStarted(number, config, baseline))
+        self._settle()
 
     def epochs(self, number: int, rows: Sequence[EpochRow]) -> None:
         for row in rows:
             record = self.records[number]
             self.records[number] = replace(record, rows=(*record.rows, row))
             self.listener.epoch_done(number, row)
+        self._settle()
 
     def end(self, number: int, outcome: Outcome, detail: str = "") -> None:
         record = self.records[number]
@@ -116,6 +121,7 @@ class Story:
             started=datetime.now() - timedelta(seconds=5),
         )
         self.listener.trial_ended(self.records[number])
+        self._settle()
 
     def trial(self, number: int, config: TrialConfig, values: Sequence[float], outcome: Outcome) -> None:
         """A trial from its start to its end."""
@@ -126,6 +132,7 @@ class Story:
     def interrupt(self, number: int) -> None:
         self.records[number] = replace(self.records[number], state="WAITING", outcome=None)
         self.listener.trial_interrupted(number)
+        self._settle()
 
     def finish(self, *, interrupted: bool = False) -> None:
         records = [self.records[number] for number in sorted(self.records)]
@@ -133,10 +140,19 @@ class Story:
         self.listener.study_ended(StudyEnded(records, best, interrupted, 1.0, 1))
         self.listener.close()
 
+    def _settle(self) -> None:
+        """MLflow is written by a thread; what a test looks at next is there, or has failed."""
+        if isinstance(self.listener, MlflowListener):
+            self.listener.flush(30)
 
-def make_listener(home: Home, told: list[str] | None = None) -> MlflowListener:
-    return MlflowListener(
-        home,
-        render_best=lambda spec, record: f"# trial {record.number} of {spec.name}\n",
-        report=(told if told is not None else []).append,
-    )
+
+PROVENANCE = Provenance("a1b2", [(datetime.min.isoformat(), provenance_tags())])
+
+
+def render_best(spec: StudySpec, record: TrialRecord) -> str:
+    return f"# trial {record.number} of {spec.name}\n"
+
+
+def make_listener(home: Home, told: list[str] | None = None, uri: str | None = None) -> MlflowListener:
+    report = (told if told is not None else []).append
+    return MlflowListener(Target(home, uri), PROVENANCE, render_best=render_best, report=report)

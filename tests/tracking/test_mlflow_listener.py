@@ -20,8 +20,8 @@ from tracking.story import Story, make_config, make_listener, make_row, make_spe
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
+from hpsearch.search.provenance import git_commit
 from hpsearch.tracking import mlflow_listener
-from hpsearch.tracking.provenance import git_commit
 from hpsearch.training.results import Outcome
 
 METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"}
@@ -274,7 +274,8 @@ def test_a_study_without_a_good_trial_has_failed(home: Home, tell: Callable[...,
 def test_an_outage_is_told_once_and_made_up_for(
     call: str, home: Home, tell: Callable[..., Story], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlflow_listener, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(mlflow_listener, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(mlflow_listener, "LONGEST_PAUSE_SECONDS", 0.05)
     told: list[str] = []
     story = tell(told=told)
     story.start()

@@ -1,0 +1,168 @@
+"""An MLflow server that is stopped in mid-study and started again, one that is never there; real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import mlflow
+import psutil
+import pytest
+from support import epochs_in, hpsearch, processes_of, result_of, slow_study, start_hpsearch, wait_for
+
+TRIALS, EPOCHS, PAUSE = 6, 80, 0.05
+
+
+class Server:
+    """`mlflow server` on a database in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url, self._folder = f"http://127.0.0.1:{self.port}", folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self._folder / 'server.db'}"]
+        command += ["--artifacts-destination", str(self._folder / "artifacts")]
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=os.environ | quiet, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        wait_for(self.answers, 120, "an answer of MLflow's server")
+
+    def answers(self) -> bool:
+        try:
+            with build_opener(ProxyHandler({})).open(f"{self.url}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def kill(self) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = Server(tmp_path)
+    yield server
+    server.kill()
+
+
+def runs(uri: str) -> dict[str, Any]:
+    """Every run of the study: status, parameters, tags and every metric at every step."""
+    client = mlflow.MlflowClient(uri)
+    experiment = client.get_experiment_by_name("slow")
+    said = {}
+    for run in client.search_runs([experiment.experiment_id]) if experiment else []:
+        tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.parentRunId"}
+        metrics = {
+            name: sorted((m.step, m.value) for m in client.get_metric_history(run.info.run_id, name))
+            for name in run.data.metrics
+        }
+        said[run.info.run_name] = (run.info.status, run.data.params, tags, metrics)
+    return said
+
+
+def test_a_server_that_stops_in_mid_study_costs_no_row_and_no_time(server: Server, tmp_path: Path) -> None:
+    home, file = tmp_path / "home", slow_study(tmp_path, EPOCHS, PAUSE, TRIALS)
+    server.start()
+    process = start_hpsearch("run", str(file), "--workers=2", "--tracking-uri", server.url, home=home)
+    wait_for(lambda: epochs_in(home) > 20, 60, "the first epochs")
+    wait_for(lambda: len(runs(server.url)) >= 3, 60, "runs on the server")
+    server.kill()
+    before = epochs_in(home)
+    # Training goes on: two workers at 20 epochs a second each, less what the database takes.
+    wait_for(lambda: epochs_in(home) >= before + 60, 20, "epochs while the server is down")
+    server.start()
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert stderr.count("could not be written") == 1
+    assert f"compare the runs:   {server.url}" in stderr
+    assert "/experiments/" not in stdout
+
+    agreed = hpsearch("doctor", "slow", "--tracking-uri", server.url, "-f", "json", home=home)
+    assert result_of(agreed)["agree"] is True
+    on_server = runs(server.url)
+    assert len(on_server) == TRIALS + 1
+    for number in range(TRIALS):
+        status, _, _, metrics = on_server[f"trial {number}"]
+        assert status == "FINISHED"
+        assert [step for step, _ in metrics["val_loss"]] == list(range(1, EPOCHS + 1))
+        # No epoch waited for the server: neither for its death nor for its return.
+        clocks = [value for _, value in metrics["clock"]]
+        assert max(after - first for first, after in pairwise(clocks)) < 1.0
+
+    # The home folder's own database has seen nothing of the study so far.
+    rebuilt = hpsearch("doctor", "slow", "--repair", home=home)
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert rebuilt.stdout.count("has no run") == TRIALS
+    assert runs(f"sqlite:///{home / 'mlflow.db'}") == on_server
+
+
+def test_without_a_server_a_study_trains_and_nobody_sees_the_password(tmp_path: Path) -> None:
+    home, file, secret = tmp_path / "home", slow_study(tmp_path, 20, 0.05, 2), "s3cret-Word"
+    variables = {"MLFLOW_TRACKING_URI": f"http://me:{secret}@127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    process = start_hpsearch("run", str(file), "--workers=1", home=home, **variables)
+    wait_for(lambda: epochs_in(home) > 5, 60, "the first epochs")
+    commands = [" ".join(command_of(found)) for found in processes_of(process.pid)]
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert [line for line in stderr.splitlines() if "could not be written" in line]
+    assert "hpsearch doctor slow --repair" in stderr
+    assert epochs_in(home) == 40
+    refused = hpsearch("doctor", "slow", home=home, **variables)
+    assert refused.returncode == 2
+    assert "http://me:***@127.0.0.1:9: MLflow cannot be read" in refused.stderr
+    kept = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    for text in [*commands, stdout, stderr, refused.stderr]:
+        assert secret not in text
+    assert commands
+    assert not [content for content in kept if secret.encode() in content]
+    mended = hpsearch("doctor", "slow", "--repair", home=home)
+    assert mended.returncode == 0, mended.stderr
+    again = hpsearch("doctor", "slow", home=home)
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def test_doctor_says_so_where_mlflow_lacks_the_study(finished, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    done = hpsearch("doctor", "quickstart", "--tracking-uri", uri, home=finished.home)
+    assert done.returncode == 4
+    assert done.stdout.splitlines()[:2] == ["the study's own run is missing", "trial 0 has no run"]
+    assert "7 differences" in done.stderr
+    assert not (tmp_path / "other.db").exists()
+    agreed = hpsearch("doctor", "quickstart", home=finished.home)
+    assert (agreed.returncode, agreed.stdout) == (0, "")
+    assert "agrees with study 'quickstart': 7 runs" in agreed.stderr
+
+
+def test_an_address_of_no_mlflow_is_refused_before_anything_trains(tmp_path: Path) -> None:
+    file = slow_study(tmp_path, 1, 0, 1)
+    done = hpsearch("run", str(file), "--tracking-uri", "./mlruns", home=tmp_path / "home")
+    assert done.returncode == 2
+    assert "--tracking-uri: must be the address" in done.stderr
+    assert not (tmp_path / "home").exists()
