@@ -60,9 +60,10 @@ def database_errors(home: Home, *further: type[Exception]) -> Iterator[None]:
     Raises:
         EnvironmentProblem: in the place of any of them.
     """
+    told: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *further)
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, *further) as error:
+    except told as error:
         # Optuna wraps the database's own error.
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
         reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]

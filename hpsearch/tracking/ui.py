@@ -72,9 +72,10 @@ def serve(
     guarded = needs_password(host)
     with _interruptible(), UiServer(home, choose_port(port, host), host, guarded=guarded) as server:
         server.wait_until_it_answers()
+        url = f"{server.url}/#/experiments"
         # Who has to log in first begins at the list of studies.
-        listed = study is None or guarded
-        url = f"{server.url}/#/experiments" if listed else view_url(server.url, experiment_of(server.url, study))
+        if study is not None and not guarded:
+            url = view_url(server.url, experiment_of(server.url, study))
         ready(url)
         if open_browser:
             webbrowser.open(url)
