@@ -58,7 +58,7 @@ def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) 
     )
 
 
-def start_hpsearch(*arguments: str, home: Path, **more: str) -> subprocess.Popen[str]:
+def start_hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:
     """Start the real command in a session of its own, as a terminal would."""
     return subprocess.Popen(
         hpsearch_command(*arguments),
@@ -67,6 +67,7 @@ def start_hpsearch(*arguments: str, home: Path, **more: str) -> subprocess.Popen
         stdin=subprocess.DEVNULL,
         text=True,
         env=environment(home, **more),
+        cwd=cwd,
         start_new_session=True,
     )
 
@@ -100,25 +101,32 @@ def wait_for(condition: Any, seconds: float, what: str) -> Any:
 
 
 SLOW = """
+import os
 import time
 
 def train(config, seed):
     for epoch in range(config["epochs"]):
         time.sleep(config["pause"])
+        while seed == config["waits"] and not os.path.exists("go"):
+            time.sleep(0.05)
         yield {"val_loss": 1 / (1 + epoch + config["x"]), "clock": time.time()}
 """
 
 
-def slow_study(folder: Path, epochs: int, pause: float, trials: int, name: str = "slow") -> Path:
-    """The file of a study whose trials need no TensorFlow, last as long as is wanted and say when each epoch ended."""
+def slow_study(folder: Path, epochs: int, pause: float, trials: int, *, waits: int = -1) -> Path:
+    """The file of a study whose trials need no TensorFlow, last as long as is wanted and say when each epoch ended.
+
+    Args:
+        waits: the trial that waits for a file `go` in the current folder.
+    """
     (folder / "slow_training.py").write_text(SLOW)
-    file = folder / f"{name}.yaml"
+    file = folder / "slow.yaml"
     file.write_text(
         f"""
-name: {name}
+name: slow
 trainable: slow_training:train
 objective: {{metric: val_loss}}
-trial: {{epochs: {epochs}, pause: {pause}, x: {{float: [0, 1]}}}}
+trial: {{epochs: {epochs}, pause: {pause}, waits: {waits}, x: {{float: [0, 1]}}}}
 search: {{trials: {trials}, sampler: random, pruner: none}}
 """
     )
