@@ -125,7 +125,7 @@ class StudyRuns:
                 # The parent was deleted by a person.
                 self._client.set_tag(kept.run_id, PARENT, self.parent)
             return
-        if kept and (not kept.mine or (kept.status != RUNNING and image.status == RUNNING)):
+        if kept and not (kept.mine and (kept.status == RUNNING or _ended_so(kept, image))):
             self.discard(number)
             kept = None
         if kept is None:

@@ -71,7 +71,8 @@ class Projector:
     def __init__(self, plan: Plan, client: Any, artifact_failed: Callable[[Exception], None]) -> None:
         self._plan, self._client, self._artifact_failed = plan, client, artifact_failed
         self._runs: StudyRuns | None = None
-        self._final: set[int] = set()
+        # As they were last written. A trial that was interrupted may have ended since, with nothing said between.
+        self._final: dict[int, TrialRecord] = {}
         self._study: tuple[int, str | None] | None = None
         self._texts: dict[str, str] = {}
 
@@ -97,12 +98,11 @@ class Projector:
             runs.write_study(study_image(plan.spec, records, plan.provenance, standing.status))
             self._study = (finished, standing.status)
         for number, record in standing.records.items():
-            if number not in self._final:
+            if self._final.get(number) is not record:
                 if image := trial_image(record, plan.provenance):
                     runs.write_trial(number, image)
-                self._final.add(number)
+                self._final[number] = record
         for number, image in standing.trials.items():
-            self._final.discard(number)
             runs.write_trial(number, image)
         self._write_texts(plan.texts(standing.records) if standing.over else {STUDY_TEXT: plan.text})
 

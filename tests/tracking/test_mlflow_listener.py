@@ -207,6 +207,27 @@ def test_an_interrupted_trial_starts_afresh(home: Home, tell: Callable[..., Stor
     assert after.parent.data.metrics["best_trial"] == 1
 
 
+@pytest.mark.parametrize("by_another_run", [False, True])
+def test_an_interrupted_trial_that_ends_before_mlflow_hears_of_it_again(
+    by_another_run: bool, home: Home, tell: Callable[..., Story]
+) -> None:
+    story = tell()
+    story.start()
+    story.begin(0, make_config(0))
+    story.epochs(0, [make_row(1, 0.4), make_row(2, 0.5)])
+    story.interrupt(0)
+    if by_another_run:
+        story.finish(interrupted=True)
+        story = tell(story)
+        story.start()
+    mute = Story(story.spec, mlflow_listener.Listener(), story.records)
+    mute.trial(0, make_config(0), [0.6], Outcome.COMPLETED)
+    story.listener.trial_ended(story.records[0])
+    story.finish()
+    assert Seen(home).outcomes() == {0: "completed"}
+    assert Seen(home).steps(0) == {1: pytest.approx(0.4)}
+
+
 def test_what_a_killed_coordinator_left_is_repaired(home: Home, tell: Callable[..., Story]) -> None:
     killed = tell()
     killed.start()
