@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+import time
+from contextlib import redirect_stderr
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpsearch.cli.main import _run
 from hpsearch.config.matching import baselines
+from hpsearch.config.study import load_study
 from hpsearch.config.yaml_text import dump
-from hpsearch.errors import StudyFileError
+from hpsearch.errors import EXIT_BAD_INPUT, StudyFileError
 
 STUDIES = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))]
 TOKENS = [
@@ -104,6 +111,75 @@ def test_files_of_the_right_words_in_the_wrong_places(load, content):
 @given(content=st.binary(max_size=200))
 def test_bytes(load, content):
     _is_a_study_or_a_clear_error(load, content)
+
+
+HOSTILE = {
+    "aliases that multiply": b"a: &a [x, x]\n" + b"".join(
+        b"%c: &%c [*%c, *%c]\n" % (97 + i, 97 + i, 96 + i, 96 + i) for i in range(1, 26)
+    ),
+    "merges that multiply": b"a: &a {x: 1}\n" + b"".join(
+        b"%c: &%c {<<: [*%c, *%c], y%d: 1}\n" % (97 + i, 97 + i, 96 + i, 96 + i, i) for i in range(1, 25)
+    ),
+    "an alias of itself": b"trial: &a {model: *a}",
+    "a list in itself": b"trial: &a [*a, *a]",
+    "an alias of nothing": b"trial: *nothing",
+    "many anchors": b"trial: {" + b"".join(b"k%d: &k%d 1, " % (i, i) for i in range(400)) + b"}",
+    "open brackets": b"trial: " + b"[" * 20_000,
+    "open braces": b"trial: " + b"{a: " * 50_000,
+    "nested lines": b"".join(b" " * i + b"a:\n" for i in range(1500)),
+    "nested dashes": b"- " * 20_000 + b"1",
+    "nested keys": b"? " * 5_000 + b"1",
+    "a long number": b"trial: {batch_size: " + b"9" * 100_000 + b"}",
+    "a long word": b"name: " + b"a" * 200_000,
+    "a long line": b"description: " + b"word " * 50_000,
+    "many keys": b"trial: {" + b",".join(b"k%d: %d" % (i, i) for i in range(8_000)) + b"}",
+    "too many bytes": b"# " + b"x" * 2_000_000,
+    "UTF-16": "trial: {optimizer: adam}".encode("utf-16"),
+    "UTF-32": "trial: {optimizer: adam}".encode("utf-32"),
+    "Latin-1": "description: Gr\u00f6\u00dfe\ntrial: {}".encode("latin-1"),
+    "half a character": b"description: \xe2\x82",
+    "a surrogate": b"description: \xed\xa0\x80",
+    "zeros": b"\x00" * 1000,
+    "a program": b"trial: !!python/object/apply:os.system [touch hacked]",
+    "another program": b"trial: !!python/name:os.system",
+    "tags of its own": b"%TAG ! tag:evil,2000:\n---\ntrial: !x {}",
+    "several documents": b"trial: {}\n---\ntrial: {}\n",
+    "tabs": b"trial:\n\toptimizer: adam\n",
+    "nothing": b"",
+    "another version": b"%YAML 9.9\n---\ntrial: {}\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_files_made_to_do_harm(load, content):
+    began = time.perf_counter()
+    _is_a_study_or_a_clear_error(load, content)
+    assert time.perf_counter() - began < 20
+    assert not Path("hacked").exists()
+
+
+@settings(max_examples=30, deadline=None)
+@given(content=mutated() | assembled() | st.binary(max_size=50))
+def test_what_is_no_study_is_refused_by_the_command_before_it_touches_anything(content, tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp() / "fuzzed"
+    folder.mkdir(exist_ok=True)
+    file, home = folder / "study.yaml", folder / "home"
+    file.write_bytes(content)
+    problem = _problem(file)
+    if problem is not None:
+        told = io.StringIO()
+        with patch.object(sys, "argv", ["hpsearch", "run", str(file), "--home", str(home)]), redirect_stderr(told):
+            assert _run() == EXIT_BAD_INPUT
+        assert told.getvalue() == f"error: {problem}\n"
+        assert not home.exists()
+
+
+def _problem(file: Path) -> StudyFileError | None:
+    try:
+        load_study(file)
+    except StudyFileError as error:
+        return error
+    return None
 
 
 @pytest.mark.parametrize(
