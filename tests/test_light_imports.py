@@ -28,7 +28,21 @@ def imported_by(*command: str, home: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
-COMMANDS = ["run", "validate", "studies", "trials", "show", "best", "export", "train", "ui", "bench", "data", "schema"]
+COMMANDS = [
+    "run",
+    "validate",
+    "studies",
+    "trials",
+    "show",
+    "best",
+    "export",
+    "train",
+    "ui",
+    "doctor",
+    "bench",
+    "data",
+    "schema",
+]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "data fetch", "data status"])
@@ -47,6 +61,7 @@ def test_help_imports_nothing_heavy(command, tmp_path):
         ["best", "nothing"],
         ["export", "nothing"],
         ["ui", "nothing"],
+        ["doctor", "nothing"],
         ["data", "status"],
         ["data", "fetch", "fashion_mnist_sample"],
     ],

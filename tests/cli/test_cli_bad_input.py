@@ -58,7 +58,7 @@ def test_a_missing_study_file(tmp_path):
     assert "quickstart.yaml" in message
 
 
-@pytest.mark.parametrize("command", ["trials", "show", "best", "export", "ui"])
+@pytest.mark.parametrize("command", ["trials", "show", "best", "export", "ui", "doctor"])
 def test_an_unknown_study(command, tmp_path, finished):
     assert "unknown study" in refused(command, "nothing", home=tmp_path / "home")
     done = hpsearch(command, "quickstat", home=finished.home)

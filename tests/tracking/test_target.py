@@ -1,4 +1,4 @@
-"""Which MLflow takes the runs, and that no password is ever shown."""
+"""Which MLflow takes the runs, who may reach the UI, and that no password is ever shown."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.errors import HpsearchError, masked
+from hpsearch.errors import EnvironmentProblem, HpsearchError, masked
 from hpsearch.search.home import Home
 from hpsearch.tracking.target import VARIABLE, find_target
+from hpsearch.tracking.ui import needs_password
 
 HOME = Home(Path("mlruns"))
 
@@ -63,3 +64,15 @@ def test_a_password_is_refused_on_the_command_line_and_never_shown(monkeypatch: 
     target = find_target(HOME, None)
     assert target.uri == uri
     assert "s3cret" not in f"{target} {target!r} {target.options}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_server_for_this_machine_alone_asks_nobody(host: str) -> None:
+    assert not needs_password(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "my-machine"])
+def test_a_server_that_others_can_reach_asks_for_a_password(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_AUTH_ADMIN_PASSWORD", raising=False)
+    with pytest.raises(EnvironmentProblem, match="set MLFLOW_AUTH_ADMIN_PASSWORD"):
+        needs_password(host)
