@@ -18,7 +18,7 @@ from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialS
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord
 from hpsearch.tracking.images import RUNNING, Row, RunImage, interrupted, running_image
-from hpsearch.tracking.mlflow_store import connect, first_line
+from hpsearch.tracking.mlflow_store import check_database, first_line
 from hpsearch.tracking.mlflow_values import milliseconds
 from hpsearch.tracking.projector import Plan, Projector, Render, Standing
 from hpsearch.tracking.target import Target
@@ -71,11 +71,12 @@ class MlflowListener(Listener):
         """Begin to make MLflow agree with the study.
 
         Raises:
-            EnvironmentProblem: the database on this machine cannot be used at all.
+            EnvironmentProblem: the database is a file on this machine, and is damaged or cannot be written to.
         """
-        client = connect(self._target) if self._target.database is not None else None
+        if self._target.database is not None:
+            check_database(self._target.database)
         plan = Plan(event.spec, event.text, self._provenance, self._target, self._render_best)
-        projector = Projector(plan, client, lambda error: self._tell_once("MLflow's artifacts", error))
+        projector = Projector(plan, None, lambda error: self._tell_once("MLflow's artifacts", error))
         self._study = event.spec.name
         with self._telling():
             self._records = {record.number: record for record in event.records}

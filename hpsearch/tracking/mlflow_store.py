@@ -31,6 +31,16 @@ def database_uri(database: Path) -> str:
     return f"sqlite:///{database.resolve()}"
 
 
+def check_database(database: Path) -> None:
+    """See that a SQLite file can be written to, which takes no import of MLflow; it is made where it is missing.
+
+    Raises:
+        EnvironmentProblem: it cannot.
+    """
+    with creating(database):
+        pass
+
+
 def connect(target: Target) -> Any:
     """An `mlflow.MlflowClient` on what takes the runs. Of a server nothing is asked yet.
 

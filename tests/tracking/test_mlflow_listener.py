@@ -386,20 +386,31 @@ def test_a_trial_that_no_worker_saw(home: Home, tell: Callable[..., Story]) -> N
     assert (seen.statuses(), seen.trials[0].data.params) == ({0: "FAILED"}, {})
 
 
-@pytest.mark.parametrize("content", [b"this is no database" * 100, None])
-def test_a_database_that_cannot_be_used(content: bytes | None, home: Home, tell: Callable[..., Story]) -> None:
-    if content is None:
-        with sqlite3.connect(home.mlflow_db) as connection:
-            connection.execute("create table alembic_version (version_num text)")
-            connection.execute("insert into alembic_version values ('of another program')")
-        connection.close()
-    else:
-        home.mlflow_db.write_bytes(content)
+def test_a_damaged_database_is_refused(home: Home, tell: Callable[..., Story]) -> None:
+    home.mlflow_db.write_bytes(b"this is no database" * 100)
     story = tell()
     with pytest.raises(EnvironmentProblem, match=r"mlflow\.db") as caught:
         story.start()
     assert "\n" not in str(caught.value)
     story.listener.close()
+
+
+def test_a_database_that_mlflow_cannot_use_is_told_and_the_study_goes_on(
+    home: Home, tell: Callable[..., Story], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_listener, "PAUSE_SECONDS", 0.05)
+    with sqlite3.connect(home.mlflow_db) as connection:
+        connection.execute("create table alembic_version (version_num text)")
+        connection.execute("insert into alembic_version values ('of another program')")
+    connection.close()
+    told: list[str] = []
+    story = tell(told=told)
+    story.start()
+    story.trial(0, make_config(0), [0.5], Outcome.COMPLETED)
+    story.finish()
+    assert len(told) == 2
+    assert f"{home.mlflow_db}: MLflow cannot use it" in told[0]
+    assert "hpsearch doctor told --repair" in told[1]
 
 
 def test_importing_the_listener_imports_neither_mlflow_nor_tensorflow() -> None:
