@@ -54,13 +54,15 @@ class Executable:
 
     def __init__(self, config: TrialConfig, structure: str, *, weighted: bool) -> None:
         stock = config.training.engine == "fit"
-        optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
+        row = OPTIMIZERS[config.optimizer.selected()]
+        optimizer = row.build(**config.optimizer.knobs())
         loss = config.loss.knobs()
         model = build_model(config)
         self._knobs: list[tuple[str, str, KnobVariable]] = []
         if not stock:
             model, of_model = turn_model(model, config.model.knobs())
-            of_loss, of_optimizer = as_variables(loss), make_turnable(optimizer, config.optimizer.knobs())
+            of_loss = as_variables(loss)
+            of_optimizer = make_turnable(optimizer, config.optimizer.knobs(), row.structural)
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
             self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]
