@@ -9,15 +9,13 @@ from training.stock import train
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig
-from hpsearch.data.store import obtain
 from hpsearch.training.examples import TrainingData
 
 ACCURACY = 0.80
 
 
 @pytest.fixture(scope="module")
-def data():
-    obtain("fashion_mnist")
+def data(real_folder):
     return TrainingData.load(_config().data)
 
 
