@@ -59,7 +59,8 @@ def _hidden(
 
 
 def _logits(keras: Any, x: Any, classes: int, l1: float, l2: float) -> Any:
-    return keras.layers.Dense(classes, kernel_regularizer=_regularizer(keras, l1, l2))(x)
+    # Its name is how an optimizer knows it (muon).
+    return keras.layers.Dense(classes, kernel_regularizer=_regularizer(keras, l1, l2), name="logits")(x)
 
 
 def _mlp(

@@ -21,6 +21,8 @@ class Knob:
         recommended: what a study samples when it leaves the knob out; None keeps the default.
         source: where the range or the default was taken from.
         gt, ge, lt, le: bounds that a value must respect; each element, where the type is a tuple.
+        structural: of a number, that it decides what is compiled (it is used when a thing is built, or Keras
+            calculates with it in Python): each of its values is compiled anew. Words and switches always are so.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Knob:
     ge: float | None = None
     lt: float | None = None
     le: float | None = None
+    structural: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class Entry:
     def recommended(self) -> dict[str, Distribution]:
         """The distributions that a study takes for the knobs it leaves out."""
         return {knob.name: knob.recommended for knob in self.knobs if knob.recommended is not None}
+
+    @property
+    def structural(self) -> frozenset[str]:
+        """Names of the numbers that decide what is compiled."""
+        return frozenset(knob.name for knob in self.knobs if knob.structural)
 
     def defaults(self) -> dict[str, Any]:
         return {knob.name: knob.default for knob in self.knobs}

@@ -112,10 +112,10 @@ def _fill_selection(node: Node, section: str) -> Node:
     return node
 
 
-def _from_distribution(distribution: Range | Choice, where: KeyPath) -> Node:
+def _from_distribution(distribution: Any, where: KeyPath) -> Node:
     if isinstance(distribution, Choice):
-        return Options(tuple(Fixed(option, where) for option in distribution.options), where)
-    return Ranged(distribution, where)
+        return Options(tuple(_from_distribution(option, where) for option in distribution.options), where)
+    return Ranged(distribution, where) if isinstance(distribution, Range) else Fixed(distribution, where)
 
 
 def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:

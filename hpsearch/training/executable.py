@@ -62,7 +62,7 @@ class Executable:
         if not stock:
             model, of_model = turn_model(model, config.model.knobs())
             of_loss = as_variables(loss)
-            of_optimizer = {} if row.solver else make_turnable(optimizer, config.optimizer.knobs())
+            of_optimizer = {} if row.solver else make_turnable(optimizer, config.optimizer.knobs(), row.structural)
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
             self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]

@@ -32,6 +32,8 @@ def _others(knob: Knob) -> list[Any]:
         return [not knob.default]
     if kind is int:
         return [knob.default + 1, knob.default + 2]
+    if knob.le == 0:
+        return [-0.3, -0.6]
     return [0.3, 0.6] if knob.lt is not None or knob.le is not None else [0.003, 2.5]
 
 
@@ -77,6 +79,21 @@ def test_an_optimizer_is_saved_and_restored_with_all_of_its_knobs(row):
     built = row.build(**_together(row))
     again = keras.optimizers.deserialize(keras.optimizers.serialize(built))
     assert again.get_config() == built.get_config()
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_muon_leaves_the_output_layer_and_all_that_is_no_matrix_to_adam(architecture):
+    model = _built(architecture)
+    muon = OPTIMIZERS["muon"].build(**OPTIMIZERS["muon"].defaults())
+    muon.build(model.trainable_variables)
+    orthogonal = [
+        variable.path
+        for variable, velocity in zip(model.trainable_variables, muon.adam_velocities, strict=True)
+        if velocity is None
+    ]
+    matrices = [variable.path for variable in model.trainable_variables if len(variable.shape) == 2]
+    assert orthogonal == matrices[:-1]
+    assert matrices[-1] == f"{model.layers[-1].name}/kernel"
 
 
 # -------------------------------------------------------------------- models

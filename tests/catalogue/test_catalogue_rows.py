@@ -33,16 +33,18 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _ends(knob: Knob) -> list[Any]:
+def _ends(recommended: Any) -> list[Any]:
     """Every option or both ends of what is recommended."""
-    match knob.recommended:
+    match recommended:
         case Choice(options):
-            return list(options)
+            return [end for option in options for end in _ends(option)]
         case OneMinus(low, high):
             return [1 - low, 1 - high]
         case Float(low, high) | Int(low, high):
             return [low, high]
-    return []
+        case None:
+            return []
+    return [recommended]
 
 
 @pytest.mark.parametrize("section", SELECTIONS)
@@ -89,7 +91,7 @@ def test_the_defaults_of_a_row_are_within_its_own_rules(section, row):
 
 @every_knob
 def test_what_is_recommended_lies_within_the_bounds(section, row, knob):
-    for value in _ends(knob):
+    for value in _ends(knob.recommended):
         assert _with(section, row, **{knob.name: _plain(value)})[knob.name] == value
     if isinstance(knob.recommended, Float | OneMinus) and knob.recommended.log:
         assert knob.recommended.low > 0
@@ -184,6 +186,7 @@ def test_an_unknown_dataset_is_told_with_the_known_ones():
         (Int(2, 8, step=3), [2, 5, 8], [3, 1, 11, 2.0, True, "2"]),
         (OneMinus(0.1, 1.0), [0.0, 0, 0.5, 0.9], [0.91, -0.1, False, "0.5", float("nan")]),
         (OneMinus(0.001, 0.1), [0.9, 0.99, 0.999], [0.9991, 0.8999]),
+        (Choice((0.0, Float(0.1, 1.0))), [0.0, 0.1, 0.7], [0.05, 1.1, "0.5", None]),
     ],
 )
 def test_what_a_distribution_holds(distribution, inside, outside):
@@ -200,6 +203,7 @@ def test_what_a_distribution_holds(distribution, inside, outside):
         (Int(2, 8, log=True), {"int": [2, 8], "log": True}),
         (OneMinus(0.1, 0.5, log=True), {"one_minus": [0.1, 0.5], "log": True}),
         (Choice((1, "a")), {"choice": [1, "a"]}),
+        (Choice((0.0, Float(0.1, 1.0))), {"choice": [0.0, {"float": [0.1, 1.0]}]}),
     ],
 )
 def test_a_distribution_is_written_as_a_study_file_writes_it(distribution, plain):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from training.stock import small
 
 from hpsearch.catalogue.models import MODELS
+from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.training.structure import engines_for, needs_of, structure_of, with_engine
 
 
@@ -53,6 +56,15 @@ LOSS = {"name": "categorical_crossentropy"}
 )
 def test_numbers_of_one_structure_differ(one, other):
     assert structure_of(small(**one)) == structure_of(small(**other))
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_only_the_structural_numbers_of_an_optimizer_make_another_structure(row):
+    for knob in row.knobs:
+        if isinstance(knob.default, float) or float in get_args(knob.type):
+            sign = -1 if knob.le == 0 else 1
+            one, other = (structure_of(small(optimizer={"name": row.name, knob.name: sign * x})) for x in (0.3, 0.6))
+            assert (one != other) == knob.structural, knob.name
 
 
 @pytest.mark.parametrize(
