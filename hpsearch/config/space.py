@@ -74,7 +74,8 @@ def fill(tree: Branch) -> Branch:
     """Add what the file leaves out: whole sections, and the knobs of each chosen row."""
     items = dict(tree.items)
     for section in ("optimizer", "schedule"):
-        every = Options(tuple(Fixed(name) for name in SELECTIONS[section][1]), (*tree.where, section))
+        rows = SELECTIONS[section][1].values()
+        every = Options(tuple(Fixed(row.name) for row in rows if row.complete), (*tree.where, section))
         items.setdefault(section, every)
     for section in SELECTIONS:
         if section in items:

@@ -14,7 +14,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.checking import FIRST, check_space, corners, known_keys
+from hpsearch.config.checking import FIRST, check_space, corners, known_keys, references
 from hpsearch.config.file import Asha, Objective, SearchConfig, StudyFile
 from hpsearch.config.matching import match
 from hpsearch.config.overrides import apply_overrides
@@ -151,7 +151,7 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
         for node in distributions(tree)
     ]
     if not found and isinstance(tree, Branch):
-        found += check_space(tree)
+        found += check_space(tree) or _absent_modules(tree, module_folders(path))
     if file is None or found:
         raise wording.refuse(document, _distinct(found))
     return file.name, file.objective, TrialConfig.model_validate(concrete(tree, FIRST))
@@ -189,11 +189,7 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
         engine = training.items.get("engine") if isinstance(training, Branch) else None
         place = engine.where if isinstance(engine, Options) else ("trial", "training")
         yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
-    own = {name for config in spec.corners for name in config.training.callbacks}
-    for name in sorted(own):
-        package = name.partition(":")[0].partition(".")[0]
-        if PathFinder.find_spec(package, [*map(str, spec.folders), *sys.path]) is None:
-            yield ("trial", "training", "callbacks"), f"there is no module '{package}' beside the study file or here"
+    yield from _absent_modules(spec.space, spec.folders)
     # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
     written = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
     if written > spec.longest:
@@ -201,6 +197,14 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
             ("search", "pruner"),
             f"`min_resource` <= max_epochs must hold, but got (min_resource={written}, max_epochs={spec.longest})",
         )
+
+
+def _absent_modules(space: Branch, folders: list[Path]) -> Iterator[wording.Finding]:
+    """References to a person's own code whose module is nowhere; nothing is imported."""
+    for place, name in references(space).items():
+        package = name.partition(":")[0].partition(".")[0]
+        if PathFinder.find_spec(package, [*map(str, folders), *sys.path]) is None:
+            yield place, f"there is no module '{package}' beside the file or in the current folder"
 
 
 def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:

@@ -7,7 +7,7 @@ row's knobs, so a value is checked once, here, for study files and exported conf
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -17,7 +17,9 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    JsonValue,
     Tag,
+    WithJsonSchema,
     create_model,
     model_validator,
 )
@@ -27,7 +29,7 @@ from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.rows import Entry, Knob
+from hpsearch.catalogue.rows import Entry, Knob, Reference
 from hpsearch.catalogue.schedules import SCHEDULES
 
 # For each section that selects a catalogue row: the key that holds the row's name, and the rows.
@@ -40,6 +42,24 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
 
 # Keys of `training` that most configurations leave out.
 UNUSED = ("class_weight", "metrics", "callbacks")
+# Knobs that mean nothing unless another one is switched on.
+DEPENDENT = {"ema_momentum": "use_ema", "warmup_from": "warmup"}
+
+REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _is_reference(value: str) -> str:
+    if not REFERENCE.fullmatch(value):
+        raise ValueError(f"must be written as `module:name`, but got {value!r}")
+    return value
+
+
+# A person's own code, in knobs and elsewhere.
+OwnCode = Annotated[
+    str,
+    AfterValidator(_is_reference),
+    WithJsonSchema({"type": "string", "pattern": f"^{REFERENCE.pattern}$"}),
+]
 
 
 class Frozen(BaseModel):
@@ -62,6 +82,10 @@ class Selected(Frozen):
 
 def _field(knob: Knob) -> tuple[Any, Any]:
     """A knob as pydantic takes it; bounds of a tuple hold for each element, those of `X | None` for X."""
+    if knob.type is Reference:
+        return OwnCode, Field(knob.default, description=knob.doc)
+    if get_origin(knob.type) is dict:
+        return dict[str, JsonValue], Field(knob.default, description=knob.doc)
     bounds = {rule: limit for rule in ("gt", "ge", "lt", "le") if (limit := getattr(knob, rule)) is not None}
     if get_origin(knob.type) is tuple:
         element: Any = Annotated[get_args(knob.type)[0], Field(**bounds)]
@@ -148,15 +172,6 @@ class EarlyStopping(Frozen):
     min_delta: float = Field(0.0, ge=0, description="an improvement must be larger than this")
 
 
-CALLBACK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-def _is_callback(value: str) -> str:
-    if not CALLBACK.fullmatch(value):
-        raise ValueError(f"a callback must be written as `module:name`, but got {value!r}")
-    return value
-
-
 class TrainingConfig(Frozen):
     """How to train. The weights of the best epoch are restored at the end in every case."""
 
@@ -167,7 +182,8 @@ class TrainingConfig(Frozen):
     engine: Literal["auto", "xla", "graph", "fit"] = Field(
         "auto",
         description="xla: epochs compiled by XLA, for each batch size; graph: compiled once for all batch sizes; "
-        "fit: stock model.fit; auto: xla for dense models in studies that repay the compilation, else graph",
+        "fit: stock model.fit; auto: xla for dense and recurrent models in studies that repay the compilation, else "
+        "graph",
     )
     class_weight: _ClassWeight | None = Field(
         None,
@@ -176,7 +192,7 @@ class TrainingConfig(Frozen):
     metrics: Annotated[tuple[Literal[tuple(METRICS)], ...], Field(strict=False)] = Field(  # type: ignore[valid-type]
         (), description="more metrics of every epoch, of training and validation"
     )
-    callbacks: Annotated[tuple[Annotated[str, AfterValidator(_is_callback)], ...], Field(strict=False)] = Field(
+    callbacks: Annotated[tuple[OwnCode, ...], Field(strict=False)] = Field(
         (), description="a user's Keras callbacks as `module:name`, called with nothing; told of epochs, not of batches"
     )
 
@@ -231,6 +247,15 @@ class TrialConfig(Frozen):
     def training_images(self) -> int:
         return int(DATASETS[self.data.dataset].train_examples - self.data.held_out)
 
+    def references(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every `module:name` of a person's own code, with its key path."""
+        for section, (_, rows) in SELECTIONS.items():
+            chosen: Selected = getattr(self, section)
+            for knob in rows[chosen.selected()].references():
+                yield (section, knob), chosen.knobs()[knob]
+        for index, name in enumerate(self.training.callbacks):
+            yield ("training", "callbacks", index), name
+
     def plain(self) -> dict[str, Any]:
         """Plain data, as YAML and JSON take it."""
         return self.model_dump(mode="json")
@@ -240,7 +265,7 @@ class TrialConfig(Frozen):
 
         `{"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "schedule": "cosine", ...}`.
         A name that two sections share is prefixed with the later section's name. What nobody switched on
-        is left out: an optimizer's clipping or averaging, a training's own callbacks.
+        is left out: an optimizer's clipping or averaging, a schedule's warm-up, a training's own callbacks.
         """
         flat: dict[str, Any] = {}
         for section, value in self.plain().items():
@@ -251,7 +276,7 @@ class TrialConfig(Frozen):
             for name, leaf in _leaves(section, value):
                 if leaf in (None, []) and (section == "optimizer" or name in UNUSED):
                     continue
-                if name == "ema_momentum" and not value["use_ema"]:
+                if name in DEPENDENT and not value[DEPENDENT[name]]:
                     continue
                 flat[name if name not in flat else f"{section}.{name}"] = leaf
         return flat

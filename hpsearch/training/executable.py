@@ -23,19 +23,25 @@ from hpsearch.training.epochs import Epochs, Parts
 from hpsearch.training.knobs import KnobVariable, as_variables, make_turnable, turn_model
 from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
+from hpsearch.training.user_code import with_user_code
 
 # A study has a few structures (optimizers times shapes); each holds a model and its graphs.
 MOST_KEPT = 8
 
 
 def build_model(config: TrialConfig) -> Any:
-    """A fresh model with the initial weights that `config.seed` draws."""
+    """A fresh model with the initial weights that `config.seed` draws.
+
+    Raises:
+        UserCodeError: a person's own builder cannot be found, raises, or returns no such model.
+    """
     # Layers are named anew, since their names are part of what XLA's cache is asked for.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)
     dataset = DATASETS[config.data.dataset]
     row = MODELS[config.model.selected()]
-    return row.build(dataset.image_shape, len(dataset.classes), **config.model.knobs())
+    knobs = with_user_code("model", row, config.model.knobs())
+    return row.build(dataset.image_shape, len(dataset.classes), **knobs)
 
 
 def _steps_per_execution(config: TrialConfig) -> int:
@@ -55,7 +61,8 @@ class Executable:
     def __init__(self, config: TrialConfig, structure: str, *, weighted: bool) -> None:
         stock = config.training.engine == "fit"
         optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
-        loss = config.loss.knobs()
+        row = LOSSES[config.loss.selected()]
+        loss = with_user_code("loss", row, config.loss.knobs())
         model = build_model(config)
         self._knobs: list[tuple[str, str, KnobVariable]] = []
         if not stock:
@@ -70,7 +77,7 @@ class Executable:
         self.parts = Parts(
             model=model,
             optimizer=optimizer,
-            loss=LOSSES[config.loss.selected()].build(**loss),
+            loss=row.build(**loss),
             metrics={name: METRICS[name].build() for name in config.training.metrics},
             classes=len(DATASETS[config.data.dataset].classes),
             weighted=weighted,
