@@ -99,6 +99,20 @@ def check_space(space: Branch) -> list[wording.Finding]:
     return list(found.values())
 
 
+def references(space: Branch) -> dict[KeyPath, str]:
+    """Every `module:name` of a person's own code that a trial may name, by its key path in the file.
+
+    Args:
+        space: in which `check_space` found nothing.
+    """
+    found = {}
+    for drawn in chain([{}], _corner_draws(space, {})):
+        pick = _pick(drawn)
+        for path, name in TrialConfig.model_validate(concrete(space, pick)).references():
+            found[origin(space, path, pick)] = name
+    return found
+
+
 def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:
     """The keys that a mapping may have, for the hint after a misspelt one.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hpsearch.config.reference import Reference
+from hpsearch.config.reference import OwnCode
 from hpsearch.config.trial import Frozen
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
@@ -162,7 +162,7 @@ class StudyFile(Frozen):
 class OwnStudyFile(StudyFile):
     """The top level of a study over a user's own training: any keys under `trial`, any metric."""
 
-    trainable: Reference = Field(
+    trainable: OwnCode = Field(
         description="module:function, called as function(config, seed); yields a mapping of metrics an epoch"
     )
     objective: OwnObjective = OwnObjective()  # type: ignore[assignment]

@@ -107,7 +107,7 @@ def _allow_bare_names(trial: dict[str, Any]) -> None:
     """`schedule: cosine` is short for `schedule: {name: cosine}`, in a choice too."""
     for section, (_, rows) in SELECTIONS.items():
         value = trial["properties"][section]
-        bare = {"enum": list(rows)}
+        bare = {"enum": [row.name for row in rows.values() if row.complete]}
         choice = next(option for option in value["anyOf"] if "choice" in option.get("properties", {}))
         choice["properties"]["choice"]["items"]["anyOf"].append(bare)
         value["anyOf"].append(bare)

@@ -12,7 +12,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.checking import FIRST, check_space, corners, known_keys
+from hpsearch.config.checking import FIRST, check_space, corners, known_keys, references
 from hpsearch.config.file import Asha, Objective, OwnStudyFile, SearchConfig, StudyFile
 from hpsearch.config.matching import match
 from hpsearch.config.overrides import apply_overrides
@@ -174,7 +174,8 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
         for node in distributions(tree)
     ]
     if not found and isinstance(tree, Branch):
-        found += _check_own(tree) if TRAINABLE in data else check_space(tree)
+        own = TRAINABLE in data
+        found += _check_own(tree) if own else check_space(tree) or _absent_modules(tree, module_folders(path))
     if file is None or not isinstance(tree, Branch) or found:
         raise wording.refuse(document, _distinct(found))
     return file.name, file.objective, StudySpec(file, tree, (), document).recipe(concrete(tree, FIRST))
@@ -218,18 +219,14 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
     if spec.trainable and (sentence := missing_module(spec.trainable, spec.folders)):
         yield (TRAINABLE,), sentence
-    for name in spec.datasets():
-        if ":" in name and (sentence := missing_module(name, spec.folders)):
-            yield ("trial", "data", "dataset"), sentence
     engines = {config.training.engine for config in spec.keras_corners}
     if len(engines) > 1:
         training = spec.space.items.get("training")
         engine = training.items.get("engine") if isinstance(training, Branch) else None
         place = engine.where if isinstance(engine, Options) else ("trial", "training")
         yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
-    for name in sorted({name for config in spec.keras_corners for name in config.training.callbacks}):
-        if sentence := missing_module(name, spec.folders):
-            yield ("trial", "training", "callbacks"), sentence
+    if not spec.trainable:
+        yield from _absent_modules(spec.space, spec.folders)
     # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
     written = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
     if spec.longest is not None and written > spec.longest:
@@ -237,6 +234,13 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
             ("search", "pruner"),
             f"`min_resource` <= max_epochs must hold, but got (min_resource={written}, max_epochs={spec.longest})",
         )
+
+
+def _absent_modules(space: Branch, folders: list[Path]) -> Iterator[wording.Finding]:
+    """References to a person's own code whose module is nowhere; nothing is imported."""
+    for place, name in references(space).items():
+        if sentence := missing_module(name, folders):
+            yield place, sentence
 
 
 def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:

@@ -7,8 +7,7 @@ row's knobs, so a value is checked once, here, for study files and exported conf
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    JsonValue,
     Tag,
     create_model,
     model_validator,
@@ -28,8 +28,9 @@ from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.rows import Entry, Knob
+from hpsearch.catalogue.rows import Entry, Knob, Reference
 from hpsearch.catalogue.schedules import SCHEDULES
+from hpsearch.config.reference import OwnCode
 from hpsearch.errors import unknown_name
 
 # For each section that selects a catalogue row: the key that holds the row's name, and the rows.
@@ -42,6 +43,8 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
 
 # Keys of `data` and `training` that most configurations leave out.
 UNUSED = ("train_examples", "class_weight", "gradient_noise", "metrics", "callbacks")
+# Knobs that mean nothing unless another one is switched on.
+DEPENDENT = {"ema_momentum": "use_ema", "warmup_from": "warmup"}
 
 
 class Frozen(BaseModel):
@@ -64,6 +67,10 @@ class Selected(Frozen):
 
 def _field(knob: Knob) -> tuple[Any, Any]:
     """A knob as pydantic takes it; bounds of a tuple hold for each element, those of `X | None` for X."""
+    if knob.type is Reference:
+        return OwnCode, Field(knob.default, description=knob.doc)
+    if get_origin(knob.type) is dict:
+        return dict[str, JsonValue], Field(knob.default, description=knob.doc)
     bounds = {rule: limit for rule in ("gt", "ge", "lt", "le") if (limit := getattr(knob, rule)) is not None}
     if get_origin(knob.type) is tuple:
         element: Any = Annotated[get_args(knob.type)[0], Field(**bounds)]
@@ -184,14 +191,6 @@ _BatchSize = Annotated[
     Discriminator(lambda value: "word" if isinstance(value, str) else "number"),
 ]
 
-CALLBACK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-def _is_callback(value: str) -> str:
-    if not CALLBACK.fullmatch(value):
-        raise ValueError(f"a callback must be written as `module:name`, but got {value!r}")
-    return value
-
 
 class TrainingConfig(Frozen):
     """How to train. The weights of the best epoch are restored at the end in every case."""
@@ -203,7 +202,8 @@ class TrainingConfig(Frozen):
     engine: Literal["auto", "xla", "graph", "fit"] = Field(
         "auto",
         description="xla: epochs compiled by XLA, for each batch size; graph: compiled once for all batch sizes; "
-        "fit: stock model.fit; auto: xla for dense models in studies that repay the compilation, else graph",
+        "fit: stock model.fit; auto: xla for dense and recurrent models in studies that repay the compilation, else "
+        "graph",
     )
     class_weight: _ClassWeight | None = Field(
         None,
@@ -215,7 +215,7 @@ class TrainingConfig(Frozen):
     metrics: Annotated[tuple[Literal[tuple(METRICS)], ...], Field(strict=False)] = Field(  # type: ignore[valid-type]
         (), description="more metrics of every epoch, of training and validation"
     )
-    callbacks: Annotated[tuple[Annotated[str, AfterValidator(_is_callback)], ...], Field(strict=False)] = Field(
+    callbacks: Annotated[tuple[OwnCode, ...], Field(strict=False)] = Field(
         (), description="a user's Keras callbacks as `module:name`, called with nothing; told of epochs, not of batches"
     )
 
@@ -288,6 +288,17 @@ class TrialConfig(Frozen):
         examples = self.data.training_examples
         return math.inf if self.batch_size == "full" and examples is None else self.batch_of(examples or 0)
 
+    def references(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every `module:name` of a person's own code, with its key path."""
+        for section, (_, rows) in SELECTIONS.items():
+            chosen: Selected = getattr(self, section)
+            for knob in rows[chosen.selected()].references():
+                yield (section, knob), chosen.knobs()[knob]
+        if ":" in self.data.dataset:
+            yield ("data", "dataset"), self.data.dataset
+        for index, name in enumerate(self.training.callbacks):
+            yield ("training", "callbacks", index), name
+
     def plain(self) -> dict[str, Any]:
         """Plain data, as YAML and JSON take it."""
         return self.model_dump(mode="json")
@@ -297,7 +308,7 @@ class TrialConfig(Frozen):
 
         `{"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "schedule": "cosine", ...}`.
         A name that two sections share is prefixed with the later section's name. What nobody switched on
-        is left out: an optimizer's clipping or averaging, a training's own callbacks.
+        is left out: an optimizer's clipping or averaging, a schedule's warm-up, a training's own callbacks.
         """
         flat: dict[str, Any] = {}
         for section, value in self.plain().items():
@@ -309,7 +320,7 @@ class TrialConfig(Frozen):
                 off = leaf is None or leaf == [] or (leaf is False and name in UNUSED)
                 if off and (section == "optimizer" or name in UNUSED):
                     continue
-                if name == "ema_momentum" and not value["use_ema"]:
+                if name in DEPENDENT and not value[DEPENDENT[name]]:
                     continue
                 flat[name if name not in flat else f"{section}.{name}"] = leaf
         return flat

@@ -94,7 +94,8 @@ def _axes(config: TrialConfig) -> tuple[tuple[str, Any], ...]:
 
 def _shape(config: TrialConfig) -> list[tuple[str, Any]]:
     """The model's knobs that are no real numbers: widths, filters, activation, normalization."""
-    return [(name, value) for name, value in config.model.knobs().items() if not isinstance(value, float)]
+    # As text, since not every argument of a person's own builder can be hashed.
+    return [(name, repr(value)) for name, value in config.model.knobs().items() if not isinstance(value, float)]
 
 
 def _new(traits: Iterable[Any], covered: set[Any]) -> int:

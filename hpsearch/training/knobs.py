@@ -140,6 +140,9 @@ def turn_model(model: Any, knobs: Mapping[str, Any]) -> tuple[Any, dict[str, Kno
             dropout.turn_by(variables["dropout"])
             return dropout
         clone = layer.__class__.from_config(layer.get_config())
+        if hasattr(layer, "use_cudnn"):
+            # Keras leaves it out of what it says of a recurrent layer.
+            clone.use_cudnn = layer.use_cudnn
         penalty = getattr(clone, "kernel_regularizer", None)
         if isinstance(penalty, keras.regularizers.L1L2):
             for name in variables.keys() & {"l1", "l2"}:

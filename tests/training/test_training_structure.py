@@ -13,14 +13,15 @@ from hpsearch.training.structure import engines_for, needs_of, structure_of, wit
 
 
 @pytest.mark.parametrize(
-    ("max_epochs", "engines"), [(1, ("graph", "graph")), (4, ("graph", "graph")), (5, ("xla", "graph"))]
+    ("max_epochs", "fast"), [(1, set()), (4, set()), (5, {"perceptron", "mlp", "deep_mlp", "rnn"})]
 )
-def test_auto_is_xla_for_dense_models_that_train_long_enough(max_epochs, engines):
-    assert set(MODELS) == {"mlp", "cnn"}
+def test_auto_is_xla_for_dense_and_recurrent_models_that_train_long_enough(max_epochs, fast):
     chosen = engines_for(max_epochs)
-    for architecture, engine in zip(("mlp", "cnn"), engines, strict=True):
+    assert {name for name, engine in chosen.items() if engine == "xla"} == fast
+    assert set(chosen) == set(MODELS)
+    for architecture in ("mlp", "cnn"):
         config = small("auto", model=architecture)
-        assert with_engine(config, chosen).training.engine == engine
+        assert with_engine(config, chosen).training.engine == chosen[architecture]
         assert with_engine(config, chosen).training.max_epochs == config.training.max_epochs
 
 
