@@ -36,6 +36,7 @@ OWNERS = {
     "tensorflow": {"training", "executors.worker"},
     "keras": {"training", "catalogue"},
     "sklearn": {"data"},
+    "scipy": {"training.lbfgs"},
     "pydantic": {"config", "search.coordinator", "search.dispatch"},
     "pydantic_core": {"config"},
     "yaml": {"config", "cli.output"},

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hpsearch.config.reference import OwnCode
-from hpsearch.config.trial import Frozen
+from hpsearch.config.sections import Frozen
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
     "val_accuracy": "maximize",

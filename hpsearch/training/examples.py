@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.catalogue.datasets import DATASETS, is_own
-from hpsearch.config.trial import DataConfig
+from hpsearch.config.sections import DataConfig
 from hpsearch.data.arrays import Arrays, load_test, load_train
 from hpsearch.data.own import load_own
 from hpsearch.data.splits import split_of, stratified_split

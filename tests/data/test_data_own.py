@@ -7,7 +7,8 @@ import pytest
 from support import SMALL, hpsearch, result_of
 
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import DataConfig, TrialConfig
+from hpsearch.config.sections import DataConfig
+from hpsearch.config.trial import TrialConfig
 from hpsearch.data.arrays import load_train
 from hpsearch.data.own import load_own
 from hpsearch.data.store import obtain
