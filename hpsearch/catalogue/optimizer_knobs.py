@@ -47,8 +47,8 @@ def nesterov(*, default: bool = False, recommended: Distribution | None = None) 
     return Knob("nesterov", bool, default, doc, recommended=recommended, source=CHOI if recommended else KERAS)
 
 
-def positive(name: str, default: float, doc: str, *, structural: bool = False) -> Knob:
-    return Knob(name, float, default, doc, source=KERAS, gt=0, structural=structural)
+def positive(name: str, default: float, doc: str) -> Knob:
+    return Knob(name, float, default, doc, source=KERAS, gt=0)
 
 
 def epsilon() -> Knob:
@@ -59,14 +59,13 @@ def amsgrad() -> Knob:
     return Knob("amsgrad", bool, False, "divide by the largest average of g^2 so far", source=KERAS)
 
 
-def above_zero(name: str, doc: str, default: float | None = None, *, structural: bool = False) -> Knob:
+def above_zero(name: str, doc: str, default: float | None = None) -> Knob:
     """A number that null switches off."""
-    return Knob(name, float | None, default, doc, source=KERAS, gt=0, structural=structural)
+    return Knob(name, float | None, default, doc, source=KERAS, gt=0)
 
 
-def power(name: str, default: float, doc: str) -> Knob:
-    # Where TensorFlow knows a power beforehand (a root, a square) it computes it in another way, so with other bits.
-    return Knob(name, float, default, doc, source=KERAS, ge=-1, le=0, structural=True)
+def power(name: str, default: float, doc: str, *, structural: bool = False) -> Knob:
+    return Knob(name, float, default, doc, source=KERAS, ge=-1, le=0, structural=structural)
 
 
 def strength(name: str, doc: str, recommended: Distribution | None = None, source: str = KERAS) -> Knob:

@@ -37,6 +37,7 @@ from hpsearch.catalogue.rows import Entry, Knob, catalogue
 # Schmidt et al. 2021 searched the learning rate of every optimizer from 1e-4 to 1.
 _SCHMIDT = "arXiv:2007.01547"
 _SCIPY = "SciPy default"
+_MEASURED = "measured on Fashion-MNIST, 784-64-10, two epochs"
 
 
 def _keras(name: str) -> Callable[..., Any]:
@@ -160,10 +161,18 @@ OPTIMIZERS = catalogue(
         "ftrl",
         "n <- n + g^2;  z <- z + g - (change of n^p) w / lr;  w <- -(z - clip(z, l1)) / (n^p / lr + 2 l2),  p = -power",
         (
-            learning_rate(1e-3, 1e-3, 1.0, _SCHMIDT),
-            power("learning_rate_power", -0.5, "power of n that divides the step"),
-            _initial_accumulator_value(),
-            strength("l1_regularization_strength", "weights whose |z| is smaller are exactly zero", off_or(1e-5, 1e-1)),
+            learning_rate(1e-3, 1e-3, 0.3),
+            # TensorFlow computes a power of 0.5 that it knows beforehand as a root, so with other bits.
+            power("learning_rate_power", -0.5, "power of n that divides the step", structural=True),
+            # The first update scales the initial weights by 1 - sqrt(n / (n + g^2)), which from 0.1 is nearly 0: an
+            # MLP forgets them. From 1e-6 they stay (after two epochs at a rate of 0.01: 0.84 instead of 0.57).
+            _initial_accumulator_value(Choice((0.1, 1e-6)), _MEASURED),
+            strength(
+                "l1_regularization_strength",
+                "weights whose |z| is smaller are exactly zero",
+                off_or(1e-5, 3e-2),
+                f"{_MEASURED}: 4 to 72 % zeros",
+            ),
             strength("l2_regularization_strength", "shrinks the weights"),
             strength("l2_shrinkage_regularization_strength", "adds 2 of it times w to g"),
             strength("beta", "adds beta / lr to the divisor"),
@@ -180,7 +189,12 @@ OPTIMIZERS = catalogue(
             learning_rate(0.01, 1e-3, 1.0),
             decay("momentum", 0.0, "share of the last change that is kept", 1e-3, 1.0),
             nesterov(),
-            strength("l1", "times sum |w| of all weights; gives exact zeros", off_or(1e-6, 1e-3)),
+            strength(
+                "l1",
+                "times sum |w| of all weights; gives exact zeros",
+                off_or(1e-6, 1e-3),
+                f"{_MEASURED}: 0.05 to 73 % zeros",
+            ),
             strength("l2", "half of it times sum w^2 of all weights; shrinks"),
             *common(),
         ),
@@ -216,12 +230,11 @@ OPTIMIZERS = catalogue(
         "v: average of g^2, factored;  w <- w - max(epsilon_2, rms(w)) min(lr, 1 / sqrt(t)) clipped(g / sqrt(v))",
         (
             # Relative to the size of the weights; the paper's is 0.01.
-            learning_rate(1e-3, 1e-4, 1e-1, "arXiv:1804.04235, section 9"),
+            learning_rate(1e-3, 3e-4, 1e-1, "arXiv:1804.04235, section 9 (0.01)"),
             power("beta_2_decay", -0.8, "the decay of v at update t is 1 - t^beta_2_decay"),
             positive("epsilon_1", 1e-30, "added to g^2"),
             positive("epsilon_2", 1e-3, "smallest size of weights that scales the step"),
-            # TensorFlow multiplies by the inverse of a divisor that it knows beforehand.
-            positive("clip_threshold", 1.0, "a larger root mean square of a step is scaled to it", structural=True),
+            positive("clip_threshold", 1.0, "a larger root mean square of a step is scaled to it"),
             Knob("relative_step", bool, True, "without effect in Keras 3.15: min(lr, 1 / sqrt(t)) holds either way"),
             *common(),
         ),
@@ -232,7 +245,7 @@ OPTIMIZERS = catalogue(
     Entry(
         "lamb",
         "w <- w - lr |w| u / |u| for each tensor,  u: the step of adam",
-        (learning_rate(1e-3, 1e-4, 1e-1, "arXiv:1904.00962"), *betas(), epsilon(), *common()),
+        (learning_rate(1e-3, 3e-4, 3e-2), *betas(), epsilon(), *common()),
         "You et al. 2020, arXiv:1904.00962, algorithm 2",
         _keras("Lamb"),
         check=one_clipping,
@@ -250,8 +263,7 @@ OPTIMIZERS = catalogue(
                 Knob(f"muon_{name}", float, value, "coefficient of the Newton-Schulz iteration", source=KERAS, ge=-10)
                 for name, value in (("a", 3.4445), ("b", -4.775), ("c", 2.0315))
             ),
-            # TensorFlow multiplies constants with each other beforehand.
-            above_zero("rms_rate", "scales a step to this root mean square; null: not", 0.2, structural=True),
+            above_zero("rms_rate", "scales a step to this root mean square; null: not", 0.2),
             Knob("adam_beta_1", float, 0.9, "of adamw: decay of the average of g", source=KERAS, ge=0, lt=1),
             Knob("adam_beta_2", float, 0.999, "of adamw: decay of the average of g^2", source=KERAS, ge=0, lt=1),
             above_zero("adam_weight_decay", "of adamw: as weight_decay; null: none", 0.004),

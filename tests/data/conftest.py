@@ -1,4 +1,4 @@
-"""A cache of its own for each test, a tiny dataset in the real format, and the real one, fetched once."""
+"""A cache of its own for each test, and a tiny dataset in the real format."""
 
 from __future__ import annotations
 

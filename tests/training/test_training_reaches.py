@@ -40,7 +40,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "adam": {},
     "adamax": {"learning_rate": 3e-3},
     "nadam": {},
-    "ftrl": {"learning_rate": 0.1, "initial_accumulator_value": 1e-6},
+    "ftrl": {"learning_rate": 0.03, "initial_accumulator_value": 1e-6},
     "proximal_gradient_descent": {"learning_rate": 0.1, "l1": 1e-5},
     "adamw": {},
     "lion": {"learning_rate": 3e-4},

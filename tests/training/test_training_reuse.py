@@ -77,7 +77,7 @@ KNOBS = {
     ],
     "adafactor": [
         {"learning_rate": 0.01, "beta_2_decay": -0.5, "clip_threshold": 0.7, "epsilon_2": 0.1, "clipnorm": 0.3},
-        {"beta_2_decay": -0.5, "clip_threshold": 0.7, "epsilon_1": 1e-20, "epsilon_2": 0.03, "clipnorm": 0.7},
+        {"beta_2_decay": -0.7, "clip_threshold": 0.3, "epsilon_1": 1e-20, "epsilon_2": 0.03, "clipnorm": 0.7},
     ],
     "lamb": [
         {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.97, "weight_decay": 0.3},
@@ -87,7 +87,7 @@ KNOBS = {
         {"momentum": 0.9, "rms_rate": 0.3, "ns_steps": 3, "adam_lr_ratio": 0.7, "weight_decay": 0.3} | AVERAGED[0],
         {
             "momentum": 0.7,
-            "rms_rate": 0.3,
+            "rms_rate": 0.7,
             "ns_steps": 3,
             "muon_a": 3.0,
             "muon_b": -4.3,
