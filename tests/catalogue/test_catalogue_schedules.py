@@ -35,10 +35,10 @@ def _restarted(
 ) -> np.ndarray:
     found = []
     for now in t:
-        length, height = first_decay, 1.0
-        while now >= length:
-            now, length, height = now - length, length * t_mul, height * m_mul
-        found.append(alpha * lr + (lr - alpha * lr) * height * np.cos(np.pi / 2 * now / length) ** 2)
+        passed, length, height = now, first_decay, 1.0
+        while passed >= length:
+            passed, length, height = passed - length, length * t_mul, height * m_mul
+        found.append(alpha * lr + (lr - alpha * lr) * height * np.cos(np.pi / 2 * passed / length) ** 2)
     return np.array(found)
 
 

@@ -240,7 +240,9 @@ def test_a_module_that_is_nowhere_is_told_once_for_each_place_that_names_it(tmp_
 def test_a_module_that_is_nowhere_is_told_of_an_exported_configuration_too(tmp_path):
     file = tmp_path / "best.yaml"
     file.write_text("trial:\n  schedule: {name: custom, function: 'mine:halved'}\n")
-    with pytest.raises(StudyFileError, match="2: trial.schedule.function: there is no module 'mine' beside the file"):
+    with pytest.raises(
+        StudyFileError, match=r"2: trial\.schedule\.function: there is no module 'mine' beside the file"
+    ):
         load_trial(file)
     (tmp_path / "mine.py").write_text("")
     assert load_trial(file)[2].schedule.knobs() == {"function": "mine:halved"}

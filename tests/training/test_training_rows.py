@@ -128,7 +128,7 @@ PLATEAUS = [
 @pytest.mark.parametrize("knobs", PLATEAUS, ids=str)
 def test_a_plateau_lowers_the_rate_as_the_callback_of_keras_does_in_fit(executables, knobs, engine):
     config = of_many_epochs({"name": "reduce_on_plateau", **knobs}, engine, rate=2.0)
-    trainer, rows = train(config, executables=executables)
+    _, rows = train(config, executables=executables)
     stock = fit(
         of_many_epochs("constant", rate=2.0),
         callbacks=[keras.callbacks.ReduceLROnPlateau(**{"monitor": "val_loss", **knobs})],
