@@ -96,6 +96,11 @@ class Entry:
         """Whether its bare name says enough: every knob has a default."""
         return len(self.defaults()) == len(self.knobs)
 
+    @property
+    def offered(self) -> bool:
+        """Whether a study that leaves its section out may take it; a solver turns down some models, so it is named."""
+        return self.complete and not self.solver
+
 
 def catalogue(*entries: Entry) -> dict[str, Entry]:
     """The rows by name, in the order in which they are shown."""

@@ -59,10 +59,11 @@ def study_schema() -> dict[str, Any]:
     own = OwnStudyFile.model_json_schema(ref_template="#/$defs/{model}")
     schema["$defs"] |= {name: own["$defs"][name] for name in ("OwnObjective",)}
     schema["properties"]["trainable"] = own["properties"]["trainable"]
-    schema["properties"]["objective"] = {"anyOf": [schema["properties"]["objective"], own["properties"]["objective"]]}
+    keras_objective, schema["properties"]["objective"] = schema["properties"]["objective"], {}
     schema["properties"]["trial"] = {"type": "object"}
     schema["if"] = {"required": ["trainable"]}
-    schema["else"] = {"properties": {"trial": {"$ref": "#/$defs/trial"}}}
+    schema["then"] = {"properties": {"objective": own["properties"]["objective"]}}
+    schema["else"] = {"properties": {"objective": keras_objective, "trial": {"$ref": "#/$defs/trial"}}}
     schema["properties"]["enqueue"]["items"] = {"type": "object"}
     for name in ("sampler", "pruner"):
         node = schema["$defs"]["SearchConfig"]["properties"][name]

@@ -91,7 +91,7 @@ class EarlyStopping(Frozen):
 
 BatchSize = Annotated[
     Annotated[Literal["full"], Tag("word")] | Annotated[int, Field(ge=1), Tag("number")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "number"),
+    Discriminator(lambda value: "word" if value == "full" else "number"),
 ]
 
 

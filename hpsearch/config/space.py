@@ -74,8 +74,7 @@ def fill(tree: Branch) -> Branch:
     """Add what the file leaves out: whole sections, and the knobs of each chosen row."""
     items = dict(tree.items)
     for section in ("optimizer", "schedule"):
-        # Not what needs a person's own function, nor what turns down some models: that is chosen by name.
-        names = [row.name for row in SELECTIONS[section][1].values() if row.complete and not row.solver]
+        names = [row.name for row in SELECTIONS[section][1].values() if row.offered]
         every = Options(tuple(map(Fixed, names)), (*tree.where, section))
         items.setdefault(section, every)
     for section in SELECTIONS:

@@ -138,5 +138,7 @@ def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray
 
 def examples_of(arrays: Arrays, shift: Any, scale: Any) -> Examples:
     """Images and labels as tensors, all of the same weight."""
+    if arrays.images.dtype != np.uint8:
+        shift, scale = (np.broadcast_to(number, arrays.images.shape[1:]) for number in (shift, scale))
     shift, scale = tf.constant(shift, tf.float32), tf.constant(scale, tf.float32)
     return Examples(tf.constant(arrays.images), tf.constant(arrays.labels), tf.zeros([0]), shift, scale)

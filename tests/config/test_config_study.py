@@ -52,7 +52,7 @@ def test_what_is_left_out_takes_the_recommended_ranges_of_the_whole_catalogue(lo
         expected = [
             {"name": row.name, **{knob: range_.plain() for knob, range_ in row.recommended().items()}}
             for row in rows.values()
-            if not row.references()
+            if row.offered
         ]
         assert space[section] == {"choice": expected}
     assert space["batch_size"] == {"choice": [32, 64, 128, 256, 512]}

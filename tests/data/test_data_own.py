@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import SMALL, hpsearch, result_of
+from support import hpsearch, result_of
 
 from hpsearch.config.file import Objective
 from hpsearch.config.sections import DataConfig
@@ -136,7 +136,7 @@ def test_what_does_not_fit_the_file_is_told_before_anything_trains(tmp_path):
     save(tmp_path / "own.npz")
     study = tmp_path / "own.yaml"
     study.write_text("trial: {data: {dataset: own.npz, normalization: none}, batch_size: {choice: [16, 64]}}\n")
-    refused = hpsearch("run", str(study), *SMALL[1:], home=tmp_path / "home")
+    refused = hpsearch("run", str(study), home=tmp_path / "home")
     assert refused.returncode != 0
     assert "`batch_size` <= the 55 training examples of own.npz must hold, but got 64" in refused.stderr
     assert "Traceback" not in refused.stderr
