@@ -74,6 +74,9 @@ def assert_it_matters(rows, executables):
     assert np.max(np.abs(np.divide(column(rows, "val_loss"), column(plain, "val_loss")) - 1)) > 1e-3
 
 
+PROXIMAL = {"name": "proximal_gradient_descent", "learning_rate": 0.1, "l1": 1e-3, "l2": 1e-2}
+
+
 @pytest.mark.parametrize(
     "sections",
     [
@@ -84,6 +87,9 @@ def assert_it_matters(rows, executables):
         {"optimizer": SGD | {"momentum": 0.9, "nesterov": True, "clipnorm": 0.1}},
         {"optimizer": SGD | {"global_clipnorm": 0.1}},
         {"optimizer": SGD | {"clipvalue": 0.01, "weight_decay": 0.3}},
+        {"optimizer": PROXIMAL | {"momentum": 0.5}},
+        {"optimizer": PROXIMAL | {"momentum": 0.5, "nesterov": True}},
+        {"optimizer": {"name": "ftrl", "initial_accumulator_value": 1e-6, "l1_regularization_strength": 1e-3}},
     ],
     ids=lambda sections: "-".join(list(section)[-1] for section in sections.values()),
 )
@@ -92,6 +98,15 @@ def test_each_feature_trains_as_model_fit_does(executables, sections):
     trainer, rows = train(config)
     assert_same_curves(trainer, rows, fit(config))
     assert_it_matters(rows, executables)
+
+
+def test_the_proximal_step_leaves_exact_zeros_in_the_model(executables):
+    sparse, dense = (
+        train(small(optimizer=PROXIMAL | {"l1": l1}), executables=executables)[0].model for l1 in (1e-2, 0.0)
+    )
+    zeros = [np.mean(np.concatenate([w.ravel() for w in model.get_weights()]) == 0) for model in (sparse, dense)]
+    assert zeros[0] > 0.05
+    assert zeros[1] == 0
 
 
 # Zero among them: an example that does not count.
