@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,7 +54,10 @@ def _told(function: Callable[..., Any], what: str) -> Callable[..., Any]:
         except UserCodeError:
             raise
         except Exception as error:
-            raise UserCodeError(f"{what} raised {first_line(error)}") from error
+            told = UserCodeError(f"{what} raised {first_line(error)}")
+            # As a note, since TensorFlow forgets the cause of what is raised while it traces a function.
+            told.add_note(traceback.format_exc())
+            raise told from None
 
     return call
 

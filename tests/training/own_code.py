@@ -12,8 +12,8 @@ def schedule(epoch, lr):
 def two_branches(image_shape, classes, width=8, activations=("relu", "tanh")):
     """Two layers side by side over an image with a channel, batch normalization, a penalty of its own."""
     inputs = keras.Input((*image_shape, 1))
-    flat = layers.Flatten()(inputs)
-    branches = [layers.Dense(width, activation=name, kernel_regularizer="l2")(flat) for name in activations]
+    flat, penalty = layers.Flatten()(inputs), keras.regularizers.L2(1e-4)
+    branches = [layers.Dense(width, activation=name, kernel_regularizer=penalty)(flat) for name in activations]
     both = layers.BatchNormalization()(layers.Concatenate()(branches))
     return keras.Model(inputs, layers.Dense(classes)(both))
 

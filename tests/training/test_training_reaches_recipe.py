@@ -12,7 +12,7 @@ from support import require
 from training.stock import train
 
 from hpsearch.catalogue.losses import LOSSES
-from hpsearch.catalogue.models import CELLS, MODELS
+from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import obtain
@@ -32,7 +32,7 @@ MODEL_KNOBS = {
     "mlp": [{"units": [64]}],
     "deep_mlp": [{"units": 64}],
     "cnn": [{"filters": [8], "units": []}],
-    "rnn": [{"cell": cell, "units": 32} for cell in CELLS],
+    "rnn": [{"cell": "lstm", "units": 32}],
     "custom": [{"builder": f"{OWN}:two_branches", "arguments": {"width": 32}}],
 }
 SCHEDULE_KNOBS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from training.stock import small, train
 
@@ -22,13 +24,16 @@ def told(call, *arguments):
     ("reference", "sentence"),
     [
         ("no_module_of_this_name:f", "cannot be found: No module named 'no_module_of_this_name'"),
-        (f"{OWN}.deeper:f", "cannot be found: No module named 'training.own_code.deeper'"),
+        (
+            f"{OWN}.deeper:f",
+            "cannot be found: No module named 'training.own_code.deeper'; 'training.own_code' is not a ",
+        ),
         (f"{OWN}:nothing", "cannot be found: module 'training.own_code' has no attribute 'nothing'"),
         (f"{OWN}:number", "must be a function, but is 3"),
     ],
 )
 def test_what_is_not_there_is_told(reference, sentence):
-    assert told(load_function, reference, "loss.function") == f"loss.function: '{reference}' {sentence}"
+    assert told(load_function, reference, "loss.function").startswith(f"loss.function: '{reference}' {sentence}")
 
 
 @pytest.mark.parametrize(
@@ -60,11 +65,12 @@ SECTIONS = {
 
 @pytest.mark.parametrize("engine", ["graph", "fit"])
 @pytest.mark.parametrize("where", SECTIONS)
-def test_what_raises_is_told_with_its_key_and_its_error_is_the_cause(where, engine):
+def test_what_raises_is_told_with_its_key_and_keeps_its_traceback(where, engine):
     with pytest.raises(UserCodeError) as caught:
         train(small(engine, **SECTIONS[where]))
     assert str(caught.value) == f"{where}: '{OWN}:out_of_order' raised RuntimeError: out of order"
-    assert isinstance(caught.value.__cause__, RuntimeError)
+    (note,) = caught.value.__notes__
+    assert re.search(r'own_code.py", line \d+, in out_of_order', note)
 
 
 def test_arguments_that_a_builder_does_not_take_are_told():
