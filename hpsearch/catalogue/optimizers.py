@@ -280,16 +280,8 @@ OPTIMIZERS = catalogue(
         "lbfgs",
         "w <- w - t H g: H from the last maxcor steps, t from a line search; full batches, an evaluation an epoch",
         (
-            Knob(
-                "maxcor",
-                int,
-                10,
-                "steps that the curvature is estimated from",
-                recommended=Int(5, 50, log=True),
-                source="Nocedal and Wright 2006, section 7.2 (3 to 20 usual)",
-                ge=1,
-                le=1000,
-            ),
+            # Nocedal and Wright 2006, section 7.2: 3 to 20 are usual.
+            Knob("maxcor", int, 10, "steps that the curvature is estimated from", Int(5, 50, log=True), _SCIPY, ge=1),
             Knob("maxls", int, 20, "evaluations of a line search at most", source=_SCIPY, ge=1),
             Knob("maxiter", int, 15000, "steps at most; an epoch is an evaluation, not a step", source=_SCIPY, ge=1),
             Knob("ftol", float, 2.2e-9, "ends when a step improves the loss by less, as a share", source=_SCIPY, ge=0),

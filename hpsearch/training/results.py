@@ -27,6 +27,8 @@ class Outcome(Enum):
         return self.name.lower()
 
 
+# Metrics of an epoch that say how fast it was, not how well it went.
+CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
 GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 
 
@@ -37,7 +39,8 @@ class EpochRow:
     Attributes:
         epoch: counted from 1.
         metrics: loss, accuracy (of the training batches as they were trained on), val_loss,
-            val_accuracy, learning_rate (in force at the epoch's last update), epoch_seconds (wall).
+            val_accuracy, learning_rate (in force at the epoch's last update), updates, seconds_per_update,
+            epoch_seconds (wall, validation included); of a user's own training what that yields.
     """
 
     epoch: int

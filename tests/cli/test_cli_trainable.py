@@ -154,7 +154,7 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
         t["params"]["way"]: result_of(hpsearch("show", "ways", "--trial", str(t["number"]), "-f", "json", home=home))
         for t in json.loads(hpsearch("trials", "ways", "-f", "json", home=home).stdout)
     }
-    details = {way: trial["detail"] for way, trial in trials.items()}
+    details = {way: trial["reason"] for way, trial in trials.items()}
     assert "the third wheel came off" in details["raises"]
     assert "SystemExit: 3" in details["leaves"]
     assert "must yield numbers by name" in details["words"]

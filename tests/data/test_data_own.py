@@ -118,7 +118,8 @@ def test_a_study_over_a_file_and_one_over_a_function(tmp_path):
     study = tmp_path / "own.yaml"
     study.write_text(
         "name: own\ntrial:\n  data: {dataset: {choice: [own.npz, 'own_data:load']}, normalization: standardize}\n"
-        "  model: {architecture: mlp, units: [8]}\n  optimizer: {name: adam, learning_rate: 0.01}\n"
+        "  model: {architecture: mlp, units: [8]}\n"
+        "  optimizer: {name: adam, learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999}\n"
         "  schedule: constant\n  batch_size: 32\n  training: {max_epochs: 3}\n"
         "search: {sampler: random, trials: 2, baselines: false}\n"
         "enqueue: [{data: {dataset: own.npz}, seed: 3}, {data: {dataset: 'own_data:load'}, seed: 3}]\n".replace(

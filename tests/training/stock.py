@@ -25,6 +25,8 @@ from hpsearch.training.rates import learning_rates
 from hpsearch.training.trainer import Trainer
 from hpsearch.training.user_code import with_user_code
 
+# Those of Keras, which `model.fit` takes; tests/training/test_training_lbfgs.py has the other one.
+STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.solver]
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 Row = dict[str, float]
 

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
-from training.stock import DATA, SGD, assert_same_curves, column, fit, small, train
+from training.stock import DATA, SGD, STEPWISE, assert_same_curves, column, fit, small, train
 
 from hpsearch.catalogue.metrics import METRICS
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.data.arrays import load_test
 from hpsearch.training.examples import TrainingData
@@ -29,7 +28,7 @@ def mlp(**knobs):
 
 
 @pytest.mark.parametrize("engine", COMPILED)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", STEPWISE)
 def test_each_optimizer_trains_as_model_fit_does(optimizer, engine):
     config = small(engine, optimizer=optimizer)
     assert_same_curves(*train(config), fit(config))

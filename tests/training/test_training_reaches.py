@@ -47,7 +47,10 @@ KNOBS: dict[str, dict[str, Any]] = {
     "adafactor": {"learning_rate": 0.03},
     "lamb": {"learning_rate": 0.01},
     "muon": {},
+    # An epoch is one step of it, not hundreds.
+    "lbfgs": {},
 }
+EPOCHS = {"lbfgs": 15}
 
 
 def test_every_optimizer_is_among_them():
@@ -56,5 +59,6 @@ def test_every_optimizer_is_among_them():
 
 @pytest.mark.parametrize("optimizer", KNOBS)
 def test_an_optimizer_reaches(data, optimizer):
-    trainer, _ = train(_config(optimizer={"name": optimizer, **KNOBS[optimizer]}), data)
+    more = {"training": {"max_epochs": EPOCHS[optimizer], "engine": "graph"}} if optimizer in EPOCHS else {}
+    trainer, _ = train(_config(optimizer={"name": optimizer, **KNOBS[optimizer]}, **more), data)
     assert trainer.best.value >= ACCURACY

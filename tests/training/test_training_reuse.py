@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support import sample_config
-from training.stock import small, train
+from training.stock import STEPWISE, small, train
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
@@ -125,7 +125,7 @@ def updated(optimizer, weights, gradients):
     return weights.numpy()
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", STEPWISE)
 def test_a_knob_as_a_variable_gives_the_bits_of_the_constant(optimizer):
     keras.utils.set_random_seed(0)
     gradients = [np.random.normal(size=(7, 5)).astype("float32") for _ in range(25)]
@@ -142,7 +142,7 @@ def test_a_knob_as_a_variable_gives_the_bits_of_the_constant(optimizer):
         np.testing.assert_array_equal(*ends)
 
 
-@pytest.mark.parametrize(("optimizer", "engine"), [*((name, "graph") for name in OPTIMIZERS), ("sgd", "xla")])
+@pytest.mark.parametrize(("optimizer", "engine"), [*((name, "graph") for name in STEPWISE), ("sgd", "xla")])
 def test_a_reused_executable_gives_the_bits_of_a_fresh_one(optimizer, engine):
     # XLA takes seconds longer with it, and its averages are variables like others.
     normalized = {"batch_normalization": engine == "graph"}
