@@ -1,7 +1,7 @@
 """Trials held against each other: grouped by what varies, each figure with mean, standard deviation and count.
 
 A trial that was pruned or failed has no figures; how many did is counted beside them. One that diverged has
-a useless model, which is what its accuracy says: 1 / classes, the accuracy of guessing. It has no loss.
+a useless model, which is what its accuracy says: 1 / classes, that of guessing. It has no loss.
 """
 
 from __future__ import annotations
@@ -187,8 +187,7 @@ def training_of(record: TrialRecord, objective: Objective, target: float | None)
     """A trial as the catalogue's figures see it; None of one that did not end by itself."""
     if record.outcome not in _MEASURED:
         return None
-    config = TrialConfig.model_validate(record.config)
-    diverged = record.outcome is Outcome.DIVERGED
+    dataset = TrialConfig.model_validate(record.config).data.dataset
     values = [row.metrics[objective.metric] for row in record.rows]
     reached = None
     if target is not None:
@@ -200,7 +199,8 @@ def training_of(record: TrialRecord, objective: Objective, target: float | None)
         best=record.best.epoch - record.rows[0].epoch if record.best else None,
         reached=reached,
         weights=record.facts.get("weights"),
-        chance=1 / len(DATASETS[config.data.dataset].classes) if diverged else None,
+        diverged=record.outcome is Outcome.DIVERGED,
+        chance=1 / len(DATASETS[dataset].classes) if dataset in DATASETS else None,
     )
 
 

@@ -176,6 +176,11 @@ _ROWS = (
 DATASETS: dict[str, DatasetEntry] = {row.name: row for row in _ROWS}
 
 
+def is_own(name: str) -> bool:
+    """Whether a name means a user's own dataset: an `.npz` file or a `module:function`."""
+    return name.endswith(".npz") or ":" in name
+
+
 def dataset(name: str) -> DatasetEntry:
     """The row of a dataset.
 

@@ -35,13 +35,15 @@ class Training:
         best: position of the best epoch by the study's objective; None of one that diverged.
         reached: position of the first epoch whose objective is at the target or better; None: none is.
         weights: how many the model has; None where it is not known.
-        chance: of a training that diverged the accuracy of guessing, 1 / classes; else None.
+        diverged: whether its loss became NaN or infinite.
+        chance: the accuracy of guessing, 1 / classes; None where the classes are not known.
     """
 
     epochs: Sequence[Mapping[str, float]]
     best: int | None
     reached: int | None
     weights: int | None
+    diverged: bool
     chance: float | None
 
 
@@ -70,7 +72,7 @@ def _at(name: str, position: Callable[[Training], int | None]) -> Callable[[Trai
     """A metric at one epoch; what has diverged answers by chance and has no loss."""
 
     def of(training: Training) -> float | None:
-        if training.chance is not None:
+        if training.diverged:
             return training.chance if name in ACCURACIES else None
         epoch = position(training)
         return training.epochs[epoch].get(name) if epoch is not None else None
@@ -91,7 +93,7 @@ def _gap(position: Callable[[Training], int | None]) -> Callable[[Training], flo
 
     def of(training: Training) -> float | None:
         epoch = position(training)
-        if training.chance is not None or epoch is None:
+        if training.diverged or epoch is None:
             return None
         return training.epochs[epoch]["accuracy"] - training.epochs[epoch]["val_accuracy"]
 
@@ -107,7 +109,7 @@ def _median(name: str) -> Callable[[Training], float | None]:
 
 
 def _epochs(training: Training) -> float | None:
-    return None if training.chance is not None else len(training.epochs)
+    return None if training.diverged else len(training.epochs)
 
 
 def _epochs_to_target(training: Training) -> float | None:

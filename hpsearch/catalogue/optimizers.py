@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hpsearch.catalogue.distributions import Choice, Float, OneMinus
+from hpsearch.catalogue.distributions import Choice, Float, Int, OneMinus
 from hpsearch.catalogue.rows import Entry, Knob, catalogue
 
 _CHOI = "arXiv:1910.05446, appendix D"
 _KERAS = "Keras default"
+_SCIPY = "SciPy default"
 
 
 def _learning_rate(default: float, low: float, high: float) -> Knob:
@@ -90,6 +91,11 @@ def _adam(**knobs: Any) -> Any:
     return keras.optimizers.Adam(**knobs)
 
 
+def _lbfgs(**knobs: Any) -> dict[str, Any]:
+    """The options of scipy.optimize.minimize."""
+    return knobs
+
+
 OPTIMIZERS = catalogue(
     Entry(
         "sgd",
@@ -141,5 +147,28 @@ OPTIMIZERS = catalogue(
         "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1; Reddi et al. 2018, arXiv:1904.09237 (amsgrad)",
         _adam,
         check=_one_clipping,
+    ),
+    Entry(
+        "lbfgs",
+        "w <- w - t H g: H from the last maxcor steps, t from a line search; full batches, an evaluation an epoch",
+        (
+            Knob(
+                "maxcor",
+                int,
+                10,
+                "steps that the curvature is estimated from",
+                recommended=Int(5, 50, log=True),
+                source="Nocedal and Wright 2006, section 7.2 (3 to 20 usual)",
+                ge=1,
+                le=1000,
+            ),
+            Knob("maxls", int, 20, "evaluations of a line search at most", source=_SCIPY, ge=1),
+            Knob("maxiter", int, 15000, "steps at most; an epoch is an evaluation, not a step", source=_SCIPY, ge=1),
+            Knob("ftol", float, 2.2e-9, "ends when a step improves the loss by less, as a share", source=_SCIPY, ge=0),
+            Knob("gtol", float, 1e-5, "ends when no element of the gradient is larger", source=_SCIPY, ge=0),
+        ),
+        "Liu and Nocedal 1989, doi:10.1007/BF01589116; Byrd et al. 1995, doi:10.1137/0916069 (scipy.optimize L-BFGS-B)",
+        _lbfgs,
+        solver=True,
     ),
 )

@@ -47,6 +47,8 @@ class Entry:
         build: makes the real thing from knob values; imports what is heavy only when called.
         check: says in a sentence what is impossible about a combination of knobs, or None.
         xla: of a model, whether XLA compiles it on a CPU in seconds.
+        solver: of an optimizer, whether it takes the loss and its gradient over all examples at points of its own
+            choice; then `build` gives its options, and neither batch size nor schedule plays a part.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Entry:
     build: Callable[..., Any]
     check: Callable[[Mapping[str, Any]], str | None] | None = None
     xla: bool = True
+    solver: bool = False
 
     def recommended(self) -> dict[str, Distribution]:
         """The distributions that a study takes for the knobs it leaves out."""

@@ -63,14 +63,16 @@ def train(
     Prints the validation accuracy of its best epoch, and only with --test the test accuracy.
     """
     from hpsearch.config.study import load_trial, module_folders
+    from hpsearch.config.trial import TrialConfig
     from hpsearch.export.retrain import retrain
     from hpsearch.training.results import EpochRow
 
     name, objective, config = load_trial(file, overrides or [])
+    last = f"/{config.training.max_epochs}" if isinstance(config, TrialConfig) else ""
 
     def each(row: EpochRow) -> None:
         metrics = "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items())
-        say(f"epoch {row.epoch}/{config.training.max_epochs}  {metrics}")
+        say(f"epoch {row.epoch}{last}  {metrics}")
 
     log = Path(tempfile.gettempdir()) / f"hpsearch-train-{os.getpid()}.log"
     folders = module_folders(file)

@@ -41,5 +41,6 @@ def _configuration(record: TrialRecord) -> str:
         return note
     searched = {name.rpartition(".")[2].removeprefix("one_minus_") for name in record.params}
     others = [name for name in flat if name in searched and name not in (*_FIRST, "optimizer")]
-    knobs = [f"{name}={shown(flat[name])}" for name in (*_FIRST, *others)]
-    return " ".join([str(flat["optimizer"]), *knobs, *([f"({note})"] if note else [])])
+    knobs = [f"{name}={shown(flat[name])}" for name in (*_FIRST, *others) if name in flat]
+    optimizer = [str(flat["optimizer"])] if "optimizer" in flat else []
+    return " ".join([*optimizer, *knobs, *([f"({note})"] if note else [])])

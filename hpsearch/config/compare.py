@@ -52,9 +52,9 @@ def value_of(name: str, params: Mapping[str, Any], flat: Mapping[str, Any]) -> A
 
 
 def as_number(value: Any, config: TrialConfig) -> float | None:
-    """A value on a numeric axis; `full`, of a batch, is all training images. None: it has no place there."""
+    """A value on a numeric axis; `full`, of a batch, is all training examples. None: it has no place there."""
     if value == "full":
-        return float(config.training_images)
+        return config.data.training_examples
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else None
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hpsearch.config.compare import Compare
+from hpsearch.config.reference import Reference
 from hpsearch.config.trial import Frozen
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
@@ -23,19 +24,21 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Objective(Frozen):
     """What a trial reports: this metric at its best epoch."""
 
-    metric: Literal[tuple(METRICS)] = "val_accuracy"  # type: ignore[valid-type]
+    metric: str = "val_accuracy"
     direction: Literal["maximize", "minimize"] = Field("maximize", description="left out: the metric's own")
 
     @model_validator(mode="before")
     @classmethod
     def _own_direction(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and "direction" not in value:
-            return {**value, "direction": METRICS.get(str(value.get("metric", "val_accuracy")), "maximize")}
-        return value
+        if not isinstance(value, Mapping) or "direction" in value:
+            return value
+        metric = str(value.get("metric", "val_accuracy"))
+        # Of a metric that is not known here only the user can say.
+        return {**value, "direction": METRICS[metric]} if metric in METRICS else value
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Objective:
-        own = METRICS[self.metric]
+        own = METRICS.get(self.metric, self.direction)
         if self.direction != own:
             raise ValueError(f"`direction` of {self.metric} must be {own}, but got {self.direction}")
         return self
@@ -45,6 +48,26 @@ class Objective(Frozen):
         if than is None:
             return True
         return value > than + min_delta if self.direction == "maximize" else value < than - min_delta
+
+
+class KerasObjective(Objective):
+    """One of the metrics that every Keras training has."""
+
+    metric: Literal[tuple(METRICS)] = "val_accuracy"  # type: ignore[valid-type]
+
+
+class OwnObjective(Objective):
+    """Any metric that a user's own training yields."""
+
+    metric: str = Field("val_accuracy", min_length=1, max_length=200)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_its_direction(cls, value: Any) -> Any:
+        metric = value.get("metric", "val_accuracy") if isinstance(value, Mapping) else None
+        if metric is not None and metric not in METRICS and "direction" not in value:
+            raise ValueError("the key 'direction' is missing: maximize or minimize, for a metric of your own")
+        return value
 
 
 class Tpe(Frozen):
@@ -153,7 +176,7 @@ class StudyFile(Frozen):
 
     name: Annotated[str, BeforeValidator(_study_name)]
     description: str = ""
-    objective: Objective = Objective()
+    objective: KerasObjective = KerasObjective()
     trial: dict[str, Any] = Field(default_factory=dict)
     search: SearchConfig = SearchConfig()
     enqueue: list[dict[str, Any]] = Field(default_factory=list)
@@ -163,3 +186,12 @@ class StudyFile(Frozen):
         default_factory=dict,
         description="what --quick puts in place, by key path: `trial.training.max_epochs: 3`",
     )
+
+
+class OwnStudyFile(StudyFile):
+    """The top level of a study over a user's own training: any keys under `trial`, any metric."""
+
+    trainable: Reference = Field(
+        description="module:function, called as function(config, seed); yields a mapping of metrics an epoch"
+    )
+    objective: OwnObjective = OwnObjective()  # type: ignore[assignment]

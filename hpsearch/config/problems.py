@@ -40,6 +40,7 @@ _TYPES = {
 # What has several forms, told apart by a name in it or by what it is.
 _TAGGED: tuple[KeyPath, ...] = (
     ("training", "class_weight"),
+    ("batch_size",),
     *((section,) for section, (_, rows) in SELECTIONS.items() if len(rows) > 1),
     ("search", "sampler"),
     ("search", "pruner"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from hpsearch.config.file import StudyFile
+from hpsearch.config.file import OwnStudyFile, StudyFile
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 
 _PAIR = {"type": "array", "minItems": 2, "maxItems": 2}
@@ -55,7 +55,14 @@ def study_schema() -> dict[str, Any]:
     schema["$defs"] |= definitions
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "hpsearch study file"
-    schema["properties"]["trial"] = {"$ref": "#/$defs/trial"}
+    # With `trainable` the keys under `trial` are the user's.
+    own = OwnStudyFile.model_json_schema(ref_template="#/$defs/{model}")
+    schema["$defs"] |= {name: own["$defs"][name] for name in ("OwnObjective",)}
+    schema["properties"]["trainable"] = own["properties"]["trainable"]
+    schema["properties"]["objective"] = {"anyOf": [schema["properties"]["objective"], own["properties"]["objective"]]}
+    schema["properties"]["trial"] = {"type": "object"}
+    schema["if"] = {"required": ["trainable"]}
+    schema["else"] = {"properties": {"trial": {"$ref": "#/$defs/trial"}}}
     schema["properties"]["enqueue"]["items"] = {"type": "object"}
     for name in ("sampler", "pruner"):
         node = schema["$defs"]["SearchConfig"]["properties"][name]

@@ -83,7 +83,9 @@ def fill(tree: Branch, *, recommended: bool = True) -> Branch:
     items = dict(tree.items)
     if recommended:
         for section in ("optimizer", "schedule"):
-            every = Options(tuple(Fixed(name) for name in SELECTIONS[section][1]), (*tree.where, section))
+            # Not what turns down some batch sizes, schedules or models: that is chosen by name.
+            names = [name for name, row in SELECTIONS[section][1].items() if not row.solver]
+            every = Options(tuple(map(Fixed, names)), (*tree.where, section))
             items.setdefault(section, every)
         sizes = tuple(Fixed(size) for size in BATCH_SIZES)
         items.setdefault("batch_size", Options(sizes, (*tree.where, "batch_size")))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,11 +14,13 @@ from pydantic import ValidationError
 from hpsearch.config import problems as wording
 from hpsearch.config.checking import FIRST, check_space, corners, known_keys
 from hpsearch.config.compare import check_compare
-from hpsearch.config.file import Asha, Grid, Objective, SearchConfig, StudyFile
+from hpsearch.config.file import Asha, Grid, Objective, OwnStudyFile, SearchConfig, StudyFile
 from hpsearch.config.grid import check_grid, points
 from hpsearch.config.matching import match
 from hpsearch.config.overrides import apply_overrides, quick_version
+from hpsearch.config.own import SEED, TRAINABLE, OwnConfig, Recipe
 from hpsearch.config.parsing import Problems, parse
+from hpsearch.config.reference import missing_module
 from hpsearch.config.space import (
     Branch,
     Fixed,
@@ -65,6 +65,11 @@ class StudySpec:
         return self.file.search
 
     @property
+    def trainable(self) -> str | None:
+        """The user's own function that trains, as `module:function`; None: hpsearch's trainer does."""
+        return self.file.trainable if isinstance(self.file, OwnStudyFile) else None
+
+    @property
     def folders(self) -> list[Path]:
         """Where a user's own modules are looked for: beside the study file, then here."""
         return module_folders(Path(self.document.name))
@@ -73,10 +78,20 @@ class StudySpec:
     def parameters(self) -> tuple[Ranged | Options, ...]:
         return tuple(distributions(self.space))
 
+    def recipe(self, values: dict[str, Any]) -> Recipe:
+        """One concrete configuration of the space.
+
+        Raises:
+            pydantic.ValidationError: two values that are each allowed cannot go together.
+        """
+        if self.trainable:
+            return OwnConfig.of({**values, TRAINABLE: self.trainable})
+        return TrialConfig.model_validate(values)
+
     @cached_property
-    def corners(self) -> tuple[TrialConfig, ...]:
+    def corners(self) -> tuple[Recipe, ...]:
         """Configurations that reach every option of every choice and both ends of every range."""
-        return tuple(TrialConfig.model_validate(config) for config in corners(self.space))
+        return tuple(map(self.recipe, corners(self.space)))
 
     @cached_property
     def points(self) -> tuple[dict[str, Any], ...]:
@@ -95,18 +110,25 @@ class StudySpec:
         return min(asked or written, len(self.points))
 
     @property
-    def longest(self) -> int:
-        """The most epochs that any trial may train."""
-        return max(config.training.max_epochs for config in self.corners)
+    def keras_corners(self) -> tuple[TrialConfig, ...]:
+        """The corners that hpsearch's own trainer trains: all of them, or none."""
+        return tuple(config for config in self.corners if isinstance(config, TrialConfig))
+
+    @property
+    def longest(self) -> int | None:
+        """The most epochs that any trial may train; None: only the user's own function knows."""
+        return max((config.training.max_epochs for config in self.keras_corners), default=None)
 
     def datasets(self) -> list[str]:
         """The datasets that any trial of the study may need."""
-        return sorted({config.data.dataset for config in self.corners})
+        return sorted({config.data.dataset for config in self.keras_corners})
 
     def identity(self) -> dict[str, Any]:
         """What must stay the same when a study is continued: what decides what is trained, but not how much of it."""
         search = self.search.model_dump(mode="json", exclude={"trials", "timeout"})
+        own = {TRAINABLE: self.trainable} if self.trainable else {}
         return {
+            **own,
             "objective": self.objective.model_dump(mode="json"),
             "trial": plain(self.space),
             "search": search,
@@ -137,11 +159,12 @@ def load_study(path: Path, overrides: Iterable[str] = (), *, quick: bool = False
     data = {"name": _name_of(path), **_written(document.data)}
     file, found = _top_level(data)
     problems = Problems()
-    grid = file is not None and isinstance(file.search.sampler, Grid)
-    space = _space(data.get("trial", {}), problems, grid)
+    own, grid = TRAINABLE in data, file is not None and isinstance(file.search.sampler, Grid)
+    space = _space(data.get("trial", {}), problems, filled=not own, grid=grid)
     found += problems.found
     if space is not None:
-        found += _beside(problems.found, [*check_space(space, grid=grid), *(check_grid(space) if grid else ())])
+        found += _check_own(space) if own else _beside(problems.found, check_space(space, grid=grid))
+        found += check_grid(space) if grid else ()
     if file is None or space is None or found:
         raise wording.refuse(document, _distinct(found))
     spec = StudySpec(file, space, tuple(file.enqueue), document)
@@ -150,7 +173,7 @@ def load_study(path: Path, overrides: Iterable[str] = (), *, quick: bool = False
     return spec
 
 
-def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objective, TrialConfig]:
+def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objective, Recipe]:
     """Read one concrete configuration, as `hpsearch export` writes it: (name, objective, configuration).
 
     Raises:
@@ -172,10 +195,10 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
         for node in distributions(tree)
     ]
     if not found and isinstance(tree, Branch):
-        found += check_space(tree)
-    if file is None or found:
+        found += _check_own(tree) if TRAINABLE in data else check_space(tree)
+    if file is None or not isinstance(tree, Branch) or found:
         raise wording.refuse(document, _distinct(found))
-    return file.name, file.objective, TrialConfig.model_validate(concrete(tree, FIRST))
+    return file.name, file.objective, StudySpec(file, tree, (), document).recipe(concrete(tree, FIRST))
 
 
 def _name_of(path: Path) -> str:
@@ -184,19 +207,29 @@ def _name_of(path: Path) -> str:
 
 
 def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Finding]]:
+    kind = OwnStudyFile if TRAINABLE in data else StudyFile
     try:
-        return StudyFile.model_validate(data), []
+        return kind.model_validate(data), []
     except ValidationError as error:
-        return None, wording.findings(error, lambda path: known_keys(StudyFile, path))
+        return None, wording.findings(error, lambda path: known_keys(kind, path))
 
 
-def _space(value: Any, problems: Problems, grid: bool) -> Branch | None:
+def _space(value: Any, problems: Problems, *, filled: bool, grid: bool) -> Branch | None:
     tree = parse(value, ("trial",), problems)
     if isinstance(tree, Ranged | Options):
         problems.add(("trial",), "a distribution must stand inside of `trial`, not in its place")
     if not isinstance(tree, Branch):
         return None
-    return cast(Branch, name_parameters(fill(tree, recommended=not grid)))
+    return cast(Branch, name_parameters(fill(tree, recommended=not grid) if filled else tree))
+
+
+def _check_own(space: Branch) -> Iterator[wording.Finding]:
+    """The two rules about the keys of a user's own training."""
+    if TRAINABLE in space.items:
+        yield ("trial", TRAINABLE), "`trainable` stands beside `trial`, not in it"
+    seeds = {config.get(SEED) for config in corners(space)} - {None}
+    if not all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in seeds):
+        yield ("trial", SEED), f"`seed` must be a whole number from 0 to 2**32 - 1, but got {wording.shown(seeds)}"
 
 
 def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
@@ -204,20 +237,23 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     pruner = spec.search.pruner
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
-    engines = {config.training.engine for config in spec.corners}
+    if spec.trainable and (sentence := missing_module(spec.trainable, spec.folders)):
+        yield (TRAINABLE,), sentence
+    for name in spec.datasets():
+        if ":" in name and (sentence := missing_module(name, spec.folders)):
+            yield ("trial", "data", "dataset"), sentence
+    engines = {config.training.engine for config in spec.keras_corners}
     if len(engines) > 1:
         training = spec.space.items.get("training")
         engine = training.items.get("engine") if isinstance(training, Branch) else None
         place = engine.where if isinstance(engine, Options) else ("trial", "training")
         yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
-    own = {name for config in spec.corners for name in config.training.callbacks}
-    for name in sorted(own):
-        package = name.partition(":")[0].partition(".")[0]
-        if PathFinder.find_spec(package, [*map(str, spec.folders), *sys.path]) is None:
-            yield ("trial", "training", "callbacks"), f"there is no module '{package}' beside the study file or here"
+    for name in sorted({name for config in spec.keras_corners for name in config.training.callbacks}):
+        if sentence := missing_module(name, spec.folders):
+            yield ("trial", "training", "callbacks"), sentence
     # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
     written = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
-    if written > spec.longest:
+    if spec.longest is not None and written > spec.longest:
         yield (
             ("search", "pruner"),
             f"`min_resource` <= max_epochs must hold, but got (min_resource={written}, max_epochs={spec.longest})",
@@ -233,9 +269,12 @@ def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:
 
 
 def _incomparable(spec: StudySpec) -> Iterator[wording.Finding]:
-    if spec.file.compare is not None:
+    section = spec.file.compare
+    if section is not None and spec.trainable:
+        yield ("compare",), "compares what hpsearch's own trainer measures; leave it out beside `trainable`"
+    elif section is not None:
         varied = {node.name: node.labels if isinstance(node, Options) else () for node in spec.parameters}
-        yield from ((("compare", *path), told) for path, told in check_compare(spec.file.compare, varied, spec.corners))
+        yield from ((("compare", *path), told) for path, told in check_compare(section, varied, spec.keras_corners))
 
 
 def _written(data: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ row's knobs, so a value is checked once, here, for study files and exported conf
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
@@ -22,13 +23,14 @@ from pydantic import (
     model_validator,
 )
 
-from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.catalogue.datasets import DATASETS, is_own
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.rows import Entry, Knob
 from hpsearch.catalogue.schedules import SCHEDULES
+from hpsearch.errors import unknown_name
 
 # For each section that selects a catalogue row: the key that holds the row's name, and the rows.
 SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
@@ -38,8 +40,8 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
     "loss": ("name", LOSSES),
 }
 
-# Keys of `training` that most configurations leave out.
-UNUSED = ("class_weight", "metrics", "callbacks")
+# Keys of `data` and `training` that most configurations leave out.
+UNUSED = ("train_examples", "class_weight", "gradient_noise", "metrics", "callbacks")
 
 
 class Frozen(BaseModel):
@@ -106,10 +108,23 @@ else:
     AnyModel, AnyOptimizer, AnySchedule, AnyLoss = map(_any_row, SELECTIONS)
 
 
+def _known_dataset(name: str) -> str:
+    if name not in DATASETS and not is_own(name):
+        raise ValueError(unknown_name("dataset", name, DATASETS) + "; your own: a file .npz or module:function")
+    return name
+
+
 class DataConfig(Frozen):
     """Which examples, how they are split and normalized."""
 
-    dataset: Literal[tuple(DATASETS)] = "fashion_mnist"  # type: ignore[valid-type]
+    dataset: Annotated[str, AfterValidator(_known_dataset)] = Field(
+        "fashion_mnist",
+        description="of the catalogue; or an .npz file with x_train, y_train, x_test, y_test; or module:function",
+        json_schema_extra={"anyOf": [{"enum": list(DATASETS)}, {"pattern": r"\.npz$"}, {"pattern": ":"}]},
+    )
+    train_examples: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="train on so many examples, of every class its share; left out: on all that are not held out"
+    )
     validation: Annotated[int, Field(ge=1)] | None = Field(
         None, description="examples held out of the training set, stratified by class; left out: a twelfth"
     )
@@ -120,17 +135,33 @@ class DataConfig(Frozen):
     )
 
     @property
-    def held_out(self) -> int:
-        """Number of validation examples."""
-        return self.validation if self.validation is not None else DATASETS[self.dataset].train_examples // 12
+    def training_examples(self) -> int | None:
+        """How many examples are trained on; None: a user's own dataset has not been read."""
+        return None if self.dataset not in DATASETS else self.examples_of(DATASETS[self.dataset].train_examples)[0]
+
+    def examples_of(self, total: int) -> tuple[int, int]:
+        """How many of `total` examples are trained on and how many are held out.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        held_out = self.validation if self.validation is not None else total // 12
+        if held_out >= total:
+            raise ValueError(
+                f"`validation` < the {total:,} training images of {self.dataset} must hold, but got {held_out:,}"
+            )
+        left = total - held_out
+        if self.train_examples is not None and self.train_examples > left:
+            raise ValueError(
+                f"`train_examples` <= the {left:,} images that are not held out must hold, "
+                f"but got {self.train_examples:,}"
+            )
+        return self.train_examples or left, held_out
 
     @model_validator(mode="after")
     def _leaves_something(self) -> DataConfig:
-        total = DATASETS[self.dataset].train_examples
-        if self.held_out >= total:
-            raise ValueError(
-                f"`validation` < the {total:,} training images of {self.dataset} must hold, but got {self.held_out:,}"
-            )
+        if self.dataset in DATASETS:
+            self.examples_of(DATASETS[self.dataset].train_examples)
         return self
 
 
@@ -147,6 +178,11 @@ class EarlyStopping(Frozen):
     patience: int = Field(4, ge=1, description="epochs without improvement before training ends")
     min_delta: float = Field(0.0, ge=0, description="an improvement must be larger than this")
 
+
+_BatchSize = Annotated[
+    Annotated[Literal["full"], Tag("word")] | Annotated[int, Field(ge=1), Tag("number")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "number"),
+]
 
 CALLBACK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -173,6 +209,9 @@ class TrainingConfig(Frozen):
         None,
         description="what each class counts in the training loss, a number a class; balanced: classes count the same",
     )
+    gradient_noise: bool = Field(
+        False, description="measure the gradient noise scale at each epoch (McCandlish et al. 2018, arXiv:1812.06162)"
+    )
     metrics: Annotated[tuple[Literal[tuple(METRICS)], ...], Field(strict=False)] = Field(  # type: ignore[valid-type]
         (), description="more metrics of every epoch, of training and validation"
     )
@@ -193,7 +232,7 @@ class TrialConfig(Frozen):
     optimizer: AnyOptimizer = _named("optimizer", "adam")
     schedule: AnySchedule = _named("schedule", "constant")
     loss: AnyLoss = _named("loss", "categorical_crossentropy")
-    batch_size: int = Field(32, ge=1, description="examples per update")
+    batch_size: _BatchSize = Field(32, description="examples per update; full: all of them, one update an epoch")
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     seed: int | None = Field(
         None,
@@ -204,8 +243,8 @@ class TrialConfig(Frozen):
 
     @model_validator(mode="after")
     def _batch_fits(self) -> TrialConfig:
-        images = self.training_images
-        if self.batch_size > images:
+        images = self.data.training_examples
+        if images is not None and self.batch_size != "full" and self.batch_size > images:
             raise ValueError(f"`batch_size` <= the {images:,} training images must hold, but got {self.batch_size:,}")
         return self
 
@@ -219,17 +258,35 @@ class TrialConfig(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _solver_can(self) -> TrialConfig:
+        name = self.optimizer.selected()
+        if not OPTIMIZERS[name].solver:
+            return self
+        if dropout := self.model.knobs().get("dropout"):
+            raise ValueError(f"`dropout` must be 0 with {name}, which needs the same loss each time, but got {dropout}")
+        if self.training.engine in ("xla", "fit"):
+            raise ValueError(f"`engine` must be auto or graph with {name}, but got {self.training.engine}")
+        return self
+
+    @model_validator(mode="after")
     def _a_weight_a_class(self) -> TrialConfig:
-        weights, classes = self.training.class_weight, len(DATASETS[self.data.dataset].classes)
-        if isinstance(weights, tuple) and len(weights) != classes:
+        weights = self.training.class_weight
+        classes = len(DATASETS[self.data.dataset].classes) if self.data.dataset in DATASETS else None
+        if isinstance(weights, tuple) and classes is not None and len(weights) != classes:
             raise ValueError(f"`class_weight` must have {classes} numbers, one a class, but got {len(weights)}")
         if isinstance(weights, tuple) and not any(weights):
             raise ValueError("`class_weight` must have a number above 0, but got zeros only")
         return self
 
+    def batch_of(self, examples: int) -> int:
+        """Examples per update where so many are trained on."""
+        return examples if self.batch_size == "full" else self.batch_size
+
     @property
-    def training_images(self) -> int:
-        return int(DATASETS[self.data.dataset].train_examples - self.data.held_out)
+    def examples_per_update(self) -> float:
+        """As far as it is known: of a user's own dataset in full batches it is not."""
+        examples = self.data.training_examples
+        return math.inf if self.batch_size == "full" and examples is None else self.batch_of(examples or 0)
 
     def plain(self) -> dict[str, Any]:
         """Plain data, as YAML and JSON take it."""
@@ -249,7 +306,8 @@ class TrialConfig(Frozen):
                 flat[section] = value[key]
                 value = {name: knob for name, knob in value.items() if name != key}  # noqa: PLW2901
             for name, leaf in _leaves(section, value):
-                if leaf in (None, []) and (section == "optimizer" or name in UNUSED):
+                off = leaf is None or leaf == [] or (leaf is False and name in UNUSED)
+                if off and (section == "optimizer" or name in UNUSED):
                     continue
                 if name == "ema_momentum" and not value["use_ema"]:
                     continue

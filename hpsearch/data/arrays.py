@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrays:
-    """Read-only arrays: images uint8 [n, 28, 28] with 0 as background, labels uint8 [n]."""
+    """Read-only arrays: images uint8 [n, 28, 28] with 0 as background, labels uint8 [n].
 
-    images: NDArray[np.uint8]
+    Of a user's own dataset examples of any shape, float32 where they are not uint8.
+    """
+
+    images: NDArray[np.uint8] | NDArray[np.float32]
     labels: NDArray[np.uint8]
 
 

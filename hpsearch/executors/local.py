@@ -32,7 +32,8 @@ MAX_STILLBORN = 4
 # Forking a worker takes a tenth of this, where TensorFlow has been imported.
 LAUNCH_SECONDS = 0.5
 # Imported once, before any worker is forked.
-PRELOAD = ["hpsearch.training.preload", "hpsearch.executors.worker"]
+PRELOAD = ["hpsearch.executors.worker"]
+PRELOAD_KERAS = ["hpsearch.training.preload", *PRELOAD]
 
 
 def cores() -> int:
@@ -94,18 +95,27 @@ class LocalExecutor:
         log: file that takes what the workers print.
         report: told in a line when a worker dies and is replaced.
         folders: where a user's own modules are looked for, before everything else.
+        keras: whether hpsearch's own trainer trains; a user's own training need not wait for TensorFlow.
     """
 
-    def __init__(self, workers: int, log: Path, report: Callable[[str], None], folders: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        workers: int,
+        log: Path,
+        report: Callable[[str], None],
+        folders: Sequence[Path] = (),
+        *,
+        keras: bool = True,
+    ) -> None:
         os.environ[WORKER_LOG] = str(log)
         # Without this TensorFlow takes all of a GPU's memory in the first worker.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOAD)
+        self._context.set_forkserver_preload(PRELOAD_KERAS if keras else PRELOAD)
         self._threads = threads_of(workers)
         use_xla_cache(cache_folder() / "xla", self._threads)
         self._most, self._log, self._report = workers, log, report
-        self._folders = [str(folder) for folder in folders]
+        self._folders, self._keras = [str(folder) for folder in folders], keras
         self._stillborn = 0
         self._workers: list[_Worker] = []
         # The import begins now, in a process of its own; workers are forked from it when there is work.
@@ -169,6 +179,7 @@ class LocalExecutor:
         process = self._context.Process(
             target=serve,
             args=(theirs, self._threads, str(self._log), self._folders),
+            kwargs={"keras": self._keras},
             name="hpsearch-worker",
             daemon=True,
         )

@@ -16,34 +16,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpsearch.executors.protocol import READY, EpochDone, Job, TrialEnded
 from hpsearch.training.quiet import everything_to
 from hpsearch.training.results import Outcome
 
 if TYPE_CHECKING:
+    from hpsearch.config.file import Objective
+    from hpsearch.config.trial import TrialConfig
     from hpsearch.training.examples import TrainingData
     from hpsearch.training.executable import Executables
+    from hpsearch.training.trainer import Trainer
 
 
-def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]) -> None:
+def serve(connection: Connection, threads: int, log: str, folders: Sequence[str], *, keras: bool) -> None:
     """Serve jobs until the coordinator closes the connection.
 
     Args:
         connection: jobs come in; EpochDone and TrialEnded go out; after each EpochDone a bool comes in:
             whether to train on.
-        threads: TensorFlow's threads in this process.
+        threads: of the numerical libraries in this process.
         log: file that takes what TensorFlow and user code print.
         folders: where a user's own modules are looked for, before everything else.
+        keras: whether hpsearch's own trainer trains, with TensorFlow.
     """
     # Ctrl-C reaches the whole process group; the coordinator decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     everything_to(Path(log))
     sys.path[:0] = folders
-    _limit_threads(threads)
-    kept = _Kept.empty()
+    _limit_threads(threads, keras=keras)
+    kept = _Kept(tuple(map(Path, folders)))
     try:
         connection.send(READY)
         while True:
@@ -65,17 +69,12 @@ def _end_with_parent(parent: int) -> None:
 
 @dataclass
 class _Kept:
-    """What a worker keeps from trial to trial: the data last used, and what is compiled."""
+    """What a worker keeps from trial to trial: where a user's files are, the data last used, what is compiled."""
 
-    data_key: str
-    data: TrainingData | None
-    executables: Executables
-
-    @staticmethod
-    def empty() -> _Kept:
-        from hpsearch.training.executable import Executables
-
-        return _Kept("", None, Executables())
+    folders: tuple[Path, ...] = ()
+    data_key: str = ""
+    data: TrainingData | None = None
+    executables: Executables | None = None
 
 
 def _run(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
@@ -83,7 +82,8 @@ def _run(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
         return _train(job, connection, kept)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
-    except Exception as error:
+    # A user's own code may call `sys.exit`.
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
         lines = str(error).strip().splitlines() or [""]
         detail = f"{type(error).__name__}: {lines[0]}"[:500]
@@ -92,28 +92,38 @@ def _run(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
 
 def _train(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
-    from hpsearch.config.trial import TrialConfig
-    from hpsearch.training.examples import TrainingData
-    from hpsearch.training.flops import matrix_flops
-    from hpsearch.training.trainer import Trainer
+    from hpsearch.config.own import OwnConfig, recipe_of
+    from hpsearch.training.own import OwnTrainer
 
-    config = TrialConfig.model_validate(job.config)
-    key = config.data.model_dump_json()
-    if kept.data is None or key != kept.data_key:
-        kept.data, kept.data_key = TrainingData.load(config.data), key
-    trainer = Trainer(config, Objective.model_validate(job.objective), kept.data, kept.executables)
-    facts: dict[str, Any] = {"weights": int(trainer.model.count_params())}
-    if flops := matrix_flops(trainer.model):
-        facts["matrix_flops_per_example"] = flops[1]
+    config, objective = recipe_of(job.config), Objective.model_validate(job.objective)
+    own = isinstance(config, OwnConfig)
+    trainer = OwnTrainer(config, objective) if own else _keras_trainer(config, objective, kept)
     for row in trainer.epochs():
         connection.send(EpochDone(job.trial, row))
         # What has trained to its end is not pruned any more.
         if not connection.recv() and not trainer.finished:
-            return TrialEnded(job.trial, Outcome.PRUNED, "", "", facts)
-    return TrialEnded(job.trial, trainer.outcome, "", "", facts)
+            return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.facts)
+    return TrialEnded(job.trial, trainer.outcome, "", "", trainer.facts)
 
 
-def _limit_threads(threads: int) -> None:
+def _keras_trainer(config: TrialConfig, objective: Objective, kept: _Kept) -> Trainer:
+    from hpsearch.training.examples import TrainingData
+    from hpsearch.training.executable import Executables
+    from hpsearch.training.trainer import Trainer
+
+    key = config.data.model_dump_json()
+    if kept.data is None or key != kept.data_key:
+        kept.data, kept.data_key = TrainingData.load(config.data, kept.folders), key
+    kept.executables = kept.executables or Executables()
+    return Trainer(config, objective, kept.data, kept.executables)
+
+
+def _limit_threads(threads: int, *, keras: bool) -> None:
+    # Read by NumPy, SciPy and scikit-learn when they are imported.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    if not keras:
+        return
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)

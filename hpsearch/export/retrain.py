@@ -5,22 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.file import Objective
+from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import cache_folder, obtain
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import cores
+from hpsearch.training.own import OwnTrainer
 from hpsearch.training.quiet import native_errors_to
 from hpsearch.training.results import EpochRow
 from hpsearch.training.xla_cache import use_xla_cache
 
-FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+if TYPE_CHECKING:
+    from hpsearch.training.trainer import Trainer
+
+# Metrics that say how fast, not how well.
+CLOCKS = ("epoch_seconds", "seconds_per_update", "updates")
 
 
 def retrain(
-    config: TrialConfig,
+    config: Recipe,
     objective: Objective,
     *,
     test: bool,
@@ -48,14 +55,14 @@ def retrain(
         DataError: the dataset cannot be had.
         HpsearchError: the training diverged before its first finite epoch.
     """
-    obtain(config.data.dataset, report=report)
     sys.path[:0] = map(str, folders)
-    native_errors_to(log)
-    use_xla_cache(cache_folder() / "xla", cores())
-    from hpsearch.training.examples import TrainingData
-    from hpsearch.training.trainer import Trainer
-
-    trainer = Trainer(config, objective, TrainingData.load(config.data))
+    trainer: Trainer | OwnTrainer
+    if isinstance(config, OwnConfig):
+        if test:
+            raise HpsearchError(f"--test: {config.trainable} is your own training, so only you know its test data")
+        trainer = OwnTrainer(config, objective)
+    else:
+        trainer = _keras_trainer(config, objective, log, folders, report)
     rows = []
     for row in trainer.epochs():
         rows.append(row)
@@ -66,12 +73,25 @@ def retrain(
         "metric": objective.metric,
         "value": trainer.best.value,
         "epoch": trainer.best.epoch,
-        **{name: rows[trainer.best.epoch - 1].metrics[name] for name in FIGURES},
+        **{name: value for name, value in rows[trainer.best.epoch - 1].metrics.items() if name not in CLOCKS},
         "outcome": trainer.outcome.label,
         "epochs": len(rows),
         "seconds": round(sum(row.metrics["epoch_seconds"] for row in rows), 3),
     }
-    if test:
-        figures = trainer.test()
+    if test and not isinstance(trainer, OwnTrainer):
+        figures = trainer.test(folders)
         result |= {"test_loss": figures.loss, "test_accuracy": figures.accuracy}
     return result
+
+
+def _keras_trainer(
+    config: TrialConfig, objective: Objective, log: Path, folders: Sequence[Path], report: Callable[[str], None]
+) -> Trainer:
+    if not is_own(config.data.dataset):
+        obtain(config.data.dataset, report=report)
+    native_errors_to(log)
+    use_xla_cache(cache_folder() / "xla", cores())
+    from hpsearch.training.examples import TrainingData
+    from hpsearch.training.trainer import Trainer
+
+    return Trainer(config, objective, TrainingData.load(config.data, folders))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hpsearch.config.file import Objective
+from hpsearch.config.own import TRAINABLE
 from hpsearch.config.yaml_text import dump
 from hpsearch.errors import HpsearchError
 from hpsearch.search.records import TrialRecord
@@ -18,10 +19,13 @@ def configuration(study_name: str, objective: Objective, record: TrialRecord) ->
     """
     if record.config is None:
         raise HpsearchError(f"trial {record.number} of '{study_name}' has not run yet, so it has no configuration")
+    values = dict(record.config)
+    trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}
     return {
         "name": f"{study_name[:50]}-trial-{record.number}",
+        **trainable,
         "objective": objective.model_dump(mode="json"),
-        "trial": dict(record.config),
+        "trial": values,
     }
 
 

@@ -19,12 +19,12 @@ from typing import Any
 
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
-from hpsearch.data.store import obtain
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor, cores, threads_of
 from hpsearch.executors.peak import Peak, measure_peak
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded
 from hpsearch.search.forecast import Forecast, drawn, spread
+from hpsearch.search.prepare import prepare_data
 from hpsearch.training.results import Outcome
 from hpsearch.training.structure import engines_for, needs_of, with_engine
 
@@ -121,6 +121,8 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
     Raises:
         HpsearchError: the data cannot be had, or a worker failed; then the message names the log that is kept.
     """
+    if spec.longest is None:
+        raise HpsearchError(f"study '{spec.name}' trains by your own {spec.trainable}; its time cannot be forecast")
     engines = engines_for(spec.longest)
     candidates = [with_engine(config, engines) for config in drawn(spec.space)]
     chosen = spread(candidates, workers)
@@ -132,8 +134,7 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
         began = time.monotonic()
         executor = LocalExecutor(workers, log, report, spec.folders)
         try:
-            for name in spec.datasets():
-                obtain(name, report=report)
+            prepare_data(spec, report)
             peak = measure_peak(workers, threads, log)
             start_seconds = time.monotonic() - began - peak.seconds
             report(f"training {len(chosen)} configurations for {EPOCHS} epochs each ...")
@@ -230,12 +231,12 @@ def _figures(end: TrialEnded, trial: _Running, log: Path) -> Measured:
         where = "" if str(log) in end.detail else f"; the worker's output is in {log}"
         about = f"{trial.config.optimizer.selected()}, batch size {trial.config.batch_size}"
         raise HpsearchError(f"configuration {end.trial} ({about}) failed: {end.detail}{where}")
-    flops = end.facts.get("matrix_flops_per_example")
+    flops, examples = end.facts.get("matrix_flops_per_example"), trial.config.data.training_examples
     return Measured(
         config=trial.config,
         fresh=trial.fresh,
         first_seconds=trial.seconds[0],
         second_seconds=trial.seconds[1] if len(trial.seconds) > 1 else None,
-        gflop=None if flops is None else 1e-9 * flops * trial.config.training_images,
+        gflop=None if flops is None or examples is None else 1e-9 * flops * examples,
         weights=end.facts["weights"],
     )

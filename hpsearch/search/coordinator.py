@@ -158,12 +158,14 @@ class Coordinator:
         if drawn.get("seed") is None:
             drawn["seed"] = self._spec.search.seed + trial.number
         try:
-            config = with_engine(TrialConfig.model_validate(drawn), self._study.engines)
+            config = self._spec.recipe(drawn)
         except ValidationError as error:
             # Two values that are each allowed and cannot go together.
             first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, first, "", {}))
             return
+        if isinstance(config, TrialConfig):
+            config = with_engine(config, self._study.engines)
         trial.set_user_attr(CONFIG, config.plain())
         self._running[trial.number] = trial
         self._best.pop(trial.number, None)

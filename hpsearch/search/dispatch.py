@@ -31,7 +31,7 @@ def choose(
     Args:
         waiting: by number; at least one.
         space: the study's.
-        engines: what `engine: auto` means.
+        engines: what `engine: auto` means; empty where the user's own function trains.
         places: of the executor; at least one is free.
     """
     if len(waiting) == 1 or len(places) == 1:
@@ -40,11 +40,11 @@ def choose(
     busy = frozenset[str]().union(*(place.compiled for place in places if place.busy))
 
     def suits(trial: FrozenTrial) -> tuple[int, int, float]:
-        config = _outline(trial, space)
+        config = _outline(trial, space) if engines else None
         if config is None:
             return 0, 0, 0.0
         needs = needs_of(with_engine(config, engines))
-        cost = config.training.max_epochs * (1 + UPDATE_COST / config.batch_size)
+        cost = config.training.max_epochs * (1 + UPDATE_COST / config.examples_per_update)
         return max(len(needs & compiled) for compiled in free), -len(needs & busy), cost
 
     return max(waiting, key=suits)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import TrialConfig
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochRow
 
@@ -35,7 +35,7 @@ class TrialStarted:
     """A trial goes to a worker; a trial that was interrupted before starts afresh under its own number."""
 
     number: int
-    config: TrialConfig
+    config: Recipe
     baseline: bool
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.own import recipe_of
 from hpsearch.training.results import GOOD, Best, EpochRow, Outcome, best_of
 
 # Names of the user attributes that hold what Optuna has no field for.
@@ -65,7 +65,7 @@ class TrialRecord:
     @property
     def flat(self) -> dict[str, Any]:
         """The configuration under plain names; empty before the trial first ran."""
-        return TrialConfig.model_validate(self.config).flat() if self.config is not None else {}
+        return recipe_of(self.config).flat() if self.config is not None else {}
 
     def summary(self) -> dict[str, Any]:
         """The interface of `hpsearch trials -f json`."""

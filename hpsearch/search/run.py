@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpsearch.config.study import StudySpec
-from hpsearch.data.store import obtain
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.search.home import Home
+from hpsearch.search.prepare import prepare_data
 from hpsearch.search.stop import Stop
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def run_study(
             remember(found.optuna, spec, request.text)
             return _untouched(found, stop)
         executor = executor or _workers(request, home, cleanup, report)
-        for name in spec.datasets():
-            obtain(name, report=report)
+        prepare_data(spec, report)
         study = open_study(home, spec, request.text)
         if stop.asked:
             return _untouched(study, stop)
@@ -88,7 +87,7 @@ def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[
     report(f"starting {request.workers} workers ...")
     home.logs.mkdir(exist_ok=True)
     log = home.logs / f"{request.spec.name}-workers.log"
-    executor = LocalExecutor(request.workers, log, report, request.spec.folders)
+    executor = LocalExecutor(request.workers, log, report, request.spec.folders, keras=request.spec.trainable is None)
     cleanup.callback(executor.close)
     return executor
 

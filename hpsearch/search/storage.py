@@ -182,7 +182,8 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     optuna_study.set_user_attr(IDENTITY, spec.identity())
     remember(optuna_study, spec, file)
     if ENGINES not in optuna_study.user_attrs:
-        optuna_study.set_user_attr(ENGINES, engines_for(spec.longest))
+        # A study that an earlier version made was trained by what that version had.
+        optuna_study.set_user_attr(ENGINES, _engines(spec, began=ENQUEUED in optuna_study.user_attrs))
     study = Study(storage, optuna_study)
     if ENQUEUED not in optuna_study.user_attrs:
         _enqueue_first(optuna_study, spec)
@@ -196,6 +197,13 @@ def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:
     study.set_user_attr(SPEC_TEXT, file)
 
 
+def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:
+    """What `engine: auto` means in the study; nothing where the user's own function trains."""
+    if spec.longest is None:
+        return {}
+    return engines_for(0 if began else spec.longest)
+
+
 def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
     """Every point of a grid; else what the person asked for, in order, then each optimizer's Keras defaults."""
     # A run that was killed here had enqueued the first of them.
@@ -204,7 +212,7 @@ def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
     for config in spec.enqueue:
         # Skipped where it exists already: a run that was killed here had enqueued a part.
         study.enqueue_trial(match(spec.space, config).params, skip_if_exists=True)
-    for params in baselines(spec.space) if spec.search.baselines else []:
+    for params in baselines(spec.space) if spec.search.baselines and not spec.trainable else []:
         study.enqueue_trial(params, user_attrs={BASELINE: True}, skip_if_exists=True)
 
 

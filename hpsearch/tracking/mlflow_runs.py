@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpsearch.catalogue.datasets import dataset
+from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.study import StudySpec
 from hpsearch.search.records import TrialRecord
 from hpsearch.tracking.mlflow_values import as_metrics, as_params, as_tags, dated_rows, ended_at, milliseconds, summary
@@ -113,8 +113,8 @@ class StudyRuns:
             TRIAL: str(number),
             BASELINE: str(baseline).lower(),
         }
-        if "dataset" in flat:
-            tags[DIGEST] = dataset(flat["dataset"]).digest
+        if flat.get("dataset") in DATASETS:
+            tags[DIGEST] = DATASETS[flat["dataset"]].digest
         run = self._client.create_run(
             self._experiment,
             start_time=milliseconds(started),
@@ -236,7 +236,9 @@ def _search(client: Any, experiment: str) -> Iterable[Any]:
 
 
 def _create_parent(client: Any, experiment: str, spec: StudySpec, common: Mapping[str, str]) -> str:
-    tags = {**common, KIND: "study", DIGEST: ", ".join(dataset(name).digest for name in spec.datasets())}
+    tags = {**common, KIND: "study"}
+    if digests := [DATASETS[name].digest for name in spec.datasets() if name in DATASETS]:
+        tags[DIGEST] = ", ".join(digests)
     run_id = str(client.create_run(experiment, tags=tags, run_name=spec.name).info.run_id)
     params = {
         "objective": spec.objective.metric,

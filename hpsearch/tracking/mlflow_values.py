@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from hpsearch.config.file import METRICS
+from hpsearch.config.own import TRAINABLE
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochRow
 
@@ -46,7 +47,9 @@ def summary(record: TrialRecord) -> dict[str, float]:
     values["epochs"] = len(record.rows)
     if record.best:
         at_best = next(row for row in record.rows if row.epoch == record.best.epoch).metrics
-        values |= {f"best_{name}": at_best[name] for name in METRICS if name in at_best}
+        # Of a user's own training every metric counts.
+        names = at_best if TRAINABLE in (record.config or {}) else METRICS
+        values |= {f"best_{name}": at_best[name] for name in names if name in at_best}
         values["best_epoch"] = record.best.epoch
     return values
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.own import OwnConfig, Recipe, recipe_of
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.training.results import EpochRow, Outcome, best_of
@@ -32,7 +32,7 @@ def make_terminal() -> Listener:
 
 @dataclass
 class _Running:
-    config: TrialConfig
+    config: Recipe
     rows: list[EpochRow] = field(default_factory=list)
 
 
@@ -208,7 +208,7 @@ class LiveView(_Board):
         best = self._best()
         if best is None or best.best is None or best.config is None:
             return None
-        recipe = _recipe(TrialConfig.model_validate(best.config))
+        recipe = _recipe(recipe_of(best.config))
         return Text.assemble(
             "best ",
             (f"{self._objective.metric} {best.best.value:.4f}", "bold green"),
@@ -226,7 +226,7 @@ class LiveView(_Board):
             best = best_of(running.rows, self._objective)
             table.add_row(
                 str(number),
-                f"{len(values)}/{running.config.training.max_epochs}",
+                _progress(len(values), running.config),
                 f"{values[-1]:.4f}" if values else "",
                 f"{best.value:.4f}" if best else "",
                 sparkline(values),
@@ -244,8 +244,15 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1))] for value in finite)
 
 
-def _recipe(config: TrialConfig) -> str:
+def _progress(epochs: int, config: Recipe) -> str:
+    """`3/20`; of a user's own training nobody knows when it ends."""
+    return str(epochs) if isinstance(config, OwnConfig) else f"{epochs}/{config.training.max_epochs}"
+
+
+def _recipe(config: Recipe) -> str:
     """`adam learning_rate=0.001213 beta_1=0.93 batch_size=128 schedule=cosine model=mlp`: what tells trials apart."""
+    if isinstance(config, OwnConfig):
+        return " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in config.flat().items())
     # Switches are named when they are on, and what nobody usually searches when it is not as usual.
     usual = {k.name: k.default for k in OPTIMIZERS[config.optimizer.selected()].knobs if k.recommended is None}
     knobs = {k: v for k, v in config.optimizer.knobs().items() if v is not False and (k not in usual or v != usual[k])}

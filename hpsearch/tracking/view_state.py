@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 
-from hpsearch.config.checking import corners
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import TrialConfig
 
 VIEW_KEY = "hpsearch"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
@@ -30,17 +28,18 @@ def varied_names(spec: StudySpec) -> list[str]:
     exactly if it differs between two corners.
     """
     seen: dict[str, set[str]] = {}
-    for corner in corners(spec.space):
-        for name, value in TrialConfig.model_validate(corner).flat().items():
+    for corner in spec.corners:
+        for name, value in corner.flat().items():
             seen.setdefault(name, set()).add(str(value))
-    return [*ALWAYS, *(name for name, values in seen.items() if len(values) > 1 and name not in ALWAYS)]
+    always = () if spec.trainable else ALWAYS
+    return [*always, *(name for name, values in seen.items() if len(values) > 1 and name not in always)]
 
 
 def view_state(spec: StudySpec) -> dict[str, object]:
     """The runs page of a study: its trials, best first, by what varies and by how well it went."""
     best = _column("metrics", f"best_{spec.objective.metric}")
     varied = [_column("params", name) for name in varied_names(spec)]
-    others = ["best_epoch", "val_accuracy", "val_loss", "loss"]
+    others = ["best_epoch", *([spec.objective.metric] if spec.trainable else ("val_accuracy", "val_loss", "loss"))]
     columns = [best, *varied, *(_column("metrics", name) for name in others)]
     return {
         # Which runs, in which order. The parent has the best value too and would stand above its trials.

@@ -32,22 +32,26 @@ class CompiledEpochs:
         name: tells apart what needs to be compiled apart.
     """
 
+    converged = False
+
     def __init__(self, parts: Parts, *, xla: bool, name: str) -> None:
         self._parts, self._xla = parts, xla
         # Sizes that vary between trials are left open, so that nothing is traced twice.
-        pixels = tf.TensorSpec([None, *parts.model.input_shape[1:]], tf.uint8)
+        pixels = tf.TensorSpec([None, *parts.model.input_shape[1:]], parts.pixels)
         labels, floats = tf.TensorSpec([None], tf.uint8), tf.TensorSpec([None], tf.float32)
         number, some = tf.TensorSpec([], tf.float32), tf.TensorSpec([None], tf.int32)
-        self._signature = Examples(pixels, labels, floats, number, number)
+        # Floats are normalized feature by feature.
+        scale = number if parts.pixels == "uint8" else tf.TensorSpec(None, tf.float32)
+        self._signature = Examples(pixels, labels, floats, scale, scale)
         batch = tf.TensorSpec([], tf.int32)
-        self._train = _function(self._train_loop, self._signature, some, floats, batch)
-        self._evaluate = _function(self._evaluate_loop, self._signature, some)
+        self._train = compiled_function(self._train_loop, self._signature, some, floats, batch)
+        self._evaluate = compiled_function(self._evaluate_loop, self._signature, some)
         block = self._signature._replace(
-            images=tf.TensorSpec([None, *pixels.shape], tf.uint8),
+            images=tf.TensorSpec([None, *pixels.shape], pixels.dtype),
             labels=tf.TensorSpec([None, None], tf.uint8),
             weights=tf.TensorSpec([None, None] if parts.weighted else [None], tf.float32),
         )
-        self._train_block = _function(self._block_loop, block, floats, xla=True)
+        self._train_block = compiled_function(self._block_loop, block, floats, xla=True)
         if xla:
             with same_names(name):
                 self._train_block.get_concrete_function()
@@ -140,7 +144,7 @@ class CompiledEpochs:
         return loss, tf.reduce_sum(tf.cast(hits, tf.float32))
 
 
-def _function(python: Callable[..., Any], *signature: Any, xla: bool = False) -> Any:
+def compiled_function(python: Callable[..., Any], *signature: Any, xla: bool = False) -> Any:
     # Nothing here needs autograph, whose rewriting of sources takes longer than the tracing.
     return tf.function(python, autograph=False, jit_compile=xla or None, input_signature=signature)
 

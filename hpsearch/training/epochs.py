@@ -15,10 +15,10 @@ class Examples(NamedTuple):
     """Labelled images in memory, and how their raw pixels are normalized: x -> (x - shift) / scale.
 
     Attributes:
-        images: tensor uint8 [n, height, width].
+        images: tensor uint8 [n, height, width]; of a user's own dataset any shape, float32 where it is not uint8.
         labels: tensor uint8 [n].
         weights: tensor float32 [n], what each example counts in the training loss; [0] where all count the same.
-        shift, scale: tensors float32 [].
+        shift, scale: tensors float32 [], or of one example's shape where the examples are float32.
     """
 
     images: Any
@@ -48,6 +48,7 @@ class Parts:
         metrics: Keras metrics over one-hot labels and probabilities, by name.
         classes: number of classes.
         weighted: whether the examples' weights count.
+        pixels: type of the raw examples: uint8 or float32.
     """
 
     model: Any
@@ -56,9 +57,10 @@ class Parts:
     metrics: Mapping[str, Any]
     classes: int
     weighted: bool
+    pixels: str = "uint8"
 
     def normalized(self, examples: Examples, pixels: Any) -> Any:
-        """Raw pixels uint8 [batch, height, width] as the model takes them."""
+        """Raw pixels [batch, height, width] as the model takes them."""
         return (tf.cast(pixels, tf.float32) - examples.shift) / examples.scale
 
     def one_hot(self, labels: Any) -> Any:
@@ -76,7 +78,12 @@ class Epochs(Protocol):
     """An engine. Two engines give the same figures but for the rounding of float32 sums, and with dropout for chance.
 
     XLA draws other random numbers from the same seed than TensorFlow's own kernels do, in stock Keras too.
+
+    Attributes:
+        converged: there is nothing left to train; only a solver that knows its end ever says so.
     """
+
+    converged: bool
 
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int

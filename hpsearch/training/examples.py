@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from hpsearch.catalogue.datasets import DATASETS, is_own
 from hpsearch.config.trial import DataConfig
-from hpsearch.data.arrays import Arrays, load_train
-from hpsearch.data.splits import split_of
+from hpsearch.data.arrays import Arrays, load_test, load_train
+from hpsearch.data.own import load_own
+from hpsearch.data.splits import split_of, stratified_split
+from hpsearch.errors import DataError
 from hpsearch.training.epochs import Examples
 
 
@@ -22,25 +27,51 @@ class TrainingData:
     Attributes:
         examples: all training images, with the normalization that was fitted on the training part alone.
         training, validation: int64 indices into them; disjoint, stratified by class.
+        classes: how many there are.
         sample_weight: float32 [n], what each example counts in the training loss; None: all the same.
     """
 
     examples: Examples
     training: npt.NDArray[np.int64]
     validation: npt.NDArray[np.int64]
+    classes: int
     sample_weight: npt.NDArray[np.float32] | None = None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example."""
+        return tuple(self.examples.images.shape[1:])
+
     @staticmethod
-    def load(config: DataConfig) -> TrainingData:
-        """Read the dataset from the cache and split it.
+    def load(config: DataConfig, folders: Sequence[Path] = ()) -> TrainingData:
+        """Read the dataset from the cache, or a user's own from where it is, and split it.
+
+        Args:
+            folders: where a user's own file is looked for.
 
         Raises:
-            DataError: the dataset is not in the cache (`hpsearch data fetch`).
+            DataError: the dataset is not in the cache (`hpsearch data fetch`), or the user's own breaks a rule.
         """
-        arrays = load_train(config.dataset)
-        split = split_of(config.dataset, arrays.labels, config.held_out, config.split_seed)
-        shift, scale = _fit_normalization(config.normalization, arrays.images, split.train)
-        return TrainingData(examples_of(arrays, shift, scale), split.train, split.validation)
+        own = is_own(config.dataset)
+        arrays = load_own(config.dataset, "train", folders) if own else load_train(config.dataset)
+        try:
+            count, held_out = config.examples_of(len(arrays.labels))
+        except ValueError as error:
+            raise DataError(str(error)) from None
+        if own:
+            split = stratified_split(arrays.labels, held_out, config.split_seed)
+        else:
+            split = split_of(config.dataset, arrays.labels, held_out, config.split_seed)
+        training = share_of(split.train, arrays.labels, count, config.split_seed)
+        shift, scale = fit_normalization(config.normalization, arrays.images, training)
+        classes = int(arrays.labels.max()) + 1 if own else len(DATASETS[config.dataset].classes)
+        return TrainingData(examples_of(arrays, shift, scale), training, split.validation, classes)
+
+    def load_test(self, config: DataConfig, folders: Sequence[Path] = ()) -> Examples:
+        """The test part, normalized as the training part is: the one place that reads it. Raises as `load`."""
+        own = is_own(config.dataset)
+        arrays = load_own(config.dataset, "test", folders) if own else load_test(config.dataset)
+        return examples_of(arrays, self.examples.shift, self.examples.scale)
 
     def weighted(self, class_weight: Literal["balanced"] | tuple[float, ...] | None) -> Examples:
         """The examples with what each counts: its sample weight times the weight of its class.
@@ -58,10 +89,44 @@ class TrainingData:
         return self.examples._replace(weights=tf.constant(weights, tf.float32))
 
 
-def _fit_normalization(
-    name: str, images: npt.NDArray[np.uint8], training: npt.NDArray[np.int64]
-) -> tuple[float, float]:
-    """Shift and scale of raw pixels in [0, 255]."""
+def share_of(
+    training: npt.NDArray[np.int64], labels: npt.NDArray[np.uint8], count: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """`count` of the training positions, every class its share; a smaller share is part of a larger one.
+
+    Args:
+        training: int64 [n], positions in `labels`, ascending.
+
+    Returns:
+        int64 [count], ascending.
+    """
+    if count == len(training):
+        return training
+    shuffled = np.random.default_rng(seed).permutation(training)
+    # The k-th example of a class of m comes at (k + 1/2) / m: so the classes take turns in proportion.
+    turn = np.empty(len(shuffled))
+    for label in np.unique(labels[training]):
+        members = np.flatnonzero(labels[shuffled] == label)
+        turn[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.sort(shuffled[np.argsort(turn, kind="stable")[:count]])
+
+
+def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+    """Shift and scale of raw pixels in [0, 255], or of float32 features, each on its own.
+
+    Raises:
+        DataError: `rescale` of what are no pixels.
+    """
+    if images.dtype != np.uint8:
+        if name == "rescale":
+            raise DataError(
+                "normalization: `rescale` is for uint8 pixels, and the examples are floats; use standardize"
+            )
+        if name == "none":
+            return 0.0, 1.0
+        # Features that never vary are left as they are.
+        deviation = images[training].std(axis=0, dtype=np.float64)
+        return images[training].mean(axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1.0)
     if name == "standardize":
         # Counted block by block: one array of all training pixels as float64 takes 330 MB.
         counts = np.zeros(256, np.int64)

@@ -12,7 +12,6 @@ from typing import Any
 
 import keras
 
-from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
@@ -20,7 +19,9 @@ from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.compiled import CompiledEpochs
 from hpsearch.training.epochs import Epochs, Parts
+from hpsearch.training.examples import TrainingData
 from hpsearch.training.knobs import KnobVariable, as_variables, make_turnable, turn_model
+from hpsearch.training.lbfgs import LbfgsEpochs
 from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
 
@@ -28,20 +29,18 @@ from hpsearch.training.structure import structure_of
 MOST_KEPT = 8
 
 
-def build_model(config: TrialConfig) -> Any:
-    """A fresh model with the initial weights that `config.seed` draws."""
+def build_model(config: TrialConfig, data: TrainingData) -> Any:
+    """A fresh model for such examples, with the initial weights that `config.seed` draws."""
     # Layers are named anew, since their names are part of what XLA's cache is asked for.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)
-    dataset = DATASETS[config.data.dataset]
-    row = MODELS[config.model.selected()]
-    return row.build(dataset.image_shape, len(dataset.classes), **config.model.knobs())
+    return MODELS[config.model.selected()].build(data.shape, data.classes, **config.model.knobs())
 
 
-def _steps_per_execution(config: TrialConfig) -> int:
+def _steps_per_execution(config: TrialConfig, examples: int) -> int:
     """A whole epoch where the learning rate stays the same within it."""
     moves = config.schedule.knobs().get("per") == "step"
-    return 1 if moves else -(-config.training_images // config.batch_size)
+    return 1 if moves else -(-examples // config.batch_of(examples))
 
 
 class Executable:
@@ -52,15 +51,18 @@ class Executable:
         epochs: the engine that trains it.
     """
 
-    def __init__(self, config: TrialConfig, structure: str, *, weighted: bool) -> None:
+    def __init__(self, config: TrialConfig, structure: str, data: TrainingData, *, weighted: bool) -> None:
         stock = config.training.engine == "fit"
-        optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
+        row = OPTIMIZERS[config.optimizer.selected()]
+        # A solver moves the weights itself; callbacks look for an optimizer all the same.
+        optimizer = keras.optimizers.SGD(1.0) if row.solver else row.build(**config.optimizer.knobs())
         loss = config.loss.knobs()
-        model = build_model(config)
+        model = build_model(config, data)
         self._knobs: list[tuple[str, str, KnobVariable]] = []
         if not stock:
             model, of_model = turn_model(model, config.model.knobs())
-            of_loss, of_optimizer = as_variables(loss), make_turnable(optimizer, config.optimizer.knobs())
+            of_loss = as_variables(loss)
+            of_optimizer = {} if row.solver else make_turnable(optimizer, config.optimizer.knobs())
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
             self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]
@@ -72,24 +74,29 @@ class Executable:
             optimizer=optimizer,
             loss=LOSSES[config.loss.selected()].build(**loss),
             metrics={name: METRICS[name].build() for name in config.training.metrics},
-            classes=len(DATASETS[config.data.dataset].classes),
+            classes=data.classes,
             weighted=weighted,
+            pixels=data.examples.images.dtype.name,
         )
         self.epochs: Epochs
-        if stock:
-            self.epochs = StockEpochs(self.parts, _steps_per_execution(config))
+        if row.solver:
+            self.epochs = LbfgsEpochs(self.parts)
+        elif stock:
+            self.epochs = StockEpochs(self.parts, _steps_per_execution(config, len(data.training)))
         else:
             self.epochs = CompiledEpochs(self.parts, xla=config.training.engine == "xla", name=structure)
 
-    def prepare(self, config: TrialConfig) -> None:
+    def prepare(self, config: TrialConfig, data: TrainingData) -> None:
         """Initial weights by the trial's seed, empty optimizer slots, the trial's knobs."""
-        fresh = build_model(config)
+        fresh = build_model(config, data)
         for ours, initial in zip(self.parts.model.variables, fresh.variables, strict=True):
             ours.assign(initial)
         for slot, initial in self._slots:
             slot.assign(initial)
         for section, name, variable in self._knobs:
             variable.turn(getattr(config, section).knobs()[name])
+        if isinstance(self.epochs, LbfgsEpochs):
+            self.epochs.restart(OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs()))
 
 
 class Executables:
@@ -99,11 +106,12 @@ class Executables:
         self._most = most
         self._kept: OrderedDict[str, Executable] = OrderedDict()
 
-    def ready(self, config: TrialConfig, *, weighted: bool) -> Executable:
+    def ready(self, config: TrialConfig, data: TrainingData, *, weighted: bool) -> Executable:
         """The executable of the configuration's structure, ready to train it.
 
         Args:
             config: with its engine chosen.
+            data: what it is to train on.
             weighted: whether the examples' weights count.
         """
         structure = f"{structure_of(config)} {weighted}"
@@ -113,7 +121,7 @@ class Executables:
             while len(self._kept) >= self._most:
                 self._kept.popitem(last=False)
                 gc.collect()
-            found = Executable(config, structure, weighted=weighted)
+            found = Executable(config, structure, data, weighted=weighted)
         self._kept[structure] = found
-        found.prepare(config)
+        found.prepare(config, data)
         return found

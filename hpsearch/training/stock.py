@@ -48,6 +48,8 @@ class StockEpochs:
             possible where the learning rate does not move within an epoch.
     """
 
+    converged = False
+
     def __init__(self, parts: Parts, steps_per_execution: int) -> None:
         self._parts = parts
         parts.model.compile(

@@ -7,6 +7,8 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from hpsearch.catalogue.models import MODELS
+from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.trial import Selected, TrialConfig
 
 # XLA saves a fifth to a third of an epoch, and its compilation costs about two (a half once it is in the
@@ -58,8 +60,10 @@ def _fixed(row: Selected, variables: Container[str] | None = None) -> dict[str, 
     return {name: "any" if name in turned else value for name, value in values.items() if name != "learning_rate"}
 
 
-def needs_of(config: TrialConfig) -> frozenset[str]:
+def needs_of(config: Recipe) -> frozenset[str]:
     """Names of what must be compiled to train a configuration; XLA compiles for each batch size."""
+    if isinstance(config, OwnConfig):
+        return frozenset()
     structure = structure_of(config)
     return frozenset({structure, f"{structure} {config.batch_size}" if config.training.engine == "xla" else structure})
 
@@ -68,7 +72,9 @@ def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
     """The configuration with `engine: auto` replaced by what `engines` says of its architecture."""
     if config.training.engine != "auto":
         return config
-    training = config.training.model_copy(update={"engine": engines[config.model.selected()]})
+    solver = OPTIMIZERS[config.optimizer.selected()].solver
+    engine = "graph" if solver else engines[config.model.selected()]
+    training = config.training.model_copy(update={"engine": engine})
     return config.model_copy(update={"training": training})
 
 

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
-from hpsearch.data.arrays import load_test
 from hpsearch.training.callbacks import Callbacks, made
 from hpsearch.training.epochs import Figures
-from hpsearch.training.examples import TrainingData, examples_of
+from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
+from hpsearch.training.flops import matrix_flops
+from hpsearch.training.noise import GradientNoise
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after
 from hpsearch.training.structure import engines_for, with_engine
 
@@ -46,6 +49,7 @@ class Trainer:
         best: the best epoch so far; None before the first finite one.
         outcome: how it ended, once it has.
         finished: whether the row just given is the last one.
+        facts: `weights`, their number; `matrix_flops_per_example` of training, where it is known.
     """
 
     def __init__(
@@ -60,12 +64,17 @@ class Trainer:
         self.objective, self.data = objective, data
         self._examples = data.weighted(config.training.class_weight)
         weighted = len(self._examples.weights) > 0
-        executable = (executables or Executables()).ready(self.config, weighted=weighted)
+        executable = (executables or Executables()).ready(self.config, data, weighted=weighted)
+        self._solver = OPTIMIZERS[config.optimizer.selected()].solver
         self._engine, self._parts = executable.epochs, executable.parts
         self.model = executable.parts.model
         self._average = _Average(self._parts.optimizer)
         callbacks = [*made(config.training.callbacks), *callbacks]
+        self._noise = GradientNoise(self._parts) if config.training.gradient_noise else None
         self._seed = config.seed or 0
+        self.facts: dict[str, Any] = {"weights": int(self.model.count_params())}
+        if flops := matrix_flops(self.model):
+            self.facts["matrix_flops_per_example"] = flops[1]
         self._callbacks: Callbacks | None = None
         if callbacks:
             self._callbacks = Callbacks(self._parts, callbacks, config.training.max_epochs, self._rates(1)[0])
@@ -82,7 +91,7 @@ class Trainer:
             for epoch in range(1, self.config.training.max_epochs + 1):
                 row, asked_to_stop = self._epoch(epoch)
                 value = row.metrics[self.objective.metric]
-                self.finished = epoch == self.config.training.max_epochs
+                self.finished = epoch == self.config.training.max_epochs or self._engine.converged
                 if not row.finite:
                     self.outcome, self.finished = Outcome.DIVERGED, True
                     yield row
@@ -100,17 +109,22 @@ class Trainer:
                     yield row
                     return
                 yield row
+                if self.finished:
+                    return
         finally:
             if self._callbacks:
                 self._callbacks.training_ends()
             if best_weights is not None:
                 self.model.set_weights(best_weights)
 
-    def test(self) -> Figures:
-        """Loss and accuracy on the test images: the one place that reads them."""
-        arrays = load_test(self.config.data.dataset)
-        seen = self.data.examples
-        return self._engine.evaluate(examples_of(arrays, seen.shift, seen.scale), np.arange(len(arrays.labels)))
+    def test(self, folders: Sequence[Path] = ()) -> Figures:
+        """Loss and accuracy on the test images.
+
+        Args:
+            folders: where a user's own file is looked for.
+        """
+        examples = self.data.load_test(self.config.data, folders)
+        return self._engine.evaluate(examples, np.arange(len(examples.labels)))
 
     def validate(self) -> Figures:
         """Loss and accuracy on the validation images, with the weights that the model has now."""
@@ -125,7 +139,10 @@ class Trainer:
             rates = self._callbacks.epoch_begins(epoch, rates)
         # The order depends on seed and epoch alone, so that any epoch can be repeated.
         order = np.random.default_rng((self._seed, epoch)).permutation(self.data.training)
-        train = self._engine.train(self._examples, order, rates, self.config.batch_size)
+        training = time.perf_counter()
+        train = self._engine.train(self._examples, order, rates, self.config.batch_of(len(order)))
+        trained = time.perf_counter() - training
+        noise = {"gradient_noise_scale": self._noise.measure(self._examples, order)} if self._noise else {}
         self._average.into_model()
         val = self.validate()
         metrics = {
@@ -135,16 +152,20 @@ class Trainer:
             "val_accuracy": val.accuracy,
             **train.more,
             **{f"val_{name}": value for name, value in val.more.items()},
-            "learning_rate": float(rates[-1]),
+            **noise,
+            # A solver chooses its steps itself.
+            **({} if self._solver else {"learning_rate": float(rates[-1])}),
+            "updates": float(len(rates)),
+            "seconds_per_update": trained / len(rates),
         }
         stop = self._callbacks.epoch_ends(epoch, rates, metrics) if self._callbacks else False
         return EpochRow(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
 
     def _rates(self, epoch: int) -> npt.NDArray[np.float32]:
         """The learning rate of each update of an epoch (counted from 1), [updates]."""
-        config = self.config
-        updates = -(-len(self.data.training) // config.batch_size)
-        return learning_rates(config, epoch, updates)
+        examples = len(self.data.training)
+        updates = 1 if self._solver else -(-examples // self.config.batch_of(examples))
+        return learning_rates(self.config, epoch, updates)
 
 
 class _Average:
@@ -177,7 +198,7 @@ def learning_rates(config: TrialConfig, epoch: int, updates: int) -> npt.NDArray
     """The schedule's rates for the `updates` updates of an epoch (counted from 1), [updates]."""
     knobs = config.schedule.knobs()
     per_epoch = knobs.pop("per", "step") == "epoch"
-    start, total = config.optimizer.knobs()["learning_rate"], float(config.training.max_epochs)
+    start, total = config.optimizer.knobs().get("learning_rate", 1.0), float(config.training.max_epochs)
     rate = SCHEDULES[config.schedule.selected()].build
     if per_epoch or not knobs:
         return np.full(updates, rate(start, epoch - 1.0, total, **knobs), np.float32)

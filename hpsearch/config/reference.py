@@ -1,0 +1,31 @@
+"""`module:function`, as a file names what a user wrote."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _well_formed(value: str) -> str:
+    if not REFERENCE.fullmatch(value):
+        raise ValueError(f"must be written as `module:name`, but got {value!r}")
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_well_formed)]
+
+
+def missing_module(reference: str, folders: Sequence[Path]) -> str | None:
+    """A sentence where the reference's module is neither in the folders nor installed; nothing is imported."""
+    package = reference.partition(":")[0].partition(".")[0]
+    if PathFinder.find_spec(package, [*map(str, folders), *sys.path]) is None:
+        return f"there is no module '{package}' beside the study file or here"
+    return None

@@ -1,0 +1,43 @@
+"""Every dataset of a study, seen to be there and large enough before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hpsearch.catalogue.datasets import is_own
+from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
+from hpsearch.data.store import obtain
+from hpsearch.errors import DataError
+
+
+def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> None:
+    """Fetch the catalogue's datasets, look into a user's own files.
+
+    What a user's function returns is looked at by the first trial: calling it here would import it here.
+
+    Raises:
+        DataError: a dataset cannot be had, or a trial of the study would not fit it.
+    """
+    for name in spec.datasets():
+        if not is_own(name):
+            obtain(name, report=report)
+        elif name.endswith(".npz"):
+            from hpsearch.data.own import load_own
+
+            examples = len(load_own(name, "train", spec.folders).labels)
+            for config in spec.keras_corners:
+                if config.data.dataset == name:
+                    _check_fits(config, examples)
+
+
+def _check_fits(config: TrialConfig, examples: int) -> None:
+    try:
+        training, _ = config.data.examples_of(examples)
+    except ValueError as error:
+        raise DataError(f"trial.data: {error}") from None
+    if config.batch_of(training) > training:
+        raise DataError(
+            f"trial.batch_size: `batch_size` <= the {training:,} training examples of {config.data.dataset} must hold, "
+            f"but got {config.batch_size:,}"
+        )

@@ -1,0 +1,98 @@
+"""A user's own training: a function that yields a mapping of metrics an epoch, driven like a Trainer."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Generator, Iterator, Mapping
+from numbers import Real
+from typing import Any
+
+from hpsearch.config.file import Objective
+from hpsearch.config.own import OwnConfig
+from hpsearch.errors import HpsearchError
+from hpsearch.training.results import Best, EpochRow, Outcome, best_after
+
+
+class OwnTrainer:
+    """Drives `module:function`, called as `function(values, seed)`; iterate `epochs()` once.
+
+    The function yields a mapping from metric names to numbers after each epoch of its own, the objective's metric
+    among them, and ends when it has trained enough. Where it is stopped early, its generator is closed.
+
+    Args:
+        config: names the function, and what it is called with.
+        objective: decides the best epoch.
+
+    Attributes:
+        best: the best epoch so far; None before the first finite one.
+        outcome: how it ended, once it has.
+        finished: whether the row just given is known to be the last one.
+        facts: what else there is to say of the training.
+
+    Raises:
+        HpsearchError: there is no such module or function.
+    """
+
+    def __init__(self, config: OwnConfig, objective: Objective) -> None:
+        self.config, self.objective = config, objective
+        self._function = _function(config.trainable)
+        self.best: Best | None = None
+        self.outcome = Outcome.COMPLETED
+        self.finished = False
+        self.facts: dict[str, Any] = {}
+
+    def epochs(self) -> Iterator[EpochRow]:
+        """Train, one row an epoch.
+
+        Raises:
+            HpsearchError: what the function yields is no mapping of numbers, or lacks the objective's metric.
+            Exception: whatever the function raises.
+        """
+        name = self.config.trainable
+        source = self._function(dict(self.config.values), self.config.seed or 0)
+        if not isinstance(source, Iterator):
+            raise HpsearchError(f"trainable: {name} must yield a mapping an epoch, but returned {source!r:.60}")
+        try:
+            began = time.perf_counter()
+            for epoch, given in enumerate(source, start=1):
+                metrics = self._checked(given)
+                row = EpochRow(epoch, {"epoch_seconds": time.perf_counter() - began} | metrics)
+                if not row.finite:
+                    self.outcome, self.finished = Outcome.DIVERGED, True
+                    yield row
+                    return
+                self.best = best_after(self.best, row, self.objective)
+                yield row
+                began = time.perf_counter()
+        finally:
+            if isinstance(source, Generator):
+                source.close()
+
+    def _checked(self, given: Any) -> dict[str, float]:
+        name, metric = self.config.trainable, self.objective.metric
+        if not isinstance(given, Mapping):
+            raise HpsearchError(f"trainable: {name} must yield mappings of metrics, but yielded {given!r:.60}")
+        metrics = {}
+        for key, value in given.items():
+            if not isinstance(value, Real):
+                # Numbers of NumPy, TensorFlow and PyTorch that are no Real have `item`.
+                value = value.item() if hasattr(value, "item") else value  # noqa: PLW2901
+            if not isinstance(key, str) or not isinstance(value, Real):
+                raise HpsearchError(f"trainable: {name} must yield numbers by name, but yielded {key!r}: {value!r:.60}")
+            metrics[key] = float(value)
+        if metric not in metrics:
+            has = ", ".join(metrics) or "nothing"
+            raise HpsearchError(f"trainable: {name} must yield the objective's metric '{metric}', but yielded {has}")
+        return metrics
+
+
+def _function(reference: str) -> Any:
+    module, _, attribute = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise HpsearchError(f"trainable: '{reference}' cannot be found: {error}") from None
+    if not callable(found):
+        raise HpsearchError(f"trainable: '{reference}' must be a function, got {found!r:.60}")
+    return found
