@@ -80,6 +80,8 @@ RIGHT = [
     "enqueue: [{optimizer: adam}]",
     "objective: {metric: val_loss}",
     "finalists: null",
+    "trial: {optimizer: {choice: {slow: sgd, fast: {name: adam, learning_rate: {choice: {a: 0.1, b: 0.2}}}}}}",
+    "trial: {seed: {choice: [1, 2]}}\nsearch: {sampler: grid}\nquick: {trial.seed: 1}\ncompare: {by: [seed]}",
 ]
 WRONG = [
     "[]",
@@ -120,6 +122,12 @@ WRONG = [
     "objective: {metric: val_acc}",
     "finalists: {top: 0}",
     "enqueue: [3]",
+    "trial: {optimizer: {choice: {}}}",
+    "trial: {optimizer: {choice: {a: sdg, b: adam}}}",
+    "trial: {batch_size: {choice: {a: 0, b: 32}}}",
+    "compare: {report: [loss]}",
+    "compare: {by: [seed], report: [lost]}",
+    "quick: [3]",
 ]
 
 
