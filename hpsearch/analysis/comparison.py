@@ -20,7 +20,8 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import GOOD, Outcome
 
-_MEASURED = GOOD | {Outcome.DIVERGED}
+# What has figures.
+MEASURED = GOOD | {Outcome.DIVERGED}
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _measured(record: TrialRecord, objective: Objective, section: Compare, names
 
 def training_of(record: TrialRecord, objective: Objective, target: float | None) -> Training | None:
     """A trial as the catalogue's figures see it; None of one that did not end by itself."""
-    if record.outcome not in _MEASURED:
+    if record.outcome not in MEASURED:
         return None
     dataset = TrialConfig.model_validate(record.config).data.dataset
     values = [row.metrics[objective.metric] for row in record.rows]
@@ -228,8 +229,7 @@ def _best(points: Sequence[Point], objective: Objective) -> Point:
 
     def score(point: Point) -> float:
         spread = point.figures[objective.metric]
-        whole = spread.mean is not None and spread.count == len(point.trials)
-        value = spread.mean if whole and spread.mean is not None else worst
+        value = worst if spread.mean is None or spread.count < len(point.trials) else spread.mean
         return value if objective.direction == "maximize" else -value
 
     return max(points, key=score)

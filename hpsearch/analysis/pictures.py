@@ -10,9 +10,9 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.colors import qualitative, sample_colorscale
 
-from hpsearch.analysis.comparison import Comparison, Growth, Measured, Point, Spread
-from hpsearch.analysis.text import option
-from hpsearch.catalogue.figures import ACCURACIES, FIGURES
+from hpsearch.analysis.comparison import MEASURED, Comparison, Growth, Measured, Point, Spread
+from hpsearch.analysis.text import capital, option
+from hpsearch.catalogue.figures import FIGURES
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 # Beyond this many groups the bands hide each other; a click on the legend shows single ones.
@@ -33,7 +33,7 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
     for name in section.values:
         if any(point.figures[name].count for point in comparison.points):
             yield over_values(comparison, name)
-    if section.best_of and any(_numbers(comparison.every, section.best_of[0])):
+    if section.best_of and len(set(_numbers(comparison.every, section.best_of[0]))) > 1:
         yield over_best_of(comparison)
     for metric in section.curves:
         if any(metric in row.metrics for t in _trials(comparison.points) for row in t.record.rows):
@@ -76,7 +76,7 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
                 hoverinfo="skip",
             )
     label = FIGURES[metric].label
-    _lay_out(figure, f"{_capital(label)} over the epochs", "epoch", label, comparison)
+    _lay_out(figure, f"{capital(label)} over the epochs", "epoch", label, comparison)
     figure.update_xaxes(dtick=1 if _longest(comparison) <= 12 else None, rangemode="tozero")
     band = ", band: one standard deviation" if len(comparison.points) <= _BANDS else ""
     return Picture(figure, f"Line: mean over the seeds that trained so far{band}. Click on a name to hide it.")
@@ -86,7 +86,7 @@ def mean_curve(point: Point, metric: str) -> list[tuple[int, Spread]]:
     """The metric's spread over the trials at each epoch that any of them reached."""
     values: dict[int, list[float]] = {}
     for trial in point.trials:
-        for row in trial.record.rows:
+        for row in trial.record.rows if trial.record.outcome in MEASURED else ():
             if math.isfinite(row.metrics.get(metric, math.nan)):
                 values.setdefault(row.epoch, []).append(row.metrics[metric])
     return [(epoch, Spread.of(values[epoch])) for epoch in sorted(values)]
@@ -104,7 +104,7 @@ def over_values(comparison: Comparison, name: str) -> Picture:
     lines = _lines(comparison.points, lambda point: _name({k: v for k, v in point.group.items() if k != first}))
     _draw(figure, lines, name, place, joined=numeric)
     label = FIGURES[name].label
-    title = f"{_capital(label)} by {_plain(first)}"
+    title = f"{capital(label)} by {_plain(first)}"
     _lay_out(figure, title, _plain(first), label, comparison)
     if numeric:
         places = {point.x: option(point.group[first]) for point in comparison.points}
@@ -120,12 +120,11 @@ def over_values(comparison: Comparison, name: str) -> Picture:
 def over_best_of(comparison: Comparison) -> Picture:
     """The objective over the first of `best_of`, every point of every group: where the best one was taken from."""
     first, metric, figure = comparison.section.best_of[0], comparison.objective.metric, go.Figure()
-    shown = [point for point, number in zip(comparison.every, _numbers(comparison.every, first), strict=True) if number]
-    _draw(figure, _lines(shown, lambda point: _name(point.group)), metric, lambda p: p.at[first], joined=True)
+    points = [point for point in comparison.every if _numbers([point], first)]
+    _draw(figure, _lines(points, lambda point: _name(point.group)), metric, lambda p: p.at[first], joined=True)
     label = FIGURES[metric].label
-    _lay_out(figure, f"{_capital(label)} by {_plain(first)}, every point", _plain(first), label, comparison)
-    values = [point.at[first] for point in shown]
-    figure.update_xaxes(type="log" if min(values) > 0 else "linear")
+    _lay_out(figure, f"{capital(label)} by {_plain(first)}, every point", _plain(first), label, comparison)
+    figure.update_xaxes(type="log" if min(_numbers(points, first)) > 0 else "linear")
     return Picture(figure, f"{_ERROR_BARS} The table shows the best point of each line.")
 
 
@@ -215,8 +214,6 @@ def _lay_out(figure: go.Figure, title: str, x: str, y: str, comparison: Comparis
     )
     figure.update_xaxes(title_text=x, showline=True, linecolor="#999999", ticks="outside")
     figure.update_yaxes(title_text=y, showline=True, linecolor="#999999", ticks="outside")
-    if any(y.endswith(name.rpartition("_")[2]) for name in ACCURACIES):
-        figure.update_yaxes(tickformat=".3~f")
 
 
 def _colours(xs: Sequence[float | None]) -> list[str]:
@@ -234,10 +231,10 @@ def _dash(index: int, colours: Sequence[str]) -> str:
     return _DASHES[colours[:index].count(colours[index]) % len(_DASHES)]
 
 
-def _numbers(points: Sequence[Point], name: str) -> list[bool]:
-    """Which points have a number under a name of `best_of`."""
+def _numbers(points: Sequence[Point], name: str) -> list[float]:
+    """The values under a name of `best_of` that are numbers."""
     values = [point.at[name] for point in points]
-    return [isinstance(value, int | float) and not isinstance(value, bool) for value in values]
+    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
 def _trials(points: Sequence[Point]) -> list[Measured]:
@@ -255,7 +252,3 @@ def _name(values: Mapping[str, Any]) -> str:
 def _plain(name: str) -> str:
     """`training.early_stopping` as an axis calls it."""
     return name.rpartition(".")[2].replace("_", " ")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -68,7 +68,7 @@ def notes(comparison: Comparison) -> list[str]:
     for fit in comparison.growth:
         error = f" ± {fit.standard_error:.2f}" if fit.standard_error is not None else ""
         told.append(
-            f"{FIGURES[fit.figure].title} grows as {section.by[0]} to the power {fit.exponent:.2f}{error} "
+            f"{capital(FIGURES[fit.figure].title)} grows as {section.by[0]} to the power {fit.exponent:.2f}{error} "
             f"(least squares of the logarithms of {fit.points} means, standard error)."
         )
     if comparison.waiting:
@@ -76,6 +76,10 @@ def notes(comparison: Comparison) -> list[str]:
     if any(len(point.trials) == 1 for point in points):
         told.append("A single trial says nothing about the spread between seeds.")
     return told
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _and(names: Sequence[str]) -> str:

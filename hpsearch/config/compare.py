@@ -77,6 +77,8 @@ def check_compare(
     if unknown or not (section.growth or section.log_x):
         return
     first = section.by[0]
+    if section.growth and len(section.by) > 1:
+        yield ("growth",), f"a power law is fitted over one name of `by`, but got {', '.join(section.by)}"
     for config, flat in zip(configs, flats, strict=True):
         for value in varied.get(first) or [flat.get(first)]:
             number = as_number(value, config)

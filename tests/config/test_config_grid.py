@@ -203,6 +203,7 @@ def test_a_wrong_quick_version_is_told_in_a_line(tmp_path, section, sentence):
         ("{by: [seed], curves: [seconds]}", "compare.curves[0]", "unknown curve 'seconds'"),
         ("{by: [seed], report: [epochs_to_target]}", "compare", "`target` must be given for epochs_to_target"),
         ("{by: [model], growth: [seconds]}", "compare.by[0]", "need numbers above 0, but model can be 'plain'"),
+        ("{by: [max_epochs, seed], growth: [seconds]}", "compare.growth", "one name of `by`, but got max_epochs, seed"),
         ("{by: [seed], log_x: true}", "compare.by[0]", "need numbers above 0, but seed can be 0"),
         ("{by: [seed], colour: red}", "compare.colour", "unknown key 'colour'"),
     ],
