@@ -46,8 +46,10 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
     """A metric over the epochs: the mean line of each point with a band of one standard deviation."""
     figure = go.Figure()
     colours = _colours([point.x for point in comparison.points])
-    for index, point in enumerate(comparison.points):
-        curve = mean_curve(point, metric)
+    drawn = [mean_curve(point, metric) for point in comparison.points]
+    steep = _is_steep([spread.mean for curve in drawn for _, spread in curve])
+    bands = len(comparison.points) <= _BANDS and not steep
+    for index, (point, curve) in enumerate(zip(comparison.points, drawn, strict=True)):
         epochs, means = [epoch for epoch, _ in curve], [spread.mean for _, spread in curve]
         colour, name = colours[index], _name(point.group)
         line = {"color": colour, "dash": _dash(index, colours), "width": 2}
@@ -62,7 +64,7 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
             hovertemplate="epoch %{x}: %{y:.4g} ± %{customdata[0]:.2g} (%{customdata[1]} trials)",
         )
         banded = [(epoch, s.mean, s.std) for epoch, s in curve if s.mean is not None and s.std is not None]
-        if len(comparison.points) <= _BANDS and banded:
+        if bands and banded:
             figure.add_scatter(
                 x=[epoch for epoch, _, _ in banded] + [epoch for epoch, _, _ in reversed(banded)],
                 y=[mean + std for _, mean, std in banded] + [mean - std for _, mean, std in reversed(banded)],
@@ -78,8 +80,15 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
     label = FIGURES[metric].label
     _lay_out(figure, f"{capital(label)} over the epochs", "epoch", label, comparison)
     figure.update_xaxes(dtick=1 if _longest(comparison) <= 12 else None, rangemode="tozero")
-    band = ", band: one standard deviation" if len(comparison.points) <= _BANDS else ""
+    figure.update_yaxes(type="log" if steep else "linear")
+    band = ", band: one standard deviation" if bands else ""
     return Picture(figure, f"Line: mean over the seeds that trained so far{band}. Click on a name to hide it.")
+
+
+def _is_steep(values: Sequence[float | None]) -> bool:
+    """Whether only a logarithmic axis shows all of them: one loss has exploded, say."""
+    given = [value for value in values if value is not None]
+    return bool(given) and min(given) > 0 and max(given) > 100 * min(given)
 
 
 def mean_curve(point: Point, metric: str) -> list[tuple[int, Spread]]:

@@ -119,9 +119,7 @@ def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray
     """
     if images.dtype != np.uint8:
         if name == "rescale":
-            raise DataError(
-                "normalization: `rescale` is for uint8 pixels; examples of floats take standardize"
-            )
+            raise DataError("normalization: `rescale` is for uint8 pixels; examples of floats take standardize")
         if name == "none":
             return 0.0, 1.0
         # Features that never vary are left as they are.
