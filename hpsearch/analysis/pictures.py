@@ -47,7 +47,7 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
     figure = go.Figure()
     colours = _colours([point.x for point in comparison.points])
     drawn = [mean_curve(point, metric) for point in comparison.points]
-    steep = _is_steep([spread.mean for curve in drawn for _, spread in curve])
+    steep = metric != "learning_rate" and _is_steep([spread.mean for curve in drawn for _, spread in curve])
     bands = len(comparison.points) <= _BANDS and not steep
     for index, (point, curve) in enumerate(zip(comparison.points, drawn, strict=True)):
         epochs, means = [epoch for epoch, _ in curve], [spread.mean for _, spread in curve]

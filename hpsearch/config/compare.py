@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,10 +11,13 @@ from hpsearch.catalogue.figures import CURVES, FIGURES
 from hpsearch.config.trial import Frozen, TrialConfig
 from hpsearch.errors import unknown_name
 
-_Name = Literal[tuple(FIGURES)]  # type: ignore[valid-type]
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
-_Figures = Annotated[tuple[_Name, ...], Field(strict=False)]
-_Metrics = Annotated[tuple[Literal[tuple(CURVES)], ...], Field(strict=False)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    _Figures = tuple[str, ...]
+    _Curves = tuple[str, ...]
+else:
+    _Figures = Annotated[tuple[Literal[tuple(FIGURES)], ...], Field(strict=False)]
+    _Curves = Annotated[tuple[Literal[tuple(CURVES)], ...], Field(strict=False)]
 
 
 class Compare(Frozen):
@@ -28,7 +31,7 @@ class Compare(Frozen):
     best_of: _Names = Field((), description="of these each group keeps the values with the best mean objective")
     target: float | None = Field(None, description="of the objective, for epochs_to_target and seconds_to_target")
     report: _Figures = Field(("val_accuracy", "epochs", "seconds_per_epoch"), description="the table's columns")
-    curves: _Metrics = Field(("val_accuracy",), description="pictures of these metrics over the epochs")
+    curves: _Curves = Field(("val_accuracy",), description="pictures of these metrics over the epochs")
     values: _Figures = Field(("val_accuracy",), description="pictures of these figures over the first of `by`")
     growth: _Figures = Field((), description="pictures with a power law fitted: figure = c x^k, x the first of `by`")
     log_x: bool = Field(False, description="a logarithmic horizontal axis under `values`")

@@ -76,7 +76,7 @@ def _choice(options: Any, where: KeyPath, problems: Problems) -> Node:
         problems.add(inside, f"a choice must be a list of at least one option, but got {shown(options)}")
         return Fixed(None, where)
     labelled = isinstance(options, Mapping)
-    keyed = list(options.items() if labelled else enumerate(options))
+    keyed: list[tuple[Any, Any]] = list(options.items() if isinstance(options, Mapping) else enumerate(options))
     seen: list[Any] = []
     for key, option in keyed:
         # 1 == True in Python, so the type belongs to the comparison.

@@ -162,7 +162,8 @@ def test_the_quick_version_is_a_study_of_its_own_name(tmp_path):
     assert (quick.name, quick.longest, quick.total()) == ("tea-quick", 3, 2)
     assert [config.seed for config in configs_of(quick)] == [7, 8]
     # What is run is kept: taken out of the database it is the same study, without being quick once more.
-    again = load_study(write(tmp_path, dump(quick.document.data)))
+    (tmp_path / "kept.yaml").write_text(dump(quick.document.data))
+    again = load_study(tmp_path / "kept.yaml")
     assert (again.name, again.identity()) == ("tea-quick", quick.identity())
     # The command line has the last word.
     assert load_study(file, ["name=mine", "trial.training.max_epochs=1"], quick=True).longest == 1
