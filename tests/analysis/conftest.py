@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from support import hpsearch, result_of
 
+from hpsearch.search.home import Home
+from hpsearch.search.storage import find_study
+
 STUDY = """\
 name: tiny
 description: A calm rate & a wild one <for tests>.
@@ -36,13 +39,13 @@ quick: {trial.seed: {choice: [0]}}
 
 @dataclass(frozen=True)
 class Tiny:
-    """The home folder of the finished study `tiny`, what `run -f json` printed, and each trial as `show` gives it."""
+    """The home folder of the finished study `tiny`, what `run -f json` printed, and each trial with its epochs."""
 
     home: Path
     file: Path
     first: dict[str, Any]
     summary: dict[str, Any]
-    shown: list[dict[str, Any]]
+    trials: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +55,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     file.write_text(STUDY, encoding="utf-8")
     first = result_of(hpsearch("run", str(file), "--trials", "2", "-f", "json", home=home))
     summary = result_of(hpsearch("run", str(file), "-f", "json", home=home))
-    numbers = range(sum(summary["trials"].values()))
-    shown = [result_of(hpsearch("show", "tiny", "--trial", str(n), "-f", "json", home=home)) for n in numbers]
-    return Tiny(home, file, first, summary, shown)
+    trials = [
+        {**record.summary(), "epochs": [row.plain() for row in record.rows]}
+        for record in find_study(Home(home), "tiny").records()
+    ]
+    return Tiny(home, file, first, summary, trials)

@@ -33,7 +33,7 @@ def comparison(tiny):
 def test_a_grid_goes_on_where_it_was_and_trains_each_point_once(tiny):
     assert sum(tiny.first["trials"].values()) == 2
     assert sum(tiny.summary["trials"].values()) == 9
-    points = {(t["params"]["learning_rate"], t["params"]["seed"]) for t in tiny.shown}
+    points = {(t["params"]["learning_rate"], t["params"]["seed"]) for t in tiny.trials}
     assert points == {(rate, seed) for rate in (0.001, 0.1, 1e30) for seed in (0, 1, 2)}
 
 
@@ -62,7 +62,7 @@ def test_csv_holds_a_row_for_each_point_and_raw_for_each_trial(tiny, comparison)
     raw = list(csv.DictReader(io.StringIO(hpsearch("compare", "tiny", "--raw", "-f", "csv", home=tiny.home).stdout)))
     assert [int(row["trial"]) for row in raw] == list(range(9))
     values = {int(row["trial"]): float(row["val_accuracy"]) for row in raw if row["outcome"] != "diverged"}
-    assert values == {number: shown["value"] for number, shown in enumerate(tiny.shown) if shown["value"] is not None}
+    assert values == {number: shown["value"] for number, shown in enumerate(tiny.trials) if shown["value"] is not None}
 
 
 def test_json_holds_points_and_trials(tiny, comparison, tmp_path):
@@ -132,7 +132,7 @@ def test_the_page_opens_from_disk_without_a_network(page):
         opened.goto(page.as_uri())
         opened.wait_for_selector(".js-plotly-plot .scatterlayer .trace")
         drawn = opened.locator(".js-plotly-plot .scatterlayer").count()
-        names = opened.locator(".legendtext").all_inner_texts()
+        names = opened.locator(".legendtext").all_text_contents()
         browser.close()
     assert asked == [page.as_uri()]
     assert wrong == []

@@ -13,7 +13,9 @@ from hpsearch.analysis.text import notes, shown, table
 from hpsearch.catalogue.figures import FIGURES
 from hpsearch.config.compare import Compare
 from hpsearch.config.file import Objective
+from hpsearch.search.home import Home
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.storage import find_study
 from hpsearch.training.results import GOOD, EpochRow, Outcome, best_of
 
 ACCURACY, LOSS = Objective(), Objective.model_validate({"metric": "val_loss"})
@@ -218,14 +220,11 @@ def test_a_cell_has_as_many_digits_as_the_deviation_allows(spread, text):
 
 
 def test_the_figures_of_a_real_study_are_those_that_can_be_computed_from_its_trials(tiny):
-    from hpsearch.search.home import Home
-    from hpsearch.search.storage import find_study
-
     study = find_study(Home(tiny.home), "tiny")
     comparison = compare(study.name, study.description, study.objective, study.compare, study.records())
     calm, wild = comparison.points
     assert (calm.group, calm.at) == ({"optimizer": "calm"}, {"learning_rate": 0.1})
-    shown_calm = [t for t in tiny.shown if t["params"]["learning_rate"] == 0.1]
+    shown_calm = [t for t in tiny.trials if t["params"]["learning_rate"] == 0.1]
     assert sorted(trial["params"]["seed"] for trial in shown_calm) == [0, 1, 2]
     values = [max(epoch["val_accuracy"] for epoch in trial["epochs"]) for trial in shown_calm]
     assert calm.figures["val_accuracy"] == Spread(pytest.approx(mean(values)), pytest.approx(stdev(values)), 3)
