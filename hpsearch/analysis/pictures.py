@@ -78,7 +78,7 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
                 hoverinfo="skip",
             )
     label = FIGURES[metric].label
-    _lay_out(figure, f"{capital(label)} over the epochs", "epoch", label, comparison)
+    _lay_out(figure, f"{capital(label)} over the epochs", "epoch", label, comparison.section.by)
     figure.update_xaxes(dtick=1 if _longest(comparison) <= 12 else None, rangemode="tozero")
     figure.update_yaxes(type="log" if steep else "linear")
     band = ", band: one standard deviation" if bands else ""
@@ -113,8 +113,7 @@ def over_values(comparison: Comparison, name: str) -> Picture:
     lines = _lines(comparison.points, lambda point: _name({k: v for k, v in point.group.items() if k != first}))
     _draw(figure, lines, name, place, joined=numeric)
     label = FIGURES[name].label
-    title = f"{capital(label)} by {_plain(first)}"
-    _lay_out(figure, title, _plain(first), label, comparison)
+    _lay_out(figure, f"{capital(label)} by {_plain(first)}", _plain(first), label, section.by[1:])
     if numeric:
         places = {point.x: option(point.group[first]) for point in comparison.points}
         figure.update_xaxes(
@@ -132,7 +131,7 @@ def over_best_of(comparison: Comparison) -> Picture:
     points = [point for point in comparison.every if _numbers([point], first)]
     _draw(figure, _lines(points, lambda point: _name(point.group)), metric, lambda p: p.at[first], joined=True)
     label = FIGURES[metric].label
-    _lay_out(figure, f"{capital(label)} by {_plain(first)}, every point", _plain(first), label, comparison)
+    _lay_out(figure, f"{capital(label)} by {_plain(first)}, every point", _plain(first), label, comparison.section.by)
     figure.update_xaxes(type="log" if min(_numbers(points, first)) > 0 else "linear")
     return Picture(figure, f"{_ERROR_BARS} The table shows the best point of each line.")
 
@@ -154,7 +153,7 @@ def growing(comparison: Comparison, fit: Growth) -> Picture:
         hoverinfo="skip",
     )
     label = FIGURES[fit.figure].label
-    _lay_out(figure, f"Growth of {label} with {_plain(first)}", _plain(first), label, comparison)
+    _lay_out(figure, f"Growth of {label} with {_plain(first)}", _plain(first), label, ())
     places = {point.x: option(point.group[first]) for point in points}
     figure.update_xaxes(type="log", tickvals=list(places), ticktext=list(places.values()))
     figure.update_yaxes(type="log", dtick="D2")
@@ -211,26 +210,27 @@ def _lines(points: Sequence[Point], name: Callable[[Point], str]) -> dict[str, l
     return lines
 
 
-def _lay_out(figure: go.Figure, title: str, x: str, y: str, comparison: Comparison) -> None:
+def _lay_out(figure: go.Figure, title: str, x: str, y: str, names: Sequence[str]) -> None:
+    """Titles and axes; `names` are what the legend's entries are values of."""
     figure.update_layout(
         title={"text": title},
         template="plotly_white",
         height=520,
         margin={"l": 80, "r": 30, "t": 60, "b": 60},
-        legend={"title": {"text": ", ".join(map(_plain, comparison.section.by))}},
+        legend={"title": {"text": ", ".join(map(_plain, names))}},
         font={"size": 14},
         hoverlabel={"namelength": -1},
     )
     figure.update_xaxes(title_text=x, showline=True, linecolor="#999999", ticks="outside")
-    figure.update_yaxes(title_text=y, showline=True, linecolor="#999999", ticks="outside")
+    figure.update_yaxes(title_text=y, showline=True, linecolor="#999999", ticks="outside", exponentformat="power")
 
 
 def _colours(xs: Sequence[float | None]) -> list[str]:
     """A colour for each group: along a scale where the groups are numbers, else as different as can be."""
-    if len(xs) > 1 and all(x is not None for x in xs):
-        order = sorted(range(len(xs)), key=lambda index: xs[index] or 0.0)
-        shades = sample_colorscale("Viridis", [0.9 * rank / (len(xs) - 1) for rank in range(len(xs))])
-        return [shades[order.index(index)] for index in range(len(xs))]
+    sizes = sorted({x for x in xs if x is not None})
+    if len(sizes) > 1 and None not in xs:
+        shades = sample_colorscale("Viridis", [0.9 * rank / (len(sizes) - 1) for rank in range(len(sizes))])
+        return [shades[sizes.index(x)] for x in xs if x is not None]
     palette = qualitative.D3
     return [palette[index % len(palette)] for index in range(len(xs))]
 
