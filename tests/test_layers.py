@@ -20,6 +20,7 @@ LAYERS = (
     "executors",
     "search",
     "tracking",
+    "analysis",
     "export",
     "cli",
 )
@@ -30,6 +31,7 @@ OWNERS = {
     "sqlalchemy": {"search", "tracking"},
     "mlflow": {"tracking", "export"},
     "ray": {"executors.ray"},
+    "plotly": {"analysis"},
     "typer": {"cli"},
     "click": {"cli"},
     "rich": {"cli", "tracking.terminal"},

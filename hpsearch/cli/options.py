@@ -31,6 +31,10 @@ SetOption = Annotated[
         help="Override a value of the file, for instance trial.training.max_epochs=3 (repeatable; YAML).",
     ),
 ]
+QuickOption = Annotated[
+    bool,
+    typer.Option("--quick", help="Take the file's short version: its section `quick`, as the study NAME-quick."),
+]
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study (see `hpsearch studies`).")]
 StudyFileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="Study file (YAML), for instance studies/quickstart.yaml.")

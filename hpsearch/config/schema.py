@@ -95,9 +95,11 @@ def _or_distribution(value: dict[str, Any]) -> dict[str, Any]:
     numeric = [{"$ref": f"#/$defs/distribution.{name}"} for name in ranges]
     about: dict[str, Any] = {key: value[key] for key in ("description", "default") if key in value}
     option = {"anyOf": [value, *numeric, {"type": "object", "required": ["choice"]}]}
+    listed = {"type": "array", "minItems": 1, "items": option}
+    labelled = {"type": "object", "minProperties": 1, "additionalProperties": option}
     choice = {
         "type": "object",
-        "properties": {"choice": {"type": "array", "minItems": 1, "items": option}},
+        "properties": {"choice": {"anyOf": [listed, labelled]}},
         "required": ["choice"],
         "additionalProperties": False,
     }
@@ -110,5 +112,6 @@ def _allow_bare_names(trial: dict[str, Any]) -> None:
         value = trial["properties"][section]
         bare = {"enum": [row.name for row in rows.values() if row.complete]}
         choice = next(option for option in value["anyOf"] if "choice" in option.get("properties", {}))
-        choice["properties"]["choice"]["items"]["anyOf"].append(bare)
+        # The option is the same object in both forms of the choice.
+        choice["properties"]["choice"]["anyOf"][0]["items"]["anyOf"].append(bare)
         value["anyOf"].append(bare)

@@ -84,6 +84,8 @@ RIGHT = [
     "finalists: null",
     "trial: {model: {architecture: custom, builder: 'keras:Sequential', arguments: {a: {int: [1, 9]}, b: [x, {}]}}}",
     "trial: {schedule: {choice: [cosine, {name: custom, function: {choice: ['keras.ops:mean', 'keras.ops:max']}}]}}",
+    "trial: {optimizer: {choice: {slow: sgd, fast: {name: adam, learning_rate: {choice: {a: 0.1, b: 0.2}}}}}}",
+    "trial: {seed: {choice: [1, 2]}}\nsearch: {sampler: grid}\nquick: {trial.seed: 1}\ncompare: {by: [seed]}",
 ]
 WRONG = [
     "[]",
@@ -130,6 +132,12 @@ WRONG = [
     "objective: {metric: val_acc}",
     "finalists: {top: 0}",
     "enqueue: [3]",
+    "trial: {optimizer: {choice: {}}}",
+    "trial: {optimizer: {choice: {a: sdg, b: adam}}}",
+    "trial: {batch_size: {choice: {a: 0, b: 32}}}",
+    "compare: {report: [loss]}",
+    "compare: {by: [seed], report: [lost]}",
+    "quick: [3]",
 ]
 
 
