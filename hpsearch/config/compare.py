@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hpsearch.catalogue.figures import CURVES, FIGURES
-from hpsearch.config.sections import Frozen, TrialConfig
+from hpsearch.config.sections import Frozen
+from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import unknown_name
 
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
