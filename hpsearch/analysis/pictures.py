@@ -79,7 +79,7 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
             )
     label = FIGURES[metric].label
     _lay_out(figure, f"{capital(label)} over the epochs", "epoch", label, comparison.section.by)
-    figure.update_xaxes(dtick=1 if _longest(comparison) <= 12 else None, rangemode="tozero")
+    figure.update_xaxes(dtick=1 if _longest(comparison) <= 12 else None)
     figure.update_yaxes(type="log" if steep else "linear")
     band = ", band: one standard deviation" if bands else ""
     return Picture(figure, f"Line: mean over the seeds that trained so far{band}. Click on a name to hide it.")
