@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.colors import qualitative, sample_colorscale
 
 from hpsearch.analysis.comparison import MEASURED, Comparison, Growth, Measured, Point, Spread
-from hpsearch.analysis.text import capital, option
+from hpsearch.analysis.text import capital, option, words
 from hpsearch.catalogue.figures import FIGURES
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
@@ -79,7 +79,7 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
             )
     label = FIGURES[metric].label
     _lay_out(figure, f"{capital(label)} over the epochs", "epoch", label, comparison.section.by)
-    figure.update_xaxes(dtick=1 if _longest(comparison) <= 12 else None, rangemode="tozero")
+    figure.update_xaxes(dtick=1 if _longest(comparison) <= 12 else None)
     figure.update_yaxes(type="log" if steep else "linear")
     band = ", band: one standard deviation" if bands else ""
     return Picture(figure, f"Line: mean over the seeds that trained so far{band}. Click on a name to hide it.")
@@ -113,7 +113,7 @@ def over_values(comparison: Comparison, name: str) -> Picture:
     lines = _lines(comparison.points, lambda point: _name({k: v for k, v in point.group.items() if k != first}))
     _draw(figure, lines, name, place, joined=numeric)
     label = FIGURES[name].label
-    _lay_out(figure, f"{capital(label)} by {_plain(first)}", _plain(first), label, section.by[1:])
+    _lay_out(figure, f"{capital(label)} by {words(first)}", words(first), label, section.by[1:])
     if numeric:
         places = {point.x: option(point.group[first]) for point in comparison.points}
         figure.update_xaxes(
@@ -131,7 +131,7 @@ def over_best_of(comparison: Comparison) -> Picture:
     points = [point for point in comparison.every if _numbers([point], first)]
     _draw(figure, _lines(points, lambda point: _name(point.group)), metric, lambda p: p.at[first], joined=True)
     label = FIGURES[metric].label
-    _lay_out(figure, f"{capital(label)} by {_plain(first)}, every point", _plain(first), label, comparison.section.by)
+    _lay_out(figure, f"{capital(label)} by {words(first)}, every point", words(first), label, comparison.section.by)
     figure.update_xaxes(type="log" if min(_numbers(points, first)) > 0 else "linear")
     return Picture(figure, f"{_ERROR_BARS} The table shows the best point of each line.")
 
@@ -147,13 +147,13 @@ def growing(comparison: Comparison, fit: Growth) -> Picture:
     figure.add_scatter(
         x=steps,
         y=[fit.factor * x**fit.exponent for x in steps],
-        name=f"{fit.factor:.3g} · {_plain(first)}^{fit.exponent:.2f}{error}",
+        name=f"{fit.factor:.3g} · {words(first)}^{fit.exponent:.2f}{error}",
         mode="lines",
         line={"color": "#666666", "dash": "dash"},
         hoverinfo="skip",
     )
     label = FIGURES[fit.figure].label
-    _lay_out(figure, f"Growth of {label} with {_plain(first)}", _plain(first), label, ())
+    _lay_out(figure, f"Growth of {label} with {words(first)}", words(first), label, ())
     places = {point.x: option(point.group[first]) for point in points}
     figure.update_xaxes(type="log", tickvals=list(places), ticktext=list(places.values()))
     figure.update_yaxes(type="log", dtick="D2")
@@ -217,7 +217,7 @@ def _lay_out(figure: go.Figure, title: str, x: str, y: str, names: Sequence[str]
         template="plotly_white",
         height=520,
         margin={"l": 80, "r": 30, "t": 60, "b": 60},
-        legend={"title": {"text": ", ".join(map(_plain, names))}},
+        legend={"title": {"text": ", ".join(map(words, names))}},
         font={"size": 14},
         hoverlabel={"namelength": -1},
     )
@@ -256,8 +256,3 @@ def _longest(comparison: Comparison) -> int:
 
 def _name(values: Mapping[str, Any]) -> str:
     return ", ".join(option(value) for value in values.values())
-
-
-def _plain(name: str) -> str:
-    """`training.early_stopping` as an axis calls it."""
-    return name.rpartition(".")[2].replace("_", " ")

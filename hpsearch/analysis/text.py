@@ -68,14 +68,19 @@ def notes(comparison: Comparison) -> list[str]:
     for fit in comparison.growth:
         error = f" ± {fit.standard_error:.2f}" if fit.standard_error is not None else ""
         told.append(
-            f"{capital(FIGURES[fit.figure].title)} grows as {section.by[0]} to the power {fit.exponent:.2f}{error} "
-            f"(least squares of the logarithms of {fit.points} means, standard error)."
+            f"{capital(FIGURES[fit.figure].title)} grows as {words(section.by[0])} to the power "
+            f"{fit.exponent:.2f}{error} (least squares of the logarithms of {fit.points} means, standard error)."
         )
     if comparison.waiting:
         told.append(f"{comparison.waiting} trials of the study have not ended yet.")
     if any(len(point.trials) == 1 for point in points):
         told.append("A single trial says nothing about the spread between seeds.")
     return told
+
+
+def words(name: str) -> str:
+    """`training.early_stopping` as a sentence or an axis calls it."""
+    return name.rpartition(".")[2].replace("_", " ")
 
 
 def capital(text: str) -> str:
