@@ -1,7 +1,8 @@
 """The figures of a training that comparisons report, one row each. Adding one touches this file only.
 
 Every `of(training)` gives a number, or None where the training has none (a target that it never reached).
-Times are those of the median epoch, so that a compilation, which one of many trials pays, is not counted.
+Times are those of the median epoch (of two the faster), so that a compilation, which few of the trials pay, is not
+counted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from statistics import median
+from statistics import median_low
 
 from hpsearch.catalogue.metrics import METRICS
 
@@ -103,7 +104,7 @@ def _gap(position: Callable[[Training], int | None]) -> Callable[[Training], flo
 def _median(name: str) -> Callable[[Training], float | None]:
     def of(training: Training) -> float | None:
         values = [epoch[name] for epoch in training.epochs if isfinite(epoch.get(name, float("nan")))]
-        return median(values) if values else None
+        return median_low(values) if values else None
 
     return of
 
