@@ -26,8 +26,8 @@ from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
 from hpsearch.training.user_code import with_user_code
 
-# A study has a few structures (optimizers times shapes); each holds a model and its graphs.
-MOST_KEPT = 8
+# A study has a few structures (optimizers times shapes; there are 15 optimizers); each holds a model and its graphs.
+MOST_KEPT = 16
 
 
 def build_model(config: TrialConfig, data: TrainingData) -> Any:

@@ -112,8 +112,9 @@ def test_every_combination_is_measured_where_they_are_few_and_every_worker_has_w
 
 def test_of_a_large_space_every_optimizer_batch_size_and_shape_is_measured():
     chosen = spread(drawn(load_study(FASHION_MNIST).space), 2)
-    assert len(chosen) == len(combinations(chosen)) == max(12, len(OPTIMIZERS))
-    assert {c.optimizer.selected() for c in chosen} == set(OPTIMIZERS)
+    offered = {row.name for row in OPTIMIZERS.values() if row.offered}
+    assert len(chosen) == len(combinations(chosen)) == max(12, len(offered))
+    assert {c.optimizer.selected() for c in chosen} == offered
     assert {c.batch_size for c in chosen} == {32, 64, 128, 256, 512}
     assert {c.model.knobs()["units"] for c in chosen} == {(128,), (256, 128), (512, 256), (256, 128, 64)}
 
