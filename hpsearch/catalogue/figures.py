@@ -36,7 +36,7 @@ class Training:
         best: position of the best epoch by the study's objective; None of one that diverged.
         reached: position of the first epoch whose objective is at the target or better; None: none is.
         weights: how many the model has; None where it is not known.
-        diverged: whether its loss became NaN or infinite.
+        diverged: whether its loss or a weight became NaN or infinite.
         chance: the accuracy of guessing, 1 / classes; None where the classes are not known.
     """
 

@@ -17,7 +17,7 @@ class Outcome(Enum):
     COMPLETED = "trained for max_epochs"
     EARLY_STOPPED = "the objective had stopped improving"
     PRUNED = "worse than other trials at the same epoch"
-    DIVERGED = "the loss became NaN or infinite"
+    DIVERGED = "the loss or a weight became NaN or infinite"
     FAILED = "an error ended it"
     INTERRUPTED = "stopped before its end; it will be run again"
 

@@ -92,7 +92,7 @@ class Trainer:
                 row, asked_to_stop = self._epoch(epoch)
                 value = row.metrics[self.objective.metric]
                 self.finished = epoch == self.config.training.max_epochs or self._engine.converged
-                if not row.finite:
+                if not row.finite or not self._weights_finite():
                     self.outcome, self.finished = Outcome.DIVERGED, True
                     yield row
                     return
@@ -160,6 +160,10 @@ class Trainer:
         }
         stop = self._callbacks.epoch_ends(epoch, rates, metrics) if self._callbacks else False
         return EpochRow(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
+
+    def _weights_finite(self) -> bool:
+        """Whether no weight is NaN or infinite: a ReLU turns NaN into 0, so the loss alone does not tell."""
+        return all(np.isfinite(variable.numpy()).all() for variable in self.model.trainable_variables)
 
     def _rates(self, epoch: int) -> npt.NDArray[np.float32]:
         """The learning rate of each update of an epoch (counted from 1), [updates]."""

@@ -8,7 +8,7 @@ import pytest
 from support import ROOT, hpsearch, result_of
 
 # The module that the README shows.
-(SHOWN,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+(SHOWN,) = re.findall(r"```python\n(# mine.py\n.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
 LATE = """
 def late(epoch, lr):
     if epoch == 1:
