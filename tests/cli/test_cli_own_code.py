@@ -8,7 +8,8 @@ import pytest
 from support import ROOT, hpsearch, result_of
 
 # The module that the README shows.
-(SHOWN,) = re.findall(r"```python\n(# mine.py\n.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+(SHOWN,) = re.findall(r"```python\n(# mine.py\n.*?)```", README, flags=re.DOTALL)
 LATE = """
 def late(epoch, lr):
     if epoch == 1:
