@@ -13,6 +13,7 @@ One way through, from left to right; nobody imports from its right:
     executors   where trials run: worker processes
     search      a study: ask, dispatch, report, prune, tell
     tracking    listeners: MLflow, the terminal
+    analysis    what finished trials say: comparisons, with table and pictures
     export      a result taken away, and trained again
     cli         the commands
 """

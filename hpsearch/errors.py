@@ -56,6 +56,10 @@ class DataError(HpsearchError):
     """A dataset cannot be had, or what was found is not it."""
 
 
+class UserCodeError(HpsearchError):
+    """A person's own function, which a configuration names, is not there, raised, or gives what it must not."""
+
+
 class EnvironmentProblem(HpsearchError):
     """The machine does not allow it: a folder, a port, a database, a missing package."""
 
@@ -66,6 +70,12 @@ class StudyBusyError(HpsearchError):
 
 class StudyChangedError(HpsearchError):
     """The study exists, and the file now says something else that matters."""
+
+
+def first_line(error: BaseException) -> str:
+    """`ValueError: what it says first`, of any error."""
+    lines = str(error).strip().splitlines()
+    return ": ".join([type(error).__name__, *lines[:1]])
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"tensorflow", "keras", "sklearn", "mlflow", "optuna", "pandas", "numpy", "rich.live"}
+HEAVY = {"tensorflow", "keras", "sklearn", "mlflow", "optuna", "pandas", "plotly", "numpy", "rich.live"}
 QUICKSTART = str(ROOT / "studies" / "quickstart.yaml")
 
 
@@ -28,21 +28,8 @@ def imported_by(*command: str, home: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
-COMMANDS = [
-    "run",
-    "validate",
-    "studies",
-    "trials",
-    "show",
-    "best",
-    "export",
-    "train",
-    "ui",
-    "doctor",
-    "bench",
-    "data",
-    "schema",
-]
+COMMANDS = ["run", "validate", "studies", "trials", "show", "best", "compare", "export"]
+COMMANDS += ["train", "ui", "doctor", "bench", "data", "schema"]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "data fetch", "data status"])
@@ -59,6 +46,7 @@ def test_help_imports_nothing_heavy(command, tmp_path):
         ["trials", "nothing"],
         ["show", "nothing"],
         ["best", "nothing"],
+        ["compare", "nothing"],
         ["export", "nothing"],
         ["ui", "nothing"],
         ["doctor", "nothing"],

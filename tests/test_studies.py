@@ -1,13 +1,34 @@
-"""Every study file that ships: valid, and run for real on the packaged sample."""
+"""Every study file that ships: valid, in full and quick; a few of them run for real on the packaged sample."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from support import ROOT, hpsearch, result_of
 
+from hpsearch.catalogue.models import MODELS
+from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.catalogue.schedules import SCHEDULES
+from hpsearch.config.space import Branch, Fixed, Options
 from hpsearch.config.study import load_study
 
 STUDIES = sorted((ROOT / "studies").iterdir())
+COMPARISONS = [
+    "optimizers",
+    "learning_rates",
+    "activations",
+    "epochs",
+    "dataset_sizes",
+    "regularization",
+    "batch_sizes",
+    "architectures",
+    "decay_schedules",
+]
+
+
+def study(name: str) -> Path:
+    return ROOT / "studies" / f"{name}.yaml"
 
 
 def test_the_folder_holds_study_files_only():
@@ -22,12 +43,49 @@ def test_a_study_that_ships_is_valid_and_says_how_it_is_run(file):
     assert f"hpsearch run studies/{file.name}" in file.read_text()
 
 
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_a_comparison_has_several_seeds_a_point_in_full_and_quick(name):
+    for quick, seeds in ((False, 5), (True, 2)):
+        spec = load_study(study(name), quick=quick)
+        assert spec.file.compare
+        others = {str({key: value for key, value in point.items() if key != "seed"}) for point in spec.points}
+        assert len({point["seed"] for point in spec.points}) == seeds
+        assert len(spec.points) == seeds * len(others)
+        assert spec.total() == len(spec.points)
+    assert f"hpsearch run studies/{name}.yaml --quick" in study(name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "rows"),
+    [("optimizers", "optimizer", OPTIMIZERS), ("decay_schedules", "schedule", SCHEDULES)],
+)
+def test_every_row_is_compared(name, section, rows):
+    choice = load_study(study(name)).space.items[section]
+    assert isinstance(choice, Options)
+    named = {option.items["name"].value for option in choice.options if isinstance(option, Branch)}
+    assert named == set(rows) - {"custom"}
+
+
+def test_every_architecture_is_compared():
+    choice = load_study(study("architectures")).space.items["model"]
+    assert set(choice.labels) == set(MODELS) - {"custom"}
+
+
+def test_every_optimizer_has_the_same_budget():
+    spec = load_study(study("optimizers"))
+    budgets = dict.fromkeys(spec.space.items["optimizer"].labels, 0)
+    for point in spec.points:
+        budgets[point["optimizer"]] += 1
+    assert set(budgets.values()) == {4 * 5}
+    assert isinstance(spec.space.items["batch_size"], Fixed)
+
+
 # The quickstart is run by the tests of the commands.
-@pytest.mark.parametrize("file", [f for f in STUDIES if f.stem != "quickstart"], ids=lambda file: file.stem)
-def test_a_study_that_ships_runs(file, tmp_path):
+@pytest.mark.parametrize(("name", "options"), [("fashion_mnist", []), ("regularization", ["--quick"])])
+def test_a_study_that_ships_runs(name, options, tmp_path):
     small = ["--set=trial.data.dataset=fashion_mnist_sample", "--set=trial.data.validation=400"]
-    done = hpsearch(
-        "run", str(file), *small, "--set=trial.training.max_epochs=2", "--trials=5", "-f", "json", home=tmp_path
-    )
-    assert sum(result_of(done)["trials"].values()) == 5
-    assert result_of(done)["trials"]["failed"] == 0
+    small += ["--set=trial.training.max_epochs=2", "--trials=5", *options]
+    done = result_of(hpsearch("run", str(study(name)), *small, "-f", "json", home=tmp_path))
+    assert sum(done["trials"].values()) == 5
+    assert done["trials"]["failed"] == 0
+    assert ("comparison" in done) == (name == "regularization")

@@ -66,15 +66,15 @@ class OneMinus:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the options; an option may be any value or a whole sub-tree of a study file."""
+    """One of the options; an option may be any value, a range, or a whole sub-tree of a study file."""
 
     options: tuple[Any, ...]
 
     def plain(self) -> dict[str, Any]:
-        return {"choice": list(self.options)}
+        return {"choice": [option.plain() if isinstance(option, Range) else option for option in self.options]}
 
     def contains(self, value: object) -> bool:
-        return value in self.options
+        return any(o.contains(value) if isinstance(o, Range) else o == value for o in self.options)
 
 
 Range = Float | Int | OneMinus

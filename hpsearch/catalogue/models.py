@@ -7,20 +7,30 @@ random state, so set `keras.utils.set_random_seed` first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from hpsearch.catalogue.rows import Entry, Knob, catalogue
+from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference, catalogue
+from hpsearch.errors import UserCodeError, first_line
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu")
+CELLS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def _sizes(name: str, default: tuple[int, ...], doc: str) -> Knob:
     return Knob(name, tuple[int, ...], default, doc, ge=1, le=16384)
 
 
-def _activation() -> Knob:
-    return Knob("activation", Literal[ACTIVATIONS], "relu", "non-linearity of the hidden layers")
+def _width(default: int, doc: str) -> Knob:
+    return Knob("units", int, default, doc, ge=1, le=16384)
+
+
+def _depth(default: int, doc: str) -> Knob:
+    return Knob("layers", int, default, doc, ge=1, le=64)
+
+
+def _activation(default: str = "relu", doc: str = "non-linearity of the hidden layers") -> Knob:
+    return Knob("activation", Literal[ACTIVATIONS], default, doc)
 
 
 def _batch_normalization() -> Knob:
@@ -36,8 +46,8 @@ def _dropout() -> Knob:
     return Knob("dropout", float, 0.0, "share of hidden units dropped in training", ge=0, lt=1)
 
 
-def _penalty(name: str, formula: str) -> Knob:
-    return Knob(name, float, 0.0, f"adds {name} times the sum of {formula} over all kernels to the loss", ge=0)
+def _penalty(name: str, formula: str, kernels: str = "kernels") -> Knob:
+    return Knob(name, float, 0.0, f"adds {name} times the sum of {formula} over all {kernels} to the loss", ge=0)
 
 
 def _penalties() -> tuple[Knob, Knob]:
@@ -59,7 +69,8 @@ def _hidden(
 
 
 def _logits(keras: Any, x: Any, classes: int, l1: float, l2: float) -> Any:
-    return keras.layers.Dense(classes, kernel_regularizer=_regularizer(keras, l1, l2))(x)
+    # Its name is how an optimizer knows it (muon).
+    return keras.layers.Dense(classes, kernel_regularizer=_regularizer(keras, l1, l2), name="logits")(x)
 
 
 def _mlp(
@@ -80,6 +91,18 @@ def _mlp(
     for width in units:
         x = _hidden(keras, x, width, activation, batch_normalization, dropout, l1, l2)
     return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="mlp")
+
+
+def _perceptron(image_shape: tuple[int, int], classes: int, *, l1: float, l2: float) -> Any:
+    import keras
+
+    inputs = keras.Input(image_shape, dtype="float32")
+    x = keras.layers.Flatten()(inputs)
+    return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="perceptron")
+
+
+def _deep_mlp(image_shape: tuple[int, int], classes: int, *, units: int, layers: int, **knobs: Any) -> Any:
+    return _mlp(image_shape, classes, units=(units,) * layers, **knobs)
 
 
 def _pooled_away(knobs: Mapping[str, Any]) -> str | None:
@@ -125,7 +148,70 @@ def _cnn(
     return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="cnn")
 
 
+def _rnn(
+    image_shape: tuple[int, int],
+    classes: int,
+    *,
+    cell: str,
+    units: int,
+    layers: int,
+    activation: str,
+    dropout: float,
+    l1: float,
+    l2: float,
+) -> Any:
+    import keras
+
+    inputs = x = keras.Input(image_shape, dtype="float32")
+    # One loop on every device: XLA cannot compile cuDNN's kernels.
+    loop: dict[str, Any] = {} if cell == "simple_rnn" else {"use_cudnn": False}
+    for layer in range(layers):
+        x = getattr(keras.layers, CELLS[cell])(
+            units,
+            activation=activation,
+            kernel_regularizer=_regularizer(keras, l1, l2),
+            return_sequences=layer < layers - 1,
+            **loop,
+        )(x)
+        x = keras.layers.Dropout(dropout)(x) if dropout else x
+    return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="rnn")
+
+
+def _custom(
+    image_shape: tuple[int, int], classes: int, *, builder: Callable[..., Any], arguments: Mapping[str, Any]
+) -> Any:
+    """What a person's builder returns, wrapped where its input has another shape (a channel, or none yet).
+
+    Raises:
+        UserCodeError: it is no model from images to logits.
+    """
+    import keras
+
+    model = builder(image_shape, classes, **arguments)
+    wanted = f"model.builder must return a Keras model from images {[None, *image_shape]} to logits {[None, classes]}"
+    if not isinstance(model, keras.Model):
+        raise UserCodeError(f"{wanted}, but it returned {type(model).__name__}")
+    inputs = keras.Input(image_shape, dtype="float32")
+    try:
+        outputs = model(inputs)
+    except Exception as error:
+        raise UserCodeError(f"{wanted}, but it cannot take them: {first_line(error)}") from error
+    if tuple(getattr(outputs, "shape", ())) != (None, classes):
+        raise UserCodeError(f"{wanted}, but its output is {getattr(outputs, 'shape', outputs)}")
+    if any(getattr(last, "activation", None) is keras.activations.softmax for last in model.layers[-1:]):
+        raise UserCodeError(f"{wanted}, but its last layer is a softmax: leave that out, the losses apply it")
+    fits = getattr(model, "input_shape", None) == (None, *image_shape)
+    return model if fits else keras.Model(inputs, outputs, name="custom")
+
+
 MODELS = catalogue(
+    Entry(
+        "perceptron",
+        "Flatten, logits: a single layer",
+        _penalties(),
+        "Rosenblatt 1958, doi:10.1037/h0042519",
+        _perceptron,
+    ),
     Entry(
         "mlp",
         "Flatten, Dense layers of `units`, logits",
@@ -136,8 +222,22 @@ MODELS = catalogue(
             _dropout(),
             *_penalties(),
         ),
-        "Rosenblatt 1962; Rumelhart et al. 1986, doi:10.1038/323533a0",
+        "Rumelhart et al. 1986, doi:10.1038/323533a0",
         _mlp,
+    ),
+    Entry(
+        "deep_mlp",
+        "Flatten, `layers` Dense layers of `units` each, logits",
+        (
+            _width(256, "width of every hidden layer"),
+            _depth(3, "number of hidden layers"),
+            _activation(),
+            _batch_normalization(),
+            _dropout(),
+            *_penalties(),
+        ),
+        "Ciresan et al. 2010, arXiv:1003.0358, doi:10.1162/NECO_a_00052",
+        _deep_mlp,
     ),
     Entry(
         "cnn",
@@ -156,5 +256,38 @@ MODELS = catalogue(
         check=_pooled_away,
         # On a CPU its convolutions take minutes.
         xla=False,
+    ),
+    Entry(
+        "rnn",
+        "image rows, top to bottom, through `layers` recurrent layers of `units` each; logits from the last state",
+        (
+            Knob(
+                "cell",
+                Literal[tuple(CELLS)],
+                "lstm",
+                "simple_rnn: Elman 1990; gru: Cho et al. 2014; lstm: Hochreiter and Schmidhuber 1997",
+            ),
+            _width(64, "width of every recurrent layer"),
+            _depth(1, "number of recurrent layers"),
+            _activation("tanh", "non-linearity of the new state (of the candidate, where the cell has gates)"),
+            _dropout(),
+            _penalty("l1", "|w|", "kernels but the recurrent ones"),
+            _penalty("l2", "w^2", "kernels but the recurrent ones"),
+        ),
+        "Elman 1990, doi:10.1207/s15516709cog1402_1; Cho et al. 2014, arXiv:1406.1078; "
+        "Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735",
+        _rnn,
+    ),
+    Entry(
+        "custom",
+        "builder(image_shape, classes, **arguments): a person's own Keras model from images to logits",
+        (
+            Knob("builder", Reference, REQUIRED, "a person's own function as `module:name`"),
+            Knob("arguments", dict[str, Any], {}, "further arguments of the builder by name; may be distributions"),
+        ),
+        "keras.Model",
+        _custom,
+        # What is in it decides whether XLA compiles it at all.
+        auto_xla=False,
     ),
 )

@@ -4,22 +4,31 @@ Time t is counted in epochs, from 0 at the first update; T is `max_epochs`. With
 at every update (t = updates so far / updates per epoch); with `per: epoch` it is held at whole epochs,
 a staircase. So a decay rate means the same thing at every batch size.
 
-Every `build` is the formula itself: `build(learning_rate, t, T, **knobs)` returns the rate in force.
+A `build` is the formula itself: `build(learning_rate, t, T, **knobs)` returns the rate in force, or, where
+the row says `callback`, `build(**knobs)` returns a Keras callback that sets the rate between epochs. lr0 is
+the optimizer's learning rate.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
-from hpsearch.catalogue.distributions import Float, OneMinus
-from hpsearch.catalogue.rows import Entry, Knob, catalogue
+from hpsearch.catalogue.distributions import Choice, Float, Int, OneMinus
+from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference, catalogue
 
 UNITS = ("step", "epoch")
+_SGDR = "arXiv:1608.03983"
+_KERAS = "Keras default"
 
 
 def _per() -> Knob:
     return Knob("per", Literal[UNITS], "step", "step: the rate moves at every update; epoch: once an epoch")
+
+
+def _alpha() -> Knob:
+    return Knob("alpha", float, 0.0, "the lowest rate, as a share of lr0", source=_KERAS, ge=0, le=1)
 
 
 def _constant(learning_rate: float, _t: float, _total: float) -> float:
@@ -34,10 +43,53 @@ def _exponential(learning_rate: float, t: float, _total: float, *, decay_rate: f
     return learning_rate * math.pow(decay_rate, t)
 
 
-def _cosine(learning_rate: float, t: float, total: float, *, alpha: float) -> float:
+def _step(learning_rate: float, t: float, _total: float, *, drop: float, epochs_per_drop: float) -> float:
+    return learning_rate * math.pow(drop, math.floor(t / epochs_per_drop))
+
+
+def _polynomial(learning_rate: float, t: float, total: float, *, power: float, alpha: float) -> float:
+    return learning_rate * (alpha + (1.0 - alpha) * math.pow(1.0 - min(t, total) / total, power))
+
+
+def _cosine(learning_rate: float, t: float, total: float, *, alpha: float, warmup: float, warmup_from: float) -> float:
+    warming = warmup * total
+    if t < warming:
+        return learning_rate * (warmup_from + (1.0 - warmup_from) * t / warming)
     # Loshchilov and Hutter, eq. 5, with eta_max = learning_rate and eta_min = alpha * learning_rate.
-    cosine = 0.5 * (1.0 + math.cos(math.pi * min(t, total) / total))
-    return learning_rate * (alpha + (1.0 - alpha) * cosine)
+    return learning_rate * _half_cosine((min(t, total) - warming) / (total - warming), alpha)
+
+
+def _cosine_restarts(
+    learning_rate: float, t: float, _total: float, *, first_decay: float, t_mul: float, m_mul: float, alpha: float
+) -> float:
+    # Period i takes first_decay t_mul^i epochs. What is added keeps a restart that falls on an update from being
+    # rounded to the update after it.
+    passed = t / first_decay
+    if t_mul == 1:
+        restarts = math.floor(passed + 1e-9)
+        share = passed - restarts
+    else:
+        restarts = math.floor(math.log1p(passed * (t_mul - 1.0)) / math.log(t_mul) + 1e-9)
+        length = math.pow(t_mul, restarts)
+        share = (passed - (length - 1.0) / (t_mul - 1.0)) / length
+    return learning_rate * _half_cosine(share, alpha, math.pow(m_mul, restarts))
+
+
+def _half_cosine(share: float, alpha: float, height: float = 1.0) -> float:
+    return alpha + (1.0 - alpha) * height * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+def _reduce_on_plateau(**knobs: Any) -> Any:
+    import keras
+
+    mode = "min" if knobs["monitor"].endswith("loss") else "max"
+    return keras.callbacks.ReduceLROnPlateau(mode=mode, **knobs)
+
+
+def _custom(*, function: Callable[[int, float], float]) -> Any:
+    import keras
+
+    return keras.callbacks.LearningRateScheduler(function)
 
 
 SCHEDULES = catalogue(
@@ -80,21 +132,151 @@ SCHEDULES = catalogue(
         _exponential,
     ),
     Entry(
-        "cosine",
-        "lr(t) = lr0 (alpha + (1 - alpha) (1 + cos(pi t / T)) / 2)",
+        "step",
+        "lr(t) = lr0 drop^floor(t / epochs_per_drop), piecewise constant",
         (
             Knob(
-                "alpha",
+                "drop",
                 float,
-                0.0,
-                "the last rate, as a share of the first",
-                source="Keras default",
-                ge=0,
+                0.5,
+                "what is left of the rate after each drop",
+                recommended=Float(0.1, 0.94),
+                source="0.1 in He et al. 2016, arXiv:1512.03385; 0.94 in Szegedy et al. 2016, arXiv:1512.00567",
+                gt=0,
+                le=1,
+            ),
+            Knob(
+                "epochs_per_drop",
+                float,
+                10.0,
+                "epochs between two drops; a drop may fall within an epoch where it is no whole number",
+                recommended=Float(1.0, 10.0, log=True),
+                source="2 in Szegedy et al. 2016, arXiv:1512.00567; about a third of the training in He et al. 2016",
+                ge=0.001,
+            ),
+            _per(),
+        ),
+        "keras.optimizers.schedules.PiecewiseConstantDecay",
+        _step,
+    ),
+    Entry(
+        "polynomial",
+        "lr(t) = lr0 (alpha + (1 - alpha) (1 - t / T)^power)",
+        (
+            Knob(
+                "power",
+                float,
+                1.0,
+                "1: linear; above: most of the decay comes early; below: late",
+                recommended=Float(0.5, 4.0, log=True),
+                source="0.5 and 1 in keras.optimizers.schedules.PolynomialDecay; 0.9 in Chen et al. 2017, "
+                "arXiv:1606.00915, section 4.1; 1 in Li et al. 2020, arXiv:1905.04753",
+                gt=0,
+                le=10,
+            ),
+            _alpha(),
+            _per(),
+        ),
+        "Chen et al. 2017, arXiv:1606.00915; keras.optimizers.schedules.PolynomialDecay",
+        _polynomial,
+    ),
+    Entry(
+        "cosine",
+        "lr(t) = lr0 (alpha + (1 - alpha) (1 + cos(pi t / T)) / 2); with warmup w: first linear from lr0 warmup_from "
+        "to lr0 for w T epochs, then the cosine over the rest",
+        (
+            _alpha(),
+            Knob("warmup", float, 0.0, "share of the training in which the rate first grows; 0: none", ge=0, lt=1),
+            Knob(
+                "warmup_from",
+                float,
+                0.1,
+                "the first rate of the warm-up, as a share of lr0",
+                source="1/32 to 1 in Goyal et al. 2017, arXiv:1706.02677, section 2.2",
+                gt=0,
                 le=1,
             ),
             _per(),
         ),
-        "Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5; keras.optimizers.schedules.CosineDecay",
+        f"Loshchilov and Hutter 2017, {_SGDR}, eq. 5; Goyal et al. 2017, arXiv:1706.02677 (warm-up); "
+        "keras.optimizers.schedules.CosineDecay",
         _cosine,
+    ),
+    Entry(
+        "cosine_restarts",
+        "period i takes first_decay t_mul^i epochs; in it lr = lr0 (alpha + (1 - alpha) m_mul^i (1 + cos(pi s)) / 2), "
+        "s: the share of the period that has passed",
+        (
+            Knob(
+                "first_decay",
+                float,
+                10.0,
+                "epochs of the first period",
+                recommended=Float(1.0, 10.0, log=True),
+                source=f"1 and 10 in {_SGDR}, section 4.1",
+                ge=0.001,
+            ),
+            Knob(
+                "t_mul",
+                float,
+                2.0,
+                "how much longer each period is than the one before",
+                recommended=Choice((1.0, 2.0)),
+                source=f"1 and 2 in {_SGDR}, section 4.1",
+                ge=1,
+                le=100,
+            ),
+            Knob("m_mul", float, 1.0, "each restart's rate, as a share of the one before", source=_KERAS, gt=0, le=1),
+            _alpha(),
+            _per(),
+        ),
+        f"Loshchilov and Hutter 2017, {_SGDR}; keras.optimizers.schedules.CosineDecayRestarts",
+        _cosine_restarts,
+    ),
+    Entry(
+        "reduce_on_plateau",
+        "lr <- max(factor lr, min_lr) after `patience` epochs in which `monitor` did not improve",
+        (
+            Knob(
+                "factor",
+                float,
+                0.1,
+                "what is left of the rate after each reduction",
+                recommended=Float(0.1, 0.5),
+                source="keras.callbacks.ReduceLROnPlateau: models often benefit from a reduction by 2 to 10",
+                gt=0,
+                lt=1,
+            ),
+            Knob(
+                "patience",
+                int,
+                10,
+                "epochs without improvement before a reduction; early stopping may come first",
+                recommended=Int(1, 10, log=True),
+                source="5 and 10 in keras.callbacks.ReduceLROnPlateau; less beside early stopping's patience of 4",
+                ge=1,
+            ),
+            Knob("min_delta", float, 1e-4, "an improvement must be larger than this", source=_KERAS, ge=0),
+            Knob("cooldown", int, 0, "epochs after a reduction that are not counted", source=_KERAS, ge=0),
+            Knob("min_lr", float, 0.0, "the lowest rate", source=_KERAS, ge=0),
+            Knob(
+                "monitor",
+                Literal["val_loss", "val_accuracy", "loss", "accuracy"],
+                "val_loss",
+                "what must improve",
+                source=_KERAS,
+            ),
+        ),
+        "keras.callbacks.ReduceLROnPlateau",
+        _reduce_on_plateau,
+        callback=True,
+    ),
+    Entry(
+        "custom",
+        "lr = function(epoch, lr) before each epoch, which is counted from 0; lr: the rate in force",
+        (Knob("function", Reference, REQUIRED, "a person's own schedule(epoch, lr) as `module:name`"),),
+        "keras.callbacks.LearningRateScheduler",
+        _custom,
+        callback=True,
     ),
 )

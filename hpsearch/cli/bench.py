@@ -26,7 +26,7 @@ def bench(
 ) -> None:
     """Measure this machine and forecast a study: matrix peak, epochs per second, time at most.
 
-    Trains up to a dozen configurations of the study for two epochs each, in real workers; no study is
+    Trains a dozen configurations or so of the study for two epochs each, in real workers; no study is
     made. With -f csv a row for each of them.
     """
     from hpsearch.config.study import load_study

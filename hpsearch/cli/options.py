@@ -39,6 +39,10 @@ TrackingOption = Annotated[
         help="MLflow server or database for the runs (default: MLFLOW_TRACKING_URI, else the home folder's own).",
     ),
 ]
+QuickOption = Annotated[
+    bool,
+    typer.Option("--quick", help="Take the file's short version: its section `quick`, as the study NAME-quick."),
+]
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study (see `hpsearch studies`).")]
 StudyFileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="Study file (YAML), for instance studies/quickstart.yaml.")

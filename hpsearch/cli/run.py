@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyFileArgument, TrackingOption, home_of
+from hpsearch.cli.compare import compared
+from hpsearch.cli.options import (
+    FormatOption,
+    HomeOption,
+    QuickOption,
+    SetOption,
+    StudyFileArgument,
+    TrackingOption,
+    home_of,
+)
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
 
@@ -34,6 +42,7 @@ def run(
         str | None, typer.Option("--timeout", help="Start no new trial after this long: 90s, 20m, 2h.")
     ] = None,
     overrides: SetOption = None,
+    quick: QuickOption = False,
     tracking_uri: TrackingOption = None,
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
@@ -41,37 +50,33 @@ def run(
     """Run a study file, or go on with its study.
 
     Trains what is missing to the study's total number of trials; a study that exists is continued. Ctrl-C
-    once stops cleanly; the same command goes on later. Ends with the best configuration. Exit codes: 0 done,
-    2 bad input, 3 no good trial, 130 interrupted.
+    once stops cleanly; the same command goes on later. Ends with the best configuration, or with the
+    comparison that the file asks for. Exit codes: 0 done, 2 bad input, 3 no good trial, 130 interrupted.
     """
+    from hpsearch.config.study import load_study
     from hpsearch.search.stop import Stop
     from hpsearch.tracking.target import find_target
 
     stop = Stop()
     target = find_target(home_of(home), tracking_uri)
     with stop.on_signals():
-        ended = _run(file, trials, workers, timeout, overrides, target, output_format, stop)
+        changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
+        spec = load_study(file, changes, quick=quick)
+        ended = _run(spec, trials, workers, target, output_format, stop)
     raise typer.Exit(_exit_code(ended))
 
 
 def _run(
-    file: Path,
-    trials: int | None,
-    workers: int | None,
-    timeout: str | None,
-    overrides: list[str] | None,
-    target: Target,
-    output_format: Format,
-    stop: Stop,
+    spec: StudySpec, trials: int | None, workers: int | None, target: Target, output_format: Format, stop: Stop
 ) -> StudyEnded:
-    from hpsearch.config.study import load_study
     from hpsearch.config.yaml_text import dump
     from hpsearch.executors.local import default_workers
     from hpsearch.search.run import Request, run_study
 
-    changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
-    spec = load_study(file, changes)
-    total = trials or spec.search.trials
+    total = spec.total(trials)
+    asked = trials or spec.search.trials
+    if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
+        say(f"note: {asked} trials are asked for; the grid has {total} points")
     request = Request(spec, dump(spec.document.data), total, workers or default_workers())
     if spec.file.finalists:
         say("note: this version reads `finalists` and does not train them again yet")
@@ -110,10 +115,12 @@ def _tell(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output
 
     tally = counts(list(ended.records))
     done = sum(tally.values())
+    comparison = compared(spec, target.home, ended.records)
     if output_format is not Format.table:
         best = best_summary(spec.name, ended.best) if ended.best else None
         summary = {"study": spec.name, "trials": tally, "best": best}
-        emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs}, output_format)
+        report = {"comparison": str(comparison.report)} if comparison else {}
+        emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
     diverged = sum(record.outcome is Outcome.DIVERGED for record in ended.records)
     named = ", ".join(f"{count} {state}" for state, count in tally.items())
     named += f"; {diverged} of the pruned diverged" if diverged else ""
@@ -125,11 +132,15 @@ def _tell(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output
         say(f"study '{spec.name}' stopped at its timeout: {of} ({named})")
     else:
         say(f"study '{spec.name}' is complete: {of} ({named})")
+    if comparison and output_format is Format.table:
+        comparison.print()
+    if comparison:
+        say(f"table and pictures: {comparison.report}")
     if ended.best is None:
         if not ended.interrupted:
             say(f"no trial ended well; see `hpsearch trials {spec.name}{option}`")
         return
-    if output_format is Format.table:
+    if output_format is Format.table and not comparison:
         _best_tables(spec, ended)
     say(f"compare the runs:   {target if target.shared else f'hpsearch ui {spec.name}{option}'}")
     say(f"take the best away: hpsearch export {spec.name} -o best.yaml{option}")
@@ -149,12 +160,17 @@ def _best_tables(spec: StudySpec, ended: StudyEnded) -> None:
         emit(ended.best.flat, Format.table, title=title)
 
 
-def validate(file: StudyFileArgument, overrides: SetOption = None, output_format: FormatOption = Format.table) -> None:
+def validate(
+    file: StudyFileArgument,
+    overrides: SetOption = None,
+    quick: QuickOption = False,
+    output_format: FormatOption = Format.table,
+) -> None:
     """Check a study file without training; print its parameters."""
     from hpsearch.config.space import Options
     from hpsearch.config.study import load_study
 
-    spec = load_study(file, overrides or [])
+    spec = load_study(file, overrides or [], quick=quick)
     rows = [
         {
             "parameter": node.name,
@@ -164,7 +180,8 @@ def validate(file: StudyFileArgument, overrides: SetOption = None, output_format
     ]
     if output_format is Format.table:
         table = [{**row, "distribution": json.dumps(row["distribution"])} for row in rows]
-        emit(table, Format.table, title=f"{spec.name}: {len(rows)} parameters")
+        grid = f", a grid of {len(spec.points)} points" if spec.points else ""
+        emit(table, Format.table, title=f"{spec.name}: {len(rows)} parameters{grid}")
     else:
         emit({"study": spec.name, "valid": True, "parameters": rows}, output_format)
     say(f"{file}: valid")

@@ -54,14 +54,14 @@ def _corner_draws(node: Node, outer: dict[str, Any]) -> Iterator[dict[str, Any]]
                 yield from _corner_draws(item, outer)
 
 
-def _combined_draws(node: Node) -> Iterator[dict[str, Any]]:
-    """Every way to draw the parameters of `node`, each range at either end."""
+def combinations(node: Node) -> Iterator[dict[str, Any]]:
+    """Every way to draw the parameters of `node`: the index of each option, each range at either end."""
     match node:
         case Ranged():
             yield from ({node.name: end} for end in _bounds(node))
         case Options(options):
             for index, option in enumerate(options):
-                yield from ({node.name: index, **below} for below in _combined_draws(option))
+                yield from ({node.name: index, **below} for below in combinations(option))
         case Branch(items):
             yield from _all_of(items.values())
         case Sequence(items):
@@ -71,7 +71,7 @@ def _combined_draws(node: Node) -> Iterator[dict[str, Any]]:
 
 
 def _all_of(nodes: Iterable[Node]) -> Iterator[dict[str, Any]]:
-    each = [list(islice(_combined_draws(node), MAX_COMBINATIONS)) for node in nodes]
+    each = [list(islice(combinations(node), MAX_COMBINATIONS)) for node in nodes]
     for parts in product(*each):
         yield {name: value for part in parts for name, value in part.items()}
 
@@ -83,11 +83,15 @@ def _pick(drawn: Mapping[str, Any]) -> Pick:
     )
 
 
-def check_space(space: Branch) -> list[wording.Finding]:
-    """What TrialConfig refuses at any corner of the space, by the key path in the file."""
-    tied = Branch({section: node for section, node in space.items.items() if section in TIED})
+def check_space(space: Branch, *, grid: bool = False) -> list[wording.Finding]:
+    """What TrialConfig refuses at any corner of the space, by the key path in the file.
+
+    Args:
+        grid: whether every combination will be trained, and not only those of the tied sections are to be right.
+    """
+    tied = Branch({section: node for section, node in space.items.items() if grid or section in TIED})
     found: dict[tuple[KeyPath, str], wording.Finding] = {}
-    for drawn in chain([{}], _corner_draws(space, {}), islice(_combined_draws(tied), MAX_COMBINATIONS)):
+    for drawn in chain([{}], _corner_draws(space, {}), islice(combinations(tied), MAX_COMBINATIONS)):
         pick = _pick(drawn)
         try:
             TrialConfig.model_validate(concrete(space, pick))
@@ -97,6 +101,20 @@ def check_space(space: Branch) -> list[wording.Finding]:
                 # Both ends of a range may break the same rule: that is one problem.
                 found.setdefault((place, rule), (place, sentence))
     return list(found.values())
+
+
+def references(space: Branch) -> dict[KeyPath, str]:
+    """Every `module:name` of a person's own code that a trial may name, by its key path in the file.
+
+    Args:
+        space: in which `check_space` found nothing.
+    """
+    found = {}
+    for drawn in chain([{}], _corner_draws(space, {})):
+        pick = _pick(drawn)
+        for path, name in TrialConfig.model_validate(concrete(space, pick)).references():
+            found[origin(space, path, pick)] = name
+    return found
 
 
 def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:

@@ -1,4 +1,4 @@
-"""The top level of a study file: objective, search, enqueue, finalists. `trial:` is checked on its own."""
+"""The top level of a study file: objective, search, enqueue, finalists, quick. `trial:` is checked on its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hpsearch.config.reference import Reference
-from hpsearch.config.trial import Frozen
+from hpsearch.config.compare import Compare
+from hpsearch.config.reference import OwnCode
+from hpsearch.config.sections import Frozen
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
     "val_accuracy": "maximize",
@@ -82,6 +83,12 @@ class RandomSearch(Frozen):
     name: Literal["random"] = "random"
 
 
+class Grid(Frozen):
+    """Every combination of the choices once; what is left out takes its default."""
+
+    name: Literal["grid"] = "grid"
+
+
 class Asha(Frozen):
     """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934)."""
 
@@ -121,14 +128,31 @@ def _seconds(value: Any) -> Any:
 class SearchConfig(Frozen):
     """How the space is searched, and how long."""
 
-    sampler: Annotated[Tpe | RandomSearch, Field(discriminator="name"), BeforeValidator(_bare_name)] = Tpe()
+    sampler: Annotated[Tpe | RandomSearch | Grid, Field(discriminator="name"), BeforeValidator(_bare_name)] = Tpe()
     pruner: Annotated[Asha | Median | NoPruner, Field(discriminator="name"), BeforeValidator(_bare_name)] = Asha()
-    trials: int = Field(40, ge=1, le=1_000_000, description="the study's total, earlier runs included")
+    trials: int = Field(
+        40, ge=1, le=1_000_000, description="the study's total, earlier runs included; of a grid: every point"
+    )
     timeout: Annotated[float, BeforeValidator(_seconds), Field(gt=0)] | None = Field(
         None, description="no new trial starts after this long: 90s, 20m, 2h or seconds"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of the sampler; trial N trains with seed + N")
     baselines: bool = Field(True, description="try each optimizer's Keras defaults first, never pruned")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _grid_takes_all(cls, value: Any) -> Any:
+        """A grid's trials are its points, all of them trained to the end unless the file says otherwise."""
+        sampler = _bare_name(value.get("sampler")) if isinstance(value, Mapping) else None
+        if isinstance(sampler, Mapping) and sampler.get("name") == "grid":
+            return {"pruner": "none", "baselines": False, **value}
+        return value
+
+    @model_validator(mode="after")
+    def _grid_is_complete(self) -> SearchConfig:
+        if isinstance(self.sampler, Grid) and self.baselines:
+            raise ValueError("`baselines` must be false under a grid, which tries its own points only, but got true")
+        return self
 
 
 class Finalists(Frozen):
@@ -157,12 +181,17 @@ class StudyFile(Frozen):
     search: SearchConfig = SearchConfig()
     enqueue: list[dict[str, Any]] = Field(default_factory=list)
     finalists: Finalists | None = None
+    compare: Compare | None = None
+    quick: dict[str, Any] = Field(
+        default_factory=dict,
+        description="what --quick puts in place, by key path: `trial.training.max_epochs: 3`",
+    )
 
 
 class OwnStudyFile(StudyFile):
     """The top level of a study over a user's own training: any keys under `trial`, any metric."""
 
-    trainable: Reference = Field(
+    trainable: OwnCode = Field(
         description="module:function, called as function(config, seed); yields a mapping of metrics an epoch"
     )
     objective: OwnObjective = OwnObjective()  # type: ignore[assignment]

@@ -147,8 +147,9 @@ def baselines(space: Branch) -> list[dict[str, Any]]:
     """
     wanted = TrialConfig().plain()
     found = []
+    names = _optimizer_names(space.items.get("optimizer", Fixed(wanted["optimizer"]["name"])))
     for name, row in SELECTIONS["optimizer"][1].items():
-        if name in _optimizer_names(space.items["optimizer"]):
+        if name in names:
             config = {**wanted, "optimizer": {"name": name, **row.defaults()}}
             found.append(_nearest(space, config))
     return found

@@ -70,17 +70,21 @@ def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, pr
 
 
 def _choice(options: Any, where: KeyPath, problems: Problems) -> Node:
+    """A list of options, or a mapping from a label to an option."""
     inside = (*where, "choice")
-    if not isinstance(options, list) or not options:
+    if not isinstance(options, list | Mapping) or not options:
         problems.add(inside, f"a choice must be a list of at least one option, but got {shown(options)}")
         return Fixed(None, where)
+    labelled = isinstance(options, Mapping)
+    keyed: list[tuple[Any, Any]] = list(options.items() if isinstance(options, Mapping) else enumerate(options))
     seen: list[Any] = []
-    for index, option in enumerate(options):
+    for key, option in keyed:
         # 1 == True in Python, so the type belongs to the comparison.
         if any(type(option) is type(other) and option == other for other in seen):
-            problems.add((*inside, index), f"each option must stand once, but {shown(option)} stands twice")
+            problems.add((*inside, key), f"each option must stand once, but {shown(option)} stands twice")
         seen.append(option)
-    return Options(tuple(parse(o, (*inside, i), problems) for i, o in enumerate(options)), where)
+    nodes = tuple(parse(option, (*inside, key), problems) for key, option in keyed)
+    return Options(nodes, where, labels=tuple(options) if labelled else (), labelled=labelled)
 
 
 def _check_range(kind: str, value: Mapping[str, Any], where: KeyPath, problems: Problems) -> None:

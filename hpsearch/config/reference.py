@@ -9,7 +9,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -20,12 +20,17 @@ def _well_formed(value: str) -> str:
     return value
 
 
-Reference = Annotated[str, AfterValidator(_well_formed)]
+# A person's own code, in knobs and elsewhere.
+OwnCode = Annotated[
+    str,
+    AfterValidator(_well_formed),
+    WithJsonSchema({"type": "string", "pattern": f"^{REFERENCE.pattern}$"}),
+]
 
 
 def missing_module(reference: str, folders: Sequence[Path]) -> str | None:
     """A sentence where the reference's module is neither in the folders nor installed; nothing is imported."""
     package = reference.partition(":")[0].partition(".")[0]
     if PathFinder.find_spec(package, [*map(str, folders), *sys.path]) is None:
-        return f"there is no module '{package}' beside the study file or here"
+        return f"there is no module '{package}' beside the file or in the current folder"
     return None

@@ -59,10 +59,11 @@ def study_schema() -> dict[str, Any]:
     own = OwnStudyFile.model_json_schema(ref_template="#/$defs/{model}")
     schema["$defs"] |= {name: own["$defs"][name] for name in ("OwnObjective",)}
     schema["properties"]["trainable"] = own["properties"]["trainable"]
-    schema["properties"]["objective"] = {"anyOf": [schema["properties"]["objective"], own["properties"]["objective"]]}
+    keras_objective, schema["properties"]["objective"] = schema["properties"]["objective"], {}
     schema["properties"]["trial"] = {"type": "object"}
     schema["if"] = {"required": ["trainable"]}
-    schema["else"] = {"properties": {"trial": {"$ref": "#/$defs/trial"}}}
+    schema["then"] = {"properties": {"objective": own["properties"]["objective"]}}
+    schema["else"] = {"properties": {"objective": keras_objective, "trial": {"$ref": "#/$defs/trial"}}}
     schema["properties"]["enqueue"]["items"] = {"type": "object"}
     for name in ("sampler", "pruner"):
         node = schema["$defs"]["SearchConfig"]["properties"][name]
@@ -94,9 +95,11 @@ def _or_distribution(value: dict[str, Any]) -> dict[str, Any]:
     numeric = [{"$ref": f"#/$defs/distribution.{name}"} for name in ranges]
     about: dict[str, Any] = {key: value[key] for key in ("description", "default") if key in value}
     option = {"anyOf": [value, *numeric, {"type": "object", "required": ["choice"]}]}
+    listed = {"type": "array", "minItems": 1, "items": option}
+    labelled = {"type": "object", "minProperties": 1, "additionalProperties": option}
     choice = {
         "type": "object",
-        "properties": {"choice": {"type": "array", "minItems": 1, "items": option}},
+        "properties": {"choice": {"anyOf": [listed, labelled]}},
         "required": ["choice"],
         "additionalProperties": False,
     }
@@ -107,7 +110,8 @@ def _allow_bare_names(trial: dict[str, Any]) -> None:
     """`schedule: cosine` is short for `schedule: {name: cosine}`, in a choice too."""
     for section, (_, rows) in SELECTIONS.items():
         value = trial["properties"][section]
-        bare = {"enum": list(rows)}
+        bare = {"enum": [row.name for row in rows.values() if row.complete]}
         choice = next(option for option in value["anyOf"] if "choice" in option.get("properties", {}))
-        choice["properties"]["choice"]["items"]["anyOf"].append(bare)
+        # The option is the same object in both forms of the choice.
+        choice["properties"]["choice"]["anyOf"][0]["items"]["anyOf"].append(bare)
         value["anyOf"].append(bare)

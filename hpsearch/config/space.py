@@ -1,7 +1,7 @@
 """The search space: a `trial:` tree in which any value may be a distribution.
 
     parse            plain data -> Node          distributions recognized, ranges checked (in `parsing`)
-    fill             Node -> Node                knobs left out take the catalogue's recommended range
+    fill             Node -> Node                knobs left out take the catalogue's recommended range, but in a grid
     name_parameters  Node -> Node                each distribution gets its parameter name
     concrete         Node + pick -> plain data   what one trial trains (TrialConfig validates it)
 
@@ -43,12 +43,16 @@ class Ranged:
 
 @dataclass(frozen=True)
 class Options:
-    """One of several sub-trees to be sampled; `labels` tell them apart and are what Optuna stores."""
+    """One of several sub-trees to be sampled; `labels` tell them apart and are what Optuna stores.
+
+    With `labelled` the file gave the labels: `{choice: {plain: {...}, l2: {...}}}`.
+    """
 
     options: tuple[Node, ...]
     where: KeyPath = ()
     name: str = ""
     labels: tuple[str | int | float | bool | None, ...] = ()
+    labelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,38 +74,43 @@ class Sequence:
 Node = Fixed | Ranged | Options | Branch | Sequence
 
 
-def fill(tree: Branch) -> Branch:
-    """Add what the file leaves out: whole sections, and the knobs of each chosen row."""
+def fill(tree: Branch, *, recommended: bool = True) -> Branch:
+    """Add what the file leaves out: whole sections, and the knobs of each chosen row.
+
+    Args:
+        recommended: False in a grid, which takes no ranges: what is left out takes TrialConfig's default there.
+    """
     items = dict(tree.items)
-    for section in ("optimizer", "schedule"):
-        # Not what turns down some batch sizes, schedules or models: that is chosen by name.
-        names = [name for name, row in SELECTIONS[section][1].items() if not row.solver]
-        every = Options(tuple(map(Fixed, names)), (*tree.where, section))
-        items.setdefault(section, every)
+    if recommended:
+        for section in ("optimizer", "schedule"):
+            names = [row.name for row in SELECTIONS[section][1].values() if row.offered]
+            every = Options(tuple(map(Fixed, names)), (*tree.where, section))
+            items.setdefault(section, every)
+        sizes = tuple(Fixed(size) for size in BATCH_SIZES)
+        items.setdefault("batch_size", Options(sizes, (*tree.where, "batch_size")))
     for section in SELECTIONS:
         if section in items:
-            items[section] = _fill_selection(items[section], section)
-    items.setdefault("batch_size", Options(tuple(Fixed(size) for size in BATCH_SIZES), (*tree.where, "batch_size")))
+            items[section] = _fill_selection(items[section], section, recommended)
     return replace(tree, items=items)
 
 
-def _fill_selection(node: Node, section: str) -> Node:
+def _fill_selection(node: Node, section: str, recommended: bool) -> Node:
     """Recommended ranges for the knobs of the rows that one section selects; bare names become mappings."""
     key, rows = SELECTIONS[section]
     match node:
         case Fixed(str()):
-            return _fill_selection(Branch({key: node}, node.where), section)
-        case Options():
-            return replace(node, options=tuple(_fill_selection(option, section) for option in node.options))
+            return _fill_selection(Branch({key: node}, node.where), section, recommended)
+        case Options(options):
+            return replace(node, options=tuple(_fill_selection(option, section, recommended) for option in options))
         case Branch(items) if isinstance(items.get(key), Options):
             # `{name: {choice: [sgd, adam]}, ...}`: the same tree once for each name.
             names: Any = items[key]
             each = tuple(replace(node, items={**items, key: name}) for name in names.options)
-            return _fill_selection(Options(each, names.where), section)
+            return _fill_selection(replace(names, options=each), section, recommended)
         case Branch(items):
             name = items.get(key)
             row = rows.get(name.value) if isinstance(name, Fixed) and isinstance(name.value, str) else None
-            if row is None:
+            if row is None or not recommended:
                 return node
             missing = {
                 knob: _from_distribution(distribution, (*node.where, knob))
@@ -112,10 +121,10 @@ def _fill_selection(node: Node, section: str) -> Node:
     return node
 
 
-def _from_distribution(distribution: Range | Choice, where: KeyPath) -> Node:
+def _from_distribution(distribution: Any, where: KeyPath) -> Node:
     if isinstance(distribution, Choice):
-        return Options(tuple(Fixed(option, where) for option in distribution.options), where)
-    return Ranged(distribution, where)
+        return Options(tuple(_from_distribution(option, where) for option in distribution.options), where)
+    return Ranged(distribution, where) if isinstance(distribution, Range) else Fixed(distribution, where)
 
 
 def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:
@@ -135,7 +144,7 @@ def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:
         case Sequence(items):
             return replace(node, items=tuple(name_parameters(o, (*path, str(i))) for i, o in enumerate(items)))
         case Options(options):
-            labels = _labels(options)
+            labels = node.labels if node.labelled else _labels(options)
             pairs = zip(options, labels, strict=True)
             named = tuple(name_parameters(option, (*path, str(label))) for option, label in pairs)
             return replace(node, name=name, options=named, labels=labels)
@@ -227,6 +236,8 @@ def plain(node: Node) -> Any:
             return value
         case Ranged(distribution):
             return distribution.plain()
+        case Options(options, labels=labels, labelled=True):
+            return {"choice": {str(label): plain(option) for label, option in zip(labels, options, strict=True)}}
         case Options(options):
             return {"choice": [plain(option) for option in options]}
         case Branch(items):

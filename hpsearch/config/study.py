@@ -12,10 +12,12 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.checking import FIRST, check_space, corners, known_keys
-from hpsearch.config.file import Asha, Objective, OwnStudyFile, SearchConfig, StudyFile
+from hpsearch.config.checking import FIRST, check_space, corners, known_keys, references
+from hpsearch.config.compare import check_compare
+from hpsearch.config.file import Asha, Grid, Objective, OwnStudyFile, SearchConfig, StudyFile
+from hpsearch.config.grid import check_grid, points
 from hpsearch.config.matching import match
-from hpsearch.config.overrides import apply_overrides
+from hpsearch.config.overrides import apply_overrides, quick_version
 from hpsearch.config.own import SEED, TRAINABLE, OwnConfig, Recipe
 from hpsearch.config.parsing import Problems, parse
 from hpsearch.config.reference import missing_module
@@ -91,6 +93,22 @@ class StudySpec:
         """Configurations that reach every option of every choice and both ends of every range."""
         return tuple(map(self.recipe, corners(self.space)))
 
+    @cached_property
+    def points(self) -> tuple[dict[str, Any], ...]:
+        """Of a grid every point, as Optuna's parameters; else none."""
+        return tuple(points(self.space)) if isinstance(self.search.sampler, Grid) else ()
+
+    def total(self, asked: int | None = None) -> int:
+        """The study's number of trials: what is asked for or written, and of a grid never more than its points.
+
+        Args:
+            asked: on the command line.
+        """
+        if not self.points:
+            return asked or self.search.trials
+        written = self.search.trials if "trials" in self.search.model_fields_set else len(self.points)
+        return min(asked or written, len(self.points))
+
     @property
     def keras_corners(self) -> tuple[TrialConfig, ...]:
         """The corners that hpsearch's own trainer trains: all of them, or none."""
@@ -106,7 +124,7 @@ class StudySpec:
         return sorted({config.data.dataset for config in self.keras_corners})
 
     def identity(self) -> dict[str, Any]:
-        """What must stay the same when a study is continued: everything but budget, text and finalists."""
+        """What must stay the same when a study is continued: what decides what is trained, but not how much of it."""
         search = self.search.model_dump(mode="json", exclude={"trials", "timeout"})
         own = {TRAINABLE: self.trainable} if self.trainable else {}
         return {
@@ -123,48 +141,49 @@ def module_folders(file: Path) -> list[Path]:
     return list(dict.fromkeys([file.absolute().parent, Path.cwd()]))
 
 
-def load_study(path: Path, overrides: Iterable[str] = ()) -> StudySpec:
+def load_study(path: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> StudySpec:
     """Read and check a study file.
 
     Args:
         path: the YAML file.
         overrides: `key.path=value` each, the value in YAML.
+        quick: whether its section `quick` is to be put in place, before the overrides.
 
     Raises:
         StudyFileError: with one line for everything that is wrong.
     """
-    document = apply_overrides(load_document(path), overrides)
+    written = load_document(path)
+    document = apply_overrides(quick_version(written, _name_of(path)) if quick else written, overrides)
     if not isinstance(document.data, dict):
         raise wording.refuse(document, [((), "a study file must be a mapping with the key 'trial'")])
-    data = {"name": _name_of(path), **_written(document.data)}
-    file, found = _top_level(data)
-    problems = Problems()
-    own = TRAINABLE in data
-    space = _space(data.get("trial", {}), problems, own=own)
-    found += problems.found
-    if space is not None:
-        found += _check_own(space) if own else _beside(problems.found, check_space(space))
-    if file is None or space is None or found:
-        raise wording.refuse(document, _distinct(found))
-    spec = StudySpec(file, space, tuple(file.enqueue), document)
-    if found := _distinct([*_impossible(spec), *_unfit_enqueued(spec)]):
+    spec = _checked(document, _name_of(path))
+    if found := _distinct([*_impossible(spec), *_unfit_enqueued(spec), *_incomparable(spec)]):
         raise wording.refuse(document, found)
     return spec
 
 
 def stored_study(text: str, name: str) -> StudySpec:
-    """A study that was checked when it was run, from the text that was kept; no file that it names is looked for.
+    """A study from the text that was kept when it was run; what it names on this machine may be gone.
 
     Raises:
         StudyFileError: another version of hpsearch took what this one does not.
     """
-    document = Document(f"the file of study '{name}'", load_value(text, f"the file of study '{name}'"))
-    data = {"name": name, **_written(document.data if isinstance(document.data, dict) else {})}
+    source = f"the file of study '{name}'"
+    return _checked(Document(source, load_value(text, source)), name)
+
+
+def _checked(document: Document, name: str) -> StudySpec:
+    data = {"name": name, **_written(document.data)}
     file, found = _top_level(data)
     problems = Problems()
-    space = _space(data.get("trial", {}), problems, own=TRAINABLE in data)
-    if file is None or space is None:
-        raise wording.refuse(document, _distinct([*found, *problems.found]))
+    own, grid = TRAINABLE in data, file is not None and isinstance(file.search.sampler, Grid)
+    space = _space(data.get("trial", {}), problems, filled=not own, grid=grid)
+    found += problems.found
+    if space is not None:
+        found += _check_own(space) if own else _beside(problems.found, check_space(space, grid=grid))
+        found += check_grid(space) if grid else ()
+    if file is None or space is None or found:
+        raise wording.refuse(document, _distinct(found))
     return StudySpec(file, space, tuple(file.enqueue), document)
 
 
@@ -190,7 +209,8 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
         for node in distributions(tree)
     ]
     if not found and isinstance(tree, Branch):
-        found += _check_own(tree) if TRAINABLE in data else check_space(tree)
+        own = TRAINABLE in data
+        found += _check_own(tree) if own else check_space(tree) or _absent_modules(tree, module_folders(path))
     if file is None or not isinstance(tree, Branch) or found:
         raise wording.refuse(document, _distinct(found))
     return file.name, file.objective, StudySpec(file, tree, (), document).recipe(concrete(tree, FIRST))
@@ -209,13 +229,13 @@ def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Fin
         return None, wording.findings(error, lambda path: known_keys(kind, path))
 
 
-def _space(value: Any, problems: Problems, *, own: bool) -> Branch | None:
+def _space(value: Any, problems: Problems, *, filled: bool, grid: bool) -> Branch | None:
     tree = parse(value, ("trial",), problems)
     if isinstance(tree, Ranged | Options):
         problems.add(("trial",), "a distribution must stand inside of `trial`, not in its place")
     if not isinstance(tree, Branch):
         return None
-    return cast(Branch, name_parameters(tree if own else fill(tree)))
+    return cast(Branch, name_parameters(fill(tree, recommended=not grid) if filled else tree))
 
 
 def _check_own(space: Branch) -> Iterator[wording.Finding]:
@@ -234,18 +254,14 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
     if spec.trainable and (sentence := missing_module(spec.trainable, spec.folders)):
         yield (TRAINABLE,), sentence
-    for name in spec.datasets():
-        if ":" in name and (sentence := missing_module(name, spec.folders)):
-            yield ("trial", "data", "dataset"), sentence
     engines = {config.training.engine for config in spec.keras_corners}
     if len(engines) > 1:
         training = spec.space.items.get("training")
         engine = training.items.get("engine") if isinstance(training, Branch) else None
         place = engine.where if isinstance(engine, Options) else ("trial", "training")
         yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
-    for name in sorted({name for config in spec.keras_corners for name in config.training.callbacks}):
-        if sentence := missing_module(name, spec.folders):
-            yield ("trial", "training", "callbacks"), sentence
+    if not spec.trainable:
+        yield from _absent_modules(spec.space, spec.folders)
     # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
     written = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
     if spec.longest is not None and written > spec.longest:
@@ -255,10 +271,28 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
         )
 
 
+def _absent_modules(space: Branch, folders: list[Path]) -> Iterator[wording.Finding]:
+    """References to a person's own code whose module is nowhere; nothing is imported."""
+    for place, name in references(space).items():
+        if sentence := missing_module(name, folders):
+            yield place, sentence
+
+
 def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:
+    if spec.enqueue and spec.points:
+        yield ("enqueue",), "a grid tries all of its points and nothing else; leave `enqueue` out"
     for index, config in enumerate(spec.enqueue):
         result = match(spec.space, config)
         yield from (((("enqueue", index, *path)), sentence) for path, sentence in result.problems)
+
+
+def _incomparable(spec: StudySpec) -> Iterator[wording.Finding]:
+    section = spec.file.compare
+    if section is not None and spec.trainable:
+        yield ("compare",), "compares what hpsearch's own trainer measures; leave it out beside `trainable`"
+    elif section is not None:
+        varied = {node.name: node.labels if isinstance(node, Options) else () for node in spec.parameters}
+        yield from ((("compare", *path), told) for path, told in check_compare(section, varied, spec.keras_corners))
 
 
 def _written(data: dict[str, Any]) -> dict[str, Any]:

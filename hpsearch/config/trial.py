@@ -7,30 +7,25 @@ row's knobs, so a value is checked once, here, for study files and exported conf
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
-    Tag,
+    JsonValue,
     create_model,
     model_validator,
 )
 
-from hpsearch.catalogue.datasets import DATASETS, is_own
+from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.losses import LOSSES
-from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.rows import Entry, Knob
+from hpsearch.catalogue.rows import Entry, Knob, Reference
 from hpsearch.catalogue.schedules import SCHEDULES
-from hpsearch.errors import unknown_name
+from hpsearch.config.reference import OwnCode
+from hpsearch.config.sections import BatchSize, DataConfig, Frozen, TrainingConfig
 
 # For each section that selects a catalogue row: the key that holds the row's name, and the rows.
 SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
@@ -42,12 +37,8 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
 
 # Keys of `data` and `training` that most configurations leave out.
 UNUSED = ("train_examples", "class_weight", "gradient_noise", "metrics", "callbacks")
-
-
-class Frozen(BaseModel):
-    """No unknown keys, no silent conversions, no changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+# Knobs that mean nothing unless another one is switched on.
+DEPENDENT = {"ema_momentum": "use_ema", "warmup_from": "warmup"}
 
 
 class Selected(Frozen):
@@ -64,6 +55,10 @@ class Selected(Frozen):
 
 def _field(knob: Knob) -> tuple[Any, Any]:
     """A knob as pydantic takes it; bounds of a tuple hold for each element, those of `X | None` for X."""
+    if knob.type is Reference:
+        return OwnCode, Field(knob.default, description=knob.doc)
+    if get_origin(knob.type) is dict:
+        return dict[str, JsonValue], Field(knob.default, description=knob.doc)
     bounds = {rule: limit for rule in ("gt", "ge", "lt", "le") if (limit := getattr(knob, rule)) is not None}
     if get_origin(knob.type) is tuple:
         element: Any = Annotated[get_args(knob.type)[0], Field(**bounds)]
@@ -108,118 +103,6 @@ else:
     AnyModel, AnyOptimizer, AnySchedule, AnyLoss = map(_any_row, SELECTIONS)
 
 
-def _known_dataset(name: str) -> str:
-    if name not in DATASETS and not is_own(name):
-        raise ValueError(unknown_name("dataset", name, DATASETS) + "; your own: a file .npz or module:function")
-    return name
-
-
-class DataConfig(Frozen):
-    """Which examples, how they are split and normalized."""
-
-    dataset: Annotated[str, AfterValidator(_known_dataset)] = Field(
-        "fashion_mnist",
-        description="of the catalogue; or an .npz file with x_train, y_train, x_test, y_test; or module:function",
-        json_schema_extra={"anyOf": [{"enum": list(DATASETS)}, {"pattern": r"\.npz$"}, {"pattern": ":"}]},
-    )
-    train_examples: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="train on so many examples, of every class its share; left out: on all that are not held out"
-    )
-    validation: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="examples held out of the training set, stratified by class; left out: a twelfth"
-    )
-    split_seed: int = Field(0, ge=0, lt=2**32, description="draws the held-out examples; the same for all trials")
-    normalization: Literal["rescale", "standardize", "none"] = Field(
-        "rescale",
-        description="rescale: to [0, 1]; standardize: mean 0, deviation 1 by training pixels; none: [0, 255]",
-    )
-
-    @property
-    def training_examples(self) -> int | None:
-        """How many examples are trained on; None: a user's own dataset has not been read."""
-        return None if self.dataset not in DATASETS else self.examples_of(DATASETS[self.dataset].train_examples)[0]
-
-    def examples_of(self, total: int) -> tuple[int, int]:
-        """How many of `total` examples are trained on and how many are held out.
-
-        Raises:
-            ValueError: there are not so many.
-        """
-        held_out = self.validation if self.validation is not None else total // 12
-        if held_out >= total:
-            raise ValueError(
-                f"`validation` < the {total:,} training images of {self.dataset} must hold, but got {held_out:,}"
-            )
-        left = total - held_out
-        if self.train_examples is not None and self.train_examples > left:
-            raise ValueError(
-                f"`train_examples` <= the {left:,} images that are not held out must hold, "
-                f"but got {self.train_examples:,}"
-            )
-        return self.train_examples or left, held_out
-
-    @model_validator(mode="after")
-    def _leaves_something(self) -> DataConfig:
-        if self.dataset in DATASETS:
-            self.examples_of(DATASETS[self.dataset].train_examples)
-        return self
-
-
-_ClassWeight = Annotated[
-    Annotated[Literal["balanced"], Tag("word")]
-    | Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False), Tag("numbers")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "numbers"),
-]
-
-
-class EarlyStopping(Frozen):
-    """Stop when the objective has not improved for `patience` epochs."""
-
-    patience: int = Field(4, ge=1, description="epochs without improvement before training ends")
-    min_delta: float = Field(0.0, ge=0, description="an improvement must be larger than this")
-
-
-_BatchSize = Annotated[
-    Annotated[Literal["full"], Tag("word")] | Annotated[int, Field(ge=1), Tag("number")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "number"),
-]
-
-CALLBACK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-def _is_callback(value: str) -> str:
-    if not CALLBACK.fullmatch(value):
-        raise ValueError(f"a callback must be written as `module:name`, but got {value!r}")
-    return value
-
-
-class TrainingConfig(Frozen):
-    """How to train. The weights of the best epoch are restored at the end in every case."""
-
-    max_epochs: int = Field(20, ge=1, le=100_000, description="passes over the training data at most")
-    early_stopping: EarlyStopping | None = Field(
-        default_factory=EarlyStopping, description="null: always train for max_epochs"
-    )
-    engine: Literal["auto", "xla", "graph", "fit"] = Field(
-        "auto",
-        description="xla: epochs compiled by XLA, for each batch size; graph: compiled once for all batch sizes; "
-        "fit: stock model.fit; auto: xla for dense models in studies that repay the compilation, else graph",
-    )
-    class_weight: _ClassWeight | None = Field(
-        None,
-        description="what each class counts in the training loss, a number a class; balanced: classes count the same",
-    )
-    gradient_noise: bool = Field(
-        False, description="measure the gradient noise scale at each epoch (McCandlish et al. 2018, arXiv:1812.06162)"
-    )
-    metrics: Annotated[tuple[Literal[tuple(METRICS)], ...], Field(strict=False)] = Field(  # type: ignore[valid-type]
-        (), description="more metrics of every epoch, of training and validation"
-    )
-    callbacks: Annotated[tuple[Annotated[str, AfterValidator(_is_callback)], ...], Field(strict=False)] = Field(
-        (), description="a user's Keras callbacks as `module:name`, called with nothing; told of epochs, not of batches"
-    )
-
-
 def _named(section: str, name: str) -> Any:
     return Field(default_factory=lambda: {SELECTIONS[section][0]: name}, validate_default=True)
 
@@ -232,7 +115,7 @@ class TrialConfig(Frozen):
     optimizer: AnyOptimizer = _named("optimizer", "adam")
     schedule: AnySchedule = _named("schedule", "constant")
     loss: AnyLoss = _named("loss", "categorical_crossentropy")
-    batch_size: _BatchSize = Field(32, description="examples per update; full: all of them, one update an epoch")
+    batch_size: BatchSize = Field(32, description="examples per update; full: all of them, one update an epoch")
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     seed: int | None = Field(
         None,
@@ -288,6 +171,17 @@ class TrialConfig(Frozen):
         examples = self.data.training_examples
         return math.inf if self.batch_size == "full" and examples is None else self.batch_of(examples or 0)
 
+    def references(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every `module:name` of a person's own code, with its key path."""
+        for section, (_, rows) in SELECTIONS.items():
+            chosen: Selected = getattr(self, section)
+            for knob in rows[chosen.selected()].references():
+                yield (section, knob), chosen.knobs()[knob]
+        if ":" in self.data.dataset:
+            yield ("data", "dataset"), self.data.dataset
+        for index, name in enumerate(self.training.callbacks):
+            yield ("training", "callbacks", index), name
+
     def plain(self) -> dict[str, Any]:
         """Plain data, as YAML and JSON take it."""
         return self.model_dump(mode="json")
@@ -297,7 +191,7 @@ class TrialConfig(Frozen):
 
         `{"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "schedule": "cosine", ...}`.
         A name that two sections share is prefixed with the later section's name. What nobody switched on
-        is left out: an optimizer's clipping or averaging, a training's own callbacks.
+        is left out: an optimizer's clipping or averaging, a schedule's warm-up, a training's own callbacks.
         """
         flat: dict[str, Any] = {}
         for section, value in self.plain().items():
@@ -309,7 +203,7 @@ class TrialConfig(Frozen):
                 off = leaf is None or leaf == [] or (leaf is False and name in UNUSED)
                 if off and (section == "optimizer" or name in UNUSED):
                     continue
-                if name == "ema_momentum" and not value["use_ema"]:
+                if name in DEPENDENT and not value[DEPENDENT[name]]:
                     continue
                 flat[name if name not in flat else f"{section}.{name}"] = leaf
         return flat

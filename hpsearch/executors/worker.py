@@ -96,8 +96,11 @@ def _train(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
     from hpsearch.training.own import OwnTrainer
 
     config, objective = recipe_of(job.config), Objective.model_validate(job.objective)
-    own = isinstance(config, OwnConfig)
-    trainer = OwnTrainer(config, objective) if own else _keras_trainer(config, objective, kept)
+    trainer: OwnTrainer | Trainer
+    if isinstance(config, OwnConfig):
+        trainer = OwnTrainer(config, objective)
+    else:
+        trainer = _keras_trainer(config, objective, kept)
     for row in trainer.epochs():
         connection.send(EpochDone(job.trial, row))
         # What has trained to its end is not pruned any more.

@@ -16,14 +16,11 @@ from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import cores
 from hpsearch.training.own import OwnTrainer
 from hpsearch.training.quiet import native_errors_to
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import CLOCKS, EpochRow
 from hpsearch.training.xla_cache import use_xla_cache
 
 if TYPE_CHECKING:
     from hpsearch.training.trainer import Trainer
-
-# Metrics that say how fast, not how well.
-CLOCKS = ("epoch_seconds", "seconds_per_update", "updates")
 
 
 def retrain(

@@ -144,7 +144,7 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
         # Once more, and the better one counts: other work may have slowed the first.
         peak = max(peak, measure_peak(workers, threads, log), key=lambda peak: peak.total)
     fresh = [one.first_seconds - one.steady_seconds for one in measured if one.fresh]
-    trials, structures = spec.search.trials, len({needs_of(config) for config in candidates})
+    trials, structures = spec.total(), len({needs_of(config) for config in candidates})
     forecast = Forecast(
         trials=trials,
         epochs=spec.longest,

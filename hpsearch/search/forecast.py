@@ -20,7 +20,7 @@ from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 
 DRAWN = 500
-# So many configurations are trained where every combination would be more, and workers are not.
+# So many configurations are trained where every combination would be more, and optimizers and workers are not.
 MOST = 12
 
 
@@ -64,11 +64,12 @@ def _random_pick(source: random.Random) -> Pick:
 def spread(configs: Sequence[TrialConfig], workers: int) -> list[TrialConfig]:
     """A few configurations: every optimizer, architecture and batch size once, then their combinations.
 
-    As many as there are combinations, but at most 12, and at least one a worker. Among equals, model shapes
-    that were not there yet come first.
+    As many as there are combinations, but at most 12 (or optimizers, where those are more), and at least one a
+    worker. Among equals, model shapes that were not there yet come first.
     """
     combinations = len({_axes(config) for config in configs})
-    wanted = max(workers, min(combinations, MOST))
+    optimizers = len({config.optimizer.selected() for config in configs})
+    wanted = max(workers, min(combinations, max(MOST, optimizers)))
     left, taken, covered = list(configs), list[TrialConfig](), set[Any]()
 
     def news(config: TrialConfig) -> tuple[int, int, int]:
@@ -93,7 +94,8 @@ def _axes(config: TrialConfig) -> tuple[tuple[str, Any], ...]:
 
 def _shape(config: TrialConfig) -> list[tuple[str, Any]]:
     """The model's knobs that are no real numbers: widths, filters, activation, normalization."""
-    return [(name, value) for name, value in config.model.knobs().items() if not isinstance(value, float)]
+    # As text, since not every argument of a person's own builder can be hashed.
+    return [(name, repr(value)) for name, value in config.model.knobs().items() if not isinstance(value, float)]
 
 
 def _new(traits: Iterable[Any], covered: set[Any]) -> int:

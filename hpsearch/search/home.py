@@ -2,7 +2,7 @@
 
 optuna.db                 the studies: the source of truth
 mlflow.db, artifacts/     what the MLflow UI shows
-studies/<name>/           who holds a study
+studies/<name>/           who holds a study; what was made of it: comparison.html
 logs/                     what workers and servers print
 """
 

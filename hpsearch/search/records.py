@@ -41,6 +41,7 @@ class TrialRecord:
         facts: what the worker knows about the training, for instance the number of weights.
         traceback: of a failure, else empty.
         started: when it was last sent to a worker.
+        ended: when it ended; None while it has not.
     """
 
     number: int
@@ -56,6 +57,7 @@ class TrialRecord:
     facts: Mapping[str, Any]
     traceback: str
     started: datetime | None
+    ended: datetime | None = None
 
     @property
     def good(self) -> bool:
@@ -104,6 +106,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         facts=attrs.get(FACTS, {}),
         traceback=attrs.get(TRACEBACK, ""),
         started=trial.datetime_start if trial.state != TrialState.WAITING else None,
+        ended=trial.datetime_complete if finished else None,
     )
 
 

@@ -62,11 +62,12 @@ def run_study(
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
         from hpsearch.search.coordinator import Coordinator
         from hpsearch.search.database import database_errors
-        from hpsearch.search.storage import check_unchanged, open_study
+        from hpsearch.search.storage import check_unchanged, open_study, remember
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
         if found is not None and (stop.asked or is_complete(found, request.trials)):
+            remember(found.optuna, spec, request.text)
             return _untouched(found, stop)
         executor = executor or _workers(request, home, cleanup, report)
         prepare_data(spec, report)

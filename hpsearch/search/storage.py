@@ -13,10 +13,12 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 
+from hpsearch.config.compare import Compare
 from hpsearch.config.file import Objective
 from hpsearch.config.matching import baselines, match
 from hpsearch.config.problems import dotted
 from hpsearch.config.study import StudySpec
+from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.database import database_errors, open_storage
 from hpsearch.search.home import Home
@@ -60,6 +62,12 @@ class Study:
     def provenance(self) -> Provenance:
         attrs = self.optuna.user_attrs
         return Provenance(attrs.get(ID, ""), [(entry["since"], entry["tags"]) for entry in attrs.get(PROVENANCE, [])])
+
+    @property
+    def compare(self) -> Compare | None:
+        """The section `compare` of the study file as it was last run; None where it has none."""
+        section = (load_value(self.file, self.name) or {}).get("compare")
+        return Compare.model_validate(section) if section else None
 
     def records(self) -> list[TrialRecord]:
         """Every trial, by number."""
@@ -147,8 +155,7 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     direction = StudyDirection.MAXIMIZE if spec.objective.direction == "maximize" else StudyDirection.MINIMIZE
     optuna_study = optuna.create_study(study_name=spec.name, storage=storage, direction=direction, load_if_exists=True)
     optuna_study.set_user_attr(IDENTITY, spec.identity())
-    optuna_study.set_user_attr(DESCRIPTION, spec.file.description)
-    optuna_study.set_user_attr(SPEC_TEXT, file)
+    remember(optuna_study, spec, file)
     if ENGINES not in optuna_study.user_attrs:
         # A study that an earlier version made was trained by what that version had.
         optuna_study.set_user_attr(ENGINES, _engines(spec, began=ENQUEUED in optuna_study.user_attrs))
@@ -170,6 +177,12 @@ def _set_provenance(study: optuna.Study) -> None:
         study.set_user_attr(PROVENANCE, [*history, {"since": datetime.now().isoformat(), "tags": tags}])
 
 
+def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:
+    """Keep the text of the file, which may say otherwise what matters to no trial: description, comparison."""
+    study.set_user_attr(DESCRIPTION, spec.file.description)
+    study.set_user_attr(SPEC_TEXT, file)
+
+
 def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:
     """What `engine: auto` means in the study; nothing where the user's own function trains."""
     if spec.longest is None:
@@ -178,7 +191,10 @@ def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:
 
 
 def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
-    """What the person asked for, in order; then each optimizer's Keras defaults."""
+    """Every point of a grid; else what the person asked for, in order, then each optimizer's Keras defaults."""
+    # A run that was killed here had enqueued the first of them.
+    for point in spec.points[len(study.get_trials(deepcopy=False)) :]:
+        study.enqueue_trial(point)
     for config in spec.enqueue:
         # Skipped where it exists already: a run that was killed here had enqueued a part.
         study.enqueue_trial(match(spec.space, config).params, skip_if_exists=True)

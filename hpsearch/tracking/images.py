@@ -17,7 +17,6 @@ from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.tracking.mlflow_values import (
     dated_rows,
-    ended_at,
     milliseconds,
     numbers,
     param_texts,
@@ -101,7 +100,7 @@ def interrupted(image: RunImage) -> RunImage:
 
 def trial_image(record: TrialRecord, provenance: Provenance) -> RunImage | None:
     """A trial as the study holds it, while nobody trains it; None: it has not been begun."""
-    flat, ended = record.flat, ended_at(record)
+    flat, ended = record.flat, milliseconds(record.ended)
     rows = [Row.of(row, when) for row, when in dated_rows(record)]
     if record.state in FINISHED:
         outcome = record.outcome or Outcome.FAILED
@@ -167,7 +166,7 @@ def _trial_tags(number: int, flat: Mapping[str, object], baseline: bool) -> dict
 
 def _standing(spec: StudySpec, records: Sequence[TrialRecord]) -> Iterator[Row]:
     """The study's best value and counts, those that changed, after each trial that ended; the first has none."""
-    ended = sorted((r for r in records if r.state in FINISHED), key=lambda r: (ended_at(r), r.number))
+    ended = sorted((r for r in records if r.state in FINISHED), key=lambda r: (r.ended or datetime.min, r.number))
     labels = {"COMPLETE": "trials_complete", "PRUNED": "trials_pruned", "FAIL": "trials_failed"}
     tally = dict.fromkeys(labels.values(), 0)
     first = min((milliseconds(r.started) for r in records if r.started), default=milliseconds())
@@ -186,7 +185,7 @@ def _standing(spec: StudySpec, records: Sequence[TrialRecord]) -> Iterator[Row]:
             if best is None or not _equal(best, leader):
                 changed[f"best_{spec.objective.metric}"] = leader.best.value
             best = leader
-        yield Row(step, ended_at(record), numbers(changed))
+        yield Row(step, milliseconds(record.ended), numbers(changed))
 
 
 def _equal(one: TrialRecord, other: TrialRecord) -> bool:

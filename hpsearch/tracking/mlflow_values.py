@@ -67,12 +67,6 @@ def dated_rows(record: TrialRecord) -> list[tuple[EpochRow, int]]:
     return dated
 
 
-def ended_at(record: TrialRecord) -> int:
-    if record.started is None or record.seconds is None:
-        return milliseconds()
-    return milliseconds(record.started) + int(1000 * record.seconds)
-
-
 def milliseconds(moment: datetime | None = None) -> int:
     """Since 1970, as MLflow counts; now for None."""
     return int(1000 * (moment.timestamp() if moment else time.time()))

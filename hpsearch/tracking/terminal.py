@@ -253,9 +253,10 @@ def _recipe(config: Recipe) -> str:
     """`adam learning_rate=0.001213 beta_1=0.93 batch_size=128 schedule=cosine model=mlp`: what tells trials apart."""
     if isinstance(config, OwnConfig):
         return " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in config.flat().items())
-    # Switches are named when they are on, and what nobody usually searches when it is not as usual.
+    # What is switched off is not named, and what nobody usually searches only when it is not as usual.
     usual = {k.name: k.default for k in OPTIMIZERS[config.optimizer.selected()].knobs if k.recommended is None}
-    knobs = {k: v for k, v in config.optimizer.knobs().items() if v is not False and (k not in usual or v != usual[k])}
+    values = {k: v for k, v in config.optimizer.knobs().items() if v is not False and v is not None}
+    knobs = {k: v for k, v in values.items() if k not in usual or v != usual[k]}
     shown = [name if value is True else f"{name}={value:.4g}" for name, value in knobs.items()]
     rest = {"batch_size": config.batch_size, "schedule": config.schedule.selected(), "model": config.model.selected()}
     return " ".join([config.optimizer.selected(), *shown, *(f"{name}={value}" for name, value in rest.items())])

@@ -2,6 +2,8 @@
 
 results    EpochRow, Outcome, Best: plain data, imports nothing heavy
 trainer    the epochs of a trial; early stopping; best weights
+rates      learning rates of a schedule
+user_code  what a configuration names as module:name
 executable model and optimizer, compiled once for all trials of the same structure
 knobs      optimizer knobs as variables
 quiet      TensorFlow's banners go to a log

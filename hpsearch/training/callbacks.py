@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,28 +9,25 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import UserCodeError
 from hpsearch.training.epochs import Parts
+from hpsearch.training.user_code import load
 
 
 def made(names: Sequence[str]) -> list[Any]:
     """The callbacks that a study file names as `module:name`, each called with nothing.
 
     Raises:
-        HpsearchError: there is no such module or name, or what it gives is no Keras callback.
+        UserCodeError: there is no such module or name, or what it gives is no Keras callback.
     """
     return [_made(name) for name in names]
 
 
 def _made(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise HpsearchError(f"training.callbacks: '{name}' cannot be found: {error}") from None
+    found = load(name, "training.callbacks")
     callback = found() if callable(found) else found
     if not (callable(found) and isinstance(callback, keras.callbacks.Callback)):
-        raise HpsearchError(
+        raise UserCodeError(
             f"training.callbacks: '{name}' must give a keras.callbacks.Callback when called, got {callback!r}"
         )
     return callback
@@ -57,7 +53,8 @@ class Callbacks:
         # An optimizer that is used again still has the rate of another trial.
         self._rate.assign(rate)
         self._list.on_train_begin()
-        self._scale = self._now() / float(rate)
+        self._scale = 1.0
+        self._rescale(float(rate))
         self._last_scheduled = float(rate)
 
     def epoch_begins(self, epoch: int, scheduled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -72,7 +69,7 @@ class Callbacks:
         self._list.on_epoch_begin(epoch - 1)
         self._stop = self._model.stop_training
         if self._now() != before:
-            self._scale = self._now() / float(scheduled[0])
+            self._rescale(float(scheduled[0]))
         self._last_scheduled = float(scheduled[-1])
         if not np.ptp(scheduled):
             return np.full_like(scheduled, self._now())
@@ -84,11 +81,15 @@ class Callbacks:
         self._model.stop_training = self._stop
         self._list.on_epoch_end(epoch - 1, dict(metrics))
         if self._now() != rates[-1]:
-            self._scale = self._now() / self._last_scheduled
+            self._rescale(self._last_scheduled)
         return bool(self._model.stop_training)
 
     def training_ends(self) -> None:
         self._list.on_train_end()
+
+    def _rescale(self, scheduled: float) -> None:
+        # What a schedule has brought down to zero stays there.
+        self._scale = self._now() / scheduled if scheduled else self._scale
 
     def _now(self) -> float:
         return float(self._rate.numpy())

@@ -41,7 +41,7 @@ class CompiledEpochs:
         labels, floats = tf.TensorSpec([None], tf.uint8), tf.TensorSpec([None], tf.float32)
         number, some = tf.TensorSpec([], tf.float32), tf.TensorSpec([None], tf.int32)
         # Floats are normalized feature by feature.
-        scale = number if parts.pixels == "uint8" else tf.TensorSpec(None, tf.float32)
+        scale = number if parts.pixels == "uint8" else tf.TensorSpec(parts.model.input_shape[1:], tf.float32)
         self._signature = Examples(pixels, labels, floats, scale, scale)
         batch = tf.TensorSpec([], tf.int32)
         self._train = compiled_function(self._train_loop, self._signature, some, floats, batch)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.catalogue.datasets import DATASETS, is_own
-from hpsearch.config.trial import DataConfig
+from hpsearch.config.sections import DataConfig
 from hpsearch.data.arrays import Arrays, load_test, load_train
 from hpsearch.data.own import load_own
 from hpsearch.data.splits import split_of, stratified_split
@@ -119,9 +119,7 @@ def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray
     """
     if images.dtype != np.uint8:
         if name == "rescale":
-            raise DataError(
-                "normalization: `rescale` is for uint8 pixels, and the examples are floats; use standardize"
-            )
+            raise DataError("normalization: `rescale` is for uint8 pixels; examples of floats take standardize")
         if name == "none":
             return 0.0, 1.0
         # Features that never vary are left as they are.
@@ -140,5 +138,7 @@ def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray
 
 def examples_of(arrays: Arrays, shift: Any, scale: Any) -> Examples:
     """Images and labels as tensors, all of the same weight."""
+    if arrays.images.dtype != np.uint8:
+        shift, scale = (np.broadcast_to(number, arrays.images.shape[1:]) for number in (shift, scale))
     shift, scale = tf.constant(shift, tf.float32), tf.constant(scale, tf.float32)
     return Examples(tf.constant(arrays.images), tf.constant(arrays.labels), tf.zeros([0]), shift, scale)

@@ -24,17 +24,23 @@ from hpsearch.training.knobs import KnobVariable, as_variables, make_turnable, t
 from hpsearch.training.lbfgs import LbfgsEpochs
 from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
+from hpsearch.training.user_code import with_user_code
 
-# A study has a few structures (optimizers times shapes); each holds a model and its graphs.
-MOST_KEPT = 8
+# A study has a few structures (optimizers times shapes; there are 15 optimizers); each holds a model and its graphs.
+MOST_KEPT = 16
 
 
 def build_model(config: TrialConfig, data: TrainingData) -> Any:
-    """A fresh model for such examples, with the initial weights that `config.seed` draws."""
+    """A fresh model for such examples, with the initial weights that `config.seed` draws.
+
+    Raises:
+        UserCodeError: a person's own builder cannot be found, raises, or returns no such model.
+    """
     # Layers are named anew, since their names are part of what XLA's cache is asked for.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)
-    return MODELS[config.model.selected()].build(data.shape, data.classes, **config.model.knobs())
+    row = MODELS[config.model.selected()]
+    return row.build(data.shape, data.classes, **with_user_code("model", row, config.model.knobs()))
 
 
 def _steps_per_execution(config: TrialConfig, examples: int) -> int:
@@ -53,16 +59,16 @@ class Executable:
 
     def __init__(self, config: TrialConfig, structure: str, data: TrainingData, *, weighted: bool) -> None:
         stock = config.training.engine == "fit"
-        row = OPTIMIZERS[config.optimizer.selected()]
+        row, loss_row = OPTIMIZERS[config.optimizer.selected()], LOSSES[config.loss.selected()]
         # A solver moves the weights itself; callbacks look for an optimizer all the same.
         optimizer = keras.optimizers.SGD(1.0) if row.solver else row.build(**config.optimizer.knobs())
-        loss = config.loss.knobs()
+        loss = with_user_code("loss", loss_row, config.loss.knobs())
         model = build_model(config, data)
         self._knobs: list[tuple[str, str, KnobVariable]] = []
         if not stock:
             model, of_model = turn_model(model, config.model.knobs())
             of_loss = as_variables(loss)
-            of_optimizer = {} if row.solver else make_turnable(optimizer, config.optimizer.knobs())
+            of_optimizer = {} if row.solver else make_turnable(optimizer, config.optimizer.knobs(), row.structural)
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
             self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]
@@ -72,7 +78,7 @@ class Executable:
         self.parts = Parts(
             model=model,
             optimizer=optimizer,
-            loss=LOSSES[config.loss.selected()].build(**loss),
+            loss=loss_row.build(**loss),
             metrics={name: METRICS[name].build() for name in config.training.metrics},
             classes=data.classes,
             weighted=weighted,

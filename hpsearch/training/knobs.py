@@ -7,7 +7,7 @@ the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import keras
@@ -19,12 +19,14 @@ class KnobVariable(keras.Variable):  # type: ignore[misc]
     """A knob h that is never zero, float32.
 
     Keras writes `1 - self.beta_1` with Python numbers, which rounds 1 - h once, to float32. With a float32
-    h the difference would be rounded from an h that is rounded already, so 1 - h is a variable of its own.
+    h the difference would be rounded from an h that is rounded already, so 1 - h is a variable of its own,
+    and so is 1 / h (`1.0 / global_clipnorm`).
     """
 
     def __init__(self, value: float, name: str) -> None:
         super().__init__(value, trainable=False, dtype="float32", name=name)
         self._complement = keras.Variable(1.0 - value, trainable=False, dtype="float32", name=f"one_minus_{name}")
+        self._reciprocal = keras.Variable(1.0, trainable=False, dtype="float32", name=f"one_over_{name}")
         self._inverse = keras.Variable(1.0, trainable=False, dtype="float32", name=f"inverse_{name}")
         self.turn(value)
 
@@ -33,6 +35,7 @@ class KnobVariable(keras.Variable):  # type: ignore[misc]
         self._exact = value
         self.assign(value)
         self._complement.assign(1.0 - value)
+        self._reciprocal.assign(1.0 / value)
         self._inverse.assign(1.0 / (1.0 - value) if value < 1 else 1.0)
 
     @property
@@ -41,15 +44,21 @@ class KnobVariable(keras.Variable):  # type: ignore[misc]
         return self._inverse.value
 
     def __rsub__(self, other: Any) -> Any:
-        return self._complement.value if other == 1 else super().__rsub__(other)
+        return self._complement.value if _is(other, 1) else super().__rsub__(other)
+
+    def __sub__(self, other: Any) -> Any:
+        return -self._complement.value if _is(other, 1) else super().__sub__(other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._reciprocal.value if _is(other, 1) else super().__rtruediv__(other)
 
     # `momentum != 0`, `clipnorm > 0` and `if label_smoothing` decide what is traced; a knob that is zero is
     # never a variable.
     def __ne__(self, other: Any) -> Any:
-        return True if _is_zero(other) else super().__ne__(other)
+        return True if _is(other, 0) else super().__ne__(other)
 
     def __gt__(self, other: Any) -> Any:
-        return True if _is_zero(other) else super().__gt__(other)
+        return True if _is(other, 0) else super().__gt__(other)
 
     def __bool__(self) -> bool:
         return True
@@ -60,23 +69,24 @@ class KnobVariable(keras.Variable):  # type: ignore[misc]
     __hash__ = keras.Variable.__hash__
 
 
-def _is_zero(value: Any) -> bool:
-    return isinstance(value, int | float) and value == 0
+def _is(value: Any, number: int) -> bool:
+    return isinstance(value, int | float) and value == number
 
 
-def as_variables(knobs: Mapping[str, Any]) -> dict[str, KnobVariable]:
+def as_variables(knobs: Mapping[str, Any], structural: Container[str] = ()) -> dict[str, KnobVariable]:
     """A variable for each knob that may differ between trials of one structure."""
-    return {name: KnobVariable(value, name) for name, value in turnable(knobs).items()}
+    return {name: KnobVariable(value, name) for name, value in turnable(knobs, structural).items()}
 
 
-def make_turnable(optimizer: Any, knobs: Mapping[str, Any]) -> dict[str, KnobVariable]:
+def make_turnable(optimizer: Any, knobs: Mapping[str, Any], structural: Container[str] = ()) -> dict[str, KnobVariable]:
     """Replace an optimizer's numbers by variables; to be called before it is built.
 
     Args:
-        optimizer: a stock Keras optimizer, as constructed with `knobs`.
+        optimizer: a Keras optimizer, as constructed with `knobs`.
         knobs: by the names of its arguments, which are the names of its attributes.
+        structural: names of the numbers that stay numbers.
     """
-    variables = as_variables(knobs)
+    variables = as_variables(knobs, structural)
     for name, variable in variables.items():
         setattr(optimizer, name, variable)
     _save_numbers(optimizer)
@@ -130,6 +140,9 @@ def turn_model(model: Any, knobs: Mapping[str, Any]) -> tuple[Any, dict[str, Kno
             dropout.turn_by(variables["dropout"])
             return dropout
         clone = layer.__class__.from_config(layer.get_config())
+        if hasattr(layer, "use_cudnn"):
+            # Keras leaves it out of what it says of a recurrent layer.
+            clone.use_cudnn = layer.use_cudnn
         penalty = getattr(clone, "kernel_regularizer", None)
         if isinstance(penalty, keras.regularizers.L1L2):
             for name in variables.keys() & {"l1", "l2"}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Generator, Iterator, Mapping
 from numbers import Real
@@ -12,6 +11,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after
+from hpsearch.training.user_code import load_function
 
 
 class OwnTrainer:
@@ -36,7 +36,7 @@ class OwnTrainer:
 
     def __init__(self, config: OwnConfig, objective: Objective) -> None:
         self.config, self.objective = config, objective
-        self._function = _function(config.trainable)
+        self._function = load_function(config.trainable, "trainable")
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
         self.finished = False
@@ -85,14 +85,3 @@ class OwnTrainer:
             has = ", ".join(metrics) or "nothing"
             raise HpsearchError(f"trainable: {name} must yield the objective's metric '{metric}', but yielded {has}")
         return metrics
-
-
-def _function(reference: str) -> Any:
-    module, _, attribute = reference.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise HpsearchError(f"trainable: '{reference}' cannot be found: {error}") from None
-    if not callable(found):
-        raise HpsearchError(f"trainable: '{reference}' must be a function, got {found!r:.60}")
-    return found

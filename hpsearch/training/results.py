@@ -17,7 +17,7 @@ class Outcome(Enum):
     COMPLETED = "trained for max_epochs"
     EARLY_STOPPED = "the objective had stopped improving"
     PRUNED = "worse than other trials at the same epoch"
-    DIVERGED = "the loss became NaN or infinite"
+    DIVERGED = "the loss or a weight became NaN or infinite"
     FAILED = "an error ended it"
     INTERRUPTED = "stopped before its end; it will be run again"
 
@@ -27,6 +27,8 @@ class Outcome(Enum):
         return self.name.lower()
 
 
+# Metrics of an epoch that say how fast it was, not how well it went.
+CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
 GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 
 
@@ -37,7 +39,8 @@ class EpochRow:
     Attributes:
         epoch: counted from 1.
         metrics: loss, accuracy (of the training batches as they were trained on), val_loss,
-            val_accuracy, learning_rate (in force at the epoch's last update), epoch_seconds (wall).
+            val_accuracy, learning_rate (in force at the epoch's last update), updates, seconds_per_update,
+            epoch_seconds (wall, validation included); of a user's own training what that yields.
     """
 
     epoch: int

@@ -6,8 +6,10 @@ import json
 from collections.abc import Container, Mapping
 from typing import Any
 
+from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.catalogue.rows import Entry
 from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.trial import Selected, TrialConfig
 
@@ -18,16 +20,19 @@ XLA_REPAID = 5
 MODEL_KNOBS = ("dropout", "l1", "l2")
 
 
-def turnable(knobs: Mapping[str, Any]) -> dict[str, float]:
+def turnable(knobs: Mapping[str, Any], structural: Container[str] = ()) -> dict[str, float]:
     """The knobs that may differ between trials of one structure: non-zero numbers.
 
     The learning rate is a variable in every Keras optimizer already. Switches and zeros decide which
     operations there are, so they belong to the structure.
+
+    Args:
+        structural: names of the numbers that the row says to belong to it, too.
     """
     return {
         name: float(value)
         for name, value in knobs.items()
-        if isinstance(value, float) and value != 0 and name != "learning_rate"
+        if isinstance(value, float) and value != 0 and name != "learning_rate" and name not in structural
     }
 
 
@@ -39,9 +44,9 @@ def structure_of(config: TrialConfig) -> str:
     training = config.training
     parts = {
         "dataset": config.data.dataset,
-        "model": _fixed(config.model, MODEL_KNOBS),
-        "loss": _fixed(config.loss),
-        "optimizer": _fixed(config.optimizer),
+        "model": _fixed(config.model, MODELS, MODEL_KNOBS),
+        "loss": _fixed(config.loss, LOSSES),
+        "optimizer": _fixed(config.optimizer, OPTIMIZERS),
         "engine": training.engine,
         "weighted": training.class_weight is not None,
         "metrics": training.metrics,
@@ -49,13 +54,15 @@ def structure_of(config: TrialConfig) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def _fixed(row: Selected, variables: Container[str] | None = None) -> dict[str, Any]:
+def _fixed(row: Selected, rows: Mapping[str, Entry], variables: Container[str] | None = None) -> dict[str, Any]:
     """The row with its variables replaced by a word.
 
     Args:
-        variables: the names that can be variables; None: all.
+        rows: the catalogue that it was selected from.
+        variables: the names that can be variables; None: all that are not structural.
     """
-    turned = {name for name in turnable(row.knobs()) if variables is None or name in variables}
+    structural = rows[row.selected()].structural
+    turned = {name for name in turnable(row.knobs(), structural) if variables is None or name in variables}
     values = row.model_dump(mode="json")
     return {name: "any" if name in turned else value for name, value in values.items() if name != "learning_rate"}
 
@@ -81,4 +88,4 @@ def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
 def engines_for(max_epochs: int) -> dict[str, str]:
     """What `engine: auto` means for each architecture in trainings of up to `max_epochs`."""
     repaid = max_epochs >= XLA_REPAID
-    return {name: "xla" if repaid and row.xla else "graph" for name, row in MODELS.items()}
+    return {name: "xla" if repaid and row.xla and row.auto_xla else "graph" for name, row in MODELS.items()}

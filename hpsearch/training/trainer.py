@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.callbacks import Callbacks, made
@@ -27,6 +26,7 @@ from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.flops import matrix_flops
 from hpsearch.training.noise import GradientNoise
+from hpsearch.training.rates import learning_rates, scheduling_callbacks
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after
 from hpsearch.training.structure import engines_for, with_engine
 
@@ -41,7 +41,7 @@ class Trainer:
         data: from `TrainingData.load(config.data)`.
         executables: kept from earlier trials, so that nothing is traced twice. What a trainer took from
             them is lent: the model holds this trial's weights until the next trial of the same structure.
-        callbacks: Keras callbacks beside those that the configuration names.
+        callbacks: Keras callbacks beside those that the configuration names, after them.
 
     Attributes:
         config: with the engine that trains it.
@@ -69,7 +69,7 @@ class Trainer:
         self._engine, self._parts = executable.epochs, executable.parts
         self.model = executable.parts.model
         self._average = _Average(self._parts.optimizer)
-        callbacks = [*made(config.training.callbacks), *callbacks]
+        callbacks = [*scheduling_callbacks(config), *made(config.training.callbacks), *callbacks]
         self._noise = GradientNoise(self._parts) if config.training.gradient_noise else None
         self._seed = config.seed or 0
         self.facts: dict[str, Any] = {"weights": int(self.model.count_params())}
@@ -92,7 +92,7 @@ class Trainer:
                 row, asked_to_stop = self._epoch(epoch)
                 value = row.metrics[self.objective.metric]
                 self.finished = epoch == self.config.training.max_epochs or self._engine.converged
-                if not row.finite:
+                if not row.finite or not self._weights_finite():
                     self.outcome, self.finished = Outcome.DIVERGED, True
                     yield row
                     return
@@ -161,6 +161,10 @@ class Trainer:
         stop = self._callbacks.epoch_ends(epoch, rates, metrics) if self._callbacks else False
         return EpochRow(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
 
+    def _weights_finite(self) -> bool:
+        """Whether no weight is NaN or infinite: a ReLU turns NaN into 0, so the loss alone does not tell."""
+        return all(np.isfinite(variable.numpy()).all() for variable in self.model.trainable_variables)
+
     def _rates(self, epoch: int) -> npt.NDArray[np.float32]:
         """The learning rate of each update of an epoch (counted from 1), [updates]."""
         examples = len(self.data.training)
@@ -192,14 +196,3 @@ class _Average:
             kept = ours.numpy()
             ours.assign(average)
             average.assign(kept)
-
-
-def learning_rates(config: TrialConfig, epoch: int, updates: int) -> npt.NDArray[np.float32]:
-    """The schedule's rates for the `updates` updates of an epoch (counted from 1), [updates]."""
-    knobs = config.schedule.knobs()
-    per_epoch = knobs.pop("per", "step") == "epoch"
-    start, total = config.optimizer.knobs().get("learning_rate", 1.0), float(config.training.max_epochs)
-    rate = SCHEDULES[config.schedule.selected()].build
-    if per_epoch or not knobs:
-        return np.full(updates, rate(start, epoch - 1.0, total, **knobs), np.float32)
-    return np.array([rate(start, epoch - 1 + step / updates, total, **knobs) for step in range(updates)], np.float32)

@@ -12,13 +12,15 @@ import keras
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss
+from training import own_code
 
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
-from hpsearch.catalogue.models import ACTIVATIONS, MODELS
+from hpsearch.catalogue.models import ACTIVATIONS, CELLS, MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.rows import Entry, Knob
 from hpsearch.config.trial import TrialConfig
+from hpsearch.errors import UserCodeError
 
 # ---------------------------------------------------------------- optimizers
 
@@ -32,6 +34,8 @@ def _others(knob: Knob) -> list[Any]:
         return [not knob.default]
     if kind is int:
         return [knob.default + 1, knob.default + 2]
+    if knob.le == 0:
+        return [-0.3, -0.6]
     return [0.3, 0.6] if knob.lt is not None or knob.le is not None else [0.003, 2.5]
 
 
@@ -53,7 +57,9 @@ def _together(row: Entry) -> dict[str, Any]:
     return turned
 
 
-CASES = [(row, knobs) for row in OPTIMIZERS.values() for knobs in _settings(row)]
+# Of a solver there is no Keras optimizer.
+IN_KERAS = {name: row for name, row in OPTIMIZERS.items() if not row.solver}
+CASES = [(row, knobs) for row in IN_KERAS.values() for knobs in _settings(row)]
 
 
 @pytest.mark.parametrize(("row", "knobs"), CASES, ids=[f"{row.name}-{'-'.join(k) or 'defaults'}" for row, k in CASES])
@@ -66,17 +72,33 @@ def test_every_knob_reaches_the_keras_optimizer(row, knobs):
         assert found[name] == (value if value is None else pytest.approx(value, rel=1e-6))
 
 
-@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("row", IN_KERAS.values(), ids=IN_KERAS)
 def test_the_defaults_are_those_of_keras(row):
     signature = inspect.signature(type(row.build(**row.defaults()))).parameters
     assert {name: signature[name].default for name in row.defaults()} == row.defaults()
 
 
-@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("row", IN_KERAS.values(), ids=IN_KERAS)
 def test_an_optimizer_is_saved_and_restored_with_all_of_its_knobs(row):
     built = row.build(**_together(row))
-    again = keras.optimizers.deserialize(keras.optimizers.serialize(built))
+    # Not `keras.optimizers.deserialize`, which does not know lamb (Keras 3.15).
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(built))
     assert again.get_config() == built.get_config()
+
+
+@pytest.mark.parametrize("architecture", [row.name for row in MODELS.values() if row.complete])
+def test_muon_leaves_the_output_layer_and_all_that_is_no_matrix_to_adam(architecture):
+    model = _built(architecture)
+    muon = OPTIMIZERS["muon"].build(**OPTIMIZERS["muon"].defaults())
+    muon.build(model.trainable_variables)
+    orthogonal = [
+        variable.path
+        for variable, velocity in zip(model.trainable_variables, muon.adam_velocities, strict=True)
+        if velocity is None
+    ]
+    matrices = [variable.path for variable in model.trainable_variables if len(variable.shape) == 2]
+    assert orthogonal == matrices[:-1]
+    assert matrices[-1] == f"{model.layers[-1].name}/kernel"
 
 
 # -------------------------------------------------------------------- models
@@ -114,6 +136,19 @@ def _layers(model: Any) -> list[str]:
         # 28, 14, 7, 3, 1.
         ("cnn", {"filters": [1, 1, 1, 1], "units": []}, 4 * (9 + 1) + (1 * 10 + 10), 0),
         ("cnn", {"filters": [], "units": []}, 784 * 10 + 10, 0),
+        ("perceptron", {}, 784 * 10 + 10, 0),
+        ("deep_mlp", {}, (784 * 256 + 256) + 2 * (256 * 256 + 256) + (256 * 10 + 10), 0),
+        ("deep_mlp", {"units": 5, "layers": 4}, (784 * 5 + 5) + 3 * (5 * 5 + 5) + (5 * 10 + 10), 0),
+        # Gates: 1, 3 and 4 times a kernel for the row of 28 pixels, one for the state, a bias (GRU: two).
+        ("rnn", {"cell": "simple_rnn", "units": 6}, 28 * 6 + 6 * 6 + 6 + (6 * 10 + 10), 0),
+        ("rnn", {"cell": "gru", "units": 6}, 3 * (28 * 6 + 6 * 6 + 2 * 6) + (6 * 10 + 10), 0),
+        ("rnn", {"cell": "lstm", "units": 6}, 4 * (28 * 6 + 6 * 6 + 6) + (6 * 10 + 10), 0),
+        (
+            "rnn",
+            {"cell": "lstm", "units": 6, "layers": 2, "dropout": 0.5},
+            4 * (28 * 6 + 6 * 6 + 6) + 4 * (6 * 6 + 6 * 6 + 6) + (6 * 10 + 10),
+            0,
+        ),
     ],
 )
 def test_parameters_are_as_many_as_counted_by_hand(architecture, knobs, trainable, moving):
@@ -145,7 +180,10 @@ def test_the_convolutions_are_normalized_activated_and_pooled():
     assert [layer.use_bias for layer in model.layers if hasattr(layer, "use_bias")] == [False, False, True]
 
 
-@pytest.mark.parametrize("architecture", MODELS)
+BUILT_IN = [row.name for row in MODELS.values() if row.complete]
+
+
+@pytest.mark.parametrize("architecture", BUILT_IN)
 def test_images_become_finite_logits(architecture):
     images = np.random.default_rng(0).random((3, *IMAGE), np.float32)
     model = _built(architecture)
@@ -167,7 +205,7 @@ NONLINEAR = {
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_perceptron_is_its_formula(activation):
+def test_an_mlp_is_its_formula(activation):
     images = np.random.default_rng(1).normal(size=(5, *IMAGE)).astype(np.float32)
     model = _built("mlp", units=[6], activation=activation)
     weights, bias, last, last_bias = model.get_weights()
@@ -175,7 +213,60 @@ def test_a_perceptron_is_its_formula(activation):
     np.testing.assert_allclose(np.asarray(model(images)), hidden @ last + last_bias, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("architecture", MODELS)
+def test_a_perceptron_is_its_formula():
+    images = np.random.default_rng(1).normal(size=(5, *IMAGE)).astype(np.float32)
+    model = _built("perceptron")
+    weights, bias = model.get_weights()
+    np.testing.assert_allclose(np.asarray(model(images)), images.reshape(5, -1) @ weights + bias, rtol=1e-4, atol=1e-5)
+
+
+def test_a_recurrent_model_reads_the_rows_of_an_image_from_top_to_bottom():
+    images = np.random.default_rng(1).normal(size=(5, *IMAGE)).astype(np.float32)
+    model = _built("rnn", cell="simple_rnn", units=6, activation="relu")
+    kernel, recurrent, bias, last, last_bias = model.get_weights()
+    state = np.zeros((5, 6))
+    for row in range(28):
+        state = np.maximum(images[:, row] @ kernel + state @ recurrent + bias, 0)
+    np.testing.assert_allclose(np.asarray(model(images)), state @ last + last_bias, rtol=1e-3, atol=1e-4)
+
+
+def test_recurrent_layers_pass_on_every_state_but_the_last():
+    model = _built("rnn", cell="gru", units=3, layers=3, dropout=0.5)
+    recurrent = [layer for layer in model.layers if type(layer).__name__ == "GRU"]
+    assert [layer.return_sequences for layer in recurrent] == [True, True, False]
+    assert not any(layer.unroll for layer in recurrent)
+    assert _layers(model)[1:] == ["GRU", "Dropout"] * 3 + ["Dense"]
+
+
+@pytest.mark.parametrize(
+    ("builder", "sentence"),
+    [
+        (own_code.no_model, "but it returned Dense"),
+        (own_code.with_softmax, "but its last layer is a softmax: leave that out"),
+        (own_code.one_class_too_few, "but its output is (None, 9)"),
+        (own_code.of_other_images, "but it cannot take them: ValueError: "),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_no_model_from_images_to_logits_is_refused_in_one_line(builder, sentence):
+    with pytest.raises(UserCodeError) as caught:
+        MODELS["custom"].build(IMAGE, CLASSES, builder=builder, arguments={})
+    message = str(caught.value)
+    assert message.startswith(
+        "model.builder must return a Keras model from images [None, 28, 28] to logits [None, 10], "
+    )
+    assert sentence in message
+    assert "\n" not in message
+
+
+def test_a_builder_gets_its_arguments_and_a_channel_is_added_where_it_wants_one():
+    knobs = {"width": 3, "activations": ["tanh"] * 3}
+    model = MODELS["custom"].build(IMAGE, CLASSES, builder=own_code.two_branches, arguments=knobs)
+    assert (model.input_shape, model.output_shape) == ((None, *IMAGE), (None, CLASSES))
+    assert model.count_params() == 3 * (784 * 3 + 3) + 4 * 9 + (9 * 10 + 10)
+
+
+@pytest.mark.parametrize("architecture", BUILT_IN)
 def test_the_seed_decides_the_initial_weights(architecture):
     first, again, other = (_built(architecture, seed).get_weights() for seed in (7, 7, 8))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
@@ -200,8 +291,17 @@ def test_penalties_are_sums_over_the_kernels_of_every_layer():
     assert _built("cnn", **knobs | {"l1": 0.0, "l2": 0.0}).losses == []
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_penalties_of_a_recurrent_model_leave_its_recurrent_kernels_out(cell):
+    model = _built("rnn", cell=cell, units=3, layers=2, l1=0.01, l2=0.1)
+    kernels = [weight.numpy() for weight in model.weights if weight.path.endswith("/kernel")]
+    assert len(kernels) == 3
+    expected = sum(0.01 * np.abs(kernel).sum() + 0.1 * np.square(kernel).sum() for kernel in kernels)
+    assert sum(float(loss) for loss in model.losses) == pytest.approx(expected, rel=1e-5)
+
+
 def test_one_way_of_clipping_is_taken_at_a_time():
-    for row in OPTIMIZERS.values():
+    for row in IN_KERAS.values():
         for knob in ("clipnorm", "global_clipnorm", "clipvalue"):
             assert row.check(row.defaults() | {knob: 1.0}) is None
         assert "but got clipnorm, clipvalue" in row.check(row.defaults() | {"clipnorm": 1.0, "clipvalue": 2.0})
@@ -218,7 +318,24 @@ def _smoothed_crossentropy(labels: np.ndarray, logits: np.ndarray, label_smoothi
     return float(-(target * log_p).sum(axis=1).mean())
 
 
-LOSS_FORMULAS = {"categorical_crossentropy": (_smoothed_crossentropy, [{"label_smoothing": s} for s in (0, 0.1, 0.9)])}
+def _brier_score_over_classes(labels: np.ndarray, logits: np.ndarray) -> float:
+    """The mean over examples and classes of the squared error of the probabilities."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return float(np.mean((powers / powers.sum(axis=1, keepdims=True) - labels) ** 2))
+
+
+def _squared_hinge(labels: np.ndarray, logits: np.ndarray, function: Any) -> float:
+    return float(np.mean(np.maximum(1 - np.where(labels == 1, 1, -1) * logits, 0) ** 2))
+
+
+LOSS_FORMULAS = {
+    "categorical_crossentropy": (_smoothed_crossentropy, [{"label_smoothing": s} for s in (0, 0.1, 0.9)]),
+    "mean_squared_error": (_brier_score_over_classes, [{}]),
+    "custom": (
+        _squared_hinge,
+        [{"function": own_code.squared_hinge}, {"function": own_code.mean_of_squared_hinge}],
+    ),
+}
 
 
 def test_every_loss_is_held_against_a_formula_of_its_own():
@@ -235,6 +352,21 @@ def test_a_loss_is_its_formula(name, scale):
     for knobs in settings:
         built = LOSSES[name].build(**{**LOSSES[name].defaults(), **knobs})
         assert float(built(labels, logits)) == pytest.approx(formula(labels, logits.astype(float), **knobs), rel=1e-5)
+
+
+def test_a_scalar_is_the_loss_of_each_example():
+    random = np.random.default_rng(3)
+    logits = random.normal(size=(4, CLASSES)).astype(np.float32)
+    labels, weights = np.eye(CLASSES, dtype=np.float32)[:4], np.array([0.5, 0, 2, 1.5], np.float32)
+    built = LOSSES["custom"].build(function=own_code.mean_of_squared_hinge)
+    expected = _squared_hinge(labels, logits, None) * weights.mean()
+    assert float(built(labels, logits, sample_weight=weights)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_of_each_class_is_refused():
+    built = LOSSES["custom"].build(function=own_code.of_each_class)
+    with pytest.raises(UserCodeError, match=r"must return \[batch\] or a scalar, but its shape is \(4, 10\)"):
+        built(np.zeros((4, CLASSES), np.float32), np.zeros((4, CLASSES), np.float32))
 
 
 # ------------------------------------------------------------------- metrics

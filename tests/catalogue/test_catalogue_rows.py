@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from hpsearch.catalogue.datasets import DATASETS, dataset
 from hpsearch.catalogue.distributions import Choice, Float, Int, OneMinus
-from hpsearch.catalogue.rows import Entry, Knob
+from hpsearch.catalogue.rows import REQUIRED, Entry, Knob
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 from hpsearch.errors import UnknownNameError
 
+# A reference to a person's own code, which nothing here looks for.
+OWN = "own.module:function"
 ROWS = [(section, row) for section, (_, rows) in SELECTIONS.items() for row in rows.values()]
 KNOBS = [(section, row, knob) for section, row in ROWS for knob in row.knobs]
 every_row = pytest.mark.parametrize(("section", "row"), ROWS, ids=[f"{s}-{row.name}" for s, row in ROWS])
@@ -25,24 +27,26 @@ every_knob = pytest.mark.parametrize(
 
 def _with(section: str, row: Entry, **knobs: Any) -> dict[str, Any]:
     """The knobs of the row as TrialConfig takes them."""
-    key = SELECTIONS[section][0]
-    return getattr(TrialConfig.model_validate({section: {key: row.name, **knobs}}), section).knobs()
+    key, own = SELECTIONS[section][0], dict.fromkeys(row.references(), OWN)
+    return getattr(TrialConfig.model_validate({section: {key: row.name, **own, **knobs}}), section).knobs()
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _ends(knob: Knob) -> list[Any]:
+def _ends(recommended: Any) -> list[Any]:
     """Every option or both ends of what is recommended."""
-    match knob.recommended:
+    match recommended:
         case Choice(options):
-            return list(options)
+            return [end for option in options for end in _ends(option)]
         case OneMinus(low, high):
             return [1 - low, 1 - high]
         case Float(low, high) | Int(low, high):
             return [low, high]
-    return []
+        case None:
+            return []
+    return [recommended]
 
 
 @pytest.mark.parametrize("section", SELECTIONS)
@@ -82,14 +86,23 @@ def test_knobs_have_names_of_their_own_and_a_line_for_people(section, row):
 @every_row
 def test_the_defaults_of_a_row_are_within_its_own_rules(section, row):
     given = _with(section, row, **{name: _plain(value) for name, value in row.defaults().items()})
-    assert given == row.defaults()
-    assert _with(section, row) == row.defaults()
+    assert given == _with(section, row) == row.defaults() | dict.fromkeys(row.references(), OWN)
     assert row.check is None or row.check(row.defaults()) is None
+
+
+@every_row
+def test_what_has_no_default_is_a_persons_own_code_and_must_be_named(section, row):
+    assert row.complete == (not row.references())
+    assert {knob.name for knob in row.knobs if knob.default is REQUIRED} == set(row.references())
+    for name in row.references():
+        others = [knob for knob in row.references() if knob != name]
+        with pytest.raises(ValidationError, match="Field required"):
+            TrialConfig.model_validate({section: {SELECTIONS[section][0]: row.name, **dict.fromkeys(others, OWN)}})
 
 
 @every_knob
 def test_what_is_recommended_lies_within_the_bounds(section, row, knob):
-    for value in _ends(knob):
+    for value in _ends(knob.recommended):
         assert _with(section, row, **{knob.name: _plain(value)})[knob.name] == value
     if isinstance(knob.recommended, Float | OneMinus) and knob.recommended.log:
         assert knob.recommended.low > 0
@@ -101,7 +114,7 @@ def test_what_is_recommended_holds_the_default_or_lies_beside_it(section, row, k
     match knob.recommended:
         case Choice(options):
             assert knob.default in options
-        case Float(low, high):
+        case Float(low, high) | Int(low, high):
             assert low <= knob.default <= high
         case OneMinus(low, high):
             assert low <= round(1 - knob.default, 12) <= high
@@ -120,8 +133,8 @@ def _outside(knob: Knob) -> Iterator[Any]:
 
 @every_knob
 def test_values_outside_of_the_bounds_and_of_other_types_are_refused(section, row, knob):
-    listed = get_origin(knob.type) is tuple
-    wrong: list[Any] = ["a word", {"a": 1}, *_outside(knob)]
+    listed, mapping = get_origin(knob.type) is tuple, get_origin(knob.type) is dict
+    wrong: list[Any] = ["a word", 1.5j if mapping else {"a": 1}, *_outside(knob)]
     for value in wrong:
         with pytest.raises(ValidationError):
             _with(section, row, **{knob.name: [value] if listed else value})
@@ -184,6 +197,7 @@ def test_an_unknown_dataset_is_told_with_the_known_ones():
         (Int(2, 8, step=3), [2, 5, 8], [3, 1, 11, 2.0, True, "2"]),
         (OneMinus(0.1, 1.0), [0.0, 0, 0.5, 0.9], [0.91, -0.1, False, "0.5", float("nan")]),
         (OneMinus(0.001, 0.1), [0.9, 0.99, 0.999], [0.9991, 0.8999]),
+        (Choice((0.0, Float(0.1, 1.0))), [0.0, 0.1, 0.7], [0.05, 1.1, "0.5", None]),
     ],
 )
 def test_what_a_distribution_holds(distribution, inside, outside):
@@ -200,6 +214,7 @@ def test_what_a_distribution_holds(distribution, inside, outside):
         (Int(2, 8, log=True), {"int": [2, 8], "log": True}),
         (OneMinus(0.1, 0.5, log=True), {"one_minus": [0.1, 0.5], "log": True}),
         (Choice((1, "a")), {"choice": [1, "a"]}),
+        (Choice((0.0, Float(0.1, 1.0))), {"choice": [0.0, {"float": [0.1, 1.0]}]}),
     ],
 )
 def test_a_distribution_is_written_as_a_study_file_writes_it(distribution, plain):

@@ -1,4 +1,7 @@
-"""Every schedule, as the trainer calls it, is its published formula at every update of a training."""
+"""Every schedule, as the trainer calls it, is its published formula at every update of a training.
+
+Those that are Keras callbacks are held against `model.fit` in tests/training/test_training_rows.py.
+"""
 
 from __future__ import annotations
 
@@ -10,41 +13,93 @@ import pytest
 
 from hpsearch.catalogue.schedules import SCHEDULES, UNITS
 from hpsearch.config.trial import TrialConfig
-from hpsearch.training.trainer import learning_rates
+from hpsearch.training.rates import learning_rates
 
 EPOCHS, UPDATES, START = 4, 7, 0.2
+FORMULA_ROWS = {name: row for name, row in SCHEDULES.items() if not row.callback}
+
+
+def _dropped(lr: float, t: np.ndarray, total: int, drop: float, epochs_per_drop: float) -> np.ndarray:
+    boundaries = np.arange(epochs_per_drop, total, epochs_per_drop)
+    return lr * drop ** (t[:, None] >= boundaries).sum(axis=1)
+
+
+def _warmed_up(lr: float, t: np.ndarray, total: int, alpha: float, warmup: float, warmup_from: float) -> np.ndarray:
+    rising = np.interp(t, [0, warmup * total], [warmup_from * lr, lr]) if warmup else lr
+    falling = np.cos(np.pi / 2 * (t - warmup * total) / (total - warmup * total)) ** 2
+    return np.where(t < warmup * total, rising, alpha * lr + (lr - alpha * lr) * falling)
+
+
+def _restarted(
+    lr: float, t: np.ndarray, total: int, first_decay: float, t_mul: float, m_mul: float, alpha: float
+) -> np.ndarray:
+    found = []
+    for now in t:
+        passed, length, height = now, first_decay, 1.0
+        while passed >= length:
+            passed, length, height = passed - length, length * t_mul, height * m_mul
+        found.append(alpha * lr + (lr - alpha * lr) * height * np.cos(np.pi / 2 * passed / length) ** 2)
+    return np.array(found)
+
+
 # name: (lr0, t in epochs, T in epochs, knobs) -> rate; written down independently of the catalogue.
 FORMULAS = {
     "constant": lambda lr, t, total: np.full_like(t, lr),
     "inverse_time": lambda lr, t, total, decay_rate: lr / (1 + decay_rate * t),
     "exponential": lambda lr, t, total, decay_rate: lr * np.exp(t * np.log(decay_rate)),
-    "cosine": lambda lr, t, total, alpha: (
-        alpha * lr + (lr - alpha * lr) * np.cos(np.pi / 2 * np.minimum(t / total, 1)) ** 2
-    ),
+    "step": _dropped,
+    "polynomial": lambda lr, t, total, power, alpha: (lr - alpha * lr) * ((total - t) / total) ** power + alpha * lr,
+    "cosine": _warmed_up,
+    "cosine_restarts": _restarted,
 }
-# name: (updates per epoch, epochs, staircase, knobs) -> Keras's schedule over update steps.
+schedules = keras.optimizers.schedules
+# name: (updates per epoch, epochs, knobs) -> Keras's schedule over update steps.
 KERAS = {
-    "inverse_time": lambda n, total, stairs, decay_rate: keras.optimizers.schedules.InverseTimeDecay(
-        START, decay_steps=n, decay_rate=decay_rate, staircase=stairs
+    "inverse_time": lambda n, total, decay_rate: schedules.InverseTimeDecay(START, n, decay_rate),
+    "exponential": lambda n, total, decay_rate: schedules.ExponentialDecay(START, n, decay_rate),
+    # Keras changes the rate after a boundary.
+    "step": lambda n, total, drop, epochs_per_drop: schedules.PiecewiseConstantDecay(
+        [n * epochs_per_drop * i - 0.5 for i in range(1, 10)], [START * drop**i for i in range(10)]
     ),
-    "exponential": lambda n, total, stairs, decay_rate: keras.optimizers.schedules.ExponentialDecay(
-        START, decay_steps=n, decay_rate=decay_rate, staircase=stairs
+    "polynomial": lambda n, total, power, alpha: schedules.PolynomialDecay(START, n * total, alpha * START, power),
+    "cosine": lambda n, total, alpha, warmup, warmup_from: schedules.CosineDecay(
+        START * warmup_from if warmup else START,
+        n * total * (1 - warmup),
+        alpha,
+        warmup_target=START if warmup else None,
+        warmup_steps=n * total * warmup,
     ),
-    "cosine": lambda n, total, stairs, alpha: keras.optimizers.schedules.CosineDecay(
-        START, decay_steps=n * total, alpha=alpha
+    "cosine_restarts": lambda n, total, first_decay, t_mul, m_mul, alpha: schedules.CosineDecayRestarts(
+        START, n * first_decay, t_mul, m_mul, alpha
     ),
 }
 SETTINGS = {
     "constant": [{}],
     "inverse_time": [{}, {"decay_rate": 0.0}, {"decay_rate": 0.01}, {"decay_rate": 10.0}],
     "exponential": [{}, {"decay_rate": 1.0}, {"decay_rate": 0.5}, {"decay_rate": 0.99}],
-    "cosine": [{}, {"alpha": 0.1}, {"alpha": 1.0}],
+    "step": [{}, {"drop": 0.1, "epochs_per_drop": 1.0}, {"epochs_per_drop": 3.0}, {"epochs_per_drop": 0.7}],
+    "polynomial": [{}, {"power": 2.0, "alpha": 0.1}, {"power": 0.5}, {"alpha": 1.0}],
+    "cosine": [
+        {},
+        {"alpha": 0.1},
+        {"alpha": 1.0},
+        {"warmup": 0.1},
+        {"warmup": 0.25},
+        {"warmup": 0.25, "warmup_from": 0.5, "alpha": 0.1},
+    ],
+    "cosine_restarts": [
+        {},
+        {"first_decay": 1.0},
+        {"first_decay": 1.5, "alpha": 0.1},
+        {"first_decay": 1.0, "t_mul": 1.0, "m_mul": 0.5},
+        {"first_decay": 0.5, "t_mul": 1.5, "m_mul": 0.8},
+    ],
 }
 
 
 def _every_setting() -> list[tuple[str, dict[str, Any]]]:
     found = []
-    for name, row in SCHEDULES.items():
+    for name, row in FORMULA_ROWS.items():
         units = [{"per": unit} for unit in UNITS] if "per" in row.defaults() else [{}]
         found += [(name, knobs | unit) for knobs in SETTINGS[name] for unit in units]
     return found
@@ -62,8 +117,9 @@ def _rates(name: str, knobs: dict[str, Any]) -> np.ndarray:
     return np.concatenate([learning_rates(config, epoch, UPDATES) for epoch in range(1, EPOCHS + 1)])
 
 
-def test_every_schedule_is_held_against_a_formula_of_its_own():
-    assert set(FORMULAS) == set(SETTINGS) == set(SCHEDULES)
+def test_every_schedule_is_held_against_a_formula_of_its_own_and_that_of_keras():
+    assert set(FORMULAS) == set(SETTINGS) == set(FORMULA_ROWS)
+    assert set(KERAS) == set(FORMULA_ROWS) - {"constant"}
 
 
 @pytest.mark.parametrize(("name", "knobs"), _every_setting(), ids=str)
@@ -76,26 +132,31 @@ def test_a_schedule_is_its_formula_at_every_update(name, knobs):
     expected = FORMULAS[name](START, t, EPOCHS, **used)
     assert rates.dtype == np.float32
     np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=1e-9)
-    assert rates[0] == np.float32(START)
+    assert rates[0] == np.float32(START * used["warmup_from"] if used.get("warmup") else START)
 
 
 @pytest.mark.parametrize(("name", "knobs"), [case for case in _every_setting() if case[0] in KERAS], ids=str)
 def test_a_schedule_is_keras_own_at_every_update(name, knobs):
     used = {**SCHEDULES[name].defaults(), **knobs}
-    stairs = used.pop("per") == "epoch"
     steps = np.arange(EPOCHS * UPDATES, dtype=np.float32)
-    if stairs and name == "cosine":  # Keras's cosine has no staircase of its own.
+    if used.pop("per") == "epoch":
         steps = np.floor(steps / UPDATES) * UPDATES
-    schedule = KERAS[name](UPDATES, EPOCHS, stairs, **used)
-    np.testing.assert_allclose(_rates(name, knobs), np.asarray(schedule(steps)), rtol=2e-5, atol=1e-7)
+    schedule = KERAS[name](UPDATES, EPOCHS, **used)
+    np.testing.assert_allclose(_rates(name, knobs), [float(schedule(step)) for step in steps], rtol=2e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "constant"])
+# With what the rate moves within each of the first epochs.
+MOVING = {name: {} for name, row in FORMULA_ROWS.items() if "per" in row.defaults()} | {
+    "step": {"epochs_per_drop": 0.7}
+}
+
+
+@pytest.mark.parametrize("name", MOVING)
 def test_per_epoch_holds_the_rate_and_per_step_moves_it(name):
-    by_step = _rates(name, {"per": "step"}).reshape(EPOCHS, UPDATES)
-    by_epoch = _rates(name, {"per": "epoch"}).reshape(EPOCHS, UPDATES)
+    by_step = _rates(name, MOVING[name] | {"per": "step"}).reshape(EPOCHS, UPDATES)
+    by_epoch = _rates(name, MOVING[name] | {"per": "epoch"}).reshape(EPOCHS, UPDATES)
     assert np.all(by_epoch == by_epoch[:, :1])
-    assert np.all(np.diff(by_step) < 0)
+    assert np.all(np.ptp(by_step, axis=1) > 0)
     assert np.array_equal(by_step[:, 0], by_epoch[:, 0])
 
 
@@ -103,3 +164,26 @@ def test_a_decay_means_the_same_at_every_batch_size():
     config = TrialConfig.model_validate({"schedule": {"name": "exponential", "decay_rate": 0.5}})
     for updates in (1, 3, 1000):
         assert learning_rates(config, 3, updates)[0] == np.float32(0.001 * 0.25)
+
+
+@pytest.mark.parametrize("updates", [1, 3, 7, 430])
+@pytest.mark.parametrize("t_mul", [1.0, 1.5, 2.0, 3.0])
+def test_a_restart_that_falls_on_an_update_is_not_missed(t_mul, updates):
+    """A logarithm that is rounded down would give the lowest rate where the highest is due."""
+    plain = {
+        "optimizer": {"name": "sgd", "learning_rate": START},
+        "schedule": {"name": "cosine_restarts", "first_decay": 2.0, "t_mul": t_mul},
+        "training": {"max_epochs": 1000},
+    }
+    config = TrialConfig.model_validate(plain)
+    begin, length = 0.0, 2.0
+    while begin < 900:
+        if begin.is_integer():
+            assert learning_rates(config, int(begin) + 1, updates)[0] == np.float32(START)
+        begin, length = begin + length, length * t_mul
+
+
+def test_a_schedule_that_is_a_callback_begins_with_the_rate_of_the_optimizer():
+    for knobs in ({"name": "reduce_on_plateau"}, {"name": "custom", "function": "nobody.asks:yet"}):
+        config = TrialConfig.model_validate({"schedule": knobs})
+        np.testing.assert_array_equal(learning_rates(config, 2, 3), np.full(3, 0.001, np.float32))

@@ -85,7 +85,7 @@ def test_a_worker_that_fails_leaves_its_log(study, tmp_path):
     done = hpsearch("bench", str(file), "--workers=1", home=tmp_path / "home", TMPDIR=str(tmp_path), cwd=tmp_path)
     assert done.returncode == 2
     (line,) = [line for line in lines_of(done.stderr) if line.startswith("error: ")]
-    assert "failed: RuntimeError: out of order" in line
+    assert "'broken:callback' raised RuntimeError: out of order" in line
     (log,) = tmp_path.glob("hpsearch-bench-*/workers.log")
     assert str(log) in line
     assert "out of order" in log.read_text()

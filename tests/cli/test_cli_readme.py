@@ -15,19 +15,31 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("hpsearch ")
 ]
-# Run elsewhere: `ui` serves for ever (the browser test opens it), `data fetch` downloads (the data tests do).
-ELSEWHERE = {"hpsearch ui quickstart", "hpsearch data fetch"}
+QUICK = "hpsearch run studies/activations.yaml --quick"
+# Run elsewhere: `ui` serves for ever (the browser test opens it), `data fetch` downloads (the data tests do), and the
+# short version of a comparison is run once, for what compares it.
+ELSEWHERE = {"hpsearch ui quickstart", "hpsearch data fetch", QUICK}
 
 
 def test_the_readme_shows_every_command():
     listed = hpsearch("--help", home=ROOT / "unused").stdout.partition("Commands:")[2]
     names = re.findall(r"^  (\w+)", listed, flags=re.MULTILINE)
-    assert len(names) == 13
+    assert len(names) == 14
     assert not [name for name in names if f"hpsearch {name}" not in README]
 
 
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """The home folder after the README's short comparison, on the packaged sample."""
+    home = tmp_path_factory.mktemp("quick")
+    assert QUICK in COMMANDS
+    done = hpsearch(*QUICK.split()[1:], *SMALL, "--trials", "2", home=home, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return home
+
+
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ELSEWHERE])
-def test_every_command_of_the_readme_runs(command, finished, tmp_path):
+def test_every_command_of_the_readme_runs(command, finished, request, tmp_path):
     words = command.split()[1:]
     shutil.copytree(QUICKSTART.parent, tmp_path / "studies")
     home = finished.home
@@ -35,6 +47,8 @@ def test_every_command_of_the_readme_runs(command, finished, tmp_path):
         words += [*SMALL, "--trials", "6"]
         if "name=short" in words:
             words, home = [*words[:-1], "1"], tmp_path / "home"
+    if words[0] == "compare":
+        home = request.getfixturevalue("quick")
     if words[0] == "bench":
         words += SMALL
     if words[0] == "train":
@@ -50,11 +64,14 @@ def test_the_error_that_the_readme_shows_is_the_real_one(tmp_path):
     assert done.stderr.strip() == shown
 
 
-def test_the_study_file_that_the_readme_shows_is_valid(tmp_path):
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL))
+def test_the_study_files_that_the_readme_shows_are_valid(text, tmp_path):
     (tmp_path / "my-study.yaml").write_text(text)
-    done = hpsearch("validate", "my-study.yaml", home=tmp_path / "home", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    # What the one about a training of your own names.
+    (tmp_path / "my_training.py").touch()
+    for options in [[], ["--quick"]] if "quick:" in text else [[]]:
+        done = hpsearch("validate", "my-study.yaml", *options, home=tmp_path / "home", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_readme_names_every_row_of_the_catalogue():

@@ -31,10 +31,11 @@ KEYS = [
     "name", "trial", "search", "enqueue", "finalists", "objective", "data", "model", "optimizer", "schedule", "loss",
     "batch_size", "training", "seed", "architecture", "units", "learning_rate", "momentum", "choice", "float", "int",
     "one_minus", "log", "step", "max_epochs", "early_stopping", "patience", "metric", "direction", "sampler", "pruner",
-    "timeout", "trials", "top", "validation", "dataset", "filters", "dropout", "decay_rate", "x",
+    "timeout", "trials", "compare", "quick", "by", "best_of", "report",
+    "top", "validation", "dataset", "filters", "dropout", "decay_rate", "x",
 ]  # fmt: skip
 VALUES = [
-    "adam", "sgd", "mlp", "cnn", "cosine", "constant", "tpe", "asha", "fashion_mnist", "fashion_mnist_sample",
+    "adam", "sgd", "mlp", "cnn", "cosine", "constant", "tpe", "grid", "asha", "fashion_mnist", "fashion_mnist_sample",
     "val_loss", "20m", "", "relu", None, True, False, 0, 1, -1, 32, 64, 10**400, 0.0, 0.5, 1e-9, 1e308,
     float("inf"), float("nan"), [1, 2], [0.1, 0.5], [1, 64], [],
 ]  # fmt: skip

@@ -202,7 +202,35 @@ MALFORMED = [
     (
         _training("callbacks", "[mine]"),
         "4: trial.training.callbacks[0]",
-        "a callback must be written as `module:name`, but got 'mine'",
+        "must be written as `module:name`, but got 'mine'",
+    ),
+    (
+        "trial:\n  schedule:\n    name: custom\n    function: schedule.py\n",
+        "4: trial.schedule.function",
+        "must be written as `module:name`, but got 'schedule.py'",
+    ),
+    (
+        "trial:\n  schedule: {choice: [cosine, custom]}\n",
+        "2: trial.schedule.choice[1]",
+        "the key 'function' is missing",
+    ),
+    ("trial:\n  loss: custom\n", "2: trial.loss", "the key 'function' is missing"),
+    ("trial:\n  model: {architecture: custom}\n", "2: trial.model", "the key 'builder' is missing"),
+    (
+        "trial:\n  model:\n    architecture: custom\n    builder: keras:Sequential\n    arguments: [1]\n",
+        "5: trial.model.arguments",
+        "must be a mapping of keys to values, but got [1]",
+    ),
+    (
+        "trial:\n  loss: {name: custom, function: 'no_such_module:loss'}\n",
+        "2: trial.loss.function",
+        "there is no module 'no_such_module' beside the file or in the current folder",
+    ),
+    ("trial:\n  schedule: {name: cosine, warmup: 1.0}\n", "2: trial.schedule.warmup", "must be < 1, but got 1.0"),
+    (
+        "trial:\n  model: {architecture: rnn, cell: gur}\n",
+        "2: trial.model.cell",
+        "unknown cell 'gur' (did you mean 'gru'?)",
     ),
     (
         _training("callbacks", "[keras.callbacks:TerminateOnNaN, '2x:Stops']"),

@@ -107,7 +107,7 @@ def test_the_bound_of_a_one_minus_range_may_be_written_as_the_value_itself(load,
 def test_each_optimizers_keras_defaults_are_its_baseline(load):
     space = load("{}\n").space
     found = [TrialConfig.model_validate(_config(space, params)) for params in baselines(space)]
-    assert [config.optimizer.selected() for config in found] == list(OPTIMIZERS)
+    assert [config.optimizer.selected() for config in found] == [r.name for r in OPTIMIZERS.values() if r.offered]
     for config in found:
         row = OPTIMIZERS[config.optimizer.selected()]
         for knob in row.knobs:

@@ -60,7 +60,9 @@ def test_it_accepts_every_row_by_its_bare_name_and_with_its_defaults(validator):
         for row in rows.values():
             knobs = {name: list(v) if isinstance(v, tuple) else v for name, v in row.defaults().items()}
             ranges = {name: range_.plain() for name, range_ in row.recommended().items()}
-            for value in (row.name, {key: row.name}, {key: row.name, **knobs}, {key: row.name, **ranges}):
+            own = dict.fromkeys(row.references(), "module:name")
+            whole = {key: row.name, **own}
+            for value in (row.name if row.complete else whole, whole, whole | knobs, whole | ranges):
                 validator.validate({"trial": {section: value}})
                 validator.validate({"trial": {section: {"choice": [value]}}})
 
@@ -80,6 +82,10 @@ RIGHT = [
     "enqueue: [{optimizer: adam}]",
     "objective: {metric: val_loss}",
     "finalists: null",
+    "trial: {model: {architecture: custom, builder: 'keras:Sequential', arguments: {a: {int: [1, 9]}, b: [x, {}]}}}",
+    "trial: {schedule: {choice: [cosine, {name: custom, function: {choice: ['keras.ops:mean', 'keras.ops:max']}}]}}",
+    "trial: {optimizer: {choice: {slow: sgd, fast: {name: adam, learning_rate: {choice: {a: 0.1, b: 0.2}}}}}}",
+    "trial: {seed: {choice: [1, 2]}}\nsearch: {sampler: grid}\nquick: {trial.seed: 1}\ncompare: {by: [seed]}",
 ]
 WRONG = [
     "[]",
@@ -109,6 +115,12 @@ WRONG = [
     "trial: {model: {architecture: mlp, units: [0]}}",
     "trial: {model: {architecture: mlp, activation: gelu}}",
     "trial: {model: {architecture: mlp, batch_normalization: 'yes'}}",
+    "trial: {loss: custom}",
+    "trial: {loss: {name: custom}}",
+    "trial: {loss: {name: custom, function: keras.losses.hinge}}",
+    "trial: {schedule: {choice: [cosine, custom]}}",
+    "trial: {model: {architecture: custom, builder: 'keras:Sequential', arguments: 3}}",
+    "trial: {training: {callbacks: [keras.callbacks.TerminateOnNaN]}}",
     "trial: {data: {dataset: mnist}}",
     "trial: {training: {max_epochs: 0}}",
     "trial: {training: {early_stopping: {patiense: 3}}}",
@@ -120,6 +132,12 @@ WRONG = [
     "objective: {metric: val_acc}",
     "finalists: {top: 0}",
     "enqueue: [3]",
+    "trial: {optimizer: {choice: {}}}",
+    "trial: {optimizer: {choice: {a: sdg, b: adam}}}",
+    "trial: {batch_size: {choice: {a: 0, b: 32}}}",
+    "compare: {report: [loss]}",
+    "compare: {by: [seed], report: [lost]}",
+    "quick: [3]",
 ]
 
 

@@ -26,6 +26,8 @@ SPACES = [
     "trial: {model: {architecture: mlp, units: [{int: [32, 128], step: 32}, 64, {int: [1, 9], log: true}]}}\n",
     "trial: {model: {choice: [mlp, {architecture: cnn, filters: {choice: [[8], [{int: [8, 9]}, 8]]}}]}}\n",
     "trial: {training: {early_stopping: {choice: [null, {patience: {int: [1, 5]}}]}}, seed: {int: [0, 99]}}\n",
+    "trial: {model: {choice: {slim: {architecture: mlp, units: [8]}, wide: {architecture: mlp, l2: 1}, image: cnn}}}\n",
+    "trial: {optimizer: {choice: [sgd, {name: adam, beta_1: 0.5}]}, seed: {choice: [0, 1]}}\nsearch: {sampler: grid}\n",
     "trial: {data: {validation: {int: [1000, 5000], step: 1000}}, batch_size: {int: [1, 55000], log: true}}\n",
 ]
 

@@ -52,6 +52,7 @@ def test_what_is_left_out_takes_the_recommended_ranges_of_the_whole_catalogue(lo
         expected = [
             {"name": row.name, **{knob: range_.plain() for knob, range_ in row.recommended().items()}}
             for row in rows.values()
+            if row.offered
         ]
         assert space[section] == {"choice": expected}
     assert space["batch_size"] == {"choice": [32, 64, 128, 256, 512]}
@@ -192,6 +193,65 @@ def test_what_is_no_single_configuration_is_refused(tmp_path, text, place, fragm
     (problem,) = caught.value.problems
     assert problem.startswith(f"{path}:{place}: ")
     assert fragment in problem
+
+
+OWN_CODE = """\
+trial:
+  model: {architecture: custom, builder: "mine.models:wide", arguments: {width: {int: [8, 64]}, kind: [a, 1]}}
+  loss: {name: {choice: [custom]}, function: "mine:loss"}
+  schedule:
+    choice:
+      - constant
+      - {name: custom, function: {choice: ["mine:halved", "mine:warm"]}}
+  training: {callbacks: ["mine:Told", "keras.callbacks:TerminateOnNaN"]}
+"""
+
+
+def test_a_persons_own_code_is_named_and_its_arguments_may_be_distributions(tmp_path):
+    (tmp_path / "mine.py").write_text("raise RuntimeError('a study file is checked without importing anything')")
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN_CODE)
+    spec = load_study(file)
+    names = {node.name for node in spec.parameters}
+    assert {"model.arguments.width", "schedule", "schedule.custom.function"} < names
+    assert {config.model.knobs()["arguments"]["width"] for config in spec.corners} == {8, 64}
+    assert {name for config in spec.corners for _, name in config.references()} == {
+        *("mine.models:wide", "mine:loss", "mine:halved", "mine:warm", "mine:Told", "keras.callbacks:TerminateOnNaN")
+    }
+    flat = spec.corners[0].flat()
+    assert (flat["builder"], flat["arguments.width"], flat["arguments.kind"]) == ("mine.models:wide", 8, ["a", 1])
+
+
+def test_a_module_that_is_nowhere_is_told_once_for_each_place_that_names_it(tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN_CODE)
+    with pytest.raises(StudyFileError) as caught:
+        load_study(file)
+    absent = "there is no module 'mine' beside the file or in the current folder"
+    assert sorted(caught.value.problems) == [
+        f"{file}:2: trial.model.builder: {absent}",
+        f"{file}:3: trial.loss.function: {absent}",
+        f"{file}:7: trial.schedule.choice[1].function.choice[0]: {absent}",
+        f"{file}:7: trial.schedule.choice[1].function.choice[1]: {absent}",
+        f"{file}:8: trial.training.callbacks[0]: {absent}",
+    ]
+
+
+def test_a_module_that_is_nowhere_is_told_of_an_exported_configuration_too(tmp_path):
+    file = tmp_path / "best.yaml"
+    file.write_text("trial:\n  schedule: {name: custom, function: 'mine:halved'}\n")
+    with pytest.raises(
+        StudyFileError, match=r"2: trial\.schedule\.function: there is no module 'mine' beside the file"
+    ):
+        load_trial(file)
+    (tmp_path / "mine.py").write_text("")
+    assert load_trial(file)[2].schedule.knobs() == {"function": "mine:halved"}
+
+
+def test_tables_leave_out_what_is_switched_off():
+    assert not {"warmup_from", "ema_momentum"} & set(TrialConfig.model_validate({"schedule": "cosine"}).flat())
+    on = {"schedule": {"name": "cosine", "warmup": 0.1}, "optimizer": {"name": "sgd", "use_ema": True}}
+    assert {"warmup_from", "ema_momentum"} < set(TrialConfig.model_validate(on).flat())
 
 
 def test_a_section_that_holds_nothing_is_left_out(tmp_path):

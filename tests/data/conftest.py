@@ -1,4 +1,4 @@
-"""A cache of its own for each test, a tiny dataset in the real format, and the real one, fetched once."""
+"""A cache of its own for each test, and a tiny dataset in the real format."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import require
 
 from hpsearch.catalogue.datasets import DATASETS, DatasetEntry, RawFile
 from hpsearch.data.raw import idx_header
-from hpsearch.data.store import obtain
-from hpsearch.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -72,13 +69,3 @@ def tiny(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyDa
     )
     monkeypatch.setitem(DATASETS, "tiny", entry)
     return TinyDataset(entry, raw)
-
-
-@pytest.fixture(scope="session")
-def real_folder() -> Path:
-    """The real Fashion-MNIST in the user's own cache; fetched into it if it is not there."""
-    try:
-        return obtain("fashion_mnist")
-    except DataError as why:
-        require(False, f"the real Fashion-MNIST cannot be had here: {why}")
-        raise

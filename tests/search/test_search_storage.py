@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import text
 
 from hpsearch.config.study import load_study
 from hpsearch.errors import StudyChangedError
@@ -88,14 +89,20 @@ def test_a_study_that_hpsearch_did_not_make_is_refused(spec, tmp_path):
 
 def test_a_study_keeps_the_engines_that_were_chosen_when_it_was_made(spec, study, tmp_path):
     # 20 epochs by default.
-    assert study.engines == {"mlp": "xla", "cnn": "graph"}
+    assert (study.engines["mlp"], study.engines["cnn"]) == ("xla", "graph")
     short = load_study(tmp_path / "kept.yaml", ["name=short", "trial.training={max_epochs: {int: [2, 4]}}"])
     home = Home(tmp_path / "home")
-    assert open_study(home, short, STUDY).engines == {"mlp": "graph", "cnn": "graph"}
+    assert open_study(home, short, STUDY).engines["mlp"] == "graph"
     # Another version may have chosen otherwise.
     study.optuna.set_user_attr(ENGINES, {"mlp": "fit", "cnn": "graph"})
     assert open_study(home, spec, STUDY).engines == {"mlp": "fit", "cnn": "graph"}
     assert find_study(home, "kept").engines == {"mlp": "fit", "cnn": "graph"}
+
+
+def test_a_study_of_a_version_without_engines_goes_on_with_what_that_version_had(spec, study, tmp_path):
+    with study.storage.engine.begin() as connection:
+        connection.execute(text("DELETE FROM study_user_attributes WHERE key = :key"), {"key": ENGINES})
+    assert open_study(Home(tmp_path / "home"), spec, STUDY).engines["mlp"] == "graph"
 
 
 def test_a_trial_that_starts_again_keeps_number_and_parameters_and_nothing_else(study, spec):

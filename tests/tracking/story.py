@@ -118,7 +118,8 @@ class Story:
             seconds=4.5,
             detail=detail,
             facts={"weights": 7850},
-            started=datetime.now() - timedelta(seconds=5),
+            started=(ended := datetime.now()) - timedelta(seconds=4.5),
+            ended=ended,
         )
         self.listener.trial_ended(self.records[number])
         self._settle()

@@ -86,6 +86,15 @@ def test_plain_lines_say_each_thing_once_and_hold_no_control_codes(spec):
     assert len(lines) == 1 + 4 + 3
 
 
+def test_knobs_that_are_off_are_not_named(spec):
+    out = io.StringIO()
+    view = PlainLines(Console(file=out, width=200))
+    view.study_started(StudyStarted(spec, "", [], 1, 1))
+    muon = {"name": "muon", "rms_rate": None, "nesterov": False, "ns_steps": 3}
+    view.trial_started(TrialStarted(0, TrialConfig.model_validate({"optimizer": muon}), False))
+    assert "trial 0 started: muon learning_rate=0.001 momentum=0.95 ns_steps=3 batch_size=32" in out.getvalue()
+
+
 def test_a_sparkline_spans_lowest_to_highest_and_passes_over_nan():
     assert sparkline([0.1, 0.5, 0.9]) == "▁▅█"
     assert sparkline([0.5, math.nan, 0.5]) == "▁▁"

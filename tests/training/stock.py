@@ -16,12 +16,17 @@ from support import sample_config
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
-from hpsearch.training.trainer import Trainer, learning_rates
+from hpsearch.training.rates import learning_rates
+from hpsearch.training.trainer import Trainer
+from hpsearch.training.user_code import with_user_code
 
+# Those of Keras, which `model.fit` takes; tests/training/test_training_lbfgs.py has the other one.
+STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.solver]
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 Row = dict[str, float]
 
@@ -76,6 +81,7 @@ def fit(
         arrays.append(data.sample_weight)
     tensors = tuple(map(tf.constant, arrays))
     updates = -(-len(data.training) // config.batch_size)
+    assert not SCHEDULES[config.schedule.selected()].callback, "give the callback of Keras itself"
     if config.schedule.selected() != "constant":
         callbacks = [_Rates(config, updates), *callbacks]
     epochs = range(1, config.training.max_epochs + 1)
@@ -108,7 +114,8 @@ def _ready(config: TrialConfig, metrics: Sequence[Any], jit_compile: bool) -> An
     What `fit` traces takes longer than what it computes here.
     """
     keras.utils.set_random_seed(config.seed)
-    fresh = MODELS[config.model.selected()].build((28, 28), 10, **config.model.knobs())
+    row = MODELS[config.model.selected()]
+    fresh = row.build((28, 28), 10, **with_user_code("model", row, config.model.knobs()))
     if metrics:
         return _compiled(config, fresh, metrics, jit_compile)[0]
     parts = [section.model_dump(mode="json") for section in (config.model, config.optimizer, config.loss)]
@@ -129,7 +136,8 @@ def _compiled(config: TrialConfig, model: Any, metrics: Sequence[Any], jit_compi
     optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
     # Otherwise `fit` traces its step twice, the second time with the variables that the first one made.
     optimizer.build(model.trainable_variables)
-    loss = LOSSES[config.loss.selected()].build(**config.loss.knobs())
+    row = LOSSES[config.loss.selected()]
+    loss = row.build(**with_user_code("loss", row, config.loss.knobs()))
     model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy", *metrics], jit_compile=jit_compile)
     return model, [(variable, variable.numpy()) for variable in optimizer.variables]
 

@@ -10,11 +10,11 @@ import pytest
 from training.stock import assert_same_curves, column, fit, small, train
 
 from hpsearch.config.file import Objective
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import UserCodeError
 from hpsearch.training.callbacks import made
 from hpsearch.training.examples import TrainingData
+from hpsearch.training.rates import learning_rates
 from hpsearch.training.results import Outcome
-from hpsearch.training.trainer import learning_rates
 
 LOWEST_LOSS = Objective(metric="val_loss", direction="minimize")
 
@@ -267,7 +267,7 @@ def test_a_configuration_names_callbacks_and_they_come_first(executables):
     ],
 )
 def test_a_name_that_gives_no_callback_is_refused(name, sentence):
-    with pytest.raises(HpsearchError) as caught:
+    with pytest.raises(UserCodeError) as caught:
         made([name])
     assert str(caught.value).startswith(f"training.callbacks: '{name}' ")
     assert sentence in str(caught.value)

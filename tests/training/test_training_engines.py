@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
-from training.stock import DATA, SGD, assert_same_curves, column, fit, small, train
+from training.stock import DATA, SGD, STEPWISE, assert_same_curves, column, fit, small, train
 
 from hpsearch.catalogue.metrics import METRICS
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.data.arrays import load_test
 from hpsearch.training.examples import TrainingData
@@ -29,13 +28,14 @@ def mlp(**knobs):
 
 
 @pytest.mark.parametrize("engine", COMPILED)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", STEPWISE)
 def test_each_optimizer_trains_as_model_fit_does(optimizer, engine):
     config = small(engine, optimizer=optimizer)
     assert_same_curves(*train(config), fit(config))
 
 
-SCHEDULED = [(name, per, "graph") for name in SCHEDULES if name != "constant" for per in ("step", "epoch")]
+MOVING = [name for name, row in SCHEDULES.items() if "per" in row.defaults()]
+SCHEDULED = [(name, per, "graph") for name in MOVING for per in ("step", "epoch")]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,9 @@ def assert_it_matters(rows, executables):
     assert np.max(np.abs(np.divide(column(rows, "val_loss"), column(plain, "val_loss")) - 1)) > 1e-3
 
 
+PROXIMAL = {"name": "proximal_gradient_descent", "learning_rate": 0.1, "l1": 1e-3, "l2": 1e-2}
+
+
 @pytest.mark.parametrize(
     "sections",
     [
@@ -83,6 +86,9 @@ def assert_it_matters(rows, executables):
         {"optimizer": SGD | {"momentum": 0.9, "nesterov": True, "clipnorm": 0.1}},
         {"optimizer": SGD | {"global_clipnorm": 0.1}},
         {"optimizer": SGD | {"clipvalue": 0.01, "weight_decay": 0.3}},
+        {"optimizer": PROXIMAL | {"momentum": 0.5}},
+        {"optimizer": PROXIMAL | {"momentum": 0.5, "nesterov": True}},
+        {"optimizer": {"name": "ftrl", "initial_accumulator_value": 1e-6, "l1_regularization_strength": 1e-3}},
     ],
     ids=lambda sections: "-".join(list(section)[-1] for section in sections.values()),
 )
@@ -91,6 +97,15 @@ def test_each_feature_trains_as_model_fit_does(executables, sections):
     trainer, rows = train(config)
     assert_same_curves(trainer, rows, fit(config))
     assert_it_matters(rows, executables)
+
+
+def test_the_proximal_step_leaves_exact_zeros_in_the_model(executables):
+    sparse, dense = (
+        train(small(optimizer=PROXIMAL | {"l1": l1}), executables=executables)[0].model for l1 in (1e-2, 0.0)
+    )
+    zeros = [np.mean(np.concatenate([w.ravel() for w in model.get_weights()]) == 0) for model in (sparse, dense)]
+    assert zeros[0] > 0.05
+    assert zeros[1] == 0
 
 
 # Zero among them: an example that does not count.

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from training.stock import small
 
 from hpsearch.catalogue.models import MODELS
+from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.training.structure import engines_for, needs_of, structure_of, with_engine
 
 
 @pytest.mark.parametrize(
-    ("max_epochs", "engines"), [(1, ("graph", "graph")), (4, ("graph", "graph")), (5, ("xla", "graph"))]
+    ("max_epochs", "fast"), [(1, set()), (4, set()), (5, {"perceptron", "mlp", "deep_mlp", "rnn"})]
 )
-def test_auto_is_xla_for_dense_models_that_train_long_enough(max_epochs, engines):
-    assert set(MODELS) == {"mlp", "cnn"}
+def test_auto_is_xla_for_dense_and_recurrent_models_that_train_long_enough(max_epochs, fast):
     chosen = engines_for(max_epochs)
-    for architecture, engine in zip(("mlp", "cnn"), engines, strict=True):
+    assert {name for name, engine in chosen.items() if engine == "xla"} == fast
+    assert set(chosen) == set(MODELS)
+    for architecture in ("mlp", "cnn"):
         config = small("auto", model=architecture)
-        assert with_engine(config, chosen).training.engine == engine
+        assert with_engine(config, chosen).training.engine == chosen[architecture]
         assert with_engine(config, chosen).training.max_epochs == config.training.max_epochs
 
 
@@ -53,6 +57,15 @@ LOSS = {"name": "categorical_crossentropy"}
 )
 def test_numbers_of_one_structure_differ(one, other):
     assert structure_of(small(**one)) == structure_of(small(**other))
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_only_the_structural_numbers_of_an_optimizer_make_another_structure(row):
+    for knob in row.knobs:
+        if isinstance(knob.default, float) or float in get_args(knob.type):
+            sign = -1 if knob.le == 0 else 1
+            one, other = (structure_of(small(optimizer={"name": row.name, knob.name: sign * x})) for x in (0.3, 0.6))
+            assert (one != other) == knob.structural, knob.name
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from support import sample_config
 
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
-from hpsearch.data.arrays import load_train
+from hpsearch.data.arrays import load_test, load_train
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.results import Outcome
 from hpsearch.training.trainer import Trainer
@@ -88,6 +90,30 @@ def test_standardization_sees_the_training_part_alone():
     assert float(data.examples.shift) != pytest.approx(images.mean(), rel=1e-6)
     assert not set(data.training) & set(data.validation)
     assert len(data.training) + len(data.validation) == len(images)
+
+
+def test_validation_and_test_images_do_not_move_the_statistics(monkeypatch):
+    config = config_of(data={"dataset": "fashion_mnist_sample", "normalization": "standardize"})
+    data = TrainingData.load(config.data)
+
+    def with_other_validation_images(name):
+        arrays = load_train(name)
+        images = np.array(arrays.images)
+        images[data.validation] = 255
+        return dataclasses.replace(arrays, images=images)
+
+    monkeypatch.setattr("hpsearch.training.examples.load_train", with_other_validation_images)
+    other = TrainingData.load(config.data)
+    assert (other.examples.images.numpy()[other.validation] == 255).all()
+    assert (other.examples.shift, other.examples.scale) == (data.examples.shift, data.examples.scale)
+    # The test images are moved and scaled by the very same numbers.
+    trainer, _ = train(config)
+    arrays = load_test("fashion_mnist_sample")
+    pixels = load_train("fashion_mnist_sample").images[data.training].astype(float)
+    logits = trainer.model.predict((arrays.images - pixels.mean()) / pixels.std(), batch_size=1000, verbose=0)
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    of_label = (p / p.sum(axis=1, keepdims=True))[np.arange(len(arrays.labels)), arrays.labels]
+    assert trainer.test().loss == pytest.approx(-np.log(of_label).mean(), rel=1e-4)
 
 
 def test_the_learning_rate_of_an_epoch_is_the_one_of_its_last_update():

@@ -1,0 +1,251 @@
+"""Trials held against each other: grouped by what varies, each figure with mean, standard deviation and count.
+
+A trial that was pruned or failed has no figures; how many did is counted beside them. One that diverged has
+a useless model, which is what its accuracy says: 1 / classes, that of guessing. It has no loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, linear_regression, stdev
+from typing import Any
+
+from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.catalogue.figures import FIGURES, Training
+from hpsearch.config.compare import Compare, as_number, value_of
+from hpsearch.config.file import Objective
+from hpsearch.config.trial import TrialConfig
+from hpsearch.search.records import TrialRecord
+from hpsearch.training.results import GOOD, Outcome
+
+# What has figures.
+MEASURED = GOOD | {Outcome.DIVERGED}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over the trials of a group; `std` is the sample standard deviation, None of a single trial."""
+
+    mean: float | None
+    std: float | None
+    count: int
+
+    @staticmethod
+    def of(values: Iterable[float | None]) -> Spread:
+        """Over the values that there are."""
+        given = [value for value in values if value is not None and math.isfinite(value)]
+        mean = fmean(given) if given else None
+        return Spread(mean, stdev(given) if len(given) > 1 else None, len(given))
+
+    def plain(self) -> dict[str, float | int | None]:
+        return {"mean": self.mean, "std": self.std, "count": self.count}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One trial that ended.
+
+    Attributes:
+        group, at: its values of `by` and of `best_of`, by name.
+        x: the first of `by` as a number; None where it is none.
+        figures: by name; None where the trial has none.
+    """
+
+    record: TrialRecord
+    group: Mapping[str, Any]
+    at: Mapping[str, Any]
+    x: float | None
+    figures: Mapping[str, float | None]
+
+    def plain(self) -> dict[str, Any]:
+        """A row of the raw figures."""
+        outcome = self.record.outcome.label if self.record.outcome else None
+        about = {"trial": self.record.number, "seed": self.record.flat.get("seed"), "outcome": outcome}
+        return {**self.group, **self.at, **about, **self.figures}
+
+
+@dataclass(frozen=True)
+class Point:
+    """The trials that have the values of `by` and `best_of` in common: as a rule one for each seed.
+
+    Attributes:
+        chosen: whether the mean objective is the best of the group's points.
+    """
+
+    group: Mapping[str, Any]
+    at: Mapping[str, Any]
+    x: float | None
+    trials: tuple[Measured, ...]
+    figures: Mapping[str, Spread]
+    chosen: bool = True
+
+    def count(self, *outcomes: Outcome) -> int:
+        return sum(trial.record.outcome in outcomes for trial in self.trials)
+
+    def plain(self) -> dict[str, Any]:
+        """A row of the figures with their spread."""
+        return {
+            **self.group,
+            **self.at,
+            **({"chosen": self.chosen} if self.at else {}),
+            "trials": len(self.trials),
+            "diverged": self.count(Outcome.DIVERGED),
+            "failed": self.count(Outcome.FAILED),
+            "pruned": self.count(Outcome.PRUNED),
+            **{name: spread.plain() for name, spread in self.figures.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Growth:
+    """figure = factor x^exponent, by least squares of the logarithms of the points' means."""
+
+    figure: str
+    factor: float
+    exponent: float
+    standard_error: float | None
+    points: int
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "figure": self.figure,
+            "exponent": self.exponent,
+            "standard_error": self.standard_error,
+            "factor": self.factor,
+            "points": self.points,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a study says about what it varies.
+
+    Attributes:
+        every: all points, in the order of the study file.
+        waiting: trials of the study that have not ended yet.
+    """
+
+    study: str
+    description: str
+    objective: Objective
+    section: Compare
+    every: tuple[Point, ...]
+    growth: tuple[Growth, ...]
+    waiting: int
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """One a group: the one with the best mean objective."""
+        return tuple(point for point in self.every if point.chosen)
+
+    def plain(self) -> dict[str, Any]:
+        """The interface of `hpsearch compare -f json`."""
+        return {
+            "study": self.study,
+            "objective": self.objective.model_dump(mode="json"),
+            "by": list(self.section.by),
+            "best_of": list(self.section.best_of),
+            "target": self.section.target,
+            "waiting": self.waiting,
+            "points": [point.plain() for point in self.every],
+            "growth": [growth.plain() for growth in self.growth],
+            "trials": self.raw(),
+        }
+
+    def raw(self) -> list[dict[str, Any]]:
+        """A row for each trial that ended, by number."""
+        trials = [trial for point in self.every for trial in point.trials]
+        return [trial.plain() for trial in sorted(trials, key=lambda trial: trial.record.number)]
+
+
+def compare(
+    study: str, description: str, objective: Objective, section: Compare, records: Sequence[TrialRecord]
+) -> Comparison:
+    """Group the trials that have ended, and take the figures that the section asks for."""
+    ended = [record for record in records if record.outcome not in (None, Outcome.INTERRUPTED)]
+    names = list(dict.fromkeys([*section.report, *section.values, *section.growth, objective.metric]))
+    every = list(_points([_measured(record, objective, section, names) for record in ended], names))
+    if section.best_of:
+        best = [_best(points, objective) for points in _together(every, lambda point: _key(point.group))]
+        every = [replace(point, chosen=any(point is one for one in best)) for point in every]
+    chosen = [point for point in every if point.chosen]
+    fits = [fit for name in section.growth if (fit := grown(name, chosen))]
+    return Comparison(study, description, objective, section, tuple(every), tuple(fits), len(records) - len(ended))
+
+
+def _measured(record: TrialRecord, objective: Objective, section: Compare, names: Sequence[str]) -> Measured:
+    flat, config = record.flat, TrialConfig.model_validate(record.config or {})
+    group = {name: value_of(name, record.params, flat) for name in section.by}
+    at = {name: value_of(name, record.params, flat) for name in section.best_of}
+    training = training_of(record, objective, section.target)
+    figures = {name: FIGURES[name].of(training) if training else None for name in names}
+    return Measured(record, group, at, as_number(group[section.by[0]], config), figures)
+
+
+def training_of(record: TrialRecord, objective: Objective, target: float | None) -> Training | None:
+    """A trial as the catalogue's figures see it; None of one that did not end by itself."""
+    if record.outcome not in MEASURED:
+        return None
+    dataset = TrialConfig.model_validate(record.config).data.dataset
+    values = [row.metrics[objective.metric] for row in record.rows]
+    reached = None
+    if target is not None:
+        # `better` is strict: at the target is good enough.
+        hits = (epoch for epoch, value in enumerate(values) if value == target or objective.better(value, target))
+        reached = next(hits, None)
+    return Training(
+        epochs=[row.metrics for row in record.rows],
+        best=record.best.epoch - record.rows[0].epoch if record.best else None,
+        reached=reached,
+        weights=record.facts.get("weights"),
+        diverged=record.outcome is Outcome.DIVERGED,
+        chance=1 / len(DATASETS[dataset].classes) if dataset in DATASETS else None,
+    )
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    # 1 == True in Python, so the type belongs to the key.
+    return repr(list(values.values()))
+
+
+def _together(things: Iterable[Any], key: Any) -> list[list[Any]]:
+    groups: dict[str, list[Any]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
+    return list(groups.values())
+
+
+def _points(trials: Sequence[Measured], names: Sequence[str]) -> Iterable[Point]:
+    for group in _together(trials, lambda trial: (_key(trial.group), _key(trial.at))):
+        figures = {name: Spread.of(trial.figures[name] for trial in group) for name in names}
+        yield Point(group[0].group, group[0].at, group[0].x, tuple(group), figures)
+
+
+def _best(points: Sequence[Point], objective: Objective) -> Point:
+    """The point with the best mean objective; a trial that has none counts as the worst of all."""
+    worst = -math.inf if objective.direction == "maximize" else math.inf
+
+    def score(point: Point) -> float:
+        spread = point.figures[objective.metric]
+        value = worst if spread.mean is None or spread.count < len(point.trials) else spread.mean
+        return value if objective.direction == "maximize" else -value
+
+    return max(points, key=score)
+
+
+def grown(figure: str, points: Sequence[Point]) -> Growth | None:
+    """The power law of a figure over x; None with fewer than two sizes."""
+    pairs = [(point.x, point.figures[figure].mean) for point in points]
+    logs = [(math.log(x), math.log(y)) for x, y in pairs if x and y and x > 0 and y > 0]
+    if len({x for x, _ in logs}) < 2:
+        return None
+    xs, ys = [x for x, _ in logs], [y for _, y in logs]
+    slope, intercept = linear_regression(xs, ys)
+    error = None
+    if len(logs) > 2:
+        residuals = sum((y - intercept - slope * x) ** 2 for x, y in logs)
+        spread = sum((x - fmean(xs)) ** 2 for x in xs)
+        error = math.sqrt(residuals / (len(logs) - 2) / spread)
+    return Growth(figure, math.exp(intercept), slope, error, len(logs))

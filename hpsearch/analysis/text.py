@@ -1,0 +1,91 @@
+"""A comparison in words: the cells and lines of its table, and what a reader of it must know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from hpsearch.analysis.comparison import Comparison, Spread
+from hpsearch.catalogue.figures import ACCURACIES, FIGURES
+from hpsearch.training.results import Outcome
+
+
+def shown(spread: Spread) -> str:
+    """`0.8912 ± 0.0021 (5)`: the deviation with two digits, and the mean as far as that goes."""
+    if spread.mean is None:
+        return "–"
+    if not spread.std:
+        whole = spread.mean == round(spread.mean) and abs(spread.mean) >= 1
+        mean = f"{spread.mean:,.0f}" if whole else f"{spread.mean:.4g}"
+        return f"{mean} ({spread.count})" if spread.std is None else f"{mean} ± 0 ({spread.count})"
+    digits = max(0, 1 - math.floor(math.log10(spread.std)))
+    if digits > 6:
+        return f"{spread.mean:.4g} ± {spread.std:.1e} ({spread.count})"
+    return f"{spread.mean:,.{digits}f} ± {spread.std:,.{digits}f} ({spread.count})"
+
+
+def option(value: Any) -> str:
+    """A value of `by` or `best_of` as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "–" if value is None else str(value)
+
+
+def table(comparison: Comparison) -> list[dict[str, str]]:
+    """A line for each group, as the terminal and the report show it."""
+    lines = []
+    for point in comparison.points:
+        fate = {"diverged": Outcome.DIVERGED, "failed": Outcome.FAILED, "pruned": Outcome.PRUNED}
+        lost = [f"{count} {name}" for name, outcome in fate.items() if (count := point.count(outcome))]
+        named = {name.rpartition(".")[2]: option(value) for name, value in {**point.group, **point.at}.items()}
+        trials = ", ".join([str(len(point.trials)), *lost])
+        figures = {FIGURES[name].label: shown(point.figures[name]) for name in comparison.section.report}
+        lines.append({**named, "trials": trials, **figures})
+    return lines
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What a reader of the table must know, a sentence each."""
+    section, points = comparison.section, comparison.points
+    metric = comparison.objective.metric
+    told = [
+        f"Mean ± standard deviation (number of trials). Metrics are those of the epoch with the best {metric}, "
+        "whose weights are restored, unless they say otherwise; accuracies of training are those of the batches as "
+        "they were trained on. Times are those of the median epoch, validation included, compilation left out."
+    ]
+    if section.best_of:
+        told.append(f"Each row is the point with the best mean {metric} among the values of {_and(section.best_of)}.")
+    if section.target is not None:
+        told.append(
+            f"The target is {metric} {section.target:g}; means to the target are over the trials that reached it."
+        )
+    if any(point.count(Outcome.DIVERGED) for point in comparison.every):
+        named = _and(ACCURACIES)
+        told.append(f"A trial that diverged counts with the {named} of guessing (1 / classes), and has no loss.")
+    for fit in comparison.growth:
+        error = f" ± {fit.standard_error:.2f}" if fit.standard_error is not None else ""
+        told.append(
+            f"{capital(FIGURES[fit.figure].title)} grows as {words(section.by[0])} to the power "
+            f"{fit.exponent:.2f}{error} (least squares of the logarithms of {fit.points} means, standard error)."
+        )
+    if comparison.waiting:
+        told.append(f"{comparison.waiting} trials of the study have not ended yet.")
+    if any(len(point.trials) == 1 for point in points):
+        told.append("A single trial says nothing about the spread between seeds.")
+    return told
+
+
+def words(name: str) -> str:
+    """`training.early_stopping` as a sentence or an axis calls it."""
+    return name.rpartition(".")[2].replace("_", " ")
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)

@@ -1,0 +1,101 @@
+"""`hpsearch compare`: what a study says about what it varies, as table, figures and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
+from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.errors import EnvironmentProblem, HpsearchError
+
+if TYPE_CHECKING:
+    from hpsearch.analysis.comparison import Comparison
+    from hpsearch.config.study import StudySpec
+    from hpsearch.search.home import Home
+    from hpsearch.search.records import TrialRecord
+
+
+def compare(
+    study: StudyArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Also write table and pictures to this HTML file."),
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="A row for each trial in place of each group.")] = False,
+    home: HomeOption = None,
+    output_format: FormatOption = Format.table,
+) -> None:
+    """Compare the trials of a study by what varies: mean, standard deviation and number of each figure.
+
+    The study file's section `compare` says what is compared. -f csv gives a row for each group, with --raw for
+    each trial; -f json gives both.
+    """
+    from hpsearch.analysis.comparison import compare as compared_by
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home_of(home), study)
+    section = found.compare
+    if section is None:
+        raise HpsearchError(f"the file of study '{study}' has no section `compare`, which says what to compare")
+    comparison = compared_by(found.name, found.description, found.objective, section, found.records())
+    if raw:
+        emit(comparison.raw(), output_format, title=f"Trials of {study}")
+    elif output_format is Format.table:
+        _print(comparison)
+    elif output_format is Format.csv:
+        emit([point.plain() for point in comparison.every], output_format)
+    else:
+        emit(comparison.plain(), output_format)
+    if output is not None:
+        _write(comparison, output)
+        say(f"table and pictures: {output}")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison whose report is written."""
+
+    comparison: Comparison
+    report: Path
+
+    def print(self) -> None:
+        _print(self.comparison)
+
+
+def compared(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> Compared | None:
+    """What `hpsearch run` ends with: the comparison that the study file asks for, written to the home folder.
+
+    None where it asks for none, or no trial has ended yet.
+    """
+    from hpsearch.analysis.comparison import compare as compared_by
+
+    if spec.file.compare is None:
+        return None
+    comparison = compared_by(spec.name, spec.file.description, spec.objective, spec.file.compare, records)
+    if not comparison.every:
+        return None
+    report = home.study(spec.name) / "comparison.html"
+    _write(comparison, report)
+    return Compared(comparison, report)
+
+
+def _print(comparison: Comparison) -> None:
+    from hpsearch.analysis.text import notes, table
+
+    emit(table(comparison), Format.table, title=f"{comparison.study}: {comparison.description}")
+    for note in notes(comparison):
+        put(note)
+
+
+def _write(comparison: Comparison, file: Path) -> None:
+    from hpsearch.analysis.report import html_report
+
+    try:
+        file.write_text(html_report(comparison), encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,123 @@
+"""The sections of a configuration that name no catalogue row: data, batch size, training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from hpsearch.catalogue.datasets import DATASETS, is_own
+from hpsearch.catalogue.metrics import METRICS
+from hpsearch.config.reference import OwnCode
+from hpsearch.errors import unknown_name
+
+
+class Frozen(BaseModel):
+    """No unknown keys, no silent conversions, no changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _known_dataset(name: str) -> str:
+    if name not in DATASETS and not is_own(name):
+        raise ValueError(unknown_name("dataset", name, DATASETS) + "; your own: a file .npz or module:function")
+    return name
+
+
+class DataConfig(Frozen):
+    """Which examples, how they are split and normalized."""
+
+    dataset: Annotated[str, AfterValidator(_known_dataset)] = Field(
+        "fashion_mnist",
+        description="of the catalogue; or an .npz file with x_train, y_train, x_test, y_test; or module:function",
+        json_schema_extra={"anyOf": [{"enum": list(DATASETS)}, {"pattern": r"\.npz$"}, {"pattern": ":"}]},
+    )
+    train_examples: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="train on so many examples, of every class its share; left out: on all that are not held out"
+    )
+    validation: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="examples held out of the training set, stratified by class; left out: a twelfth"
+    )
+    split_seed: int = Field(0, ge=0, lt=2**32, description="draws the held-out examples; the same for all trials")
+    normalization: Literal["rescale", "standardize", "none"] = Field(
+        "rescale",
+        description="rescale: to [0, 1]; standardize: mean 0, deviation 1 by training pixels; none: [0, 255]",
+    )
+
+    @property
+    def training_examples(self) -> int | None:
+        """How many examples are trained on; None: a user's own dataset has not been read."""
+        return None if self.dataset not in DATASETS else self.examples_of(DATASETS[self.dataset].train_examples)[0]
+
+    def examples_of(self, total: int) -> tuple[int, int]:
+        """How many of `total` examples are trained on and how many are held out.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        held_out = self.validation if self.validation is not None else total // 12
+        if held_out >= total:
+            raise ValueError(
+                f"`validation` < the {total:,} training images of {self.dataset} must hold, but got {held_out:,}"
+            )
+        left = total - held_out
+        if self.train_examples is not None and self.train_examples > left:
+            raise ValueError(
+                f"`train_examples` <= the {left:,} images that are not held out must hold, "
+                f"but got {self.train_examples:,}"
+            )
+        return self.train_examples or left, held_out
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> DataConfig:
+        if self.dataset in DATASETS:
+            self.examples_of(DATASETS[self.dataset].train_examples)
+        return self
+
+
+_ClassWeight = Annotated[
+    Annotated[Literal["balanced"], Tag("word")]
+    | Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False), Tag("numbers")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "numbers"),
+]
+
+
+class EarlyStopping(Frozen):
+    """Stop when the objective has not improved for `patience` epochs."""
+
+    patience: int = Field(4, ge=1, description="epochs without improvement before training ends")
+    min_delta: float = Field(0.0, ge=0, description="an improvement must be larger than this")
+
+
+BatchSize = Annotated[
+    Annotated[Literal["full"], Tag("word")] | Annotated[int, Field(ge=1), Tag("number")],
+    Discriminator(lambda value: "word" if value == "full" else "number"),
+]
+
+
+class TrainingConfig(Frozen):
+    """How to train. The weights of the best epoch are restored at the end in every case."""
+
+    max_epochs: int = Field(20, ge=1, le=100_000, description="passes over the training data at most")
+    early_stopping: EarlyStopping | None = Field(
+        default_factory=EarlyStopping, description="null: always train for max_epochs"
+    )
+    engine: Literal["auto", "xla", "graph", "fit"] = Field(
+        "auto",
+        description="xla: epochs compiled by XLA, for each batch size; graph: compiled once for all batch sizes; "
+        "fit: stock model.fit; auto: xla for dense and recurrent models in studies that repay the compilation, else "
+        "graph",
+    )
+    class_weight: _ClassWeight | None = Field(
+        None,
+        description="what each class counts in the training loss, a number a class; balanced: classes count the same",
+    )
+    gradient_noise: bool = Field(
+        False, description="measure the gradient noise scale at each epoch (McCandlish et al. 2018, arXiv:1812.06162)"
+    )
+    metrics: Annotated[tuple[Literal[tuple(METRICS)], ...], Field(strict=False)] = Field(  # type: ignore[valid-type]
+        (), description="more metrics of every epoch, of training and validation"
+    )
+    callbacks: Annotated[tuple[OwnCode, ...], Field(strict=False)] = Field(
+        (), description="a user's Keras callbacks as `module:name`, called with nothing; told of epochs, not of batches"
+    )

@@ -1,0 +1,68 @@
+"""A person's own code, which a configuration names as `module:name`: found, called, its failures told in one line."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hpsearch.catalogue.rows import Entry
+from hpsearch.errors import UserCodeError, first_line
+
+
+def load(reference: str, where: str) -> Any:
+    """What a reference names; a function comes wrapped, so that what it raises is told with the reference.
+
+    Args:
+        reference: `module:name`.
+        where: the key that holds it, for messages.
+
+    Raises:
+        UserCodeError: there is no such module or name, or the module cannot be imported.
+    """
+    module, _, name = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:
+        # A module that is there may lack another one that it imports: that is for its traceback.
+        absent = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+        if absent or isinstance(error, AttributeError):
+            raise UserCodeError(f"{where}: '{reference}' cannot be found: {error}") from None
+        raise UserCodeError(f"{where}: '{reference}' cannot be imported: {first_line(error)}") from error
+    return _told(found, f"{where}: '{reference}'") if callable(found) else found
+
+
+def load_function(reference: str, where: str) -> Callable[..., Any]:
+    """What a reference names, which must be a function or something else that can be called.
+
+    Raises:
+        UserCodeError: it is not, or cannot be found or imported.
+    """
+    found = load(reference, where)
+    if not callable(found):
+        raise UserCodeError(f"{where}: '{reference}' must be a function, but is {found!r}")
+    return found  # type: ignore[no-any-return]
+
+
+def _told(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    @functools.wraps(function, updated=())
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except UserCodeError:
+            raise
+        except Exception as error:
+            told = UserCodeError(f"{what} raised {first_line(error)}")
+            # As a note, since TensorFlow forgets the cause of what is raised while it traces a function.
+            told.add_note(traceback.format_exc())
+            raise told from None
+
+    return call
+
+
+def with_user_code(section: str, row: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs of a row, with what they name in place of references; see `Entry.build`."""
+    own = {name: load_function(knobs[name], f"{section}.{name}") for name in row.references()}
+    return {**knobs, **own}

@@ -1,0 +1,143 @@
+"""A user's own dataset: what is taken, what is refused; and shares of a dataset."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support import hpsearch, result_of
+
+from hpsearch.config.file import Objective
+from hpsearch.config.sections import DataConfig
+from hpsearch.config.trial import TrialConfig
+from hpsearch.data.arrays import load_train
+from hpsearch.data.own import load_own
+from hpsearch.data.store import obtain
+from hpsearch.errors import DataError
+from hpsearch.training.examples import TrainingData, fit_normalization, share_of
+from hpsearch.training.trainer import Trainer
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(3.0, 2.0, size=(60, 5)), np.arange(60) % 3
+
+
+def save(path, **arrays):
+    np.savez(path, **({"x_train": X, "y_train": Y, "x_test": X[:9], "y_test": Y[:9]} | arrays))
+    return path.name
+
+
+def test_an_npz_file_is_found_beside_the_study_and_keeps_uint8(tmp_path):
+    name = save(tmp_path / "own.npz", x_train=np.full((60, 4, 4), 7, np.uint8))
+    arrays = load_own(name, "train", [tmp_path / "elsewhere", tmp_path])
+    assert arrays.images.dtype == np.uint8
+    assert load_own(name, "test", [tmp_path]).images.dtype == np.float32
+    assert np.array_equal(arrays.labels, Y)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"x_train": X[:50]}, r"examples \[n, ...\] and labels \[n\] must be given, but got \[50, 5\] and \[60\]"),
+        ({"y_train": Y - 1}, "labels must be whole numbers from 0 to 255, but got int64 from -1 to 1"),
+        ({"y_train": Y + 0.5}, "labels must be whole numbers"),
+        ({"x_train": np.where(X > 4, np.nan, X)}, "examples must be finite numbers"),
+        ({"x_train": np.array([["a"]] * 60)}, "examples must be numbers"),
+    ],
+)
+def test_what_breaks_a_rule_is_told(tmp_path, arrays, sentence):
+    name = save(tmp_path / "own.npz", **arrays)
+    with pytest.raises(DataError, match=sentence):
+        load_own(name, "train", [tmp_path])
+
+
+def test_what_is_no_such_file_is_told(tmp_path):
+    (tmp_path / "text.npz").write_text("not an archive")
+    np.savez(tmp_path / "half.npz", x_train=X)
+    for name, sentence in [
+        ("absent.npz", "there is no such file in"),
+        ("text.npz", "cannot be read as an .npz file"),
+        ("half.npz", "the array 'y_train' is missing; it has x_train"),
+    ]:
+        with pytest.raises(DataError, match=sentence):
+            load_own(name, "train", [tmp_path])
+
+
+def test_floats_are_standardized_feature_by_feature_and_never_rescaled():
+    shift, scale = fit_normalization("standardize", X.astype(np.float32), np.arange(40))
+    assert np.allclose(shift, X[:40].mean(0), atol=1e-5)
+    assert np.allclose(scale, X[:40].std(0), atol=1e-5)
+    with pytest.raises(DataError, match="`rescale` is for uint8 pixels"):
+        fit_normalization("rescale", X.astype(np.float32), np.arange(40))
+
+
+def test_shares_are_nested_and_every_class_has_its_part():
+    labels = np.repeat(np.arange(3, dtype=np.uint8), [100, 50, 10])
+    every = np.arange(160)
+    small, large = share_of(every, labels, 32, 0), share_of(every, labels, 96, 0)
+    assert len(small) == 32
+    assert set(small) < set(large)
+    assert np.bincount(labels[small]).tolist() == [20, 10, 2]
+    assert np.array_equal(share_of(every, labels, 160, 0), every)
+    assert not np.array_equal(share_of(every, labels, 32, 1), small)
+
+
+def test_a_share_of_the_sample_trains_on_so_many_and_is_validated_as_before():
+    obtain("fashion_mnist_sample")
+    config = DataConfig(dataset="fashion_mnist_sample", train_examples=500)
+    data, whole = TrainingData.load(config), TrainingData.load(DataConfig(dataset="fashion_mnist_sample"))
+    assert len(data.training) == 500
+    assert np.array_equal(data.validation, whole.validation)
+    assert set(data.training) < set(whole.training)
+
+
+def test_full_batches_make_one_update_an_epoch_whatever_the_size():
+    obtain("fashion_mnist_sample")
+    for engine in ("graph", "xla"):
+        config = TrialConfig.model_validate(
+            {
+                "data": {"dataset": "fashion_mnist_sample", "train_examples": 300},
+                "model": {"architecture": "mlp", "units": [8]},
+                "batch_size": "full",
+                "training": {"max_epochs": 2, "engine": engine},
+                "seed": 0,
+            }
+        )
+        rows = list(Trainer(config, Objective(), TrainingData.load(config.data)).epochs())
+        assert [row.metrics["updates"] for row in rows] == [1, 1]
+        assert rows[1].metrics["loss"] < rows[0].metrics["loss"]
+
+
+def test_a_study_over_a_file_and_one_over_a_function(tmp_path):
+    obtain("fashion_mnist_sample")
+    sample = load_train("fashion_mnist_sample")
+    pixels = sample.images[:400].reshape(400, 784).astype(np.float32)
+    np.savez(tmp_path / "own.npz", x_train=pixels, y_train=sample.labels[:400])
+    (tmp_path / "own_data.py").write_text(
+        "import numpy as np\n\n\ndef load():\n    with np.load(__file__.replace('own_data.py', 'own.npz')) as a:\n"
+        "        return (a['x_train'], a['y_train']), (a['x_train'][:50], a['y_train'][:50])\n"
+    )
+    study = tmp_path / "own.yaml"
+    study.write_text(
+        "name: own\ntrial:\n  data: {dataset: {choice: [own.npz, 'own_data:load']}, normalization: standardize}\n"
+        "  model: {architecture: mlp, units: [8]}\n"
+        "  optimizer: {name: adam, learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999}\n"
+        "  schedule: constant\n  batch_size: 32\n  training: {max_epochs: 3}\n"
+        "search: {sampler: random, trials: 2, baselines: false}\n"
+        "enqueue: [{data: {dataset: own.npz}, seed: 3}, {data: {dataset: 'own_data:load'}, seed: 3}]\n".replace(
+            "  batch_size: 32\n", "  batch_size: 32\n  seed: 3\n"
+        ).replace(", seed: 3}", "}")
+    )
+    summary = result_of(hpsearch("run", str(study), "-f", "json", home=tmp_path / "home"))
+    assert summary["trials"] == {"complete": 2, "pruned": 0, "failed": 0}
+    trials = result_of(hpsearch("trials", "own", "-f", "json", home=tmp_path / "home"))
+    # The same examples by two ways.
+    assert trials[0]["value"] == trials[1]["value"] > 0.3
+
+
+def test_what_does_not_fit_the_file_is_told_before_anything_trains(tmp_path):
+    save(tmp_path / "own.npz")
+    study = tmp_path / "own.yaml"
+    study.write_text("trial: {data: {dataset: own.npz, normalization: none}, batch_size: {choice: [16, 64]}}\n")
+    refused = hpsearch("run", str(study), home=tmp_path / "home")
+    assert refused.returncode != 0
+    assert "`batch_size` <= the 55 training examples of own.npz must hold, but got 64" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,63 @@
+"""What a person may bring along: schedules, builders of models, losses. Named as `training.own_code:name`."""
+
+import keras
+from keras import layers, ops
+
+
+def schedule(epoch, lr):
+    """The first epoch at the optimizer's rate; each later one at two fifths of the one before."""
+    return lr if epoch == 0 else lr * 0.4
+
+
+def two_branches(image_shape, classes, width=8, activations=("relu", "tanh")):
+    """Two layers side by side over an image with a channel, batch normalization, a penalty of its own."""
+    inputs = keras.Input((*image_shape, 1))
+    flat, penalty = layers.Flatten()(inputs), keras.regularizers.L2(1e-4)
+    branches = [layers.Dense(width, activation=name, kernel_regularizer=penalty)(flat) for name in activations]
+    both = layers.BatchNormalization()(layers.Concatenate()(branches))
+    return keras.Model(inputs, layers.Dense(classes)(both))
+
+
+def sequential(image_shape, classes):
+    """Without an input: it is built when it is first called."""
+    return keras.Sequential([layers.Flatten(), layers.Dense(4, activation="relu"), layers.Dense(classes)])
+
+
+def squared_hinge(labels, logits):
+    """[batch]"""
+    return ops.mean(ops.square(ops.maximum(1 - (2 * labels - 1) * logits, 0)), axis=-1)
+
+
+def mean_of_squared_hinge(labels, logits):
+    """A scalar."""
+    return ops.mean(squared_hinge(labels, logits))
+
+
+def with_softmax(image_shape, classes):
+    inputs = keras.Input(image_shape)
+    return keras.Model(inputs, layers.Dense(classes, "softmax")(layers.Flatten()(inputs)))
+
+
+def one_class_too_few(image_shape, classes):
+    return sequential(image_shape, classes - 1)
+
+
+def of_other_images(image_shape, classes):
+    inputs = keras.Input((7, 7))
+    return keras.Model(inputs, layers.Dense(classes)(layers.Flatten()(inputs)))
+
+
+def no_model(image_shape, classes):
+    return layers.Dense(classes)
+
+
+def of_each_class(labels, logits):
+    """[batch, classes]: a loss may not be that."""
+    return ops.square(labels - logits)
+
+
+def out_of_order(*arguments):
+    raise RuntimeError("out of order\nand more of it")
+
+
+number = 3
