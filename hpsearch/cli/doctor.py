@@ -24,7 +24,7 @@ def doctor(
     One line for each orphan (a run without a trial), missing, doubled or mis-stated run. --repair works into an
     empty MLflow too; what it replaces goes to MLflow's bin. Exit codes: 0 both agree, 4 they do not.
     """
-    from hpsearch.config.study import stored_study
+    from hpsearch.config.stored import stored_study
     from hpsearch.export.yaml_file import best_yaml
     from hpsearch.search.storage import find_study
     from hpsearch.tracking.doctor import Doctor

@@ -129,3 +129,12 @@ def refuse(document: Document, found: Iterable[Finding]) -> StudyFileError:
 def _number(limit: float) -> str:
     """`1`, `0.5` or `4,294,967,296`."""
     return f"{int(limit):,}" if limit == int(limit) else f"{limit:g}"
+
+
+def beside(told: list[Finding], found: list[Finding]) -> list[Finding]:
+    """What is found at places other than those already told: a broken range is one problem, not two."""
+    return [(path, sentence) for path, sentence in found if not any(t[: len(path)] == path for t, _ in told)]
+
+
+def distinct(found: Iterable[Finding]) -> list[Finding]:
+    return list(dict.fromkeys(found))

@@ -33,7 +33,7 @@ from hpsearch.config.space import (
     plain,
 )
 from hpsearch.config.trial import TrialConfig
-from hpsearch.config.yaml_text import Document, load_document, load_value
+from hpsearch.config.yaml_text import Document, load_document
 
 
 @dataclass(frozen=True)
@@ -156,23 +156,21 @@ def load_study(path: Path, overrides: Iterable[str] = (), *, quick: bool = False
     document = apply_overrides(quick_version(written, _name_of(path)) if quick else written, overrides)
     if not isinstance(document.data, dict):
         raise wording.refuse(document, [((), "a study file must be a mapping with the key 'trial'")])
-    spec = _checked(document, _name_of(path))
-    if found := _distinct([*_impossible(spec), *_unfit_enqueued(spec), *_incomparable(spec)]):
+    spec = checked(document, _name_of(path))
+    if found := wording.distinct([*_impossible(spec), *_unfit_enqueued(spec), *_incomparable(spec)]):
         raise wording.refuse(document, found)
     return spec
 
 
-def stored_study(text: str, name: str) -> StudySpec:
-    """A study from the text that was kept when it was run; what it names on this machine may be gone.
+def checked(document: Document, name: str) -> StudySpec:
+    """The study of a document, by all rules that need nothing but its text.
+
+    Args:
+        name: where it does not say its own.
 
     Raises:
-        StudyFileError: another version of hpsearch took what this one does not.
+        StudyFileError: with one line for everything that is wrong.
     """
-    source = f"the file of study '{name}'"
-    return _checked(Document(source, load_value(text, source)), name)
-
-
-def _checked(document: Document, name: str) -> StudySpec:
     data = {"name": name, **_written(document.data)}
     file, found = _top_level(data)
     problems = Problems()
@@ -180,10 +178,10 @@ def _checked(document: Document, name: str) -> StudySpec:
     space = _space(data.get("trial", {}), problems, filled=not own, grid=grid)
     found += problems.found
     if space is not None:
-        found += _check_own(space) if own else _beside(problems.found, check_space(space, grid=grid))
+        found += _check_own(space) if own else wording.beside(problems.found, check_space(space, grid=grid))
         found += check_grid(space) if grid else ()
     if file is None or space is None or found:
-        raise wording.refuse(document, _distinct(found))
+        raise wording.refuse(document, wording.distinct(found))
     return StudySpec(file, space, tuple(file.enqueue), document)
 
 
@@ -212,7 +210,7 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
         own = TRAINABLE in data
         found += _check_own(tree) if own else check_space(tree) or _absent_modules(tree, module_folders(path))
     if file is None or not isinstance(tree, Branch) or found:
-        raise wording.refuse(document, _distinct(found))
+        raise wording.refuse(document, wording.distinct(found))
     return file.name, file.objective, StudySpec(file, tree, (), document).recipe(concrete(tree, FIRST))
 
 
@@ -298,12 +296,3 @@ def _incomparable(spec: StudySpec) -> Iterator[wording.Finding]:
 def _written(data: dict[str, Any]) -> dict[str, Any]:
     """The keys that hold something: a section whose lines are all commented out is one left out."""
     return {key: value for key, value in data.items() if value is not None}
-
-
-def _beside(told: list[wording.Finding], found: list[wording.Finding]) -> list[wording.Finding]:
-    """What is found at places other than those already told: a broken range is one problem, not two."""
-    return [(path, sentence) for path, sentence in found if not any(t[: len(path)] == path for t, _ in told)]
-
-
-def _distinct(found: Iterable[wording.Finding]) -> list[wording.Finding]:
-    return list(dict.fromkeys(found))
