@@ -28,7 +28,21 @@ def imported_by(*command: str, home: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
-COMMANDS = ["run", "validate", "studies", "trials", "show", "best", "export", "train", "ui", "bench", "data", "schema"]
+COMMANDS = [
+    "run",
+    "stop",
+    "validate",
+    "studies",
+    "trials",
+    "show",
+    "best",
+    "export",
+    "train",
+    "ui",
+    "bench",
+    "data",
+    "schema",
+]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "data fetch", "data status"])
@@ -44,6 +58,7 @@ def test_help_imports_nothing_heavy(command, tmp_path):
         ["studies"],
         ["trials", "nothing"],
         ["show", "nothing"],
+        ["stop", "nothing"],
         ["best", "nothing"],
         ["export", "nothing"],
         ["ui", "nothing"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyFileArgument, home_of
+from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyArgument, StudyFileArgument, home_of
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hpsearch.search.home import Home
     from hpsearch.search.listeners import Listener, StudyEnded
     from hpsearch.search.stop import Stop
+
+# A run stops within a second or two, unless a database keeps it waiting.
+STOP_SECONDS = 30.0
 
 
 def run(
@@ -95,13 +98,13 @@ def _listeners(home: Home) -> Sequence[Listener]:
 def _exit_code(ended: StudyEnded) -> int:
     if ended.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_DONE if ended.best else EXIT_NO_GOOD_TRIAL
+    return EXIT_DONE if ended.best and not ended.stopped else EXIT_NO_GOOD_TRIAL
 
 
 def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_format: Format) -> None:
     from hpsearch.cli.rows import best_summary
     from hpsearch.search.records import counts
-    from hpsearch.training.results import Outcome
+    from hpsearch.training.results import OVER_LIMITS, Outcome
 
     tally = counts(list(ended.records))
     done = sum(tally.values())
@@ -109,13 +112,16 @@ def _tell(spec: StudySpec, home: Home, ended: StudyEnded, total: int, output_for
         best = best_summary(spec.name, ended.best) if ended.best else None
         summary = {"study": spec.name, "trials": tally, "best": best}
         emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs}, output_format)
-    diverged = sum(record.outcome is Outcome.DIVERGED for record in ended.records)
     named = ", ".join(f"{count} {state}" for state, count in tally.items())
-    named += f"; {diverged} of the pruned diverged" if diverged else ""
+    for outcomes, words in (({Outcome.DIVERGED}, "diverged"), (OVER_LIMITS, "went over their limits")):
+        count = sum(record.outcome in outcomes for record in ended.records)
+        named += f"; {count} of the pruned {words}" if count else ""
     of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
     option = f" --home {home.root}" if str(home.root) != "mlruns" else ""
     if ended.interrupted:
         say(f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on")
+    elif ended.stopped:
+        say(f"study '{spec.name}' was stopped early: {ended.stopped}")
     elif done < total:
         say(f"study '{spec.name}' stopped at its timeout: {of} ({named})")
     else:
@@ -142,6 +148,20 @@ def _best_tables(spec: StudySpec, ended: StudyEnded) -> None:
         best = ended.best.best
         title = f"Best configuration: trial {ended.best.number}, {metric} {best.value:.4f} at epoch {best.epoch}"
         emit(ended.best.flat, Format.table, title=title)
+
+
+def stop(study: StudyArgument, home: HomeOption = None) -> None:
+    """Stop the run of a study, wherever on this machine it was started.
+
+    As Ctrl-C in its own terminal: running trials are recorded as interrupted, and the same `hpsearch run` goes on
+    with them later. A second `hpsearch stop` ends the run at once.
+    """
+    from hpsearch.search.stop import stop_study
+
+    if stop_study(home_of(home), study, STOP_SECONDS):
+        say(f"study '{study}' was stopped; `hpsearch run` with its file goes on")
+    else:
+        say(f"study '{study}' was asked to stop and is still running; a second `hpsearch stop` ends it at once")
 
 
 def validate(file: StudyFileArgument, overrides: SetOption = None, output_format: FormatOption = Format.table) -> None:

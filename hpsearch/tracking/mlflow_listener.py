@@ -63,7 +63,7 @@ class MlflowListener(Listener):
         self._attempt(lambda _: None)
 
     def trial_started(self, event: TrialStarted) -> None:
-        self._attempt(lambda runs: runs.begin(event.number, event.config.flat(), event.baseline))
+        self._attempt(lambda runs: runs.begin(event.number, event.config.flat(), event.baseline, rows=event.rows))
 
     def epoch_done(self, number: int, row: EpochRow) -> None:
         self._attempt(lambda runs: runs.epoch(number, row))

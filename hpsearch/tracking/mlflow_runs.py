@@ -9,7 +9,7 @@ Every error of MLflow is left to the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ KIND, TRIAL, OUTCOME, DETAIL, BASELINE = (
     f"hpsearch.{name}" for name in ("kind", "trial", "outcome", "detail", "baseline")
 )
 DIGEST = "hpsearch.data_digest"
+# Why the trial was tried again.
+LOSSES = "hpsearch.losses"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 
@@ -35,6 +37,8 @@ STATUS = {
     Outcome.EARLY_STOPPED: "FINISHED",
     Outcome.PRUNED: "FINISHED",
     Outcome.DIVERGED: "FAILED",
+    Outcome.OVER_TIME: "FAILED",
+    Outcome.OVER_MEMORY: "FAILED",
     Outcome.FAILED: "FAILED",
     Outcome.INTERRUPTED: "KILLED",
 }
@@ -100,8 +104,15 @@ class StudyRuns:
         client.update_run(parent, status="RUNNING")
         return cls(client, experiment, parent, common, children)
 
-    def begin(self, number: int, flat: Mapping[str, Any], baseline: bool, started: datetime | None = None) -> None:
-        """A new run for a trial; an earlier one of the same trial is deleted (MLflow keeps it in its bin)."""
+    def begin(
+        self,
+        number: int,
+        flat: Mapping[str, Any],
+        baseline: bool,
+        started: datetime | None = None,
+        rows: Sequence[EpochRow] = (),
+    ) -> None:
+        """A new run for a trial, with epochs it has already; an earlier one is deleted (MLflow keeps it in its bin)."""
         if earlier := self._children.get(number):
             self._client.delete_run(earlier.run_id)
             del self._children[number]
@@ -125,6 +136,7 @@ class StudyRuns:
         self._children[number] = child
         self._client.log_batch(child.run_id, params=as_params(flat))
         child.certain = True
+        self._log(child, [(row, milliseconds()) for row in rows])
 
     def epoch(self, number: int, row: EpochRow) -> None:
         """Every metric of an epoch, in one call."""
@@ -142,7 +154,10 @@ class StudyRuns:
         self._log(child, [item for item in dated_rows(record) if item[0].epoch not in child.epochs])
         outcome = record.outcome or Outcome.FAILED
         tags = {OUTCOME: outcome.label} | ({DETAIL: record.detail[:5000]} if record.detail else {})
+        tags |= {LOSSES: "; ".join(record.losses)[:5000]} if record.losses else {}
         child.certain = False
+        if record.traceback:
+            self._client.log_text(child.run_id, record.traceback, "traceback.txt")
         self._client.log_batch(child.run_id, metrics=as_metrics(summary(record)), tags=as_tags(tags))
         self._client.set_terminated(child.run_id, STATUS[outcome], end_time=end_time)
         child.running, child.ended = False, True

@@ -100,10 +100,14 @@ class Executable:
 
 
 class Executables:
-    """The executables of a process, the least recently used one forgotten first."""
+    """The executables of a process, the least recently used one forgotten first.
+
+    Attributes:
+        built: how many there have been.
+    """
 
     def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most = most
+        self._most, self.built = most, 0
         self._kept: OrderedDict[str, Executable] = OrderedDict()
 
     def ready(self, config: TrialConfig, data: TrainingData, *, weighted: bool) -> Executable:
@@ -122,6 +126,7 @@ class Executables:
                 self._kept.popitem(last=False)
                 gc.collect()
             found = Executable(config, structure, data, weighted=weighted)
+            self.built += 1
         self._kept[structure] = found
         found.prepare(config, data)
         return found
