@@ -73,9 +73,9 @@ def study_schema() -> dict[str, Any]:
         node = schema["$defs"]["SearchConfig"]["properties"][name]
         names = list(node["discriminator"]["mapping"])
         schema["$defs"]["SearchConfig"]["properties"][name] = {"anyOf": [{"enum": names}, node]}
-    for section, names in _WITH_UNITS.items():
+    for section, written in _WITH_UNITS.items():
         properties = schema["$defs"][section]["properties"]
-        properties |= {name: {"anyOf": [properties[name], {"type": "string"}]} for name in names}
+        properties |= {name: {"anyOf": [properties[name], {"type": "string"}]} for name in written}
     # A file's name is its study's name unless it says otherwise.
     schema["required"] = [key for key in schema.get("required", []) if key != "name"]
     return schema

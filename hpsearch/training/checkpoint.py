@@ -77,12 +77,12 @@ def write(file: Path, config: Mapping[str, Any], state: State) -> None:
         OSError: it cannot be written; the one before is still there.
     """
     about = {"made_by": _MADE_BY, "config": config, "row": state.row.plain(), "plain": state.plain}
-    text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    arrays: dict[str, Any] = {ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8), **state.arrays}
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     try:
         with part.open("wb") as out:
-            np.savez(out, **{ABOUT: text, **state.arrays})
+            np.savez(out, **arrays)
             out.flush()
             os.fsync(out.fileno())
         part.replace(file)

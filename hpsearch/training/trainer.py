@@ -86,7 +86,8 @@ class Trainer:
         self._row: EpochRow | None = None
         self._best_weights: list[Any] | None = None
         # Of early stopping: epochs since the last improvement, and what that improved to.
-        self._waited, self._reference = 0, None
+        self._waited = 0
+        self._reference: float | None = None
 
     def epochs(self) -> Iterator[EpochRow]:
         """Train, one row an epoch; restores the best epoch's weights at the end, also when closed early."""

@@ -65,7 +65,9 @@ def test_the_epochs_up_to_the_checkpoint_are_kept_with_the_rungs_within_them(stu
     trial = ask(study, spec)
     trial.set_user_attr(CONFIG, PLAIN)
     train(trial, range(1, 11))
-    assert {key for key in trial.system_attrs if "rung" in key} == {f"completed_rung_{rung}" for rung in (0, 1, 2)}
+    assert {key for key in study.optuna.get_trials()[0].system_attrs if "rung" in key} == {
+        f"completed_rung_{rung}" for rung in (0, 1, 2)
+    }
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     write(checkpoints.file(0), PLAIN, State(row_of(4), {}, {"variable/0": np.zeros(3)}))
     assert settle(study) == 1
