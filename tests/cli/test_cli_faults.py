@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mlflow
-import pytest
 from cli.kills import assert_stores_agree, records_of
 from support import lines_of, processes_of, start_hpsearch, wait_for
 
@@ -13,10 +12,12 @@ MODULE = """
 import os, subprocess, sys, time
 
 def train(config, seed):
-    for epoch in (1, 2):
-        yield {"value": epoch}
-        if epoch == 1:
-            FAULTS[config["fault"]]()
+    yield {"value": 1}
+    FAULTS[config["fault"]]()
+    yield {"value": 2}
+    while config["fault"] == "dawdles":
+        time.sleep(0.1)
+        yield {"value": 3}
 
 def nothing():
     pass
@@ -45,10 +46,6 @@ def prints():
 def hangs():
     time.sleep(1000)
 
-def dawdles():
-    while True:
-        time.sleep(0.01)
-
 def allocates():
     held = []
     while True:
@@ -56,7 +53,8 @@ def allocates():
         time.sleep(0.002)
 
 FAULTS = {f.__name__: f for f in (
-    nothing, raises, looks_gone, interrupts, exits, exits_at_once, prints, hangs, dawdles, allocates)}
+    nothing, raises, looks_gone, interrupts, exits, exits_at_once, prints, hangs, allocates)}
+FAULTS["dawdles"] = nothing
 """
 STUDY = """
 name: faults
@@ -112,23 +110,23 @@ def test_what_raises_exits_or_prints_fails_alone_with_its_traceback(tmp_path):
     assert "x" * 100_000 in (tmp_path / "home" / "logs" / "faults-workers.log").read_text()
 
 
-@pytest.mark.parametrize(
-    ("fault", "limits", "outcome", "sentence"),
-    [
-        ("hangs", "epoch_seconds: 1, retries: 1", Outcome.FAILED, "no epoch ended within limits.epoch_seconds of 1 s"),
-        ("dawdles", "trial_seconds: 2s", Outcome.OVER_TIME, "longer than limits.trial_seconds of 2 s"),
-        ("allocates", "memory: 500MB", Outcome.OVER_MEMORY, "more than limits.memory of 500 MB"),
-    ],
-)
-def test_what_hangs_dawdles_or_allocates_without_end_is_ended(tmp_path, fault, limits, outcome, sentence):
-    file = write_study(tmp_path, [fault, "nothing"], limits)
-    code, stderr, records = run(file, tmp_path / "home", "--workers=1")
+def test_what_hangs_dawdles_or_allocates_without_end_is_ended_and_the_rest_goes_on(tmp_path):
+    limits = "epoch_seconds: 1, trial_seconds: 3s, memory: 500MB, retries: 1"
+    file = write_study(tmp_path, ["hangs", "dawdles", "allocates", "nothing"], limits)
+    code, stderr, records = run(file, tmp_path / "home", "--workers=2")
     assert code == 0, stderr
-    assert records[fault].outcome is outcome
-    assert sentence in records[fault].detail
-    assert len(records[fault].losses) == (2 if fault == "hangs" else 0)
+    expected = {
+        "hangs": (Outcome.FAILED, "no epoch ended within limits.epoch_seconds of 1 s", 2),
+        "dawdles": (Outcome.OVER_TIME, "longer than limits.trial_seconds of 3 s", 0),
+        "allocates": (Outcome.OVER_MEMORY, "more than limits.memory of 500 MB", 0),
+    }
+    for fault, (outcome, sentence, losses) in expected.items():
+        assert records[fault].outcome is outcome
+        assert sentence in records[fault].detail
+        assert len(records[fault].losses) == losses
     assert records["nothing"].good
-    assert_stores_agree(tmp_path / "home", "faults", 2)
+    assert "2 of the pruned went over their limits" in stderr
+    assert_stores_agree(tmp_path / "home", "faults", 4)
 
 
 def test_a_study_in_which_everything_fails_stops_early_and_says_why(tmp_path):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import signal
 
-from cli.kills import assert_stores_agree, write_quick
-from support import hpsearch, processes_of, result_of, start_hpsearch, wait_for
+from cli.kills import assert_stores_agree, records_of, write_quick
+from support import hpsearch, processes_of, start_hpsearch, wait_for
 
 
 def holder(home, study):
@@ -23,8 +23,7 @@ def test_stop_ends_a_run_as_ctrl_c_does_and_the_same_command_goes_on(tmp_path):
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
     wait_for(lambda: not processes_of(process.pid), 10, "the end of all processes")
-    states = {trial["state"] for trial in result_of(hpsearch("trials", "halted", "-f", "json", home=home))}
-    assert "RUNNING" not in states
+    assert "RUNNING" not in {record.state for record in records_of(home, "halted")}
     assert hpsearch("run", str(file), home=home).returncode == 0
     assert_stores_agree(home, "halted", 3)
 

@@ -217,5 +217,29 @@ class TestLocal(ExecutorContract):
         assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
 
 
+GROWS = """
+HELD = []
+
+def train(config, seed):
+    HELD.append(b"x" * 40_000_000)
+    yield {"val_accuracy": 0.5}
+"""
+
+
+def test_a_worker_that_has_grown_is_replaced_between_two_trials(tmp_path):
+    (tmp_path / "grows.py").write_text(GROWS)
+    executor, seen = LocalExecutor(1, tmp_path / "workers.log", print, [tmp_path], keras=False), set()
+    try:
+        for number in range(16):
+            config = {"trainable": "grows:train", "seed": 1}
+            executor.submit(Job(number, config, Objective().model_dump(mode="json")))
+            _, ends = drive(executor)
+            assert ends[number].outcome is Outcome.COMPLETED
+            seen |= set(executor.pids())
+    finally:
+        executor.close()
+    assert len(seen) == 2
+
+
 def test_there_is_at_least_one_worker_and_never_more_than_cores():
     assert 1 <= default_workers() <= (os.cpu_count() or 1)
