@@ -128,7 +128,7 @@ def _bytes(value: Any) -> Any:
     return value
 
 
-_Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+_Seconds = Annotated[float, Field(gt=0), BeforeValidator(_seconds)]
 
 
 class SearchConfig(Frozen):
@@ -152,13 +152,13 @@ class Limits(Frozen):
         None,
         description="a worker without a finished epoch for so long is stuck: it is replaced, the trial goes on",
     )
-    memory: Annotated[int, BeforeValidator(_bytes), Field(ge=100 * 2**20)] | None = Field(
+    memory: Annotated[int, Field(ge=100 * 2**20), BeforeValidator(_bytes)] | None = Field(
         None, description="a trial whose worker holds more is ended, and cannot win; TensorFlow alone takes about 0.9GB"
     )
     retries: int = Field(
         2, ge=0, description="how often a trial whose worker died is tried again without coming further than before"
     )
-    checkpoint_seconds: Annotated[float, BeforeValidator(_seconds), Field(ge=0)] = Field(
+    checkpoint_seconds: Annotated[float, Field(ge=0), BeforeValidator(_seconds)] = Field(
         10.0, description="a running trial's state is kept on disk so often, but at most once an epoch"
     )
 

@@ -80,6 +80,7 @@ RIGHT = [
     "enqueue: [{optimizer: adam}]",
     "objective: {metric: val_loss}",
     "finalists: null",
+    "limits: {trial_seconds: 2h, epoch_seconds: null, memory: 4GB, retries: 0, checkpoint_seconds: 0}",
 ]
 WRONG = [
     "[]",
@@ -119,6 +120,10 @@ WRONG = [
     "search: {timeout: -1}",
     "objective: {metric: val_acc}",
     "finalists: {top: 0}",
+    "limits: {memory: 5}",
+    "limits: {trial_seconds: 0}",
+    "limits: {retries: -1}",
+    "limits: {hours: 2}",
     "enqueue: [3]",
 ]
 
