@@ -28,7 +28,7 @@ def imported_by(*command: str, home: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
-COMMANDS = ["run", "validate", "studies", "trials", "show", "best", "compare", "export"]
+COMMANDS = ["run", "stop", "validate", "studies", "trials", "show", "best", "compare", "export"]
 COMMANDS += ["train", "ui", "doctor", "bench", "data", "schema"]
 
 
@@ -45,6 +45,7 @@ def test_help_imports_nothing_heavy(command, tmp_path):
         ["studies"],
         ["trials", "nothing"],
         ["show", "nothing"],
+        ["stop", "nothing"],
         ["best", "nothing"],
         ["compare", "nothing"],
         ["export", "nothing"],

@@ -84,6 +84,7 @@ def show(
         "outcome": record.outcome.label if record.outcome else None,
         "reason": record.detail or (record.outcome.value if record.outcome else ""),
         "keras_defaults": record.baseline,
+        **({"losses": list(record.losses)} if record.losses else {}),
         **({"traceback": record.traceback} if record.traceback else {}),
     }
     if output_format is Format.table:

@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run.run)
+app.command()(run.stop)
 app.command()(run.validate)
 app.command()(inspect.studies)
 app.command()(inspect.trials)

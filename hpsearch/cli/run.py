@@ -14,6 +14,7 @@ from hpsearch.cli.options import (
     HomeOption,
     QuickOption,
     SetOption,
+    StudyArgument,
     StudyFileArgument,
     TrackingOption,
     home_of,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from hpsearch.search.stop import Stop
     from hpsearch.search.storage import Study
     from hpsearch.tracking.target import Target
+
+# A run stops within a second or two, unless a database keeps it waiting.
+STOP_SECONDS = 30.0
 
 
 def run(
@@ -105,13 +109,13 @@ def _listeners(target: Target, study: Study) -> Sequence[Listener]:
 def _exit_code(ended: StudyEnded) -> int:
     if ended.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_DONE if ended.best else EXIT_NO_GOOD_TRIAL
+    return EXIT_DONE if ended.best and not ended.stopped else EXIT_NO_GOOD_TRIAL
 
 
 def _tell(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: Format) -> None:
     from hpsearch.cli.rows import best_summary
     from hpsearch.search.records import counts
-    from hpsearch.training.results import Outcome
+    from hpsearch.training.results import OVER_LIMITS, Outcome
 
     tally = counts(list(ended.records))
     done = sum(tally.values())
@@ -121,13 +125,16 @@ def _tell(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output
         summary = {"study": spec.name, "trials": tally, "best": best}
         report = {"comparison": str(comparison.report)} if comparison else {}
         emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
-    diverged = sum(record.outcome is Outcome.DIVERGED for record in ended.records)
     named = ", ".join(f"{count} {state}" for state, count in tally.items())
-    named += f"; {diverged} of the pruned diverged" if diverged else ""
+    for outcomes, words in (({Outcome.DIVERGED}, "diverged"), (OVER_LIMITS, "went over their limits")):
+        count = sum(record.outcome in outcomes for record in ended.records)
+        named += f"; {count} of the pruned {words}" if count else ""
     of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
     option = target.home.option
     if ended.interrupted:
         say(f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on")
+    elif ended.stopped:
+        say(f"study '{spec.name}' was stopped early: {ended.stopped}")
     elif done < total:
         say(f"study '{spec.name}' stopped at its timeout: {of} ({named})")
     else:
@@ -158,6 +165,20 @@ def _best_tables(spec: StudySpec, ended: StudyEnded) -> None:
         best = ended.best.best
         title = f"Best configuration: trial {ended.best.number}, {metric} {best.value:.4f} at epoch {best.epoch}"
         emit(ended.best.flat, Format.table, title=title)
+
+
+def stop(study: StudyArgument, home: HomeOption = None) -> None:
+    """Stop the run of a study, wherever on this machine it was started.
+
+    As Ctrl-C in its own terminal: running trials are recorded as interrupted, and the same `hpsearch run` goes on
+    with them later. A second `hpsearch stop` ends the run at once.
+    """
+    from hpsearch.search.stop import stop_study
+
+    if stop_study(home_of(home), study, STOP_SECONDS):
+        say(f"study '{study}' was stopped; `hpsearch run` with its file goes on")
+    else:
+        say(f"study '{study}' was asked to stop and is still running; a second `hpsearch stop` ends it at once")
 
 
 def validate(

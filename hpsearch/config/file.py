@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from hpsearch.config.compare import Compare
 from hpsearch.config.reference import OwnCode
@@ -115,14 +115,27 @@ def _bare_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _seconds(value: Any) -> Any:
+def _seconds(value: Any, info: ValidationInfo) -> Any:
     """`90`, `90s`, `20m` or `2h` as seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)", value) if isinstance(value, str) else None
     if match:
         return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
     if isinstance(value, str):
-        raise ValueError(f"`timeout` must be seconds or a duration such as 90s, 20m or 2h, but got {value!r}")
+        raise ValueError(f"`{info.field_name}` must be seconds or a duration such as 90s, 20m or 2h, but got {value!r}")
     return value
+
+
+def _bytes(value: Any) -> Any:
+    """`512MB` or `4GB` as bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(MB|GB)", value) if isinstance(value, str) else None
+    if match:
+        return int(float(match[1]) * {"MB": 2**20, "GB": 2**30}[match[2]])
+    if isinstance(value, str):
+        raise ValueError(f"`memory` must be bytes or a size such as 512MB or 4GB, but got {value!r}")
+    return value
+
+
+_Seconds = Annotated[float, Field(gt=0), BeforeValidator(_seconds)]
 
 
 class SearchConfig(Frozen):
@@ -133,9 +146,7 @@ class SearchConfig(Frozen):
     trials: int = Field(
         40, ge=1, le=1_000_000, description="the study's total, earlier runs included; of a grid: every point"
     )
-    timeout: Annotated[float, BeforeValidator(_seconds), Field(gt=0)] | None = Field(
-        None, description="no new trial starts after this long: 90s, 20m, 2h or seconds"
-    )
+    timeout: _Seconds | None = Field(None, description="no new trial starts after this long: 90s, 20m, 2h or seconds")
     seed: int = Field(0, ge=0, lt=2**31, description="of the sampler; trial N trains with seed + N")
     baselines: bool = Field(True, description="try each optimizer's Keras defaults first, never pruned")
 
@@ -153,6 +164,27 @@ class SearchConfig(Frozen):
         if isinstance(self.sampler, Grid) and self.baselines:
             raise ValueError("`baselines` must be false under a grid, which tries its own points only, but got true")
         return self
+
+
+class Limits(Frozen):
+    """What one trial may take. They may be changed between two runs of a study."""
+
+    trial_seconds: _Seconds | None = Field(
+        None, description="a trial that trains for longer is ended, and cannot win: 90s, 20m, 2h or seconds"
+    )
+    epoch_seconds: _Seconds | None = Field(
+        None,
+        description="a worker without a finished epoch for so long is stuck: it is replaced, the trial goes on",
+    )
+    memory: Annotated[int, Field(ge=100 * 2**20), BeforeValidator(_bytes)] | None = Field(
+        None, description="a trial whose worker holds more is ended, and cannot win; TensorFlow alone takes about 0.9GB"
+    )
+    retries: int = Field(
+        2, ge=0, description="how often a trial whose worker died is tried again without coming further than before"
+    )
+    checkpoint_seconds: Annotated[float, Field(ge=0), BeforeValidator(_seconds)] = Field(
+        10.0, description="a running trial's state is kept on disk so often, but at most once an epoch"
+    )
 
 
 class Finalists(Frozen):
@@ -180,6 +212,7 @@ class StudyFile(Frozen):
     trial: dict[str, Any] = Field(default_factory=dict)
     search: SearchConfig = SearchConfig()
     enqueue: list[dict[str, Any]] = Field(default_factory=list)
+    limits: Limits = Limits()
     finalists: Finalists | None = None
     compare: Compare | None = None
     quick: dict[str, Any] = Field(

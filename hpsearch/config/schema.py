@@ -42,6 +42,11 @@ _DISTRIBUTIONS: dict[str, Any] = {
 }
 # Which distributions can yield which JSON type.
 _NUMERIC = {"number": ("float", "int", "one_minus"), "integer": ("int",)}
+# Numbers that may be written with a unit: `20m`, `4GB`.
+_WITH_UNITS = {
+    "SearchConfig": ("timeout",),
+    "Limits": ("trial_seconds", "epoch_seconds", "memory", "checkpoint_seconds"),
+}
 
 
 def study_schema() -> dict[str, Any]:
@@ -69,9 +74,9 @@ def study_schema() -> dict[str, Any]:
         node = schema["$defs"]["SearchConfig"]["properties"][name]
         names = list(node["discriminator"]["mapping"])
         schema["$defs"]["SearchConfig"]["properties"][name] = {"anyOf": [{"enum": names}, node]}
-    schema["$defs"]["SearchConfig"]["properties"]["timeout"] = {
-        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}, {"type": "null"}]
-    }
+    for section, written in _WITH_UNITS.items():
+        properties = schema["$defs"][section]["properties"]
+        properties |= {name: {"anyOf": [properties[name], {"type": "string"}]} for name in written}
     # A file's name is its study's name unless it says otherwise.
     schema["required"] = [key for key in schema.get("required", []) if key != "name"]
     return schema

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -18,10 +19,10 @@ import psutil
 
 from hpsearch.data.store import cache_folder
 from hpsearch.errors import EnvironmentProblem
-from hpsearch.executors.protocol import Event, Job, Place, TrialEnded
+from hpsearch.executors.protocol import EpochDone, Event, Job, Place, TrialEnded, TrialLost
+from hpsearch.executors.watch import Watch
 from hpsearch.executors.worker import serve
 from hpsearch.training.quiet import WORKER_LOG
-from hpsearch.training.results import Outcome
 from hpsearch.training.xla_cache import use_xla_cache
 
 # A worker forked from the process that imported TensorFlow (650 MB, once) adds 230 MB of its own with the MLP and
@@ -75,6 +76,8 @@ class _Worker:
             sent to the worker meanwhile waits in the connection.
         up: whether the process has started.
         refused: why it could not start.
+        heard: whether it has said its first word.
+        watch: of the job.
     """
 
     process: BaseProcess
@@ -85,6 +88,15 @@ class _Worker:
     job: Job | None = None
     heard: bool = False
     compiled: frozenset[str] = frozenset()
+    watch: Watch | None = None
+
+    def kill(self) -> None:
+        """At once, and with it whatever a user's code has started there; nothing where it has not come up."""
+        if not self.up or self.process.pid is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):  # it has not made its group yet, or has ended
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
 
 
 class LocalExecutor:
@@ -137,12 +149,12 @@ class LocalExecutor:
             self._workers.append(worker)
         worker.job = job
         worker.compiled |= job.needs
+        worker.watch = Watch(job.limits, job.seconds) if worker.heard else None
         try:
             worker.connection.send(job)
         except OSError:
             # It died while idle, which is not the trial's fault.
-            worker.job = None
-            self._replace(worker)
+            self._report(self._replace(worker))
             self.submit(job)
 
     def events(self, timeout: float) -> list[Event]:
@@ -154,6 +166,18 @@ class LocalExecutor:
             event = self._receive(worker)
             if event is not None:
                 found.append(event)
+        found += self._overdue()
+        return found
+
+    def _overdue(self) -> list[Event]:
+        """Trials that are over a limit and workers that are stuck: they are ended."""
+        found: list[Event] = []
+        for worker in list(self._workers):
+            if worker.job is None or worker.watch is None or worker.process.pid is None:
+                continue
+            if verdict := worker.watch.look(worker.process.pid, worker.job.trial):
+                self._replace(worker)
+                found.append(verdict)
         return found
 
     def go_on(self, trial: int) -> None:
@@ -166,8 +190,7 @@ class LocalExecutor:
         for worker in self._workers:
             # At once, but for the first seconds of all; who comes up later finds nobody there and ends.
             worker.launch.join(LAUNCH_SECONDS)
-            if worker.up:
-                worker.process.kill()
+            worker.kill()
         for worker in self._workers:
             if worker.up:
                 worker.process.join()
@@ -186,6 +209,8 @@ class LocalExecutor:
 
         def launch() -> None:
             try:
+                # Started once more where it has died.
+                _start_forkserver()
                 process.start()
                 worker.up = True
             except (EOFError, OSError) as error:
@@ -197,39 +222,58 @@ class LocalExecutor:
         return worker
 
     def _answer(self, trial: int, go_on: bool) -> None:
-        worker = next(w for w in self._workers if w.job is not None and w.job.trial == trial)
-        try:
-            worker.connection.send(go_on)
-        except OSError:
-            return  # it died; `events` tells
+        worker = next((w for w in self._workers if w.job is not None and w.job.trial == trial), None)
+        with suppress(OSError):  # it died; `events` tells
+            if worker is not None:
+                worker.connection.send(go_on)
 
     def _receive(self, worker: _Worker) -> Event | None:
         try:
             # A worker that died may have sent its last words before.
             event: Event | str | None = worker.connection.recv() if worker.connection.poll() else None
         except (EOFError, OSError):
-            return self._replace(worker)
+            return self._died(worker)
         if event is None:
-            return None if worker.process.is_alive() else self._replace(worker)
+            return None if worker.process.is_alive() else self._died(worker)
         if isinstance(event, str):  # READY
             worker.heard, self._stillborn = True, 0
+            worker.watch = Watch(worker.job.limits, worker.job.seconds) if worker.job else None
             return None
+        if isinstance(event, EpochDone) and worker.watch:
+            worker.watch.epoch_done()
         if isinstance(event, TrialEnded):
             worker.job = None
+            if event.worn:
+                self._retire(worker)
         return event
 
-    def _replace(self, worker: _Worker) -> Event | None:
-        """A worker died: its trial fails, a new worker takes its place."""
+    def _retire(self, worker: _Worker) -> None:
+        """End an idle worker; another one starts when there is work for it."""
+        worker.kill()
+        worker.process.join()
+        worker.connection.close()
+        self._workers.remove(worker)
+
+    def _died(self, worker: _Worker) -> TrialLost | None:
+        """By itself, or somebody ended it."""
+        detail = self._replace(worker)
+        if worker.job is not None:
+            return TrialLost(worker.job.trial, detail)
+        self._report(detail)
+        return None
+
+    def _replace(self, worker: _Worker) -> str:
+        """Another worker takes the place of one that ends; a line about how it ended."""
         worker.launch.join()
         if worker.refused:
             raise EnvironmentProblem(f"workers cannot start ({worker.refused}); their output is in {self._log}")
+        worker.kill()
         worker.process.join()
         worker.connection.close()
         code = worker.process.exitcode or 0
         reason = f"signal {-code}" if code < 0 else f"exit code {code}"
-        detail = f"the worker process ended ({reason}); its output is in {self._log}"
-        if worker.job is None:
-            self._report(detail)
+        # The kernel's way when memory runs out.
+        reason += ", perhaps out of memory" if code == -signal.SIGKILL else ""
         self._stillborn += not worker.heard
         if self._stillborn >= MAX_STILLBORN:
             raise EnvironmentProblem(
@@ -237,6 +281,4 @@ class LocalExecutor:
                 f"({reason}); their output is in {self._log}"
             )
         self._workers[self._workers.index(worker)] = self._start()
-        if worker.job is None:
-            return None
-        return TrialEnded(worker.job.trial, Outcome.FAILED, detail, "", {})
+        return f"the worker process ended ({reason}); its output is in {self._log}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from hpsearch.config.file import Limits
 from hpsearch.training.results import EpochRow, Outcome
 
 # A worker's first word: it has come up.
@@ -18,12 +19,20 @@ class Job:
 
     Attributes:
         needs: names of what will be compiled for it where it is not there yet.
+        limits: of the study.
+        checkpoint: file for its state; empty: nothing is kept.
+        epochs: so many it has finished already; `checkpoint` holds its state after the last of them.
+        seconds: so long it has trained already.
     """
 
     trial: int
     config: Mapping[str, Any]
     objective: Mapping[str, Any]
     needs: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)
+    checkpoint: str = ""
+    epochs: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class TrialEnded:
         detail: one line about a failure, else empty.
         traceback: of the failure, else empty.
         facts: what the worker knows about the training, for instance the number of weights.
+        worn: whether the worker should be replaced, since it has grown.
     """
 
     trial: int
@@ -61,9 +71,22 @@ class TrialEnded:
     detail: str
     traceback: str
     facts: Mapping[str, Any]
+    worn: bool = False
 
 
-Event = EpochDone | TrialEnded
+@dataclass(frozen=True)
+class TrialLost:
+    """A trial's worker died or was stuck, through no known fault of the trial; there is a new worker.
+
+    Attributes:
+        detail: what happened, in a line.
+    """
+
+    trial: int
+    detail: str
+
+
+Event = EpochDone | TrialEnded | TrialLost
 
 
 class Executor(Protocol):

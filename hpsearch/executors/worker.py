@@ -12,11 +12,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from hpsearch.executors.protocol import READY, EpochDone, Job, TrialEnded
 from hpsearch.training.quiet import everything_to
@@ -28,6 +32,17 @@ if TYPE_CHECKING:
     from hpsearch.training.examples import TrainingData
     from hpsearch.training.executable import Executables
     from hpsearch.training.trainer import Trainer
+
+# TensorFlow keeps 1 MB of each structure that it has traced, XLA 4 MB, for ever (tests/benchmarks/memory.py).
+MOST_BUILT = 25
+# What else grows (a user's own code) may grow by half over what the first trials have left.
+FIRST_TRIALS, GROWTH = 8, 1.5
+# When memory runs out, the kernel ends a worker and not the coordinator: 0 is the usual, 1000 the first to go.
+OOM_SCORE = 500
+
+
+class _Alone(Exception):
+    """The coordinator is gone: nobody would take the result."""
 
 
 def serve(connection: Connection, threads: int, log: str, folders: Sequence[str], *, keras: bool) -> None:
@@ -43,18 +58,41 @@ def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]
     """
     # Ctrl-C reaches the whole process group; the coordinator decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A group of its own, so that what a user's code has started can be ended with the worker.
+    os.setpgid(0, 0)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     everything_to(Path(log))
     sys.path[:0] = folders
     _limit_threads(threads, keras=keras)
-    kept = _Kept(tuple(map(Path, folders)))
+    kept, coordinator = _Kept(tuple(map(Path, folders))), _Coordinator(connection)
     try:
-        connection.send(READY)
+        coordinator.tell(READY)
         while True:
-            connection.send(_run(connection.recv(), connection, kept))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        # The coordinator is gone: nobody would take the result.
-        os._exit(1)
+            end = _run(coordinator.next(), coordinator, kept)
+            coordinator.tell(replace(end, worn=kept.worn()))
+    except _Alone:
+        _end()
+
+
+class _Coordinator:
+    """The other end of the connection; a user's code may raise the very errors that a broken one does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def tell(self, what: Any) -> None:
+        try:
+            self._connection.send(what)
+        except OSError:
+            raise _Alone from None
+
+    def next(self) -> Any:
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError):
+            raise _Alone from None
 
 
 def _end_with_parent(parent: int) -> None:
@@ -64,7 +102,12 @@ def _end_with_parent(parent: int) -> None:
     """
     while os.getppid() == parent:
         time.sleep(0.5)
-    os._exit(1)
+    _end()
+
+
+def _end() -> None:
+    """End at once, and with it every process of its group."""
+    os.killpg(0, signal.SIGKILL)
 
 
 @dataclass
@@ -75,37 +118,61 @@ class _Kept:
     data_key: str = ""
     data: TrainingData | None = None
     executables: Executables | None = None
+    trials: int = 0
+    first_bytes: int = 0
+
+    def worn(self) -> bool:
+        """Whether a new worker should take this one's place; to be asked after each trial."""
+        self.trials += 1
+        now = psutil.Process().memory_info().rss
+        if self.trials <= FIRST_TRIALS:
+            self.first_bytes = now
+        built = self.executables.built if self.executables else 0
+        return built >= MOST_BUILT or now > GROWTH * self.first_bytes
 
 
-def _run(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
+def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     try:
-        return _train(job, connection, kept)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return _train(job, coordinator, kept)
+    except _Alone:
         raise
-    # A user's own code may call `sys.exit`.
-    except (Exception, SystemExit) as error:
-        traceback.print_exc()
+    # A user's own code may call `sys.exit`, or raise what it likes.
+    except BaseException as error:
+        told = traceback.format_exc()
+        with suppress(OSError):  # of a full disk
+            print(told, file=sys.stderr, flush=True)
         lines = str(error).strip().splitlines() or [""]
         detail = f"{type(error).__name__}: {lines[0]}"[:500]
-        return TrialEnded(job.trial, Outcome.FAILED, detail, traceback.format_exc(), {})
+        return TrialEnded(job.trial, Outcome.FAILED, detail, told, {})
 
 
-def _train(job: Job, connection: Connection, kept: _Kept) -> TrialEnded:
+def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
     from hpsearch.config.own import OwnConfig, recipe_of
+    from hpsearch.training.checkpoint import CheckpointWriter, read
     from hpsearch.training.own import OwnTrainer
 
     config, objective = recipe_of(job.config), Objective.model_validate(job.objective)
-    trainer: OwnTrainer | Trainer
+    trainer: Trainer | OwnTrainer
+    keep: Callable[[], None] | None = None
     if isinstance(config, OwnConfig):
+        # Nobody but the function knows what its coming epochs depend on, so it starts afresh.
         trainer = OwnTrainer(config, objective)
     else:
         trainer = _keras_trainer(config, objective, kept)
+        if job.epochs:
+            trainer.restore(read(Path(job.checkpoint)))
+        if job.checkpoint:
+            writer = CheckpointWriter(Path(job.checkpoint), job.config, job.limits.checkpoint_seconds)
+            keep = partial(writer.offer, trainer.state)
     for row in trainer.epochs():
-        connection.send(EpochDone(job.trial, row))
+        coordinator.tell(EpochDone(job.trial, row))
         # What has trained to its end is not pruned any more.
-        if not connection.recv() and not trainer.finished:
+        if not coordinator.next() and not trainer.finished:
             return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.facts)
+        # Not before the coordinator has recorded the epoch.
+        if keep and not trainer.finished:
+            keep()
     return TrialEnded(job.trial, trainer.outcome, "", "", trainer.facts)
 
 

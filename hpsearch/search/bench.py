@@ -22,10 +22,10 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor, cores, threads_of
 from hpsearch.executors.peak import Peak, measure_peak
-from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded
+from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, TrialLost
 from hpsearch.search.forecast import Forecast, drawn, spread
 from hpsearch.search.prepare import prepare_data
-from hpsearch.training.results import Outcome
+from hpsearch.training.results import BROKEN
 from hpsearch.training.structure import engines_for, needs_of, with_engine
 
 # The space of studies/quickstart.yaml, which is not part of the installed package.
@@ -226,8 +226,8 @@ def _for_two_epochs(config: TrialConfig, number: int) -> TrialConfig:
     return config.model_copy(update={"training": training, "seed": seed})
 
 
-def _figures(end: TrialEnded, trial: _Running, log: Path) -> Measured:
-    if end.outcome is Outcome.FAILED:
+def _figures(end: TrialEnded | TrialLost, trial: _Running, log: Path) -> Measured:
+    if isinstance(end, TrialLost) or end.outcome in BROKEN:
         where = "" if str(log) in end.detail else f"; the worker's output is in {log}"
         about = f"{trial.config.optimizer.selected()}, batch size {trial.config.batch_size}"
         raise HpsearchError(f"configuration {end.trial} ({about}) failed: {end.detail}{where}")

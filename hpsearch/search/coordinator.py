@@ -9,44 +9,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import optuna
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
+from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
-from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEnded
+from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEnded, TrialLost
 from hpsearch.search.dispatch import choose
+from hpsearch.search.ending import STATES, Hope, record_end
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
-from hpsearch.search.records import (
-    BASELINE,
-    CONFIG,
-    DETAIL,
-    FACTS,
-    OUTCOME,
-    ROW,
-    TRACEBACK,
-    best_trial,
-)
-from hpsearch.search.sampling import make_pruner, make_sampler, suggest
+from hpsearch.search.records import BASELINE, CONFIG, EARLIER, ROW, best_trial
+from hpsearch.search.resume import Checkpoints, record_loss
+from hpsearch.search.sampling import make_pruner, make_sampler, rungs_passed, suggest
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import Study, forget_reports, put_back, settle, take
-from hpsearch.training.results import GOOD, Best, Outcome, best_after
+from hpsearch.search.storage import Study, put_back, settle, take
+from hpsearch.training.results import Best, EpochRow, Outcome, best_after, best_of
 from hpsearch.training.structure import needs_of, with_engine
 
 # How often clocks are updated and a stop is noticed, in seconds.
 TICK = 0.2
-
-_STATES = {
-    Outcome.COMPLETED: TrialState.COMPLETE,
-    Outcome.EARLY_STOPPED: TrialState.COMPLETE,
-    Outcome.PRUNED: TrialState.PRUNED,
-    # Optuna's samplers pass over failed trials and learn from pruned ones; a diverged trial must steer
-    # the sampler away, so it is kept as pruned, worse than all others, and its outcome says why.
-    Outcome.DIVERGED: TrialState.PRUNED,
-    Outcome.FAILED: TrialState.FAIL,
-}
 
 
 class Coordinator:
@@ -60,6 +45,7 @@ class Coordinator:
             since MLflow takes longer to import than an epoch to train.
         total: the number of trials that the study is to have, those of earlier runs included.
         stop: asked between events.
+        checkpoints: folder for the state of running trials.
     """
 
     def __init__(
@@ -71,15 +57,18 @@ class Coordinator:
         *,
         total: int,
         stop: Stop,
+        checkpoints: Path,
     ) -> None:
         self._study, self._spec, self._executor = study, spec, executor
         self._make_listeners, self._total, self._stop = listeners, total, stop
         self._listeners: Sequence[Listener] = ()
         # What there is to tell while there is nobody to be told.
         self._untold: list[Callable[[Listener], None]] | None = []
+        self._checkpoints = Checkpoints(checkpoints)
         self._running: dict[int, optuna.Trial] = {}
         self._best: dict[int, Best] = {}
         self._epochs = 0
+        self._hope = Hope()
         self._deadline = math.inf
         study.optuna.pruner = make_pruner(spec.search)
 
@@ -88,16 +77,18 @@ class Coordinator:
         self._deadline = time.monotonic() + (self._spec.search.timeout or math.inf)
         began = time.monotonic()
         left = settle(self._study)
+        waiting = self._study.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        self._checkpoints.tidy([trial.number for trial in waiting])
         started = StudyStarted(self._spec, text, self._study.records(), self._total, workers)
         self._inform(lambda listener: listener.study_started(started))
         if left:
-            self.note(f"{left} trials were left running by an earlier run; they are run again")
+            self.note(f"{left} trials were left running by an earlier run; they go on")
         self._fill()
         self._meet_listeners()
-        while self._running and not self._stop.asked:
+        while self._running and not self._stop.asked and not self._hope.none:
             for event in self._executor.events(TICK):
-                # Who stops a whole process group kills workers too; their trials have not failed.
-                if not (self._stop.asked and isinstance(event, TrialEnded) and event.outcome is Outcome.FAILED):
+                # Who stops a whole process group kills workers too; that is not their trials' fault.
+                if not (self._stop.asked and isinstance(event, TrialLost)):
                     self._handle(event)
             self._inform(lambda listener: listener.idle())
             self._fill()
@@ -107,9 +98,10 @@ class Coordinator:
         ended = StudyEnded(
             records=records,
             best=best_trial(records, self._study.objective),
-            interrupted=self._stop.asked and sum(r.outcome in _STATES for r in records) < self._total,
+            interrupted=self._stop.asked and sum(r.outcome in STATES for r in records) < self._total,
             seconds=time.monotonic() - began,
             epochs=self._epochs,
+            stopped=self._hope.none,
         )
         self._inform(lambda listener: listener.study_ended(ended))
         return ended
@@ -142,7 +134,8 @@ class Coordinator:
 
     def _more(self) -> bool:
         in_time = time.monotonic() < self._deadline
-        return not self._stop.asked and in_time and self._spoken_for() < self._total
+        going_on = in_time and not self._stop.asked and not self._hope.none
+        return going_on and self._spoken_for() < self._total
 
     def _spoken_for(self) -> int:
         """How many of the study's trials have ended or are running."""
@@ -153,7 +146,7 @@ class Coordinator:
 
     def _begin(self) -> None:
         """Take the next trial, fix its configuration and send it to a worker."""
-        trial = self._next_trial()
+        trial, rows = self._next_trial()
         drawn = suggest(trial, self._spec.space)
         if drawn.get("seed") is None:
             drawn["seed"] = self._spec.search.seed + trial.number
@@ -169,23 +162,40 @@ class Coordinator:
         trial.set_user_attr(CONFIG, config.plain())
         self._running[trial.number] = trial
         self._best.pop(trial.number, None)
-        objective = self._study.objective.model_dump(mode="json")
-        self._executor.submit(Job(trial.number, config.plain(), objective, needs_of(config)))
-        started = TrialStarted(trial.number, config, bool(trial.user_attrs.get(BASELINE)))
+        if best := best_of(rows, self._study.objective):
+            self._best[trial.number] = best
+        self._executor.submit(self._job(trial, config, rows))
+        started = TrialStarted(trial.number, config, bool(trial.user_attrs.get(BASELINE)), rows)
         self._inform(lambda listener: listener.trial_started(started))
 
-    def _next_trial(self) -> optuna.Trial:
-        """A waiting trial, or else what the sampler proposes next."""
+    def _job(self, trial: optuna.Trial, config: Recipe, rows: Sequence[EpochRow]) -> Job:
+        seconds = sum(row.metrics.get("epoch_seconds", 0.0) for row in rows)
+        if rows:
+            trial.set_user_attr(EARLIER, seconds)
+        return Job(
+            trial.number,
+            config.plain(),
+            self._study.objective.model_dump(mode="json"),
+            needs_of(config),
+            self._spec.file.limits,
+            str(self._checkpoints.file(trial.number)),
+            len(rows),
+            seconds,
+        )
+
+    def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochRow]]:
+        """A waiting trial with the epochs that it goes on after, or else what the sampler proposes next."""
         study = self._study.optuna
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if not waiting:
             study.sampler = make_sampler(self._spec.search, len(study.get_trials(deepcopy=False)))
-            return study.ask()
+            return study.ask(), ()
         # Not all of them may have room in the study's total: those enqueued first do.
         waiting = sorted(waiting, key=lambda trial: trial.number)[: self._total - self._spoken_for()]
         chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.places())
         study.sampler = make_sampler(self._spec.search, chosen.number)
-        return take(self._study, chosen)
+        rows = self._checkpoints.rows_kept(chosen)
+        return take(self._study, chosen, len(rows), rungs_passed(self._spec.search, len(rows))), rows
 
     def _handle(self, event: Event) -> None:
         trial = self._running.get(event.trial)
@@ -194,6 +204,9 @@ class Coordinator:
         if isinstance(event, TrialEnded):
             del self._running[event.trial]
             self._tell(trial, event)
+            return
+        if isinstance(event, TrialLost):
+            self._lost(trial, event)
             return
         # The worker waits for this answer; everything else comes after it.
         if self._report(trial, event) and not trial.user_attrs.get(BASELINE):
@@ -220,25 +233,22 @@ class Coordinator:
 
     def _tell(self, trial: optuna.Trial, end: TrialEnded) -> None:
         """Record the end before anything else; then inform."""
-        best = self._best.get(end.trial)
-        outcome, detail = end.outcome, end.detail
-        if outcome in GOOD and best is None:
-            outcome, detail = Outcome.FAILED, f"no epoch had a finite {self._study.objective.metric}"
-        trial.set_user_attr(OUTCOME, outcome.name)
-        trial.set_user_attr(FACTS, dict(end.facts))
-        if detail:
-            trial.set_user_attr(DETAIL, detail)
-        if end.traceback:
-            trial.set_user_attr(TRACEBACK, end.traceback[-20_000:])
-        if outcome is Outcome.DIVERGED:
-            # Optuna ranks pruned trials by how far they came, and one without a report last of all.
-            forget_reports(self._study, trial)
-        if outcome in GOOD and best is not None:
-            self._study.optuna.tell(trial.number, best.value)
-        else:
-            self._study.optuna.tell(trial.number, state=_STATES[outcome])
+        outcome, detail = record_end(self._study, trial, end, self._best.get(end.trial))
+        self._hope.trial_ended(outcome, detail)
+        self._checkpoints.forget(trial.number)
         record = self._study.record(trial.number)
         self._inform(lambda listener: listener.trial_ended(record))
+
+    def _lost(self, trial: optuna.Trial, event: TrialLost) -> None:
+        """Its worker is gone: it is tried again, unless that was in vain too often."""
+        times, most = record_loss(trial, event.detail), self._spec.file.limits.retries
+        if times > most:
+            del self._running[event.trial]
+            detail = f"{event.detail}; given up after {most} retries"
+            self._tell(trial, TrialEnded(event.trial, Outcome.FAILED, detail, "", {}))
+            return
+        self.note(f"trial {event.trial}: {event.detail}; it is tried again")
+        self._interrupt(event.trial)
 
     def _interrupt(self, number: int) -> None:
         trial = self._running.pop(number)

@@ -2,7 +2,7 @@
 
 optuna.db                 the studies: the source of truth
 mlflow.db, artifacts/     what the MLflow UI shows
-studies/<name>/           who holds a study; what was made of it: comparison.html
+studies/<name>/           who holds a study, checkpoints of its running trials, what was made of it: comparison.html
 logs/                     what workers and servers print
 """
 
@@ -63,6 +63,9 @@ class Home:
     def study(self, name: str) -> Path:
         return self.root / "studies" / name
 
+    def checkpoints(self, name: str) -> Path:
+        return self.study(name) / "checkpoints"
+
     def create(self) -> None:
         """Make the folder and see that it can be written to.
 
@@ -97,10 +100,11 @@ class Home:
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
+            # `holder` holds it for a moment to see whether anybody does.
+            lock.acquire(timeout=0.5)
             holder.write_text(json.dumps(about), encoding="utf-8")
         except Timeout:
-            raise StudyBusyError(f"study '{name}' is being run by {_who(holder)}") from None
+            raise StudyBusyError(f"study '{name}' is being run by {self.holder(name)}") from None
         except OSError as error:
             lock.release()
             raise EnvironmentProblem(f"{folder}: the study cannot be locked ({error.strerror})") from None
@@ -112,13 +116,40 @@ class Home:
                 holder.unlink(missing_ok=True)
             lock.release()
 
+    def holder(self, name: str) -> Holder | None:
+        """Who holds a study now; None where nobody does, whatever a dead one has left."""
+        folder = self.study(name)
+        if not (folder / "lock").is_file():
+            return None
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(blocking=False)
+            lock.release()
+            return None
+        except Timeout:
+            pass
+        try:
+            about = json.loads((folder / "holder.json").read_text(encoding="utf-8"))
+            return Holder(int(about["pid"]), str(about["host"]), str(about["since"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return Holder(0, "", "")
 
-def _who(holder: Path) -> str:
-    try:
-        about = json.loads(holder.read_text(encoding="utf-8"))
-        return f"process {about['pid']} on {about['host']}, since {about['since']}"
-    except (OSError, ValueError, KeyError):
-        return "another process"
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a study; all empty where it has not said yet who it is."""
+
+    pid: int
+    host: str
+    since: str
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs on this machine."""
+        return self.pid > 0 and self.host == socket.gethostname()
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}" if self.pid else "another process"
 
 
 @contextmanager

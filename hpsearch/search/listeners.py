@@ -32,11 +32,16 @@ class StudyStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial goes to a worker; a trial that was interrupted before starts afresh under its own number."""
+    """A trial goes to a worker; one that was interrupted before keeps its number.
+
+    Attributes:
+        rows: the epochs that it goes on after; none where it starts afresh.
+    """
 
     number: int
     config: Recipe
     baseline: bool
+    rows: Sequence[EpochRow] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class StudyEnded:
         records: every trial of the study, by number.
         best: the best good one; None where there is none.
         interrupted: a person stopped it.
+        stopped: why it stopped by itself before its end; empty where it did not.
         seconds: wall time of this run.
         epochs: epochs trained by this run.
     """
@@ -56,6 +62,7 @@ class StudyEnded:
     interrupted: bool
     seconds: float
     epochs: int
+    stopped: str = ""
 
 
 class Listener:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.config.file import Objective
@@ -20,6 +21,8 @@ DETAIL = "detail"
 BASELINE = "baseline"
 FACTS = "facts"
 TRACEBACK = "traceback"
+LOSSES = "losses"
+EARLIER = "earlier_seconds"
 ROW = "epoch:"
 
 
@@ -34,7 +37,7 @@ class TrialRecord:
         config: the concrete configuration; None before the trial first ran.
         rows: its finished epochs.
         best: its best epoch by the study's objective; None before the first, and for a diverged trial.
-        seconds: wall time from start to end; None while it has not ended.
+        seconds: wall time from start to end, of an interrupted one without what it lost; None while it has not ended.
         detail: one line about a failure, else empty.
         baseline: whether it is an optimizer's Keras default.
         params: the sampled parameters by their Optuna names.
@@ -42,6 +45,7 @@ class TrialRecord:
         traceback: of a failure, else empty.
         started: when it was last sent to a worker.
         ended: when it ended; None while it has not.
+        losses: why it lost its worker, each time.
     """
 
     number: int
@@ -58,6 +62,7 @@ class TrialRecord:
     traceback: str
     started: datetime | None
     ended: datetime | None = None
+    losses: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -83,13 +88,7 @@ class TrialRecord:
 
 def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
     """A trial as Optuna keeps it, as a record."""
-    attrs = trial.user_attrs
-    rows = tuple(
-        sorted(
-            (EpochRow.of(value) for key, value in attrs.items() if key.startswith(ROW) and value),
-            key=lambda row: row.epoch,
-        )
-    )
+    attrs, rows = trial.user_attrs, rows_of(trial)
     finished = trial.state.is_finished()
     outcome = Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None
     return TrialRecord(
@@ -99,7 +98,9 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         config=attrs.get(CONFIG),
         rows=rows,
         best=best_of(rows, objective) if outcome is not Outcome.DIVERGED else None,
-        seconds=round(trial.duration.total_seconds(), 3) if finished and trial.duration else None,
+        seconds=round(attrs.get(EARLIER, 0.0) + trial.duration.total_seconds(), 3)
+        if finished and trial.duration
+        else None,
         detail=attrs.get(DETAIL, ""),
         baseline=bool(attrs.get(BASELINE)),
         params=trial.params,
@@ -107,7 +108,14 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         traceback=attrs.get(TRACEBACK, ""),
         started=trial.datetime_start if trial.state != TrialState.WAITING else None,
         ended=trial.datetime_complete if finished else None,
+        losses=tuple(loss["reason"] for loss in attrs.get(LOSSES, [])),
     )
+
+
+def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochRow, ...]:
+    """Its finished epochs, in their order."""
+    found = (EpochRow.of(value) for key, value in trial.user_attrs.items() if key.startswith(ROW) and value)
+    return tuple(sorted(found, key=lambda row: row.epoch))
 
 
 def best_trial(records: list[TrialRecord], objective: Objective) -> TrialRecord | None:

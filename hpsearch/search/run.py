@@ -81,7 +81,15 @@ def run_study(
                 cleanup.callback(listener.close)
             return made
 
-        coordinator = Coordinator(study, spec, executor, following, total=request.trials, stop=stop)
+        coordinator = Coordinator(
+            study,
+            spec,
+            executor,
+            following,
+            total=request.trials,
+            stop=stop,
+            checkpoints=home.checkpoints(spec.name),
+        )
         return coordinator.run(request.text, request.workers)
 
 

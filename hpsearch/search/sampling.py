@@ -46,6 +46,17 @@ def make_pruner(search: SearchConfig) -> BasePruner:
     return NopPruner()
 
 
+def rungs_passed(search: SearchConfig, epoch: int) -> int:
+    """How many rungs of successive halving a trial has met after an epoch (`SuccessiveHalvingPruner`'s formula)."""
+    pruner = search.pruner
+    if not isinstance(pruner, Asha):
+        return 0
+    rungs = 0
+    while pruner.min_resource * pruner.reduction_factor**rungs <= epoch:
+        rungs += 1
+    return rungs
+
+
 def optuna_distribution(node: Ranged | Options) -> BaseDistribution:
     """The node as Optuna's own distribution; of `one_minus` it is the x of 1 - x."""
     if isinstance(node, Options):

@@ -1,15 +1,18 @@
-"""A person's wish to stop: Ctrl-C, SIGTERM, or a closed terminal."""
+"""A person's wish to stop: Ctrl-C, SIGTERM, a closed terminal, or `hpsearch stop` in another one."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from hpsearch.errors import EXIT_INTERRUPTED
+from hpsearch.config.file import NAME
+from hpsearch.errors import EXIT_INTERRUPTED, HpsearchError, StudyBusyError, UnknownNameError
+from hpsearch.search.home import Home
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -39,6 +42,34 @@ class Stop:
 
         with _handled(stop):
             yield
+
+
+def stop_study(home: Home, name: str, seconds: float) -> bool:
+    """Ask the process that runs a study to stop, as Ctrl-C does; whether it has ended within so many seconds.
+
+    Raises:
+        UnknownNameError: no such study; the message lists the known ones.
+        HpsearchError: nobody runs it.
+        StudyBusyError: another machine does.
+    """
+    if not NAME.fullmatch(name) or not home.study(name).is_dir():
+        folders = home.study(".").glob("*") if home.study(".").is_dir() else []
+        raise UnknownNameError("study", name, [folder.name for folder in folders])
+    holder = home.holder(name)
+    if holder is None:
+        raise HpsearchError(f"study '{name}' is not being run")
+    if not holder.here:
+        raise StudyBusyError(f"study '{name}' is being run by {holder}; stop it there")
+    try:
+        os.kill(holder.pid, signal.SIGTERM)
+    except OSError as error:
+        raise StudyBusyError(f"study '{name}' is being run by {holder}: {error.strerror}") from None
+    deadline = time.monotonic() + seconds
+    while home.holder(name) == holder:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 @contextmanager

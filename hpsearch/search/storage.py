@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -23,7 +23,7 @@ from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.database import database_errors, open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.provenance import Provenance, provenance_tags
-from hpsearch.search.records import BASELINE, OUTCOME, ROW, TrialRecord, read_trial
+from hpsearch.search.records import BASELINE, CONFIG, EARLIER, OUTCOME, ROW, TrialRecord, read_trial
 from hpsearch.training.results import Outcome
 from hpsearch.training.structure import engines_for
 
@@ -34,6 +34,8 @@ ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
 ID = "hpsearch:id"
 PROVENANCE = "hpsearch:provenance"
+# More than 2**63 epochs apart.
+_MOST_RUNGS = 64
 
 
 class Study:
@@ -220,30 +222,45 @@ def put_back(study: Study, trial_id: int) -> None:
     study.storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
-def take(study: Study, waiting: FrozenTrial) -> optuna.Trial:
-    """A waiting trial begins to run; of one that was interrupted nothing of its earlier life outlives that."""
+def take(study: Study, waiting: FrozenTrial, epochs: int = 0, rungs: int = 0) -> optuna.Trial:
+    """A waiting trial begins to run; of one that was interrupted what it keeps outlives that, and nothing else.
+
+    Args:
+        epochs: it keeps so many of its first epochs.
+        rungs: of successive halving, that it met within them.
+    """
     study.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
     if waiting.user_attrs.get(OUTCOME):
-        forget_reports(study, waiting)
-        with study.storage.engine.begin() as connection:
-            statement = (
-                "DELETE FROM trial_user_attributes WHERE trial_id = :trial AND (key = :outcome OR key LIKE :rows)"
-            )
-            connection.execute(text(statement), {"trial": waiting._trial_id, "outcome": OUTCOME, "rows": f"{ROW}%"})
+        forget_reports(study, waiting, epochs, rungs)
+        rows = [key for key in waiting.user_attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
+        _delete(study, "trial_user_attributes", waiting._trial_id, [OUTCOME, EARLIER, *rows])
+        if CONFIG not in waiting.user_attrs:
+            # Interrupted while its parameters were drawn: all are drawn again, as if for the first time.
+            _delete(study, "trial_params", waiting._trial_id, list(waiting.params), column="param_name")
     return optuna.Trial(study.optuna, waiting._trial_id)
 
 
-def forget_reports(study: Study, trial: optuna.Trial | FrozenTrial) -> None:
+def forget_reports(study: Study, trial: optuna.Trial | FrozenTrial, epochs: int = 0, rungs: int = 0) -> None:
     """Take back what a running trial has reported to Optuna, and the rungs that the pruner saw it pass.
 
     Optuna has no call for it: a second report of the same epoch is passed over.
+
+    Args:
+        epochs, rungs: how many are kept.
     """
+    passed = [f"completed_rung_{rung}" for rung in range(rungs, _MOST_RUNGS)]
+    _delete(study, "trial_system_attributes", trial._trial_id, passed)
     with study.storage.engine.begin() as connection:
-        for statement in (
-            "DELETE FROM trial_intermediate_values WHERE trial_id = :trial",
-            "DELETE FROM trial_system_attributes WHERE trial_id = :trial AND key LIKE 'completed_rung_%'",
-        ):
-            connection.execute(text(statement), {"trial": trial._trial_id})
+        statement = "DELETE FROM trial_intermediate_values WHERE trial_id = :trial AND step > :epochs"
+        connection.execute(text(statement), {"trial": trial._trial_id, "epochs": epochs})
+
+
+def _delete(study: Study, table: str, trial_id: int, names: Sequence[str], column: str = "key") -> None:
+    """Delete a trial's rows of these names from one of Optuna's tables."""
+    statement = text(f"DELETE FROM {table} WHERE trial_id = :trial AND {column} = :name")
+    with study.storage.engine.begin() as connection:
+        for name in names:
+            connection.execute(statement, {"trial": trial_id, "name": name})
 
 
 def compare(was: Any, now: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:

@@ -136,11 +136,8 @@ class Doctor:
             yield Finding("status", None, kept.run_id, f"{where} is RUNNING, and nobody runs the study")
         for kind, text in self._differences(kept, image):
             yield Finding(kind, None, kept.run_id, f"{where}: {text}")
-        texts = self._texts(kept)
-        for name, text in plan.texts(self._records).items():
-            if texts.get(name) != text:
-                state = "is another" if name in texts else "is missing"
-                yield Finding("artifacts", None, kept.run_id, f"{where}: the artifact {name} {state}")
+        for name, state in self._wrong_texts(kept, plan.texts(self._records)):
+            yield Finding("artifacts", None, kept.run_id, f"{where}: the artifact {name} {state}")
 
     def _of_trial(self, number: int, image: RunImage, runs: Sequence[Kept], parent: str | None) -> Iterator[Finding]:
         where = f"trial {number}"
@@ -155,6 +152,8 @@ class Doctor:
             yield Finding("parent", number, kept.run_id, f"{where} is no child of the study's own run")
         for kind, text in self._differences(kept, image):
             yield Finding(kind, number, kept.run_id, f"{where}: {text}")
+        for name, state in self._wrong_texts(kept, image.texts):
+            yield Finding("artifacts", number, kept.run_id, f"{where}: the artifact {name} {state}")
 
     def _differences(self, kept: Kept, image: RunImage) -> Iterator[tuple[str, str]]:
         ours = [name for name in image.tags if name != OUTCOME]
@@ -171,8 +170,14 @@ class Doctor:
         if wrong := list(_wrong_metrics(history(self._client, kept), image)):
             yield "metrics", f"metrics: {_some(wrong)}"
 
+    def _wrong_texts(self, kept: Kept, wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        texts = self._texts(kept) if wanted else {}
+        for name, text in wanted.items():
+            if texts.get(name) != text:
+                yield name, "is another" if name in texts else "is missing"
+
     def _texts(self, kept: Kept) -> dict[str, str]:
-        """The artifacts of the study's own run; none where they cannot be read."""
+        """The artifacts of a run; none where they cannot be read."""
         from mlflow.exceptions import MlflowException
 
         texts = {}

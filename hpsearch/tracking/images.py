@@ -7,7 +7,7 @@ same, and a study that is written again becomes what it was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hpsearch.catalogue.datasets import DATASETS
@@ -30,6 +30,9 @@ KIND, TRIAL, OUTCOME, DETAIL, BASELINE = (
     f"hpsearch.{name}" for name in ("kind", "trial", "outcome", "detail", "baseline")
 )
 DIGEST = "hpsearch.data_digest"
+# Why the trial was tried again.
+LOSSES = "hpsearch.losses"
+TRACEBACK_TEXT = "traceback.txt"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 
@@ -40,6 +43,8 @@ STATUS = {
     Outcome.EARLY_STOPPED: "FINISHED",
     Outcome.PRUNED: "FINISHED",
     Outcome.DIVERGED: "FAILED",
+    Outcome.OVER_TIME: "FAILED",
+    Outcome.OVER_MEMORY: "FAILED",
     Outcome.FAILED: "FAILED",
     Outcome.INTERRUPTED: KILLED,
 }
@@ -75,6 +80,7 @@ class RunImage:
         rows: every metric, by step.
         started: in milliseconds since 1970.
         ended: None: now.
+        texts: of a trial its artifacts, by name.
     """
 
     name: str
@@ -84,6 +90,7 @@ class RunImage:
     rows: tuple[Row, ...]
     started: int
     ended: int | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def running_image(number: int, config: Recipe, baseline: bool, started: datetime, provenance: Provenance) -> RunImage:
@@ -111,16 +118,22 @@ def trial_image(record: TrialRecord, provenance: Provenance) -> RunImage | None:
         ended = rows[-1].when if rows else milliseconds(record.started)
     else:
         return None
-    detail = {DETAIL: record.detail} if record.detail and record.state in FINISHED else {}
+    more = {OUTCOME: outcome.label}
+    texts = {}
+    if record.state in FINISHED:
+        more |= {DETAIL: record.detail} if record.detail else {}
+        more |= {LOSSES: "; ".join(record.losses)} if record.losses else {}
+        texts = {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
     tags = _trial_tags(record.number, flat, record.baseline) | provenance.tags(record.started)
     return RunImage(
         _trial_name(record.number, flat),
         STATUS[outcome],
         param_texts(flat),
-        tag_texts({**tags, OUTCOME: outcome.label, **detail}),
+        tag_texts(tags | more),
         tuple(rows),
         milliseconds(record.started),
         ended,
+        texts,
     )
 
 

@@ -87,7 +87,7 @@ class MlflowListener(Listener):
         image = running_image(event.number, event.config, event.baseline, datetime.now(), self._provenance)
         with self._telling():
             self._records.pop(event.number, None)
-            self._trials[event.number] = _Trial(image)
+            self._trials[event.number] = _Trial(image, [Row.of(row, milliseconds()) for row in event.rows])
 
     def epoch_done(self, number: int, row: EpochRow) -> None:
         with self._telling():

@@ -113,24 +113,28 @@ class StudyRuns:
             self._parent = self._begin(image, {})
         self._bring(self._parent, image)
 
-    def write_trial(self, number: int, image: RunImage) -> None:
+    def write_trial(self, number: int, image: RunImage) -> bool:
         """Bring a trial's run to its image: begun, gone on with, ended.
 
         Of one that was begun elsewhere only the outcome is looked at; where that is another, it is written
         anew, and MLflow keeps the earlier one in its bin.
+
+        Returns:
+            Whether its artifacts are still to be written.
         """
         kept = self._children.get(number)
         if kept and not kept.mine and kept.whole and _ended_so(kept, image):
             if kept.tags.get(PARENT) != self.parent:
                 # The parent was deleted by a person.
                 self._client.set_tag(kept.run_id, PARENT, self.parent)
-            return
+            return False
         if kept and not (kept.mine and (kept.status == RUNNING or _ended_so(kept, image))):
             self.discard(number)
             kept = None
         if kept is None:
             kept = self._children[number] = self._begin(image, {PARENT: self.parent})
         self._bring(kept, image)
+        return bool(image.texts)
 
     def discard(self, number: int) -> None:
         """Delete the run of a trial; MLflow keeps it in its bin."""
@@ -143,9 +147,9 @@ class StudyRuns:
             self._client.delete_run(self._parent.run_id)
             self._parent = None
 
-    def write_text(self, text: str, name: str) -> None:
-        """An artifact of the parent, replaced where it exists."""
-        self._client.log_text(self.parent, text, name)
+    def write_text(self, text: str, name: str, number: int | None = None) -> None:
+        """An artifact of a trial's run, or of the study's own; replaced where it exists."""
+        self._client.log_text(self.parent if number is None else self._children[number].run_id, text, name)
 
     def _begin(self, image: RunImage, more: Mapping[str, str]) -> Kept:
         tags = {**image.tags, **more}

@@ -74,12 +74,13 @@ class Projector:
         # As they were last written. A trial that was interrupted may have ended since, with nothing said between.
         self._final: dict[int, TrialRecord] = {}
         self._study: tuple[int, str | None] | None = None
-        self._texts: dict[str, str] = {}
+        self._texts: dict[tuple[int | None, str], str] = {}
 
     def forget(self) -> None:
         """After an error: what MLflow holds is looked at again by the next call."""
         self._runs = self._study = None
         self._final.clear()
+        self._texts.clear()
 
     def runs(self) -> StudyRuns:
         """The study's runs in MLflow."""
@@ -99,19 +100,19 @@ class Projector:
             self._study = (finished, standing.status)
         for number, record in standing.records.items():
             if self._final.get(number) is not record:
-                if image := trial_image(record, plan.provenance):
-                    runs.write_trial(number, image)
+                if (image := trial_image(record, plan.provenance)) and runs.write_trial(number, image):
+                    self._write_texts(image.texts, number)
                 self._final[number] = record
         for number, image in standing.trials.items():
             runs.write_trial(number, image)
         self._write_texts(plan.texts(standing.records) if standing.over else {STUDY_TEXT: plan.text})
 
-    def _write_texts(self, texts: Mapping[str, str]) -> None:
+    def _write_texts(self, texts: Mapping[str, str], number: int | None = None) -> None:
         for name, text in texts.items():
-            if self._texts.get(name) != text:
-                self._texts[name] = text
+            if self._texts.get((number, name)) != text:
+                self._texts[number, name] = text
                 try:
-                    self.runs().write_text(text, name)
+                    self.runs().write_text(text, name, number)
                 # The artifact store may be another service than MLflow, with errors of its own.
                 except Exception as error:  # noqa: BLE001, RUF100
                     self._artifact_failed(error)

@@ -18,7 +18,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe, recipe_of
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, best_trial
-from hpsearch.training.results import EpochRow, Outcome, best_of
+from hpsearch.training.results import BROKEN, EpochRow, Outcome, best_of
 
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_LENGTH = 12
@@ -54,7 +54,7 @@ class _Board(Listener):
         self._before, self._began = len(self._ended), time.monotonic()
 
     def trial_started(self, event: TrialStarted) -> None:
-        self._running[event.number] = _Running(event.config)
+        self._running[event.number] = _Running(event.config, list(event.rows))
 
     def epoch_done(self, number: int, row: EpochRow) -> None:
         self._running[number].rows.append(row)
@@ -71,7 +71,7 @@ class _Board(Listener):
 
     def _counts(self) -> dict[str, int]:
         outcomes = [record.outcome for record in self._ended.values()]
-        failed, diverged = outcomes.count(Outcome.FAILED), outcomes.count(Outcome.DIVERGED)
+        failed, diverged = sum(outcome in BROKEN for outcome in outcomes), outcomes.count(Outcome.DIVERGED)
         pruned = outcomes.count(Outcome.PRUNED)
         complete = len(outcomes) - failed - diverged - pruned
         return {
@@ -102,7 +102,8 @@ class PlainLines(_Board):
     def trial_started(self, event: TrialStarted) -> None:
         super().trial_started(event)
         note = " (Keras defaults)" if event.baseline else ""
-        self._print(f"trial {event.number} started{note}: {_recipe(event.config)}")
+        begins = f"goes on after epoch {len(event.rows)}" if event.rows else "started"
+        self._print(f"trial {event.number} {begins}{note}: {_recipe(event.config)}")
 
     def trial_ended(self, record: TrialRecord) -> None:
         super().trial_ended(record)
@@ -120,7 +121,7 @@ class PlainLines(_Board):
 
     def trial_interrupted(self, number: int) -> None:
         super().trial_interrupted(number)
-        self._print(f"trial {number} interrupted; it will be run again")
+        self._print(f"trial {number} interrupted; it will go on")
 
     def note(self, line: str) -> None:
         self._print(line)
@@ -153,8 +154,8 @@ class LiveView(_Board):
 
     def trial_ended(self, record: TrialRecord) -> None:
         super().trial_ended(record)
-        if record.outcome is Outcome.FAILED:
-            self.note(f"trial {record.number} failed: {record.detail}")
+        if record.outcome in BROKEN:
+            self.note(f"trial {record.number} {record.outcome.label}: {record.detail}")
         self._draw()
 
     def note(self, line: str) -> None:

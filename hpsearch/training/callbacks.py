@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpsearch.errors import UserCodeError
+from hpsearch.training.checkpoint import packed, unpacked
 from hpsearch.training.epochs import Parts
 from hpsearch.training.user_code import load
 
@@ -91,5 +93,35 @@ class Callbacks:
         # What a schedule has brought down to zero stays there.
         self._scale = self._now() / scheduled if scheduled else self._scale
 
+    def state(self, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+        """What the callbacks have become since the training began, as JSON takes it; arrays go into `arrays`.
+
+        Of each callback its numbers, texts and arrays, lists and mappings of these, and functions of `keras.ops` are
+        kept; what else it holds is as it was made.
+        """
+        return {"scale": self._scale, "callbacks": [_kept(callback, arrays) for callback in self._list.callbacks]}
+
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from there, after the training has begun."""
+        self._scale = state["scale"]
+        for callback, kept in zip(self._list.callbacks, state["callbacks"], strict=True):
+            for name, value in kept.items():
+                op = value.get("op") if isinstance(value, dict) else None
+                setattr(callback, name, getattr(keras.ops, op) if op else unpacked(value, arrays))
+
     def _now(self) -> float:
         return float(self._rate.numpy())
+
+
+def _kept(callback: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    kept = {}
+    for name, value in vars(callback).items():
+        op = getattr(value, "__name__", "")
+        if op and getattr(keras.ops, op, None) is value:
+            # Of a plateau: which of two values is better, found out in the first epoch.
+            kept[name] = {"op": op}
+        # Keras's own: the model, and what `CallbackList` has set.
+        elif name not in ("_model", "params"):
+            with suppress(TypeError):
+                kept[name] = packed(value, arrays)
+    return kept

@@ -72,6 +72,9 @@ class Executable:
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
             self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]
+        # There is one replica, so there is nothing to sum up; and Keras's way of doing it registers a custom gradient
+        # with TensorFlow, which would keep all that is traced here, 3 MB, for ever.
+        optimizer._all_reduce_sum_gradients = list
         optimizer.build(model.trainable_variables)
         held = {id(variable) for _, _, variable in self._knobs}
         self._slots = [(v, v.numpy()) for v in optimizer.variables if id(v) not in held]
@@ -106,10 +109,14 @@ class Executable:
 
 
 class Executables:
-    """The executables of a process, the least recently used one forgotten first."""
+    """The executables of a process, the least recently used one forgotten first.
+
+    Attributes:
+        built: how many there have been.
+    """
 
     def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most = most
+        self._most, self.built = most, 0
         self._kept: OrderedDict[str, Executable] = OrderedDict()
 
     def ready(self, config: TrialConfig, data: TrainingData, *, weighted: bool) -> Executable:
@@ -128,6 +135,7 @@ class Executables:
                 self._kept.popitem(last=False)
                 gc.collect()
             found = Executable(config, structure, data, weighted=weighted)
+            self.built += 1
         self._kept[structure] = found
         found.prepare(config, data)
         return found

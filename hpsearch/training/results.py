@@ -18,8 +18,10 @@ class Outcome(Enum):
     EARLY_STOPPED = "the objective had stopped improving"
     PRUNED = "worse than other trials at the same epoch"
     DIVERGED = "the loss or a weight became NaN or infinite"
+    OVER_TIME = "it trained longer than limits.trial_seconds"
+    OVER_MEMORY = "its worker held more than limits.memory"
     FAILED = "an error ended it"
-    INTERRUPTED = "stopped before its end; it will be run again"
+    INTERRUPTED = "stopped before its end; it will go on"
 
     @property
     def label(self) -> str:
@@ -30,6 +32,9 @@ class Outcome(Enum):
 # Metrics of an epoch that say how fast it was, not how well it went.
 CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
 GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
+OVER_LIMITS = frozenset({Outcome.OVER_TIME, Outcome.OVER_MEMORY})
+# Something was wrong, with the trial or around it; diverging and being pruned are part of a search.
+BROKEN = OVER_LIMITS | {Outcome.FAILED}
 
 
 @dataclass(frozen=True)

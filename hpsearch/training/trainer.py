@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +22,7 @@ from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.callbacks import Callbacks, made
+from hpsearch.training.checkpoint import State
 from hpsearch.training.epochs import Figures
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
@@ -81,15 +83,20 @@ class Trainer:
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
         self.finished = False
+        self._row: EpochRow | None = None
+        self._best_weights: list[Any] | None = None
+        # Of early stopping: epochs since the last improvement, and what that improved to.
+        self._waited = 0
+        self._reference: float | None = None
 
     def epochs(self) -> Iterator[EpochRow]:
         """Train, one row an epoch; restores the best epoch's weights at the end, also when closed early."""
-        best_weights: list[Any] | None = None
-        waited, reference = 0, None
         stopping = self.config.training.early_stopping
+        done = self._row.epoch if self._row else 0
         try:
-            for epoch in range(1, self.config.training.max_epochs + 1):
+            for epoch in range(done + 1, self.config.training.max_epochs + 1):
                 row, asked_to_stop = self._epoch(epoch)
+                self._row = row
                 value = row.metrics[self.objective.metric]
                 self.finished = epoch == self.config.training.max_epochs or self._engine.converged
                 if not row.finite or not self._weights_finite():
@@ -98,12 +105,12 @@ class Trainer:
                     return
                 self.best = best_after(self.best, row, self.objective)
                 if self.best and self.best.epoch == epoch:
-                    best_weights = self.model.get_weights()
-                if self.objective.better(value, reference, stopping.min_delta if stopping else 0.0):
-                    waited, reference = 0, value
+                    self._best_weights = self.model.get_weights()
+                if self.objective.better(value, self._reference, stopping.min_delta if stopping else 0.0):
+                    self._waited, self._reference = 0, value
                 else:
-                    waited += 1
-                waited_enough = stopping is not None and waited >= stopping.patience
+                    self._waited += 1
+                waited_enough = stopping is not None and self._waited >= stopping.patience
                 if (waited_enough or asked_to_stop) and not self.finished:
                     self.outcome, self.finished = Outcome.EARLY_STOPPED, True
                     yield row
@@ -114,8 +121,56 @@ class Trainer:
         finally:
             if self._callbacks:
                 self._callbacks.training_ends()
-            if best_weights is not None:
-                self.model.set_weights(best_weights)
+            if self._best_weights is not None:
+                self.model.set_weights(self._best_weights)
+
+    def state(self) -> State | None:
+        """All that the coming epochs depend on, after the row just given; None: a solver keeps its own to itself.
+
+        The order of the examples, the schedule and the engine depend on configuration and epoch alone.
+        """
+        if self._solver or self._row is None:
+            return None
+        arrays = {f"variable/{i}": variable.numpy() for i, variable in enumerate(self._variables())}
+        arrays |= {f"best/{i}": weights for i, weights in enumerate(self._best_weights or [])}
+        plain = {
+            "best": [self.best.epoch, self.best.value] if self.best else None,
+            "waited": self._waited,
+            "reference": self._reference,
+            "averaged": self._average.inside,
+            "callbacks": self._callbacks.state(arrays) if self._callbacks else None,
+        }
+        return State(self._row, plain, arrays)
+
+    def restore(self, state: State) -> None:
+        """Go on from there; to be called before `epochs`.
+
+        Raises:
+            ValueError: it is the state of something else.
+        """
+        arrays, plain = state.arrays, state.plain
+        variables = self._variables()
+        kept = [arrays[f"variable/{i}"] for i in range(sum(name.startswith("variable/") for name in arrays))]
+        if [v.shape for v in variables] != [values.shape for values in kept]:
+            raise ValueError("the checkpoint is of another model or optimizer")
+        for variable, values in zip(variables, kept, strict=True):
+            variable.assign(values)
+        self._row = state.row
+        self.best = Best(*plain["best"]) if plain["best"] else None
+        if self.best:
+            self._best_weights = [arrays[f"best/{i}"] for i in range(len(self.model.weights))]
+        self._waited, self._reference = plain["waited"], plain["reference"]
+        self._average.inside = plain["averaged"]
+        if self._callbacks:
+            self._callbacks.restore(plain["callbacks"], arrays)
+
+    def _variables(self) -> list[Any]:
+        """Of the model (state of random numbers included) and the optimizer, each once."""
+        optimizer = self._parts.optimizer
+        # Nadam holds one that it does not list.
+        own = [value for value in vars(optimizer).values() if isinstance(value, keras.Variable)]
+        found = {id(v): v for v in [*self.model.variables, *optimizer.variables, *own]}
+        return list(found.values())
 
     def test(self, folders: Sequence[Path] = ()) -> Figures:
         """Loss and accuracy on the test images.
@@ -176,10 +231,13 @@ class _Average:
     """The moving average of the weights (`use_ema`), exchanged with the model's own to be validated and kept.
 
     As `keras.callbacks.SwapEMAWeights` does it, which exchanges by sums and so changes the last bits.
+
+    Attributes:
+        inside: whether the model has the averages.
     """
 
     def __init__(self, optimizer: Any) -> None:
-        self._optimizer, self._inside = optimizer, False
+        self._optimizer, self.inside = optimizer, False
 
     def into_model(self) -> None:
         self._exchange(inside=True)
@@ -188,9 +246,9 @@ class _Average:
         self._exchange(inside=False)
 
     def _exchange(self, *, inside: bool) -> None:
-        if not self._optimizer.use_ema or inside == self._inside:
+        if not self._optimizer.use_ema or inside == self.inside:
             return
-        self._inside = inside
+        self.inside = inside
         pairs = zip(self._optimizer._trainable_variables, self._optimizer._model_variables_moving_average, strict=True)
         for ours, average in pairs:
             kept = ours.numpy()

@@ -261,6 +261,9 @@ MALFORMED = [
     ("search: {trials: 0}\n", "1: search.trials", "must be >= 1, but got 0"),
     ("search: {seed: -1}\n", "1: search.seed", "must be >= 0, but got -1"),
     ("search: {sampler: 3}\n", "1: search.sampler", "must be a name or a mapping"),
+    ("limits: {memory: 4TB}\n", "1: limits.memory", "must be bytes or a size such as 512MB or 4GB, but got '4TB'"),
+    ("limits: {memory: 50MB}\n", "1: limits.memory", "must be >= 104,857,600, but got 52428800"),
+    ("limits: {epoch_seconds: soon}\n", "1: limits.epoch_seconds", "`epoch_seconds` must be seconds or a duration"),
     ("finalists: {top: 0}\n", "1: finalists.top", "must be >= 1, but got 0"),
     ("finalists: {seeds: 1}\n", "1: finalists.seeds", "must be >= 2, but got 1"),
     # what is enqueued and does not fit

@@ -86,6 +86,7 @@ RIGHT = [
     "trial: {schedule: {choice: [cosine, {name: custom, function: {choice: ['keras.ops:mean', 'keras.ops:max']}}]}}",
     "trial: {optimizer: {choice: {slow: sgd, fast: {name: adam, learning_rate: {choice: {a: 0.1, b: 0.2}}}}}}",
     "trial: {seed: {choice: [1, 2]}}\nsearch: {sampler: grid}\nquick: {trial.seed: 1}\ncompare: {by: [seed]}",
+    "limits: {trial_seconds: 2h, epoch_seconds: null, memory: 4GB, retries: 0, checkpoint_seconds: 0}",
 ]
 WRONG = [
     "[]",
@@ -131,6 +132,10 @@ WRONG = [
     "search: {timeout: -1}",
     "objective: {metric: val_acc}",
     "finalists: {top: 0}",
+    "limits: {memory: 5}",
+    "limits: {trial_seconds: 0}",
+    "limits: {retries: -1}",
+    "limits: {hours: 2}",
     "enqueue: [3]",
     "trial: {optimizer: {choice: {}}}",
     "trial: {optimizer: {choice: {a: sdg, b: adam}}}",

@@ -140,7 +140,7 @@ IDENTITY = "name: x\ntrial: {optimizer: sgd, batch_size: 32}\nsearch: {seed: 0, 
 
 @pytest.mark.parametrize(
     "override",
-    ["search.trials=3", "search.timeout=20m", "description=other", "finalists.top=9", "name=other", "finalists=null"],
+    ["search.trials=3", "search.timeout=20m", "description=other", "finalists.top=9", "name=other", "limits.retries=9"],
 )
 def test_budget_text_and_finalists_do_not_change_what_a_study_is(load, override):
     assert load(IDENTITY, [override]).identity() == load(IDENTITY).identity()

@@ -6,15 +6,18 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import psutil
 import pytest
 from support import sample_config, wait_for
 
-from hpsearch.config.file import Objective
+from hpsearch.config.file import Limits, Objective
 from hpsearch.data.store import obtain
+from hpsearch.executors import watch
 from hpsearch.executors.local import LocalExecutor, default_workers
-from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded
+from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, TrialLost
+from hpsearch.training.checkpoint import epochs_kept
 from hpsearch.training.results import Outcome
 
 DEADLINE = 120
@@ -45,7 +48,7 @@ def started(executor, workers: int) -> set[int]:
 def drive(executor: Executor, prune_at: dict[int, int] | None = None, until: int = 1):
     """Answer every epoch until so many trials have ended: their epochs and their ends."""
     rows: dict[int, list[int]] = {}
-    ends: dict[int, TrialEnded] = {}
+    ends: dict[int, TrialEnded | TrialLost] = {}
     deadline = time.monotonic() + DEADLINE
     while len(ends) < until and time.monotonic() < deadline:
         for event in executor.events(1.0):
@@ -125,20 +128,72 @@ class TestLocal(ExecutorContract):
     def make(self, log):
         return LocalExecutor(2, log, print)
 
-    def test_a_killed_worker_fails_its_trial_and_is_replaced(self, executor):
+    def test_a_killed_worker_loses_its_trial_and_is_replaced(self, executor):
         executor.submit(job(5, 10_000, "x"))
         executor.submit(job(6, 10_000, "y"))
         before = started(executor, 2)
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         _, ends = drive(executor, until=2)
-        assert {end.outcome for end in ends.values()} == {Outcome.FAILED}
+        assert {type(end) for end in ends.values()} == {TrialLost}
         assert "signal 9" in ends[5].detail
         assert not before & started(executor, 2)
         # What it had compiled is gone with it.
         assert compiled(executor, busy=False) == ["", ""]
         executor.submit(job(7))
         assert drive(executor)[1][7].outcome is Outcome.COMPLETED
+
+    def test_a_worker_that_is_stopped_from_outside_loses_its_trial(self, executor, monkeypatch):
+        monkeypatch.setattr(watch, "STOPPED_SECONDS", 1.0)
+        executor.submit(job(11, 10_000))
+        wait_for(lambda: isinstance(next(iter(executor.events(1.0)), None), EpochDone), DEADLINE, "an epoch")
+        for pid in executor.pids():
+            os.kill(pid, signal.SIGSTOP)
+        _, ends = drive(executor)
+        assert "was stopped from outside" in ends[11].detail
+        for pid in executor.pids():
+            os.kill(pid, signal.SIGCONT)
+        executor.submit(job(12))
+        assert drive(executor)[1][12].outcome is Outcome.COMPLETED
+
+    def test_a_trial_over_a_limit_is_ended_with_its_worker_and_another_takes_the_place(self, executor):
+        def limited(trial, **limits):
+            return replace(job(trial, 10_000), limits=Limits(**limits))
+
+        executor.submit(limited(13, trial_seconds=3.0))
+        executor.submit(limited(14, memory=200 * 2**20))
+        before = started(executor, 2)
+        rows, ends = drive(executor, until=2)
+        assert ends[13].outcome is Outcome.OVER_TIME
+        assert len(rows[13]) > 1
+        assert ends[14].outcome is Outcome.OVER_MEMORY
+        assert "limits.memory of 200 MB" in ends[14].detail
+        assert not before & started(executor, 2)
+        # It has trained for an hour in other workers.
+        executor.submit(replace(limited(15, trial_seconds=3600.0), seconds=3600.0))
+        assert drive(executor)[1][15].outcome is Outcome.OVER_TIME
+        executor.submit(job(16))
+        assert drive(executor)[1][16].outcome is Outcome.COMPLETED
+
+    def test_a_lost_trial_goes_on_from_its_checkpoint(self, executor, tmp_path):
+        limits, file = Limits(checkpoint_seconds=0.0), tmp_path / "17.npz"
+        begun = replace(job(17, 10_000), limits=limits, checkpoint=str(file))
+        executor.submit(begun)
+        rows = []
+        deadline = time.monotonic() + DEADLINE
+        while not file.exists() and time.monotonic() < deadline:
+            for event in executor.events(1.0):
+                rows.append(event.row)
+                executor.go_on(17)
+        for pid in executor.pids():
+            os.kill(pid, signal.SIGKILL)
+        _, ends = drive(executor)
+        assert isinstance(ends[17], TrialLost)
+        kept = epochs_kept(file, begun.config, rows)
+        assert kept > 0
+        executor.submit(replace(begun, epochs=kept))
+        again, _ = drive(executor, prune_at={17: kept + 2})
+        assert again == {17: [kept + 1, kept + 2]}
 
     def test_a_worker_starts_for_what_no_free_one_has_compiled_and_for_nothing_else(self, tmp_path):
         executor = LocalExecutor(2, tmp_path / "workers.log", print)
@@ -160,6 +215,30 @@ class TestLocal(ExecutorContract):
         assert all(psutil.pid_exists(pid) for pid in pids)
         executor.close()
         assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+
+GROWS = """
+HELD = []
+
+def train(config, seed):
+    HELD.append(b"x" * 40_000_000)
+    yield {"val_accuracy": 0.5}
+"""
+
+
+def test_a_worker_that_has_grown_is_replaced_between_two_trials(tmp_path):
+    (tmp_path / "grows.py").write_text(GROWS)
+    executor, seen = LocalExecutor(1, tmp_path / "workers.log", print, [tmp_path], keras=False), set()
+    try:
+        for number in range(16):
+            config = {"trainable": "grows:train", "seed": 1}
+            executor.submit(Job(number, config, Objective().model_dump(mode="json")))
+            _, ends = drive(executor)
+            assert ends[number].outcome is Outcome.COMPLETED
+            seen |= set(executor.pids())
+    finally:
+        executor.close()
+    assert len(seen) == 2
 
 
 def test_there_is_at_least_one_worker_and_never_more_than_cores():

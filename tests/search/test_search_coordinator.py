@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from optuna.trial import TrialState
 
@@ -59,8 +61,9 @@ def make(folder, *overrides):
 
 def run(spec, study, executor, total):
     started = Started()
-    ended = Coordinator(study, spec, executor, lambda: [started], total=total, stop=Stop()).run(STUDY, 2)
-    return started.configs, ended
+    folder = Path(spec.document.name).parent / "checkpoints"
+    coordinator = Coordinator(study, spec, executor, lambda: [started], total=total, stop=Stop(), checkpoints=folder)
+    return started.configs, coordinator.run(STUDY, 2)
 
 
 def test_waiting_trials_start_in_the_best_order_but_within_the_total_a_persons_own_come_first(executor, tmp_path):

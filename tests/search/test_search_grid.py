@@ -76,5 +76,7 @@ def test_a_grid_that_has_its_total_draws_nothing_more(spec, tmp_path):
     for trial in study.optuna.get_trials():
         suggest(take(study, trial), spec.space)
         study.optuna.tell(trial.number, 0.5)
-    ended = Coordinator(study, spec, Nobody(), list, total=spec.total(), stop=Stop()).run(STUDY, 1)
+    ended = Coordinator(study, spec, Nobody(), list, total=spec.total(), stop=Stop(), checkpoints=tmp_path).run(
+        STUDY, 1
+    )
     assert len(ended.records) == len(spec.points)

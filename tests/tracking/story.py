@@ -118,6 +118,7 @@ class Story:
             seconds=4.5,
             detail=detail,
             facts={"weights": 7850},
+            traceback=f"Traceback of {detail}\n" if detail else "",
             started=(ended := datetime.now()) - timedelta(seconds=4.5),
             ended=ended,
         )

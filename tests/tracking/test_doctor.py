@@ -135,6 +135,7 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
     client.update_run(ids["trial 2 adam"], status="RUNNING")
     client.set_tag(ids["trial 3 adam"], "hpsearch.outcome", "completed")
     client.log_param(ids["trial 4 adam"], "depth", 3)
+    client.log_text(ids["trial 4 adam"], "nothing happened\n", "traceback.txt")
     client.log_metric(ids["trial 4 adam"], "epochs", 7, step=0)
     client.log_metric(ids["trial 4 adam"], "weights", 7, step=2)
     client.set_tag(ids["trial 4 adam"], "hpsearch.baseline", "true")
@@ -160,6 +161,7 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
         "trial 4: parameters: depth is '3', should be absent",
         "trial 4: tags: hpsearch.baseline is 'true', should be 'false'",
         "trial 4: metrics: weights has a step 2 too many; epochs has step 0 2 times",
+        "trial 4: the artifact traceback.txt is another",
         "trial 5 is no child of the study's own run",
     ]
     told = [finding.line.partition(" runs:")[0] + (" runs" if " runs:" in finding.line else "") for finding in found]

@@ -1,0 +1,70 @@
+"""Whether a worker is still at work, and its trial within its limits."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+
+from hpsearch.config.file import Limits
+from hpsearch.executors.protocol import TrialEnded, TrialLost
+from hpsearch.training.results import Outcome
+
+# A look takes 0.1 ms; a process that does nothing else fills 1 GB a second.
+LOOK_SECONDS = 0.2
+# Who was not looked at for longer did not train for longer: the coordinator itself was asleep.
+ASLEEP_SECONDS = 5.0
+# A process that somebody has stopped (SIGSTOP) may be let go on soon.
+STOPPED_SECONDS = 10.0
+
+
+class Watch:
+    """Looks at a worker while it trains one trial.
+
+    Args:
+        limits: of the trial.
+        seconds: how long it has trained in earlier workers.
+    """
+
+    def __init__(self, limits: Limits, seconds: float = 0.0) -> None:
+        self._limits = limits
+        self._looked = self._sign = time.monotonic()
+        self._began = self._looked - seconds
+        self._running = self._looked
+
+    def epoch_done(self) -> None:
+        """A sign of life."""
+        self._sign = time.monotonic()
+
+    def look(self, pid: int, trial: int) -> TrialEnded | TrialLost | None:
+        """What is to be said of the trial where its worker must be ended; often asked."""
+        now = time.monotonic()
+        away = now - self._looked
+        if away < LOOK_SECONDS:
+            return None
+        self._looked = now
+        if away > ASLEEP_SECONDS:
+            self._began, self._sign, self._running = self._began + away, self._sign + away, self._running + away
+        limits = self._limits
+        try:
+            process = psutil.Process(pid)
+            held = process.memory_info().rss
+            if process.status() != psutil.STATUS_STOPPED:
+                self._running = now
+        except psutil.Error:
+            return None  # it ended; its executor finds out
+        if limits.memory is not None and held > limits.memory:
+            detail = f"its worker held {_size(held)}, more than limits.memory of {_size(limits.memory)}"
+            return TrialEnded(trial, Outcome.OVER_MEMORY, detail, "", {})
+        if limits.trial_seconds is not None and now - self._began > limits.trial_seconds:
+            detail = f"it trained longer than limits.trial_seconds of {limits.trial_seconds:g} s"
+            return TrialEnded(trial, Outcome.OVER_TIME, detail, "", {})
+        if limits.epoch_seconds is not None and now - self._sign > limits.epoch_seconds:
+            return TrialLost(trial, f"no epoch ended within limits.epoch_seconds of {limits.epoch_seconds:g} s")
+        if now - self._running > STOPPED_SECONDS:
+            return TrialLost(trial, f"its worker was stopped from outside for {STOPPED_SECONDS:g} s")
+        return None
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.2f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"

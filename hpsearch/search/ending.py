@@ -1,0 +1,73 @@
+"""How the end of a trial is recorded, and when the ends of a run's first trials end the run."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.trial import TrialState
+
+from hpsearch.executors.protocol import TrialEnded
+from hpsearch.search.records import DETAIL, FACTS, OUTCOME, TRACEBACK
+from hpsearch.search.storage import Study, forget_reports
+from hpsearch.training.results import BROKEN, GOOD, OVER_LIMITS, Best, Outcome
+
+STATES = {
+    Outcome.COMPLETED: TrialState.COMPLETE,
+    Outcome.EARLY_STOPPED: TrialState.COMPLETE,
+    Outcome.PRUNED: TrialState.PRUNED,
+    # Optuna's samplers pass over failed trials and learn from pruned ones; a trial that diverged, is too slow or too
+    # large must steer the sampler away, so it is kept as pruned, worse than all others, and its outcome says why.
+    Outcome.DIVERGED: TrialState.PRUNED,
+    Outcome.OVER_TIME: TrialState.PRUNED,
+    Outcome.OVER_MEMORY: TrialState.PRUNED,
+    Outcome.FAILED: TrialState.FAIL,
+}
+WORST = OVER_LIMITS | {Outcome.DIVERGED}
+# A run whose first trials all break is stopped: the next ones would too.
+HOPELESS = 5
+
+
+def record_end(study: Study, trial: optuna.Trial, end: TrialEnded, best: Best | None) -> tuple[Outcome, str]:
+    """Tell Optuna; the outcome and the line about it that are recorded.
+
+    Args:
+        best: its best epoch.
+    """
+    outcome, detail = end.outcome, end.detail
+    if outcome in GOOD and best is None:
+        outcome, detail = Outcome.FAILED, f"no epoch had a finite {study.objective.metric}"
+    trial.set_user_attr(OUTCOME, outcome.name)
+    trial.set_user_attr(FACTS, dict(end.facts))
+    if detail:
+        trial.set_user_attr(DETAIL, detail)
+    if end.traceback:
+        trial.set_user_attr(TRACEBACK, end.traceback[-20_000:])
+    if outcome in WORST:
+        # Optuna ranks pruned trials by how far they came, and one without a report last of all.
+        forget_reports(study, trial)
+    if outcome in GOOD and best is not None:
+        study.optuna.tell(trial.number, best.value)
+    else:
+        study.optuna.tell(trial.number, state=STATES[outcome])
+    return outcome, detail
+
+
+class Hope:
+    """Whether there is sense in going on with a run: not where its first trials have all broken."""
+
+    def __init__(self) -> None:
+        self._broken = 0
+        self._some_did_not = False
+        self._last = ""
+
+    def trial_ended(self, outcome: Outcome, detail: str) -> None:
+        if outcome in BROKEN:
+            self._broken, self._last = self._broken + 1, detail or outcome.value
+        else:
+            self._some_did_not = True
+
+    @property
+    def none(self) -> str:
+        """Why there is none; empty where there is."""
+        if self._some_did_not or self._broken < HOPELESS:
+            return ""
+        return f"the first {self._broken} trials of this run all failed, the last one so: {self._last}"

@@ -1,0 +1,162 @@
+"""The state of a training between two epochs, kept in a file: what goes on from it gives the same bits.
+
+One `.npz` file a trial, replaced as a whole; plain arrays and JSON, no pickles. What makes a checkpoint, and what it
+may be used for, is decided here; what is in it, the trainer says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hpsearch.training.results import EpochRow
+
+# Of a training's time, at most so much goes into its checkpoints.
+SHARE = 0.05
+ABOUT = "about"
+# Other versions may compute other bits, or keep other variables.
+_MADE_BY = {name: version(name) for name in ("keras", "tensorflow")} | {"format": 1}
+
+
+@dataclass(frozen=True)
+class State:
+    """What the coming epochs of a training depend on.
+
+    Attributes:
+        row: of the last finished epoch.
+        plain: as JSON takes it.
+        arrays: by name.
+    """
+
+    row: EpochRow
+    plain: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+
+class CheckpointWriter:
+    """Keeps the latest checkpoint of a training in a file.
+
+    Args:
+        file: where.
+        config: of the training, as plain data; it goes on for no other.
+        seconds: the time between two checkpoints at least; more, where writing one takes more than 5 % of that.
+    """
+
+    def __init__(self, file: Path, config: Mapping[str, Any], seconds: float) -> None:
+        self._file, self._config, self._seconds = file, config, seconds
+        self._due = time.monotonic() + seconds
+
+    def offer(self, state: Callable[[], State | None]) -> None:
+        """Write one if it is time. That it cannot be written (a full disk) does not end the training."""
+        began = time.monotonic()
+        if began < self._due:
+            return
+        try:
+            if (taken := state()) is not None:
+                write(self._file, self._config, taken)
+        except OSError as error:
+            print(f"{self._file}: no checkpoint could be written: {error}")
+        ended = time.monotonic()
+        self._due = ended + max(self._seconds, (ended - began) / SHARE)
+
+
+def write(file: Path, config: Mapping[str, Any], state: State) -> None:
+    """Write a checkpoint; whoever reads the file at any time finds the one before or this one.
+
+    Raises:
+        OSError: it cannot be written; the one before is still there.
+    """
+    about = {"made_by": _MADE_BY, "config": config, "row": state.row.plain(), "plain": state.plain}
+    arrays: dict[str, Any] = {ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8), **state.arrays}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    try:
+        with part.open("wb") as out:
+            np.savez(out, **arrays)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(file: Path) -> State:
+    """The state that a checkpoint holds.
+
+    Raises:
+        OSError, ValueError, KeyError, zipfile.BadZipFile: there is none, or it is damaged.
+    """
+    with np.load(file, allow_pickle=False) as found:
+        about = json.loads(found[ABOUT].tobytes())
+        arrays = {name: found[name] for name in found.files if name != ABOUT}
+    return State(EpochRow.of(about["row"]), about["plain"], arrays)
+
+
+def epochs_kept(file: Path, config: Mapping[str, Any], rows: Sequence[EpochRow]) -> int:
+    """After how many of its epochs a training can go on from a file; 0 where it must start afresh.
+
+    Args:
+        config: of the training, as plain data.
+        rows: its epochs as they are recorded, in their order. The checkpoint's must be one of them.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if archive.testzip() is not None:
+                return 0
+        with np.load(file, allow_pickle=False) as found:
+            about = json.loads(found[ABOUT].tobytes())
+        epoch = int(about["row"]["epoch"])
+        if [row.epoch for row in rows[:epoch]] != list(range(1, epoch + 1)):
+            return 0
+        about["row"] = EpochRow.of(about["row"]).plain()
+        ours = {"made_by": _MADE_BY, "config": config, "row": rows[epoch - 1].plain()}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return 0
+    # As text, since NaN is not equal to itself.
+    return epoch if all(json.dumps(about[key]) == json.dumps(ours[key]) for key in ours) else 0
+
+
+def packed(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
+    """A value as JSON takes it, its arrays put into `arrays`.
+
+    Raises:
+        TypeError: it is neither a number, a text, None, an array nor a list, tuple or mapping of these.
+    """
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case np.generic():
+            return value.item()
+        case np.ndarray() if value.dtype != object:
+            name = f"array/{len(arrays)}"
+            arrays[name] = value
+            return {"array": name}
+        case list() | tuple():
+            return {type(value).__name__: [packed(item, arrays) for item in value]}
+        case dict() if all(isinstance(key, str) for key in value):
+            return {"dict": {key: packed(item, arrays) for key, item in value.items()}}
+    raise TypeError(f"{type(value).__name__} cannot be kept")
+
+
+def unpacked(value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    """The inverse of `packed`."""
+    match value:
+        case {"array": name}:
+            return arrays[name]
+        case {"list": items}:
+            return [unpacked(item, arrays) for item in items]
+        case {"tuple": items}:
+            return tuple(unpacked(item, arrays) for item in items)
+        case {"dict": items}:
+            return {key: unpacked(item, arrays) for key, item in items.items()}
+    return value

@@ -1,0 +1,112 @@
+"""Kill -9 again and again, of the coordinator and of workers: nothing is lost, nothing is left, nothing is doubled."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+
+import psutil
+from cli.kills import assert_stores_agree, records_of, told, workers_of, write_quick
+from support import hpsearch, processes_of, result_of, start_hpsearch, wait_for
+
+KILLS = 20
+KERAS = """
+name: curves
+trial:
+  data: {dataset: fashion_mnist_sample}
+  model: {architecture: mlp, units: [16], dropout: 0.2}
+  optimizer: {choice: [{name: sgd, momentum: 0.9}, adam]}
+  batch_size: 50
+  schedule: cosine
+  training: {max_epochs: 12}
+limits: {checkpoint_seconds: 0}
+search: {trials: 4, pruner: {name: asha, min_resource: 4}}
+"""
+
+
+def epochs_recorded(home):
+    """Of the whole study, read without waiting for the writer."""
+    try:
+        with sqlite3.connect(f"file:{home / 'optuna.db'}?mode=ro", uri=True) as connection:
+            query = "SELECT count(*) FROM trial_user_attributes WHERE key LIKE 'epoch:%'"
+            return connection.execute(query).fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+def assert_nothing_left(sessions):
+    wait_for(lambda: not any(map(processes_of, sessions)), 20, "the end of all processes")
+
+
+def test_a_sequential_study_whose_coordinator_is_killed_twenty_times_is_that_of_an_undisturbed_one(tmp_path):
+    file = write_quick(tmp_path, "often", trials=10, epochs=9, seconds=0.05)
+    hpsearch("run", str(file), "--workers=1", home=tmp_path / "calm")
+    home, moments, sessions = tmp_path / "home", random.Random(5), []
+    for kill in range(KILLS):
+        process = start_hpsearch("run", str(file), "--workers=1", home=home)
+        sessions.append(process.pid)
+        if kill % 2:
+            # While trials train; else at any moment of the start.
+            before = epochs_recorded(home)
+            wait_for(lambda before=before: epochs_recorded(home) != before, 60, "an epoch")
+            time.sleep(moments.uniform(0, 0.6))
+        else:
+            time.sleep(moments.uniform(0.2, 3))
+        assert process.poll() is None, "the study is too short for so many kills"
+        process.kill()
+        process.communicate()
+    done = hpsearch("run", str(file), "--workers=1", home=home)
+    assert done.returncode == 0, done.stderr
+    assert_stores_agree(home, "often", 10)
+    assert told(home, "often") == told(tmp_path / "calm", "often")
+    assert_nothing_left(sessions)
+
+
+def test_trials_go_on_from_their_checkpoints_with_the_curves_of_an_undisturbed_study(tmp_path):
+    file = tmp_path / "curves.yaml"
+    file.write_text(KERAS)
+    assert hpsearch("run", str(file), "--workers=1", home=tmp_path / "calm").returncode == 0
+    home, sessions, said = tmp_path / "home", [], ""
+    for epochs in (3, 9, 18):
+        process = start_hpsearch("run", str(file), "--workers=1", home=home)
+        sessions.append(process.pid)
+        wait_for(lambda epochs=epochs: epochs_recorded(home) > epochs, 90, f"more than {epochs} epochs")
+        # Its trial goes on in another worker; then all ends.
+        for worker in workers_of(process.pid):
+            worker.kill()
+        time.sleep(2)
+        process.kill()
+        said += process.communicate()[1]
+    done = hpsearch("run", str(file), "--workers=1", home=home)
+    assert done.returncode == 0, done.stderr
+    assert "goes on after epoch" in said + done.stderr
+    assert_stores_agree(home, "curves", 4)
+    assert told(home, "curves") == told(tmp_path / "calm", "curves")
+    assert not list((home / "studies" / "curves" / "checkpoints").iterdir())
+    assert_nothing_left(sessions)
+
+
+def test_workers_that_are_killed_twenty_times_cost_no_trial(tmp_path):
+    file = write_quick(tmp_path, "hit", trials=8, epochs=12, seconds=0.1, pruner="none", limits="{retries: 20}")
+    home, moments = tmp_path / "home", random.Random(6)
+    process = start_hpsearch("run", str(file), "--workers=2", home=home)
+    wait_for(lambda: epochs_recorded(home), 60, "an epoch")
+    for _ in range(KILLS):
+        time.sleep(moments.uniform(0, 0.5))
+        workers = wait_for(lambda: workers_of(process.pid), 30, "a worker")
+        try:
+            moments.choice(workers).kill()
+        except psutil.NoSuchProcess:
+            continue
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert_stores_agree(home, "hit", 8)
+    records = records_of(home, "hit")
+    assert {record.state for record in records} == {"COMPLETE"}
+    hits = [record for record in records if record.losses]
+    assert sum(len(record.losses) for record in hits) > KILLS / 2
+    assert all("signal 9" in loss for record in hits for loss in record.losses)
+    shown = result_of(hpsearch("show", "hit", f"--trial={hits[0].number}", "-f", "json", home=home))
+    assert shown["losses"] == list(hits[0].losses)
+    assert_nothing_left([process.pid])

@@ -1,0 +1,131 @@
+"""What an interrupted trial keeps in the study, and when it is given up."""
+
+from __future__ import annotations
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from hpsearch.config.study import load_study
+from hpsearch.search.home import Home
+from hpsearch.search.records import CONFIG, ROW, rows_of
+from hpsearch.search.resume import Checkpoints, in_vain, record_loss
+from hpsearch.search.sampling import make_pruner, make_sampler, rungs_passed, suggest
+from hpsearch.search.storage import open_study, put_back, settle, take
+from hpsearch.training.checkpoint import State, write
+from hpsearch.training.results import EpochRow
+
+STUDY = """
+name: resumed
+trainable: mine:train
+objective: {metric: value, direction: maximize}
+trial: {x: {float: [0, 1]}, y: {float: [0, 1]}, z: {choice: [a, b]}}
+search: {trials: 5, sampler: {name: tpe, startup_trials: 2}, pruner: {name: asha, min_resource: 1, reduction_factor: 3}}
+"""
+PLAIN = {"trainable": "mine:train", "x": 0.5}
+
+
+@pytest.fixture
+def spec(tmp_path):
+    (tmp_path / "mine.py").write_text("def train(config, seed): yield {}\n")
+    file = tmp_path / "resumed.yaml"
+    file.write_text(STUDY)
+    return load_study(file)
+
+
+@pytest.fixture
+def study(spec, tmp_path):
+    study = open_study(Home(tmp_path / "home"), spec, STUDY)
+    study.optuna.pruner = make_pruner(spec.search)
+    return study
+
+
+def ask(study, spec, number=0) -> optuna.Trial:
+    study.optuna.sampler = make_sampler(spec.search, number)
+    return study.optuna.ask()
+
+
+def row_of(epoch: int) -> EpochRow:
+    return EpochRow(epoch, {"value": epoch / 10})
+
+
+def train(trial, epochs) -> None:
+    for epoch in epochs:
+        trial.set_user_attr(f"{ROW}{epoch}", row_of(epoch).plain())
+        trial.report(epoch / 10, epoch)
+        trial.should_prune()
+
+
+def waiting(study):
+    return study.optuna.get_trials(states=(TrialState.WAITING,))[0]
+
+
+def test_the_epochs_up_to_the_checkpoint_are_kept_with_the_rungs_within_them(study, spec, tmp_path):
+    trial = ask(study, spec)
+    trial.set_user_attr(CONFIG, PLAIN)
+    train(trial, range(1, 11))
+    assert {key for key in study.optuna.get_trials()[0].system_attrs if "rung" in key} == {
+        f"completed_rung_{rung}" for rung in (0, 1, 2)
+    }
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    write(checkpoints.file(0), PLAIN, State(row_of(4), {}, {"variable/0": np.zeros(3)}))
+    assert settle(study) == 1
+    rows = checkpoints.rows_kept(waiting(study))
+    assert [row.epoch for row in rows] == [1, 2, 3, 4]
+    again = take(study, waiting(study), 4, rungs_passed(spec.search, 4))
+    assert rows_of(again) == rows
+    frozen = study.optuna.get_trials()[0]
+    assert list(frozen.intermediate_values) == [1, 2, 3, 4]
+    assert {key for key in frozen.system_attrs if "rung" in key} == {"completed_rung_0", "completed_rung_1"}
+    # What comes now is taken as if nothing had happened.
+    train(again, range(5, 11))
+    assert study.optuna.get_trials()[0].system_attrs["completed_rung_2"] == 0.9
+
+
+@pytest.mark.parametrize(("epoch", "rungs"), [(0, 0), (1, 1), (2, 1), (3, 2), (8, 2), (9, 3)])
+def test_rungs_are_those_of_successive_halving(spec, epoch, rungs):
+    assert rungs_passed(spec.search, epoch) == rungs
+
+
+def test_parameters_that_were_half_drawn_are_drawn_again_as_the_first_time(study, spec):
+    whole = ask(study, spec)
+    expected = suggest(whole, spec.space)
+    put_back(study, whole._trial_id)
+    study.optuna.sampler = make_sampler(spec.search, 0)
+    half = take(study, waiting(study))
+    # The coordinator dies after the first of three.
+    half.suggest_float("x", 0, 1)
+    put_back(study, half._trial_id)
+    assert list(waiting(study).params) == ["x"]
+    study.optuna.sampler = make_sampler(spec.search, 0)
+    assert suggest(take(study, waiting(study)), spec.space) == expected
+
+
+def test_files_of_trials_that_are_over_and_of_half_written_checkpoints_go(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for name in ("1.npz", "2.npz", "2.part", "3.part"):
+        (tmp_path / name).touch()
+    checkpoints.tidy([2, 3])
+    assert [path.name for path in tmp_path.iterdir()] == ["2.npz"]
+    checkpoints.forget(2)
+    checkpoints.forget(2)
+    assert not list(tmp_path.iterdir())
+    Checkpoints(tmp_path / "none").tidy([])
+
+
+def test_losses_count_until_the_trial_comes_further_than_ever():
+    def counts(*epochs):
+        losses = [{"epoch": epoch} for epoch in epochs]
+        return [in_vain(losses[: i + 1]) for i in range(len(losses))]
+
+    assert counts(0, 0, 0) == [1, 2, 3]
+    assert counts(3, 3, 4, 4, 2, 5) == [1, 2, 1, 2, 3, 1]
+
+
+def test_each_loss_is_recorded_with_its_reason(study, spec):
+    trial = ask(study, spec)
+    train(trial, [1, 2])
+    assert record_loss(trial, "signal 9") == 1
+    assert record_loss(trial, "exit code 3") == 2
+    assert study.record(0).losses == ("signal 9", "exit code 3")
