@@ -9,6 +9,7 @@ by the next run of the study, or by `hpsearch doctor --repair`.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -62,6 +63,7 @@ class MlflowListener(Listener):
         self._changed = threading.Condition()
         self._records: dict[int, TrialRecord] = {}
         self._trials: dict[int, _Trial] = {}
+        self._lives: Counter[int] = Counter()
         self._status: str | None = RUNNING
         # Counts what was told; up to where it is written.
         self._version = self._written = 0
@@ -87,6 +89,7 @@ class MlflowListener(Listener):
         image = running_image(event.number, event.config, event.baseline, datetime.now(), self._provenance)
         with self._telling():
             self._records.pop(event.number, None)
+            self._lives[event.number] += 1
             self._trials[event.number] = _Trial(image, [Row.of(row, milliseconds()) for row in event.rows])
 
     def epoch_done(self, number: int, row: EpochRow) -> None:
@@ -174,7 +177,7 @@ class MlflowListener(Listener):
             if self._given_up or self._version == self._written:
                 return None
             trials = {number: replace(trial.image, rows=tuple(trial.rows)) for number, trial in self._trials.items()}
-            return self._version, Standing(dict(self._records), trials, self._status, self._over)
+            return self._version, Standing(dict(self._records), trials, self._status, self._over, dict(self._lives))
 
     def _rest(self, seconds: float, *, last: bool) -> None:
         """After an error: nothing is tried for a while."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.config.study import StudySpec
@@ -51,12 +51,14 @@ class Standing:
         trials: those that are trained.
         status: of the study's own run; None: as its trials say.
         over: the run of the study has ended.
+        lives: how often this run has begun each trial, which it does again where a worker was lost.
     """
 
     records: Mapping[int, TrialRecord]
     trials: Mapping[int, RunImage]
     status: str | None
     over: bool
+    lives: Mapping[int, int] = field(default_factory=dict)
 
 
 class Projector:
@@ -73,6 +75,7 @@ class Projector:
         self._runs: StudyRuns | None = None
         # As they were last written. A trial that was interrupted may have ended since, with nothing said between.
         self._final: dict[int, TrialRecord] = {}
+        self._lives: dict[int, int] = {}
         self._study: tuple[int, str | None] | None = None
         self._texts: dict[tuple[int | None, str], str] = {}
 
@@ -98,6 +101,11 @@ class Projector:
             records = standing.records.values()
             runs.write_study(study_image(plan.spec, records, plan.provenance, standing.status))
             self._study = (finished, standing.status)
+        for number, life in standing.lives.items():
+            # What its earlier life has written may never have happened in this one.
+            if self._lives.setdefault(number, life) != life:
+                runs.discard(number)
+                self._lives[number] = life
         for number, record in standing.records.items():
             if self._final.get(number) is not record:
                 if (image := trial_image(record, plan.provenance)) and runs.write_trial(number, image):

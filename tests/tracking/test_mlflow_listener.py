@@ -20,6 +20,7 @@ from tracking.story import Story, make_config, make_listener, make_row, make_spe
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
+from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import git_commit
 from hpsearch.tracking import mlflow_listener
 from hpsearch.training.results import Outcome
@@ -226,6 +227,24 @@ def test_an_interrupted_trial_that_ends_before_mlflow_hears_of_it_again(
     story.finish()
     assert Seen(home).outcomes() == {0: "completed"}
     assert Seen(home).steps(0) == {1: pytest.approx(0.4)}
+
+
+def test_a_trial_that_begins_again_at_once_holds_nothing_of_its_earlier_life(
+    home: Home, tell: Callable[..., Story]
+) -> None:
+    story = tell()
+    story.start()
+    story.begin(0, make_config(0))
+    story.epochs(0, [make_row(1, 0.4), make_row(2, 0.5), make_row(3, 0.5)])
+    # As when a worker is lost: MLflow hears of both at once.
+    with story.listener._changed:
+        story.listener.trial_interrupted(0)
+        story.listener.trial_started(TrialStarted(0, make_config(0), False, [make_row(1, 0.4)]))
+    story.records[0] = replace(story.records[0], rows=(make_row(1, 0.4),))
+    story.epochs(0, [make_row(2, 0.7)])
+    story.end(0, Outcome.COMPLETED)
+    story.finish()
+    assert Seen(home).steps(0) == pytest.approx({1: 0.6, 2: 0.3})
 
 
 def test_what_a_killed_coordinator_left_is_repaired(home: Home, tell: Callable[..., Story]) -> None:
