@@ -63,7 +63,7 @@ def _contenders(architecture: str, batch: int, images: int) -> dict[str, Callabl
 
     def ours(engine: str) -> Callable[[], Any]:
         chosen = config.model_copy(update={"training": config.training.model_copy(update={"engine": engine})})
-        epochs = Executables().ready(chosen, weighted=False).epochs
+        epochs = Executables().ready(chosen, data, weighted=False).epochs
         return lambda: epochs.train(data.examples, data.training, rates, batch)
 
     engines = ["graph", "xla"] if MODELS[architecture].xla else ["graph"]
@@ -76,7 +76,7 @@ def _plain_fit(config: Any, data: Any) -> Callable[[], Any]:
 
     from hpsearch.training.executable import build_model
 
-    model = build_model(config)
+    model = build_model(config, data)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     images = data.examples.images.numpy()[data.training].astype("float32") / 255
     labels = data.examples.labels.numpy()[data.training]

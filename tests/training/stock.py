@@ -22,6 +22,7 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.rates import learning_rates
+from hpsearch.training.results import CLOCKS
 from hpsearch.training.trainer import Trainer
 from hpsearch.training.user_code import with_user_code
 
@@ -163,7 +164,7 @@ def train(
 ) -> tuple[Trainer, list[Row]]:
     """Our trainer at its end, and what its rows say, seconds left out."""
     trainer = Trainer(config, objective or Objective(), data or TrainingData.load(config.data), executables, callbacks)
-    rows = [{k: v for k, v in row.metrics.items() if k != "epoch_seconds"} for row in trainer.epochs()]
+    rows = [{k: v for k, v in row.metrics.items() if k not in CLOCKS} for row in trainer.epochs()]
     return trainer, rows
 
 

@@ -47,10 +47,10 @@ KNOBS: dict[str, dict[str, Any]] = {
     "adafactor": {"learning_rate": 0.03},
     "lamb": {"learning_rate": 0.01},
     "muon": {},
-    # An epoch is one step of it, not hundreds.
     "lbfgs": {},
 }
-EPOCHS = {"lbfgs": 15}
+# An epoch of it is one step, not hundreds.
+MORE = {"lbfgs": {"model": {"architecture": "perceptron"}, "training": {"max_epochs": 20, "engine": "graph"}}}
 
 
 def test_every_optimizer_is_among_them():
@@ -59,6 +59,6 @@ def test_every_optimizer_is_among_them():
 
 @pytest.mark.parametrize("optimizer", KNOBS)
 def test_an_optimizer_reaches(data, optimizer):
-    more = {"training": {"max_epochs": EPOCHS[optimizer], "engine": "graph"}} if optimizer in EPOCHS else {}
-    trainer, _ = train(_config(optimizer={"name": optimizer, **KNOBS[optimizer]}, **more), data)
+    config = _config(optimizer={"name": optimizer, **KNOBS[optimizer]}, **MORE.get(optimizer, {}))
+    trainer, _ = train(config, data)
     assert trainer.best.value >= ACCURACY

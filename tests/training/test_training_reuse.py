@@ -184,11 +184,11 @@ def test_what_changes_the_graph_changes_the_structure():
 
 
 def test_no_more_executables_are_kept_than_allowed():
-    executables = Executables(most=2)
+    executables, data = Executables(most=2), TrainingData.load(sample_config().data)
     configs = [sample_config(model={"architecture": "mlp", "units": [width]}) for width in (4, 5, 6)]
-    models = [executables.ready(config, weighted=False).parts.model for config in configs]
-    assert executables.ready(configs[2], weighted=False).parts.model is models[2]
-    assert executables.ready(configs[0], weighted=False).parts.model is not models[0]
+    models = [executables.ready(config, data, weighted=False).parts.model for config in configs]
+    assert executables.ready(configs[2], data, weighted=False).parts.model is models[2]
+    assert executables.ready(configs[0], data, weighted=False).parts.model is not models[0]
 
 
 def test_a_trained_model_with_its_optimizer_is_saved_with_the_numbers_of_its_trial(tmp_path):

@@ -51,9 +51,8 @@ def test_each_model_trains_as_model_fit_does(engine, model):
 def test_a_recurrent_layer_runs_the_same_loop_on_every_device():
     """XLA cannot compile cuDNN's kernels; a layer whose penalties are variables is a clone."""
     for knobs in ({}, {"l2": 1e-2}):
-        model = (
-            Executables().ready(small(model={"architecture": "rnn", "units": 2, **knobs}), weighted=False).parts.model
-        )
+        config = small(model={"architecture": "rnn", "units": 2, **knobs})
+        model = Executables().ready(config, TrainingData.load(config.data), weighted=False).parts.model
         assert [layer.use_cudnn for layer in model.layers if isinstance(layer, keras.layers.LSTM)] == [False]
 
 

@@ -28,13 +28,14 @@ from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
+from hpsearch.training.results import CLOCKS
 from hpsearch.training.trainer import Trainer
 
 executables, said = Executables(), []
 for text in configs:
     config = TrialConfig.model_validate(json.loads(text))
     trainer = Trainer(config, Objective(), TrainingData.load(config.data), executables)
-    rows = [{k: v for k, v in row.metrics.items() if k != "epoch_seconds"} for row in trainer.epochs()]
+    rows = [{k: v for k, v in row.metrics.items() if k not in CLOCKS} for row in trainer.epochs()]
     entries = {path.name: path.stat().st_mtime_ns for path in Path(root).rglob("*") if path.is_file()}
     said.append({"rows": rows, "entries": entries})
 
