@@ -77,6 +77,7 @@ class _Worker:
         up: whether the process has started.
         refused: why it could not start.
         heard: whether it has said its first word.
+        used: whether a trial has ended there.
         watch: of the job.
     """
 
@@ -88,7 +89,13 @@ class _Worker:
     job: Job | None = None
     heard: bool = False
     compiled: frozenset[str] = frozenset()
+    used: bool = False
     watch: Watch | None = None
+
+    def begin_watch(self) -> None:
+        """A worker is watched from its first word on: TensorFlow's import is not its trial's."""
+        job = self.job if self.heard else None
+        self.watch = Watch(job.limits, job.seconds, first=not self.used) if job else None
 
     def kill(self) -> None:
         """At once, and with it whatever a user's code has started there; nothing where it has not come up."""
@@ -149,7 +156,7 @@ class LocalExecutor:
             self._workers.append(worker)
         worker.job = job
         worker.compiled |= job.needs
-        worker.watch = Watch(job.limits, job.seconds) if worker.heard else None
+        worker.begin_watch()
         try:
             worker.connection.send(job)
         except OSError:
@@ -237,12 +244,12 @@ class LocalExecutor:
             return None if worker.process.is_alive() else self._died(worker)
         if isinstance(event, str):  # READY
             worker.heard, self._stillborn = True, 0
-            worker.watch = Watch(worker.job.limits, worker.job.seconds) if worker.job else None
+            worker.begin_watch()
             return None
         if isinstance(event, EpochDone) and worker.watch:
             worker.watch.epoch_done()
         if isinstance(event, TrialEnded):
-            worker.job = None
+            worker.job, worker.used = None, True
             if event.worn:
                 self._retire(worker)
         return event

@@ -24,10 +24,11 @@ class Watch:
     Args:
         limits: of the trial.
         seconds: how long it has trained in earlier workers.
+        first: whether it is the worker's first one; else the memory may be what others have left.
     """
 
-    def __init__(self, limits: Limits, seconds: float = 0.0) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, seconds: float, *, first: bool) -> None:
+        self._limits, self._first = limits, first
         self._looked = self._sign = time.monotonic()
         self._began = self._looked - seconds
         self._running = self._looked
@@ -55,7 +56,9 @@ class Watch:
             return None  # it ended; its executor finds out
         if limits.memory is not None and held > limits.memory:
             detail = f"its worker held {_size(held)}, more than limits.memory of {_size(limits.memory)}"
-            return TrialEnded(trial, Outcome.OVER_MEMORY, detail, "", {})
+            if self._first:
+                return TrialEnded(trial, Outcome.OVER_MEMORY, detail, "", {})
+            return TrialLost(trial, f"{detail}, with what earlier trials have left there")
         if limits.trial_seconds is not None and now - self._began > limits.trial_seconds:
             detail = f"it trained longer than limits.trial_seconds of {limits.trial_seconds:g} s"
             return TrialEnded(trial, Outcome.OVER_TIME, detail, "", {})

@@ -95,13 +95,14 @@ class Coordinator:
         for number in list(self._running):
             self._interrupt(number)
         records = self._study.records()
+        complete = sum(record.outcome in STATES for record in records) >= self._total
         ended = StudyEnded(
             records=records,
             best=best_trial(records, self._study.objective),
-            interrupted=self._stop.asked and sum(r.outcome in STATES for r in records) < self._total,
+            interrupted=self._stop.asked and not complete,
             seconds=time.monotonic() - began,
             epochs=self._epochs,
-            stopped=self._hope.none,
+            stopped="" if complete else self._hope.none,
         )
         self._inform(lambda listener: listener.study_ended(ended))
         return ended

@@ -23,7 +23,18 @@ from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.database import database_errors, open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.provenance import Provenance, provenance_tags
-from hpsearch.search.records import BASELINE, CONFIG, EARLIER, OUTCOME, ROW, TrialRecord, read_trial
+from hpsearch.search.records import (
+    BASELINE,
+    CONFIG,
+    DETAIL,
+    EARLIER,
+    FACTS,
+    OUTCOME,
+    ROW,
+    TRACEBACK,
+    TrialRecord,
+    read_trial,
+)
 from hpsearch.training.results import Outcome
 from hpsearch.training.structure import engines_for
 
@@ -233,7 +244,9 @@ def take(study: Study, waiting: FrozenTrial, epochs: int = 0, rungs: int = 0) ->
     if waiting.user_attrs.get(OUTCOME):
         forget_reports(study, waiting, epochs, rungs)
         rows = [key for key in waiting.user_attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
-        _delete(study, "trial_user_attributes", waiting._trial_id, [OUTCOME, EARLIER, *rows])
+        # A coordinator that died while it recorded the end has left a part of that.
+        ends = [OUTCOME, EARLIER, DETAIL, FACTS, TRACEBACK]
+        _delete(study, "trial_user_attributes", waiting._trial_id, [*ends, *rows])
         if CONFIG not in waiting.user_attrs:
             # Interrupted while its parameters were drawn: all are drawn again, as if for the first time.
             _delete(study, "trial_params", waiting._trial_id, list(waiting.params), column="param_name")

@@ -161,19 +161,34 @@ class TestLocal(ExecutorContract):
             return replace(job(trial, 10_000), limits=Limits(**limits))
 
         executor.submit(limited(13, trial_seconds=3.0))
-        executor.submit(limited(14, memory=200 * 2**20))
+        executor.submit(job(18))
         before = started(executor, 2)
         rows, ends = drive(executor, until=2)
         assert ends[13].outcome is Outcome.OVER_TIME
         assert len(rows[13]) > 1
-        assert ends[14].outcome is Outcome.OVER_MEMORY
-        assert "limits.memory of 200 MB" in ends[14].detail
-        assert not before & started(executor, 2)
+        assert len(before & started(executor, 2)) == 1
         # It has trained for an hour in other workers.
         executor.submit(replace(limited(15, trial_seconds=3600.0), seconds=3600.0))
         assert drive(executor)[1][15].outcome is Outcome.OVER_TIME
         executor.submit(job(16))
         assert drive(executor)[1][16].outcome is Outcome.COMPLETED
+
+    def test_memory_is_the_fault_of_a_workers_first_trial_and_not_of_a_later_one(self, tmp_path):
+        executor = LocalExecutor(1, tmp_path / "workers.log", print)
+        try:
+            executor.submit(job(0))
+            drive(executor)
+            large = replace(job(1, 10_000), limits=Limits(memory=200 * 2**20))
+            executor.submit(large)
+            lost = drive(executor)[1][1]
+            assert isinstance(lost, TrialLost)
+            assert "earlier trials" in lost.detail
+            executor.submit(large)
+            ended = drive(executor)[1][1]
+            assert ended.outcome is Outcome.OVER_MEMORY
+            assert "limits.memory of 200 MB" in ended.detail
+        finally:
+            executor.close()
 
     def test_a_lost_trial_goes_on_from_its_checkpoint(self, executor, tmp_path):
         limits, file = Limits(checkpoint_seconds=0.0), tmp_path / "17.npz"

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from hpsearch.config.study import load_study
 from hpsearch.search.home import Home
-from hpsearch.search.records import CONFIG, ROW, rows_of
+from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, rows_of
 from hpsearch.search.resume import Checkpoints, in_vain, record_loss
 from hpsearch.search.sampling import make_pruner, make_sampler, rungs_passed, suggest
 from hpsearch.search.storage import open_study, put_back, settle, take
@@ -100,6 +100,17 @@ def test_parameters_that_were_half_drawn_are_drawn_again_as_the_first_time(study
     assert list(waiting(study).params) == ["x"]
     study.optuna.sampler = make_sampler(spec.search, 0)
     assert suggest(take(study, waiting(study)), spec.space) == expected
+
+
+def test_the_end_that_was_half_recorded_is_forgotten(study, spec):
+    trial = ask(study, spec)
+    trial.set_user_attr(CONFIG, PLAIN)
+    for name in (OUTCOME, DETAIL, TRACEBACK):
+        trial.set_user_attr(name, "FAILED")
+    settle(study)
+    take(study, waiting(study))
+    record = study.record(0)
+    assert (record.outcome, record.detail, record.traceback) == (None, "", "")
 
 
 def test_files_of_trials_that_are_over_and_of_half_written_checkpoints_go(tmp_path):
