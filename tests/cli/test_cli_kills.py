@@ -40,7 +40,7 @@ def assert_nothing_left(sessions):
 
 
 def test_a_sequential_study_whose_coordinator_is_killed_twenty_times_is_that_of_an_undisturbed_one(tmp_path):
-    file = write_quick(tmp_path, "often", trials=10, epochs=9, seconds=0.05)
+    file = write_quick(tmp_path, "often", trials=60, epochs=9, seconds=0.1)
     hpsearch("run", str(file), "--workers=1", home=tmp_path / "calm")
     home, moments, sessions = tmp_path / "home", random.Random(5), []
     for kill in range(KILLS):
@@ -52,13 +52,13 @@ def test_a_sequential_study_whose_coordinator_is_killed_twenty_times_is_that_of_
             wait_for(lambda before=before: epochs_recorded(home) != before, 60, "an epoch")
             time.sleep(moments.uniform(0, 0.6))
         else:
-            time.sleep(moments.uniform(0.2, 3))
+            time.sleep(moments.uniform(0.2, 2))
         assert process.poll() is None, "the study is too short for so many kills"
         process.kill()
         process.communicate()
     done = hpsearch("run", str(file), "--workers=1", home=home)
     assert done.returncode == 0, done.stderr
-    assert_stores_agree(home, "often", 10)
+    assert_stores_agree(home, "often", 60)
     assert told(home, "often") == told(tmp_path / "calm", "often")
     assert_nothing_left(sessions)
 
