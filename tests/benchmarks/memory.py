@@ -1,6 +1,6 @@
 """Resident memory of one worker over many small trials, each of a structure of its own.
 
-python -m benchmarks.memory [trials]     (PYTHONPATH=tests; 300 take ten minutes)
+python -m benchmarks.memory [trials]     (PYTHONPATH=.:tests; 300 take five minutes)
 """
 
 from __future__ import annotations
