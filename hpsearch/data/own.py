@@ -1,10 +1,9 @@
-"""A user's own dataset: an `.npz` file, or a `module:function` that returns what Keras's `load_data()` does."""
+"""A user's own dataset: an `.npz` file, or a function that returns what Keras's `load_data()` does."""
 
 from __future__ import annotations
 
-import importlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,36 @@ from hpsearch.errors import DataError
 _TRAIN, _TEST = ("x_train", "y_train"), ("x_test", "y_test")
 
 
-def load_own(name: str, part: str, folders: Sequence[Path]) -> Arrays:
-    """Examples of a user's own dataset: any shape, uint8 as it is and every other type as float32.
+def load_npz(name: str, part: str, folders: Sequence[Path]) -> Arrays:
+    """Examples of a user's own file: any shape, uint8 as it is and every other type as float32.
 
     Args:
-        name: an `.npz` file with x_train, y_train, x_test and y_test, or a `module:function` that returns
-            `(x_train, y_train), (x_test, y_test)`. Labels are whole numbers from 0; the test part may be missing.
+        name: of an `.npz` file with x_train, y_train, x_test and y_test. Labels are whole numbers from 0; the test
+            part may be missing.
         part: `train` or `test`.
         folders: where a relative file is looked for.
 
     Raises:
-        DataError: there is no such file or function, or what it holds breaks a rule.
+        DataError: there is no such file, or what it holds breaks a rule.
     """
-    if name.endswith(".npz"):
-        return _checked(name, *_from_file(find(name, folders), _TRAIN if part == "train" else _TEST))
-    return _checked(name, *_from_function(name, part))
+    return _checked(name, *_from_file(find(name, folders), _TRAIN if part == "train" else _TEST))
+
+
+def load_returned(name: str, function: Callable[[], Any], part: str) -> Arrays:
+    """Examples that a user's own function returns as `(x_train, y_train), (x_test, y_test)`; as `load_npz`.
+
+    Args:
+        name: of the function, for messages.
+    """
+    returned = function()
+    try:
+        (x_train, y_train), *rest = returned
+        x, y = (x_train, y_train) if part == "train" else rest[0]
+    except (TypeError, ValueError, IndexError):
+        raise DataError(
+            f"dataset '{name}' must return (x_train, y_train), (x_test, y_test); no {part} part found"
+        ) from None
+    return _checked(name, x, y)
 
 
 def find(name: str, folders: Sequence[Path]) -> Path:
@@ -56,23 +70,6 @@ def _from_file(path: Path, keys: tuple[str, str]) -> tuple[Any, Any]:
             return arrays[keys[0]], arrays[keys[1]]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as an .npz file of numbers: {error}") from None
-
-
-def _from_function(name: str, part: str) -> tuple[Any, Any]:
-    module, _, attribute = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), attribute)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise DataError(f"dataset '{name}' cannot be found: {error}") from None
-    returned = function()
-    try:
-        (x_train, y_train), *rest = returned
-        x, y = (x_train, y_train) if part == "train" else rest[0]
-    except (TypeError, ValueError, IndexError):
-        raise DataError(
-            f"dataset '{name}' must return (x_train, y_train), (x_test, y_test); no {part} part found"
-        ) from None
-    return x, y
 
 
 def _checked(name: str, x: Any, y: Any) -> Arrays:

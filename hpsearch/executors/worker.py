@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from hpsearch.errors import first_line
 from hpsearch.executors.protocol import READY, EpochDone, Job, TrialEnded
 from hpsearch.training.quiet import everything_to
 from hpsearch.training.results import Outcome
@@ -141,9 +142,7 @@ def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         told = traceback.format_exc()
         with suppress(OSError):  # of a full disk
             print(told, file=sys.stderr, flush=True)
-        lines = str(error).strip().splitlines() or [""]
-        detail = f"{type(error).__name__}: {lines[0]}"[:500]
-        return TrialEnded(job.trial, Outcome.FAILED, detail, told, {})
+        return TrialEnded(job.trial, Outcome.FAILED, first_line(error)[:500], told, {})
 
 
 def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:

@@ -23,9 +23,9 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> None:
         if not is_own(name):
             obtain(name, report=report)
         elif name.endswith(".npz"):
-            from hpsearch.data.own import load_own
+            from hpsearch.data.own import load_npz
 
-            examples = len(load_own(name, "train", spec.folders).labels)
+            examples = len(load_npz(name, "train", spec.folders).labels)
             for config in spec.keras_corners:
                 if config.data.dataset == name:
                     _check_fits(config, examples)

@@ -14,10 +14,11 @@ import tensorflow as tf
 from hpsearch.catalogue.datasets import DATASETS, is_own
 from hpsearch.config.sections import DataConfig
 from hpsearch.data.arrays import Arrays, load_test, load_train
-from hpsearch.data.own import load_own
+from hpsearch.data.own import load_npz, load_returned
 from hpsearch.data.splits import split_of, stratified_split
 from hpsearch.errors import DataError
 from hpsearch.training.epochs import Examples
+from hpsearch.training.user_code import load_function
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ class TrainingData:
 
         Raises:
             DataError: the dataset is not in the cache (`hpsearch data fetch`), or the user's own breaks a rule.
+            UserCodeError: the user's own function cannot be found, or raises.
         """
         own = is_own(config.dataset)
-        arrays = load_own(config.dataset, "train", folders) if own else load_train(config.dataset)
+        arrays = _own(config.dataset, "train", folders) if own else load_train(config.dataset)
         try:
             count, held_out = config.examples_of(len(arrays.labels))
         except ValueError as error:
@@ -70,7 +72,7 @@ class TrainingData:
     def load_test(self, config: DataConfig, folders: Sequence[Path] = ()) -> Examples:
         """The test part, normalized as the training part is: the one place that reads it. Raises as `load`."""
         own = is_own(config.dataset)
-        arrays = load_own(config.dataset, "test", folders) if own else load_test(config.dataset)
+        arrays = _own(config.dataset, "test", folders) if own else load_test(config.dataset)
         return examples_of(arrays, self.examples.shift, self.examples.scale)
 
     def weighted(self, class_weight: Literal["balanced"] | tuple[float, ...] | None) -> Examples:
@@ -87,6 +89,12 @@ class TrainingData:
             of_class = len(self.training) / (len(counts) * counts) if class_weight == "balanced" else class_weight
             weights = weights * np.asarray(of_class, np.float32)[labels]
         return self.examples._replace(weights=tf.constant(weights, tf.float32))
+
+
+def _own(name: str, part: str, folders: Sequence[Path]) -> Arrays:
+    if name.endswith(".npz"):
+        return load_npz(name, part, folders)
+    return load_returned(name, load_function(name, "data.dataset"), part)
 
 
 def share_of(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections import OrderedDict
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -22,6 +23,7 @@ from hpsearch.training.epochs import Epochs, Parts
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.knobs import KnobVariable, as_variables, make_turnable, turn_model
 from hpsearch.training.lbfgs import LbfgsEpochs
+from hpsearch.training.noise import GradientNoise
 from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
 from hpsearch.training.user_code import with_user_code
@@ -94,6 +96,11 @@ class Executable:
             self.epochs = StockEpochs(self.parts, _steps_per_execution(config, len(data.training)))
         else:
             self.epochs = CompiledEpochs(self.parts, xla=config.training.engine == "xla", name=structure)
+
+    @cached_property
+    def noise(self) -> GradientNoise:
+        """Measures the noise of the model's gradients; made, and traced, once somebody asks for it."""
+        return GradientNoise(self.parts)
 
     def prepare(self, config: TrialConfig, data: TrainingData) -> None:
         """Initial weights by the trial's seed, empty optimizer slots, the trial's knobs."""

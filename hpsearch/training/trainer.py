@@ -27,7 +27,6 @@ from hpsearch.training.epochs import Figures
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.flops import matrix_flops
-from hpsearch.training.noise import GradientNoise
 from hpsearch.training.rates import learning_rates, scheduling_callbacks
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after
 from hpsearch.training.structure import engines_for, with_engine
@@ -72,7 +71,7 @@ class Trainer:
         self.model = executable.parts.model
         self._average = _Average(self._parts.optimizer)
         callbacks = [*scheduling_callbacks(config), *made(config.training.callbacks), *callbacks]
-        self._noise = GradientNoise(self._parts) if config.training.gradient_noise else None
+        self._noise = executable.noise if config.training.gradient_noise else None
         self._seed = config.seed or 0
         self.facts: dict[str, Any] = {"weights": int(self.model.count_params())}
         if flops := matrix_flops(self.model):

@@ -10,7 +10,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.sections import DataConfig
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.arrays import load_train
-from hpsearch.data.own import load_own
+from hpsearch.data.own import load_npz
 from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
 from hpsearch.training.examples import TrainingData, fit_normalization, share_of
@@ -27,9 +27,9 @@ def save(path, **arrays):
 
 def test_an_npz_file_is_found_beside_the_study_and_keeps_uint8(tmp_path):
     name = save(tmp_path / "own.npz", x_train=np.full((60, 4, 4), 7, np.uint8))
-    arrays = load_own(name, "train", [tmp_path / "elsewhere", tmp_path])
+    arrays = load_npz(name, "train", [tmp_path / "elsewhere", tmp_path])
     assert arrays.images.dtype == np.uint8
-    assert load_own(name, "test", [tmp_path]).images.dtype == np.float32
+    assert load_npz(name, "test", [tmp_path]).images.dtype == np.float32
     assert np.array_equal(arrays.labels, Y)
 
 
@@ -46,7 +46,7 @@ def test_an_npz_file_is_found_beside_the_study_and_keeps_uint8(tmp_path):
 def test_what_breaks_a_rule_is_told(tmp_path, arrays, sentence):
     name = save(tmp_path / "own.npz", **arrays)
     with pytest.raises(DataError, match=sentence):
-        load_own(name, "train", [tmp_path])
+        load_npz(name, "train", [tmp_path])
 
 
 def test_what_is_no_such_file_is_told(tmp_path):
@@ -58,7 +58,7 @@ def test_what_is_no_such_file_is_told(tmp_path):
         ("half.npz", "the array 'y_train' is missing; it has x_train"),
     ]:
         with pytest.raises(DataError, match=sentence):
-            load_own(name, "train", [tmp_path])
+            load_npz(name, "train", [tmp_path])
 
 
 def test_floats_are_standardized_feature_by_feature_and_never_rescaled():
