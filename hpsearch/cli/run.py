@@ -25,6 +25,7 @@ from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
     from hpsearch.search.listeners import Listener, StudyEnded
+    from hpsearch.search.stages import Stage
     from hpsearch.search.stop import Stop
     from hpsearch.search.storage import Study
     from hpsearch.tracking.target import Target
@@ -82,17 +83,19 @@ def _run(
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
         say(f"note: {asked} trials are asked for; the grid has {total} points")
     request = Request(spec, dump(spec.document.data), total, workers or default_workers())
-    if spec.file.finalists:
-        say("note: this version reads `finalists` and does not train them again yet")
-    ended = run_study(request, target.home, lambda study: _listeners(target, study), stop, say)
+    ended = run_study(request, target.home, lambda study, stage: _listeners(target, study, stage), stop, say)
     _tell(spec, target, ended, total, output_format)
     return ended
 
 
-def _listeners(target: Target, study: Study) -> Sequence[Listener]:
+def _listeners(target: Target, study: Study, stage: Stage) -> Sequence[Listener]:
     from hpsearch.export.yaml_file import best_yaml
+    from hpsearch.search.stages import Stage
     from hpsearch.tracking.mlflow_listener import MlflowListener
     from hpsearch.tracking.terminal import make_terminal
+
+    if stage is not Stage.SEARCH:
+        return [make_terminal()]
 
     # The terminal comes first: what a person sees does not wait for a database.
     return [

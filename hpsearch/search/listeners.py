@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
 from hpsearch.training.results import EpochRow
 
 
@@ -21,6 +22,8 @@ class StudyStarted:
         records: the trials that the study has already, by number.
         total: the number of trials it is to have in the end.
         workers: how many trials run at once.
+        stage: which part of the study; of another than the search, `records` and the numbers in what follows are its
+            own.
     """
 
     spec: StudySpec
@@ -28,6 +31,7 @@ class StudyStarted:
     records: Sequence[TrialRecord]
     total: int
     workers: int
+    stage: Stage = Stage.SEARCH
 
 
 @dataclass(frozen=True)
