@@ -12,7 +12,7 @@ from typing import Any
 
 from hpsearch.config.file import Objective
 from hpsearch.config.own import SEED
-from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, read_trial
+from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, best_trial, read_trial
 from hpsearch.search.stages import Stage, find_stage
 from hpsearch.search.storage import Study
 
@@ -183,6 +183,13 @@ def read_finals(study: Study) -> Finals | None:
         final=tuple(final.records()) if final else (),
         readings=tuple(map(Reading.of, study.optuna.user_attrs.get(READINGS, ()))),
     )
+
+
+def chosen_trial(study: Study) -> TrialRecord | None:
+    """The trial to take away: the finalists' winner, else the best; None where none ended well."""
+    finals, records = read_finals(study), study.records()
+    winner = finals.winner if finals else None
+    return best_trial(records, study.objective) if winner is None else records[winner.trial or 0]
 
 
 def _entrants(stage: Study, scores: Mapping[int, float]) -> Iterator[Entrant]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
+from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.training.results import EpochRow
@@ -58,7 +59,8 @@ class StudyEnded:
         interrupted: a person stopped it.
         stopped: why it stopped by itself before its end; empty where it did not.
         seconds: wall time of this run.
-        epochs: epochs trained by this run.
+        epochs: epochs trained by this run, in its search.
+        finals: what its finalists came to, as far as there are any.
     """
 
     records: Sequence[TrialRecord]
@@ -67,6 +69,13 @@ class StudyEnded:
     seconds: float
     epochs: int
     stopped: str = ""
+    finals: Finals | None = None
+
+    @property
+    def chosen(self) -> TrialRecord | None:
+        """The trial to take away: the finalists' winner, else the best; None where none ended well."""
+        winner = self.finals.winner if self.finals else None
+        return self.best if winner is None else self.records[winner.trial or 0]
 
 
 class Listener:

@@ -64,6 +64,7 @@ def run_study(
         from hpsearch.search.coordinator import Coordinator
         from hpsearch.search.database import database_errors
         from hpsearch.search.finalists import Finish, is_finished
+        from hpsearch.search.finals import read_finals
         from hpsearch.search.stages import Stage
         from hpsearch.search.storage import check_unchanged, open_study, remember
 
@@ -79,12 +80,11 @@ def run_study(
             return _untouched(study, stop)
 
         followers: list[Listener] = []
-        cleanup.callback(lambda: [listener.close() for listener in followers])
+        cleanup.callback(lambda: _close(followers))
 
         def following(stage: Stage) -> Sequence[Listener]:
             # Those of the part before have been told its end.
-            for listener in followers:
-                listener.close()
+            _close(followers)
             followers[:] = listeners(study, stage)
             return followers
 
@@ -104,7 +104,12 @@ def run_study(
             finish = Finish(study, spec, request.text, home, executor, following, stop, request.workers, report)
             finish.run()
             ended = replace(ended, interrupted=stop.asked)
-        return ended
+        return replace(ended, finals=read_finals(study))
+
+
+def _close(listeners: Sequence[Listener]) -> None:
+    for listener in listeners:
+        listener.close()
 
 
 def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[[str], None]) -> LocalExecutor:
@@ -118,11 +123,12 @@ def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[
 
 def _untouched(study: Study, stop: Stop) -> StudyEnded:
     """What a run that trains nothing says."""
+    from hpsearch.search.finals import read_finals
     from hpsearch.search.listeners import StudyEnded
     from hpsearch.search.records import best_trial
 
-    records = study.records()
-    return StudyEnded(records, best_trial(records, study.objective), stop.asked, 0.0, 0)
+    records, finals = study.records(), read_finals(study)
+    return StudyEnded(records, best_trial(records, study.objective), stop.asked, 0.0, 0, finals=finals)
 
 
 def is_complete(study: Study, total: int) -> bool:
