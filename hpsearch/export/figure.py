@@ -1,0 +1,83 @@
+"""The figure that an exported trial is held against, and how far another training of it may lie from that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.config.file import Objective
+from hpsearch.config.own import recipe_of
+from hpsearch.config.trial import TrialConfig
+from hpsearch.search.records import TrialRecord
+
+ACCURACY = "val_accuracy"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a training reached.
+
+    Attributes:
+        metric: its name.
+        value: at the best epoch of the study's objective.
+        tolerance: a training of the same that lies no farther from it agrees; None: only the same value does.
+        basis: what the tolerance is, in words.
+    """
+
+    metric: str
+    value: float
+    tolerance: float | None
+    basis: str
+
+    @property
+    def allowed(self) -> str:
+        """`tolerance 0.0126 (three standard errors ...)`, or that there is none."""
+        return f"no tolerance ({self.basis})" if self.tolerance is None else f"tolerance {self.shown} ({self.basis})"
+
+    @property
+    def shown(self) -> str:
+        """The tolerance as texts show it."""
+        return f"{self.tolerance or 0:.4f}"
+
+    def agrees(self, value: float) -> bool:
+        return value == self.value or abs(value - self.value) <= (self.tolerance or 0.0)
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def figure_of(record: TrialRecord, objective: Objective, held_out: int | None = None) -> Figure | None:
+    """The figure of a single trial; None where it did not run to its end.
+
+    Of a Keras training the validation accuracy, with a tolerance of 3 sqrt(v (1 - v) / n) for n validation examples;
+    of a user's own training the objective's metric.
+
+    Args:
+        held_out: the number of validation examples, where the configuration of a user's own dataset does not say it.
+    """
+    if not record.good or record.best is None or record.config is None:
+        return None
+    config = recipe_of(record.config)
+    if not isinstance(config, TrialConfig):
+        return Figure(objective.metric, record.best.value, None, "a training of your own: only you know its noise")
+    value = record.rows[record.best.epoch - 1].metrics[ACCURACY]
+    data = config.data
+    if data.dataset in DATASETS:
+        held_out = data.examples_of(DATASETS[data.dataset].train_examples)[1]
+    n = held_out or data.validation
+    if n is None:
+        return Figure(ACCURACY, value, None, "the number of validation examples is not known")
+    tolerance = 3 * math.sqrt(value * (1 - value) / n)
+    return Figure(ACCURACY, value, tolerance, f"three standard errors of an accuracy on {n:,} validation examples")
+
+
+def origin(study_name: str, record: TrialRecord, objective: Objective) -> str:
+    """`Trial 14 of the study 'quickstart': val_accuracy 0.903 at epoch 16.`"""
+    reached = (
+        f"{objective.metric} {record.best.value:.6g} at epoch {record.best.epoch}"
+        if record.best
+        else "no finished epoch"
+    )
+    return f"Trial {record.number} of the study '{study_name}': {reached}."
