@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 _PLACES = ("layers", "losses", "callbacks", "regularizers", "optimizers", "optimizers.schedules")
+_WIDTH = 110
 
 
-def call(thing: Any, **instead: str) -> str:
+def call(thing: Any, indent: int = 0, **instead: str) -> str:
     """The text that makes a layer, optimizer, schedule, loss or callback; arguments that have their default are left out.
 
     Args:
+        indent: spaces before it; what is too long for a line gets one for each argument.
         instead: text for arguments that are to be something else than the object says.
     """
     kind = type(thing)
-    has = _arguments(thing)
+    has = arguments(thing)
     required = [name for name, parameter in _parameters(kind).items() if parameter.default is inspect.Parameter.empty]
-    default = _arguments(kind(**{name: has[name] for name in required}))
+    default = arguments(kind(**{name: has[name] for name in required}))
     texts = []
     for name, value in has.items():
         if name in instead:
@@ -30,7 +34,15 @@ def call(thing: Any, **instead: str) -> str:
             texts.append(_text(value) if len(required) < 3 else f"{name}={_text(value)}")
         elif value != default[name] and not (name == "name" and _automatic(kind, value)):
             texts.append(f"{name}={_text(value)}")
-    return f"{_path(kind)}({', '.join(texts)})"
+    line = f"{_path(kind)}({', '.join(texts)})"
+    if indent + len(line) < _WIDTH:
+        return line
+    deeper = indent + 4
+    lines = [
+        textwrap.fill(f"{text},", _WIDTH, initial_indent=" " * deeper, subsequent_indent=" " * (deeper + 4))
+        for text in texts
+    ]
+    return "\n".join([f"{_path(kind)}(", *lines, f"{' ' * indent})"])
 
 
 def is_stock(thing: Any) -> bool:
@@ -40,11 +52,11 @@ def is_stock(thing: Any) -> bool:
 
 def source(thing: Any) -> str:
     """The source of a class or function as it stands at the top of a file."""
-    return inspect.cleandoc(re.sub(r"  # type: ignore.*", "", inspect.getsource(thing)))
+    return textwrap.dedent(re.sub(r"  # type: ignore.*", "", inspect.getsource(thing))).strip()
 
 
-def _arguments(thing: Any) -> dict[str, Any]:
-    """What its class was called with, by name."""
+def arguments(thing: Any) -> dict[str, Any]:
+    """What the class of a Keras object was called with, by name."""
     config = thing.get_config() if hasattr(thing, "get_config") else {}
     found = {}
     for name in _parameters(type(thing)):
@@ -78,4 +90,6 @@ def _path(kind: type) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, dict) and "class_name" in value:
         return call(keras.saving.deserialize_keras_object(value))
-    return repr(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
