@@ -32,17 +32,14 @@ class Figure:
     basis: str
 
     @property
-    def allowed(self) -> str:
-        """`tolerance 0.0126 (three standard errors ...)`, or that there is none."""
-        return f"no tolerance ({self.basis})" if self.tolerance is None else f"tolerance {self.shown} ({self.basis})"
-
-    @property
     def shown(self) -> str:
-        """The tolerance as texts show it."""
-        return f"{self.tolerance or 0:.4f}"
+        """`val_accuracy 0.9030 +- 0.0126 (three standard errors ...)`."""
+        around = "" if self.tolerance is None else f" +- {self.tolerance:.4f}"
+        return f"{self.metric} {self.value:.4f}{around} ({self.basis})"
 
     def agrees(self, value: float) -> bool:
-        return value == self.value or abs(value - self.value) <= (self.tolerance or 0.0)
+        """Whether another training that reached `value` may be one of the same."""
+        return abs(value - self.value) <= (self.tolerance or 0.0)
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,11 +70,10 @@ def figure_of(record: TrialRecord, objective: Objective, held_out: int | None = 
     return Figure(ACCURACY, value, tolerance, f"three standard errors of an accuracy on {n:,} validation examples")
 
 
-def origin(study_name: str, record: TrialRecord, objective: Objective) -> str:
-    """`Trial 14 of the study 'quickstart': val_accuracy 0.903 at epoch 16.`"""
-    reached = (
-        f"{objective.metric} {record.best.value:.6g} at epoch {record.best.epoch}"
-        if record.best
-        else "no finished epoch"
-    )
-    return f"Trial {record.number} of the study '{study_name}': {reached}."
+def told(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None) -> list[str]:
+    """Where an exported trial comes from, and what another training of it is held against: a sentence each."""
+    best = f"{objective.metric} {record.best.value:.6g} at epoch {record.best.epoch}" if record.best else ""
+    lines = [f"Trial {record.number} of the study '{study_name}': {best or 'no finished epoch'}."]
+    if figure:
+        lines.append(f"Another training agrees where it reaches {figure.shown}.")
+    return lines

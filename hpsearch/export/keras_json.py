@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import keras
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, first_line
 from hpsearch.export.figure import Figure
 from hpsearch.export.printed import arguments
 from hpsearch.export.schedule import as_decay, keras_schedule
@@ -38,8 +39,8 @@ def serialized(config: TrialConfig, examples: int) -> dict[str, Any]:
         raise HpsearchError(f"{row.name} is SciPy's: Keras has no such optimizer; export it as yaml")
     knobs = config.optimizer.knobs()
     optimizer = keras.optimizers.serialize(row.build(**knobs))
-    # Keras says it as the float32 that it holds.
-    optimizer["config"]["learning_rate"] = knobs["learning_rate"]
+    # Keras says it as the float32 that it holds, and numbers the optimizers of a process.
+    optimizer["config"] |= {"learning_rate": knobs["learning_rate"], "name": row.name}
     schedule = keras_schedule(config, examples)
     decay = as_decay(schedule, config)
     others = [one for one in schedule.callbacks if not isinstance(one, keras.callbacks.LearningRateScheduler)]
@@ -62,19 +63,22 @@ def keras_json(config: TrialConfig, examples: int, about: str, figure: Figure | 
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def read_optimizer(exported: Mapping[str, Any]) -> Any:
-    """The optimizer of an export, its learning rate set to the schedule.
+def knob_differences(exported: Mapping[str, Any], config: TrialConfig) -> Iterator[str]:
+    """Where the optimizer that Keras makes of an export has other knobs than the configuration.
 
     Raises:
         HpsearchError: Keras does not take it.
     """
     try:
         optimizer = keras.saving.deserialize_keras_object(exported["optimizer"])
-        if exported.get("schedule"):
-            optimizer.learning_rate = keras.optimizers.schedules.deserialize(exported["schedule"])
     except Exception as error:
         raise HpsearchError(f"Keras does not take this optimizer: {first_line(error)}") from None
-    return optimizer
+    for name, value in config.optimizer.knobs().items():
+        found = getattr(optimizer, name)
+        # Keras holds it in float32.
+        now = float(str(found.numpy())) if name == "learning_rate" else found
+        if now != value and not (name == "learning_rate" and math.isclose(now, value, rel_tol=1e-6)):
+            yield f"optimizer.{name}: was {value!r}, is now {now!r}"
 
 
 def _reads(name: str, optimizer: Mapping[str, Any]) -> bool:

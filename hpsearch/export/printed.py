@@ -16,7 +16,7 @@ _WIDTH = 110
 
 
 def call(thing: Any, indent: int = 0, **instead: str) -> str:
-    """The text that makes a layer, optimizer, schedule, loss or callback; arguments that have their default are left out.
+    """The text that makes a layer, optimizer, schedule, loss or callback; arguments with their default are left out.
 
     Args:
         indent: spaces before it; what is too long for a line gets one for each argument.

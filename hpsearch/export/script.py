@@ -219,4 +219,3 @@ def _class_weight(config: TrialConfig, data: TrainingData) -> str:
     if weights == "balanced":
         return _BALANCED.format(classes=data.classes)
     return _WEIGHTS.format(weights=list(weights))
-

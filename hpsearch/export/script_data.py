@@ -12,36 +12,36 @@ from hpsearch.config.sections import DataConfig
 from hpsearch.data.store import cache_folder
 from hpsearch.training.examples import TrainingData
 
-_FROM_CACHE = '''
+_FROM_CACHE = """
 # Images uint8 [n, 28, 28] and labels uint8 [n]: from the folder where hpsearch keeps them, else as Keras loads them.
 folder = Path("{folder}").expanduser()
 if folder.is_dir():
     images, labels = np.load(folder / "train_images.npy"), np.load(folder / "train_labels.npy")
 else:
     (images, labels), _ = keras.datasets.{name}.load_data()
-'''
-_FROM_CACHE_ALONE = '''
+"""
+_FROM_CACHE_ALONE = """
 # Images uint8 [n, 28, 28] and labels uint8 [n], from the folder where hpsearch keeps them.
 folder = Path("{folder}").expanduser()
 images, labels = np.load(folder / "train_images.npy"), np.load(folder / "train_labels.npy")
-'''
-_FROM_NPZ = '''
+"""
+_FROM_NPZ = """
 # Your own examples and labels.
 with np.load("{name}") as arrays:
     images, labels = arrays["x_train"], arrays["y_train"].ravel()
-'''
-_FROM_FUNCTION = '''
+"""
+_FROM_FUNCTION = """
 # Your own examples and labels.
 (images, labels), *_ = {name}()
 images, labels = np.asarray(images), np.ravel(labels)
-'''
+"""
 
-_EVEN_SPLIT = '''
+_EVEN_SPLIT = """
 # Held out for validation are the same {held_out:,} examples as in the study, {each:,} of each class.
 rng = np.random.RandomState({seed})
 of_class = [rng.permutation(np.flatnonzero(labels == label)) for label in range({classes})]
 held_out = np.sort(np.concatenate([some[-{each}:] for some in of_class]))
-'''
+"""
 _SPLIT = '''
 # Held out for validation are the same {held_out:,} examples as in the study, of each class its share: this is what
 # scikit-learn's train_test_split(stratify=labels, random_state={seed}) draws.
@@ -69,9 +69,9 @@ taken = shares(sizes - kept, {held_out})
 of_class = [rng.permutation(np.flatnonzero(labels == label)) for label in classes]
 held_out = np.sort(np.concatenate([some[k : k + t] for some, k, t in zip(of_class, kept, taken)]))
 '''
-_REST = '''training = np.setdiff1d(np.arange(len(labels)), held_out)
-'''
-_SHARE = '''
+_REST = """training = np.setdiff1d(np.arange(len(labels)), held_out)
+"""
+_SHARE = """
 # {count:,} of the others are trained on: the classes take turns in proportion.
 shuffled = np.random.default_rng({seed}).permutation(training)
 turn = np.empty(len(shuffled))
@@ -79,27 +79,27 @@ for label in np.unique(labels[training]):
     members = np.flatnonzero(labels[shuffled] == label)
     turn[members] = (np.arange(len(members)) + 0.5) / len(members)
 training = np.sort(shuffled[np.argsort(turn, kind="stable")[:{count}]])
-'''
+"""
 
-_RESCALE = '''
+_RESCALE = """
 images = images.astype("float32") / 255
-'''
-_STANDARDIZE = '''
+"""
+_STANDARDIZE = """
 # To mean 0 and deviation 1 over all pixels that are trained on.
 mean, deviation = images[training].mean(), images[training].std(dtype="float32")
 images = (images.astype("float32") - mean) / deviation
-'''
-_STANDARDIZE_FLOATS = '''
+"""
+_STANDARDIZE_FLOATS = """
 # Each feature to mean 0 and deviation 1 over the examples that are trained on.
 images = images.astype("float32")
 mean, deviation = images[training].mean(axis=0, dtype="float64"), images[training].std(axis=0, dtype="float64")
 images = ((images - mean) / np.where(deviation > 0, deviation, 1)).astype("float32")
-'''
-_AS_THEY_ARE = '''
+"""
+_AS_THEY_ARE = """
 images = images.astype("float32")
-'''
-_TARGETS = '''targets = keras.utils.to_categorical(labels, {classes})
-'''
+"""
+_TARGETS = """targets = keras.utils.to_categorical(labels, {classes})
+"""
 
 
 def loading(config: DataConfig) -> str:

@@ -9,7 +9,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.own import TRAINABLE
 from hpsearch.config.yaml_text import dump
 from hpsearch.errors import HpsearchError
-from hpsearch.export.figure import Figure, figure_of, origin
+from hpsearch.export.figure import Figure, figure_of, told
 from hpsearch.search.records import TrialRecord
 
 
@@ -38,7 +38,7 @@ def best_yaml(study_name: str, objective: Objective, record: TrialRecord, figure
         figure: what it is held against; left out: the trial's own.
     """
     head = [
-        *_head(study_name, objective, record, figure),
+        *told(study_name, objective, record, figure or figure_of(record, objective)),
         "Train it again: hpsearch train FILE",
         f"Hold that against the study: hpsearch export {study_name} --trial {record.number} -o FILE --verify",
     ]
@@ -48,11 +48,5 @@ def best_yaml(study_name: str, objective: Objective, record: TrialRecord, figure
 def best_json(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None = None) -> str:
     """The same as JSON, which knows no comments: where it comes from is its description."""
     name, *rest = configuration(study_name, objective, record).items()
-    described = {"description": " ".join(_head(study_name, objective, record, figure))}
+    described = {"description": " ".join(told(study_name, objective, record, figure or figure_of(record, objective)))}
     return json.dumps(dict([name]) | described | dict(rest), indent=2, allow_nan=False) + "\n"
-
-
-def _head(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None) -> list[str]:
-    figure = figure or figure_of(record, objective)
-    again = f"Trained again it reaches {figure.metric} {figure.value:.6g}, {figure.allowed}." if figure else ""
-    return [line for line in (origin(study_name, record, objective), again) if line]
