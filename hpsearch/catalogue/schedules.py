@@ -1,4 +1,4 @@
-"""The learning-rate schedules, one row each. Adding one touches this file only (what Keras has: `stock_schedules`, too).
+"""The learning-rate schedules, one row each. Adding one touches this file (and `stock_schedules`, if Keras has it).
 
 Time t is counted in epochs, from 0 at the first update; T is `max_epochs`. With `per: step` t moves
 at every update (t = updates so far / updates per epoch); with `per: epoch` it is held at whole epochs,

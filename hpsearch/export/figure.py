@@ -33,9 +33,9 @@ class Figure:
 
     @property
     def shown(self) -> str:
-        """`val_accuracy 0.9030 +- 0.0126 (three standard errors ...)`."""
+        """`0.9030 +- 0.0126 (three standard errors ...)`."""
         around = "" if self.tolerance is None else f" +- {self.tolerance:.4f}"
-        return f"{self.metric} {self.value:.4f}{around} ({self.basis})"
+        return f"{self.value:.4f}{around} ({self.basis})"
 
     def agrees(self, value: float) -> bool:
         """Whether another training that reached `value` may be one of the same."""
@@ -75,5 +75,5 @@ def told(study_name: str, objective: Objective, record: TrialRecord, figure: Fig
     best = f"{objective.metric} {record.best.value:.6g} at epoch {record.best.epoch}" if record.best else ""
     lines = [f"Trial {record.number} of the study '{study_name}': {best or 'no finished epoch'}."]
     if figure:
-        lines.append(f"Another training agrees where it reaches {figure.shown}.")
+        lines.append(f"Another training agrees where it reaches {figure.metric} {figure.shown}.")
     return lines

@@ -3,10 +3,12 @@
 What needs Keras is imported when it is called.
 """
 
-# Not every format needs all that a format is given. ruff: noqa: ARG002
+# Not every format needs all that formats are given.
+# ruff: noqa: ARG002
 
 from __future__ import annotations
 
+import ast
 import json
 import tempfile
 from collections.abc import Iterator
@@ -79,7 +81,7 @@ class Yaml(Format):
     """The configuration."""
 
     name, use = "yaml", "train it with `hpsearch train FILE`"
-    suffixes = (".yaml", ".yml")
+    suffixes: ClassVar[tuple[str, ...]] = (".yaml", ".yml")
 
     def text(self, chosen: Chosen, place: Place) -> str:
         return best_yaml(chosen.study, chosen.objective, chosen.record, chosen.figure(place))
@@ -100,7 +102,7 @@ class Json(Yaml):
     """The same, for programs."""
 
     name = "json"
-    suffixes = (".json",)
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
 
     def text(self, chosen: Chosen, place: Place) -> str:
         return best_json(chosen.study, chosen.objective, chosen.record, chosen.figure(place))
@@ -121,7 +123,11 @@ class Keras(Format):
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
         exported = _read_json(file)
-        yield from compare(json.loads(self.text(chosen, place)), exported)
+        was, now = (
+            {key: value for key, value in data.items() if key not in ("about", "read_with")}
+            for data in (json.loads(self.text(chosen, place)), exported)
+        )
+        yield from compare(was, now)
         from hpsearch.export.keras_json import knob_differences
 
         yield from knob_differences(exported, chosen.config)
@@ -147,10 +153,11 @@ class Python(Format):
         return script(Source(config, chosen.objective, chosen.about(place)), data, optimizer_file)
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        lines = zip_longest(self.text(chosen, place).splitlines(), _read(file).splitlines(), fillvalue="")
-        for number, (was, now) in enumerate(lines, start=1):
+        pairs = zip_longest(_statements(self.text(chosen, place)), _statements(_read(file)), fillvalue=(0, ""))
+        for (_, was), (number, now) in pairs:
             if was != now:
-                yield f"line {number}: was {was.strip()!r}, is now {now.strip()!r}"
+                where = f"line {number}" if number else "at the end"
+                yield f"{where}: was {was!r}, is now {now!r}" if now else f"{where}: {was!r} is missing"
                 return
 
     def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
@@ -196,6 +203,16 @@ def format_of(file: Path | None, *, read: bool) -> Format:
     if read and file.suffix == ".json" and file.is_file() and "trial" not in _read_json(file):
         return FORMATS["keras"]
     return next((row for row in FORMATS.values() if file.suffix in row.suffixes), FORMATS["yaml"])
+
+
+def _statements(text: str) -> list[tuple[int, str]]:
+    """The lines of a script in one form, comments and docstring left out, each with where its statement begins."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise HpsearchError(f"line {error.lineno}: not valid Python: {error.msg}") from None
+    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+    return [(node.lineno, line.strip()) for node in body for line in ast.unparse(node).splitlines()]
 
 
 def _read(file: Path) -> str:

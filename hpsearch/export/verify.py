@@ -42,7 +42,7 @@ class Verdict:
         if abs(reached - figure.value) < 1e-6:
             return f"{figure.metric} {reached:.4f}, identical to the study's"
         within = "within" if self.agrees else "outside of"
-        return f"{figure.metric} {reached:.4f}, {abs(reached - figure.value):.4f} from and {within} {figure.shown}"
+        return f"{figure.metric} {reached:.4f}, {within} the study's {figure.shown}"
 
 
 def verify(file: Path, form: Format, chosen: Chosen, place: Place) -> Verdict:
