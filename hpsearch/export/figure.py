@@ -59,7 +59,10 @@ def figure_of(record: TrialRecord, objective: Objective, held_out: int | None = 
     config = recipe_of(record.config)
     if not isinstance(config, TrialConfig):
         return Figure(objective.metric, record.best.value, None, "a training of your own: only you know its noise")
-    value = record.rows[record.best.epoch - 1].metrics[ACCURACY]
+    value = record.rows[record.best.epoch - 1].metrics.get(ACCURACY)
+    if value is None:
+        # Nothing was held out.
+        return None
     data = config.data
     if data.dataset in DATASETS:
         held_out = data.examples_of(DATASETS[data.dataset].train_examples)[1]

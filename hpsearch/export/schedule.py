@@ -49,7 +49,7 @@ def keras_schedule(config: TrialConfig, examples: int) -> KerasSchedule:
         name, arguments = found
         return KerasSchedule(getattr(keras.optimizers.schedules, name)(**arguments), (), updates)
     rates = [learning_rates(config, epoch, updates) for epoch in range(1, total + 1)]
-    return KerasSchedule(piecewise(np.concatenate(rates)), (), updates)
+    return KerasSchedule(_piecewise(np.concatenate(rates), start), (), updates)
 
 
 def as_decay(schedule: KerasSchedule, config: TrialConfig) -> Any:
@@ -65,14 +65,18 @@ def as_decay(schedule: KerasSchedule, config: TrialConfig) -> Any:
             for epoch in range(config.training.max_epochs):
                 rate = float(np.float32(callback.schedule(epoch, rate)))
                 rates.append(rate)
-    return piecewise(np.repeat(np.array(rates, np.float32), schedule.updates)) if rates else schedule.decay
+    of_updates = np.repeat(np.array(rates, np.float32), schedule.updates)
+    return _piecewise(of_updates, config.optimizer.knobs()["learning_rate"]) if rates else schedule.decay
 
 
-def piecewise(rates: npt.NDArray[np.float32]) -> Any:
-    """The rates of all updates [n] as a PiecewiseConstantDecay; None where they are all the same."""
+def _piecewise(rates: npt.NDArray[np.float32], start: float) -> Any:
+    """The rates of all updates [n] as a PiecewiseConstantDecay; None where they stay at `start`."""
     drops = np.flatnonzero(np.diff(rates))
     if not len(drops):
-        return None
+        if rates[0] == np.float32(start):
+            return None
+        # Keras wants two pieces.
+        drops = np.array([0])
     # The shortest number that is the same float32; Keras's boundaries belong to the piece before them.
     values = [float(str(rates[at])) for at in (0, *(drops + 1))]
     return keras.optimizers.schedules.PiecewiseConstantDecay([int(at) for at in drops], values)

@@ -118,7 +118,7 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
     config = of.config
     if OPTIMIZERS[config.optimizer.selected()].solver:
         raise HpsearchError(f"{config.optimizer.selected()} is SciPy's: Keras has no such optimizer; export it as yaml")
-    if not len(data.validation):
+    if not data.held_out:
         raise HpsearchError("`validation` above 0 must hold for a script, which prints the validation accuracy")
     schedule = keras_schedule(config, len(data.training))
     loss, defined = _loss(config)
@@ -138,7 +138,7 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
         loss=loss,
         weights=_class_weight(config, data),
         batch="len(training)" if config.batch_size == "full" else config.batch_size,
-        epochs=config.training.max_epochs,
+        epochs=config.training.last_epoch,
         callbacks="".join(f"\n        {text}," for text in _callbacks(of, schedule)) + "\n    ",
         weighted="    class_weight=class_weight,\n" if weights is not None else "",
     )
