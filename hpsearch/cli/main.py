@@ -14,11 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-<<<<<<< HEAD
-from hpsearch.cli import bench, compare, data, doctor, export, inspect, outcome, run, ui
-=======
-from hpsearch.cli import bench, compare, data, doctor, finalists, inspect, outcome, run, ui
->>>>>>> df477471c4d6e8c7e513915304cd0d38150142cf
+from hpsearch.cli import bench, compare, data, doctor, export, finalists, inspect, outcome, run, ui
 from hpsearch.cli.output import say
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, masked
 
@@ -37,12 +33,8 @@ app.command()(inspect.trials)
 app.command()(inspect.show)
 app.command()(inspect.best)
 app.command()(compare.compare)
-<<<<<<< HEAD
-app.command()(export.export)
-=======
 app.command()(finalists.finalists)
-app.command()(outcome.export)
->>>>>>> df477471c4d6e8c7e513915304cd0d38150142cf
+app.command()(export.export)
 app.command()(outcome.train)
 app.command()(ui.ui)
 app.command()(doctor.doctor)

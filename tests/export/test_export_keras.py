@@ -66,10 +66,10 @@ def test_keras_makes_an_optimizer_equal_knob_by_knob(name, clipping):
 
 @pytest.mark.parametrize("name", STEPWISE)
 def test_a_knob_of_another_value_is_named(name):
-    exported = serialized(_config(name, use_ema=True), 700)
+    exported = serialized(_config(name), 700)
     for knob in OPTIMIZERS[name].knobs:
         if knob.name not in CLIPPING:
-            config = _config(name, **{"use_ema": True, knob.name: _other(knob)})
+            config = _config(name, **{knob.name: _other(knob)})
             (line,) = knob_differences(exported, config)
             assert line.startswith(f"optimizer.{knob.name}: was ")
 
@@ -84,7 +84,9 @@ def test_keras_own_function_reads_all_but_lamb():
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_schedule_is_read_by_keras(name):
-    config = sample_config(schedule=row_of("schedule", name), optimizer={"name": "adam", "learning_rate": 0.3})
+    training = {"max_epochs": 12, "early_stopping": None}
+    optimizer = {"name": "adam", "learning_rate": 0.3}
+    config = sample_config(schedule=row_of("schedule", name), optimizer=optimizer, training=training)
     exported = json.loads(keras_json(config, 700, "Trial 3", None))
     decay = keras.optimizers.schedules.deserialize(exported["schedule"]) if exported["schedule"] else None
     optimizer = _read(exported)
