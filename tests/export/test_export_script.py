@@ -130,12 +130,17 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "model": row_of("model", "custom"),
         "loss": row_of("loss", "custom"),
         "schedule": row_of("schedule", "custom"),
-        "optimizer": {"name": "adam", "learning_rate": 0.02},
+        "optimizer": {"name": "adam", "learning_rate": 0.03},
+        "batch_size": 10,
     },
     "full-batch-weights": {
         "batch_size": "full",
         "optimizer": {"name": "rmsprop", "learning_rate": 0.01},
-        "training": {"max_epochs": 30, "class_weight": "balanced", "early_stopping": {"min_delta": 0.01}},
+        "training": {
+            "max_epochs": 50,
+            "class_weight": "balanced",
+            "early_stopping": {"patience": 9, "min_delta": 0.01},
+        },
     },
 }
 
