@@ -61,11 +61,11 @@ def export(
     from hpsearch.export.again import Place
     from hpsearch.export.chosen import Chosen
     from hpsearch.export.formats import FORMATS, format_of
-    from hpsearch.search.records import best_trial
+    from hpsearch.search.finals import chosen_trial
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
-    record = found.record(trial) if trial is not None else best_trial(found.records(), found.objective)
+    record = found.record(trial) if trial is not None else chosen_trial(found)
     if record is None:
         raise NoGoodTrialError(study)
     chosen = Chosen(study, found.objective, record)

@@ -130,8 +130,8 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "model": row_of("model", "custom"),
         "loss": row_of("loss", "custom"),
         "schedule": row_of("schedule", "custom"),
-        "optimizer": {"name": "adam", "learning_rate": 0.03},
-        "batch_size": 10,
+        "optimizer": {"name": "adam", "learning_rate": 0.01},
+        "batch_size": 20,
     },
     "full-batch-weights": {
         "batch_size": "full",
