@@ -13,7 +13,7 @@ import typer
 from hpsearch.cli.inspect import TrialOption
 from hpsearch.cli.options import HomeOption, StudyArgument, home_of
 from hpsearch.cli.output import put, say
-from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, NoGoodTrialError
+from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, EnvironmentProblem, NoGoodTrialError
 
 if TYPE_CHECKING:
     from hpsearch.export.again import Place
@@ -92,6 +92,9 @@ def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, 
     if verify and output.exists():
         say(f"{output} exists: it is verified as it is, not written again")
     else:
+        if not output.absolute().parent.is_dir():
+            # Said before anything is trained.
+            raise EnvironmentProblem(f"{output}: cannot be written: there is no folder {output.parent}")
         form.write(chosen, output, place)
         say(f"{chosen.name} written to {output}; {form.use.replace('FILE', str(output))}")
     return _verify(output, str(output), chosen, form, place) if verify else EXIT_DONE

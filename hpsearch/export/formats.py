@@ -153,7 +153,9 @@ class Python(Format):
         return script(Source(config, chosen.objective, chosen.about(place)), data, optimizer_file)
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        pairs = zip_longest(_statements(self.text(chosen, place)), _statements(_read(file)), fillvalue=(0, ""))
+        pairs = zip_longest(
+            _statements(self.text(chosen, place), "the export"), _statements(_read(file), str(file)), fillvalue=(0, "")
+        )
         for (_, was), (number, now) in pairs:
             if was != now:
                 where = f"line {number}" if number else "at the end"
@@ -205,12 +207,12 @@ def format_of(file: Path | None, *, read: bool) -> Format:
     return next((row for row in FORMATS.values() if file.suffix in row.suffixes), FORMATS["yaml"])
 
 
-def _statements(text: str) -> list[tuple[int, str]]:
+def _statements(text: str, name: str) -> list[tuple[int, str]]:
     """The lines of a script in one form, comments and docstring left out, each with where its statement begins."""
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        raise HpsearchError(f"line {error.lineno}: not valid Python: {error.msg}") from None
+        raise HpsearchError(f"{name}: line {error.lineno}: not valid Python: {error.msg}") from None
     body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
     return [(node.lineno, line.strip()) for node in body for line in ast.unparse(node).splitlines()]
 
