@@ -153,9 +153,8 @@ class Python(Format):
         return script(Source(config, chosen.objective, chosen.about(place)), data, optimizer_file)
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        pairs = zip_longest(
-            _statements(self.text(chosen, place), "the export"), _statements(_read(file), str(file)), fillvalue=(0, "")
-        )
+        ours, theirs = _statements(self.text(chosen, place), "the export"), _statements(_read(file), str(file))
+        pairs = zip_longest(ours, theirs, fillvalue=(0, ""))
         for (_, was), (number, now) in pairs:
             if was != now:
                 where = f"line {number}" if number else "at the end"

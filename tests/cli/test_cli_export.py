@@ -88,12 +88,15 @@ def own_data(tmp_path):
     x = (generator.normal(size=(241, 6)) + 2 * np.eye(3, 6)[labels]).astype("float32")
     np.savez(tmp_path / "own.npz", x_train=x, y_train=labels, x_test=x, y_test=labels)
     study = tmp_path / "own.yaml"
-    model, training = "model: {architecture: mlp, units: [8]}", "training: {max_epochs: 8, early_stopping: null}"
-    data = "data: {dataset: own.npz, normalization: standardize}"
-    optimizer = "optimizer: {name: adam, learning_rate: 0.01}"
-    study.write_text(
-        f"trial: {{{data}, {model}, {training}, {optimizer}, schedule: constant, batch_size: 8}}\nsearch: {{trials: 1}}\n"
-    )
+    sections = [
+        "data: {dataset: own.npz, normalization: standardize}",
+        "model: {architecture: mlp, units: [8]}",
+        "optimizer: {name: adam, learning_rate: 0.01}",
+        "schedule: constant",
+        "batch_size: 8",
+        "training: {max_epochs: 8, early_stopping: null}",
+    ]
+    study.write_text(f"trial: {{{', '.join(sections)}}}\nsearch: {{trials: 1}}\n")
     home = tmp_path / "home"
     done = hpsearch("run", str(study), home=home, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
