@@ -23,6 +23,7 @@ class Job:
         checkpoint: file for its state; empty: nothing is kept.
         epochs: so many it has finished already; `checkpoint` holds its state after the last of them.
         seconds: so long it has trained already.
+        system_metrics: whether each row is also to say what the machine is busy with.
     """
 
     trial: int
@@ -33,6 +34,7 @@ class Job:
     checkpoint: str = ""
     epochs: int = 0
     seconds: float = 0.0
+    system_metrics: bool = False
 
 
 @dataclass(frozen=True)

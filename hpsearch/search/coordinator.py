@@ -182,6 +182,7 @@ class Coordinator:
             str(self._checkpoints.file(trial.number)),
             len(rows),
             seconds,
+            self._spec.file.system_metrics,
         )
 
     def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochRow]]:

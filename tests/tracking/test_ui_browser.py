@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
@@ -60,6 +61,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
             story.begin(number, config)
             story.epochs(number, [make_row(1, 0.3), make_row(2, 0.1, float("nan"))])
             story.end(number, Outcome.DIVERGED)
+        elif number == 7:
+            story.begin(number, config)
+            rows = [make_row(epoch, value) for epoch, value in enumerate([0.71, 0.81, 0.55], 1)]
+            busy = {"system/cpu_utilization_percentage": 50.0}
+            story.epochs(number, [replace(row, metrics={**row.metrics, **busy}) for row in rows])
+            story.end(number, Outcome.EARLY_STOPPED)
         else:
             story.trial(number, config, [0.5 + 0.03 * number, 0.6 + 0.03 * number, 0.55], Outcome.EARLY_STOPPED)
     story.finish()
@@ -196,6 +203,8 @@ def test_a_click_on_a_trial_leads_to_its_curve(page: Any, shots: Path) -> None:
     page.get_by_placeholder("Search metric charts").fill("^val_accuracy$")
     wait_for(lambda: points_of(page, "val_accuracy") == 3, 30, "the learning curve of a trial")
     page.screenshot(path=shots / "mlflow-trial.png")
+    page.get_by_role("tab", name="System metrics").or_(page.get_by_role("link", name="System metrics")).first.click()
+    wait_for(lambda: points_of(page, "cpu_utilization_percentage") == 3, 30, "how busy the machine was")
 
 
 @pytest.mark.browser
