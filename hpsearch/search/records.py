@@ -19,11 +19,16 @@ CONFIG = "config"
 OUTCOME = "outcome"
 DETAIL = "detail"
 BASELINE = "baseline"
+# Of a training that is no trial of the search: what it is to train, and the trial that it trains again.
+PLANNED = "planned"
+OF = "of"
 FACTS = "facts"
 TRACEBACK = "traceback"
 LOSSES = "losses"
 EARLIER = "earlier_seconds"
 ROW = "epoch:"
+# Optuna's states of a trial that is over.
+FINISHED = frozenset({"COMPLETE", "PRUNED", "FAIL"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class TrialRecord:
         started: when it was last sent to a worker.
         ended: when it ended; None while it has not.
         losses: why it lost its worker, each time.
+        of: of a finalist's training the trial that it trains again; None of a trial, and of the Keras default.
     """
 
     number: int
@@ -63,6 +69,7 @@ class TrialRecord:
     started: datetime | None
     ended: datetime | None = None
     losses: tuple[str, ...] = ()
+    of: int | None = None
 
     @property
     def good(self) -> bool:
@@ -109,6 +116,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         started=trial.datetime_start if trial.state != TrialState.WAITING else None,
         ended=trial.datetime_complete if finished else None,
         losses=tuple(loss["reason"] for loss in attrs.get(LOSSES, [])),
+        of=attrs.get(OF),
     )
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from hpsearch.config.own import Recipe, recipe_of
 from hpsearch.config.study import StudySpec
 from hpsearch.search.provenance import Provenance
-from hpsearch.search.records import TrialRecord, best_trial, counts
+from hpsearch.search.records import FINISHED, TrialRecord, best_trial, counts
 from hpsearch.tracking.inputs import DataInput, inputs_of, inputs_of_study
 from hpsearch.tracking.mlflow_values import (
     Row,
@@ -24,7 +24,7 @@ from hpsearch.tracking.mlflow_values import (
     summary,
     tag_texts,
 )
-from hpsearch.tracking.progress import FINISHED, Progress
+from hpsearch.tracking.progress import Progress
 from hpsearch.tracking.view_state import varied_names
 from hpsearch.training.results import Outcome
 

@@ -7,11 +7,9 @@ from datetime import datetime
 from operator import is_not
 
 from hpsearch.config.file import Objective
-from hpsearch.search.records import TrialRecord, best_trial
+from hpsearch.search.records import FINISHED, TrialRecord, best_trial
 from hpsearch.tracking.mlflow_values import Row, milliseconds, numbers
 
-# Optuna's states of a trial that is over.
-FINISHED = frozenset({"COMPLETE", "PRUNED", "FAIL"})
 _LABELS = {"COMPLETE": "trials_complete", "PRUNED": "trials_pruned", "FAIL": "trials_failed"}
 DONE = "trials_done"
 
