@@ -127,7 +127,10 @@ class Keras(Format):
             {key: value for key, value in data.items() if key not in ("about", "read_with")}
             for data in (json.loads(self.text(chosen, place)), exported)
         )
-        yield from compare(was, now)
+        if found := list(compare(was, now)):
+            # What somebody changed is not built.
+            yield from found
+            return
         from hpsearch.export.keras_json import knob_differences
 
         yield from knob_differences(exported, chosen.config)

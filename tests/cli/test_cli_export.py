@@ -16,11 +16,15 @@ def test_the_command_names_every_format():
     assert [form.value for form in ExportFormat] == list(FORMATS)
 
 
-def test_yaml_is_what_is_printed(finished):
-    done = hpsearch("export", "quickstart", home=finished.home)
+def test_yaml_is_what_is_printed_and_needs_no_tensorflow(finished):
+    done = hpsearch("export", "quickstart", home=finished.home, PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1].startswith("# Another training agrees where it reaches val_accuracy 0.")
-    assert not done.stderr
+    said = lines_of(done.stderr)
+    assert all(line.startswith("import time:") for line in said)
+    imported = {line.rpartition("|")[2].strip() for line in said}
+    assert "hpsearch.export.formats" in imported
+    assert not imported & {"keras", "tensorflow", "mlflow"}
 
 
 def test_a_file_is_written_verified_and_once_changed_refused(finished, tmp_path):

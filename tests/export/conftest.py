@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support import sample_config
 
@@ -54,6 +55,13 @@ def chosen_of(config: TrialConfig, rows: list[Any] | None = None, best: Any = No
         started=None,
     )
     return Chosen("small", Objective(), record)
+
+
+def own_examples() -> Any:
+    """A person's own examples of 6 features, of 3 classes that are not equally frequent; there is no test part."""
+    generator = np.random.default_rng(0)
+    labels = generator.permutation(np.repeat([0, 1, 2], [260, 140, 81]))
+    return (generator.normal(size=(481, 6)) + 2 * np.eye(3, 6)[labels], labels), None
 
 
 @pytest.fixture(scope="session", autouse=True)

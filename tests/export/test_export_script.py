@@ -133,6 +133,11 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "adam", "learning_rate": 0.01},
         "batch_size": 20,
     },
+    "own-examples": {
+        "data": {"dataset": "export.conftest:own_examples", "validation": 120, "normalization": "standardize"},
+        "optimizer": {"name": "adam", "learning_rate": 0.02},
+        "batch_size": 16,
+    },
     "full-batch-weights": {
         "batch_size": "full",
         "optimizer": {"name": "rmsprop", "learning_rate": 0.01},

@@ -57,7 +57,7 @@ TAMPERED = {
         (
             '"momentum": 0.9,',
             '"momentum": 0.8,',
-            ["optimizer.config.momentum: was 0.9, is now 0.8", "optimizer.momentum: was 0.9, is now 0.8"],
+            ["optimizer.config.momentum: was 0.9, is now 0.8"],
         ),
         ('"decay_steps": 342.0', '"decay_steps": 34.0', ["schedule.config.decay_steps: was 342.0, is now 34.0"]),
         ('"metric": "val_accuracy"', '"metric": "accuracy"', ["figure.metric: was 'val_accuracy', is now 'accuracy'"]),
