@@ -28,33 +28,49 @@ from hpsearch.training.user_code import with_user_code
 
 _SCRIPT = '''"""{about}
 
-The same model, trained the same way by Keras alone, with the examples in another order. The last line that it prints
-is the validation accuracy of the best epoch.
+The same model, trained the same way by Keras alone. The last line that it prints is the validation accuracy of the
+best epoch.
 """
 
-{imports}{definitions}{loading}{splitting}{normalizing}
-# The initial weights are those of the study.
+{imports}{definitions}{loading}{splitting}{normalizing}validation = (images[held_out], targets[held_out])
+images, targets = tf.constant(images), tf.constant(targets)
+
+
+def orders():
+    """The positions of the examples in the order of the study, which is drawn anew for each epoch."""
+    for epoch in range(1, {epochs_and_1}):
+        yield np.random.default_rng(({seed}, epoch)).permutation(training)
+
+
+batches = (
+    tf.data.Dataset.from_generator(orders, output_signature=tf.TensorSpec([None], "int64"))
+    .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch({batch}))
+    .map(lambda some: (tf.gather(images, some), tf.gather(targets, some)))
+    .prefetch(8)
+)
+
+# The initial weights are those of the study, too.
 keras.utils.set_random_seed({seed})
 {model}{optimizer}{weights}
 model.compile(
     optimizer=optimizer,
     loss={loss},
     metrics=["accuracy"],
-    steps_per_execution=50,
+    steps_per_execution={updates},
     jit_compile=False,
 )
 model.fit(
-    images[training],
-    targets[training],
-    batch_size={batch},
+    batches,
+    steps_per_epoch={updates},
     epochs={epochs},
-    validation_data=(images[held_out], targets[held_out]),
+    validation_data=validation,
     validation_batch_size=1000,
     callbacks=[{callbacks}],
-{weighted}    verbose=2,
+{weighted}    shuffle=False,
+    verbose=2,
 )
-found = model.evaluate(images[held_out], targets[held_out], batch_size=1000, verbose=0, return_dict=True)
-print(f"val_accuracy {{found['accuracy']:.4f}}")
+found = model.evaluate(*validation, batch_size=1000, verbose=0, return_dict=True)
+print("val_accuracy", round(found["accuracy"], 6))
 '''
 
 _SEQUENTIAL = """model = keras.Sequential(
@@ -138,6 +154,8 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
         loss=loss,
         weights=_class_weight(config, data),
         batch="len(training)" if config.batch_size == "full" else config.batch_size,
+        updates=schedule.updates,
+        epochs_and_1=config.training.last_epoch + 1,
         epochs=config.training.last_epoch,
         callbacks="".join(f"\n        {text}," for text in _callbacks(of, schedule)) + "\n    ",
         weighted="    class_weight=class_weight,\n" if weights is not None else "",
@@ -149,7 +167,7 @@ def _imports(config: TrialConfig, text: str) -> str:
     """The imports that a script's text needs, a person's own modules last."""
     standard = {"import json": r"\bjson\.", "from pathlib import Path": r"\bPath\(", "from typing import Any": ": Any"}
     lines = [line for line, used in standard.items() if re.search(used, text)] + [""]
-    lines += ["import keras", "import numpy as np"]
+    lines += ["import keras", "import numpy as np", "import tensorflow as tf"]
     lines += ["from keras import ops"] if re.search(r"(?<![.\w])ops\.", text) else []
     own = (reference.partition(":") for _, reference in config.references())
     lines += ["", *sorted({f"from {module} import {name}" for module, _, name in own})]

@@ -68,8 +68,8 @@ TAMPERED = {
             "keras.layers.Dropout(0.2)",
             None,
         ),
-        ("batch_size=100", "batch_size=10", None),
-        ('print(f"val_accuracy', 'print(f"val_accuracy 0.9") #', None),
+        (".batch(100)", ".batch(10)", None),
+        ('print("val_accuracy", ', 'print("val_accuracy 0.9") #', None),
     ],
 }
 
