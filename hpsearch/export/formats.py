@@ -156,13 +156,11 @@ class Python(Format):
         return script(Source(config, chosen.objective, chosen.about(place)), data, optimizer_file)
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        ours, theirs = _statements(self.text(chosen, place), "the export"), _statements(_read(file), str(file))
-        pairs = zip_longest(ours, theirs, fillvalue=(0, ""))
-        for (_, was), (number, now) in pairs:
-            if was != now:
-                where = f"line {number}" if number else "at the end"
-                yield f"{where}: was {was!r}, is now {now!r}" if now else f"{where}: {was!r} is missing"
-                return
+        (ours, lines), (theirs, found) = _code(self.text(chosen, place), "the export"), _code(_read(file), str(file))
+        if ours != theirs:
+            pairs = zip_longest(lines, found, fillvalue=(0, ""))
+            (_, was), (number, now) = next(pair for pair in pairs if pair[0][1] != pair[1][1])
+            yield f"line {number}: was {was!r}, is now {now!r}" if number else f"{was!r} is missing at the end"
 
     def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
         return accuracy_in(run_alone(file, place.folders, place.report))
@@ -209,14 +207,15 @@ def format_of(file: Path | None, *, read: bool) -> Format:
     return next((row for row in FORMATS.values() if file.suffix in row.suffixes), FORMATS["yaml"])
 
 
-def _statements(text: str, name: str) -> list[tuple[int, str]]:
-    """The lines of a script in one form, comments and docstring left out, each with where its statement begins."""
+def _code(text: str, name: str) -> tuple[str, list[tuple[int, str]]]:
+    """What a script does, and its lines with their numbers; docstring, comments and empty lines left out."""
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
         raise HpsearchError(f"{name}: line {error.lineno}: not valid Python: {error.msg}") from None
-    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
-    return [(node.lineno, line.strip()) for node in body for line in ast.unparse(node).splitlines()]
+    first = tree.body.pop(0).end_lineno or 0 if ast.get_docstring(tree) is not None else 0
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if number > first]
+    return ast.dump(tree), [(number, line) for number, line in lines if line and not line.startswith("#")]
 
 
 def _read(file: Path) -> str:
