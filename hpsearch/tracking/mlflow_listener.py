@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from datetime import datetime
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
 from hpsearch.tracking.images import RUNNING, RunImage, interrupted, running_image
 from hpsearch.tracking.mlflow_store import check_database, first_line
 from hpsearch.tracking.mlflow_values import Row, milliseconds
@@ -52,13 +53,22 @@ class MlflowListener(Listener):
         target: where they are.
         provenance: of the study.
         render_best: the best configuration as YAML text.
+        search: of another part of the study than its search the trials of that.
         report: told in a line, once, that MLflow could not be written.
     """
 
     def __init__(
-        self, target: Target, provenance: Provenance, *, render_best: Render, report: Callable[[str], None]
+        self,
+        target: Target,
+        provenance: Provenance,
+        *,
+        render_best: Render,
+        report: Callable[[str], None],
+        search: Sequence[TrialRecord] = (),
     ) -> None:
         self._target, self._provenance, self._render_best, self._report = target, provenance, render_best, report
+        self._search = tuple(search)
+        self._stage = Stage.SEARCH
         self._study = ""
         self._told: set[str] = set()
         self._thread: threading.Thread | None = None
@@ -82,7 +92,10 @@ class MlflowListener(Listener):
         """
         if self._target.database is not None:
             check_database(self._target.database)
-        plan = Plan(event.spec, event.text, self._provenance, self._target, self._render_best)
+        self._stage = event.stage
+        plan = Plan(
+            event.spec, event.text, self._provenance, self._target, self._render_best, event.stage, self._search
+        )
         projector = Projector(plan, None, lambda error: self._tell_once("MLflow's artifacts", error))
         self._study = event.spec.name
         with self._telling():
@@ -91,7 +104,7 @@ class MlflowListener(Listener):
         self._thread.start()
 
     def trial_started(self, event: TrialStarted) -> None:
-        image = running_image(event.number, event.config, event.baseline, datetime.now(), self._provenance)
+        image = running_image(event, datetime.now(), self._provenance, self._stage)
         with self._telling():
             self._records.pop(event.number, None)
             self._lives[event.number] += 1
