@@ -13,7 +13,7 @@ from hpsearch.analysis.statistics import (
     prediction_half_width,
     proportion_interval,
 )
-from hpsearch.search.finals import Entrant, Finals, TestFigures
+from hpsearch.search.finals import Entrant, FinalFigures, Finals
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Tested:
     """
 
     champion: Interval
-    figures: TestFigures
+    figures: FinalFigures
     winner: Interval
     default: Interval | None
     over_seeds: Interval | None
@@ -171,11 +171,11 @@ def _tested(finals: Finals) -> Tested | None:
     )
 
 
-def _accuracies(models: Sequence[TestFigures]) -> list[float]:
+def _accuracies(models: Sequence[FinalFigures]) -> list[float]:
     return [model.accuracy for model in models]
 
 
-def _shares(models: Sequence[TestFigures], examples: int) -> list[float]:
+def _shares(models: Sequence[FinalFigures], examples: int) -> list[float]:
     """Of each image the share of the models that got it right."""
     counts = [0] * examples
     for model in models:

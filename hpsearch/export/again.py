@@ -56,7 +56,7 @@ class Place:
         """
         self.prepare()
         if not is_own(config.dataset):
-            obtain(config.dataset, report=self.report)
+            obtain(config.dataset, report=self.report, parts=("train",))
         from hpsearch.training.examples import TrainingData
 
         return TrainingData.load(config, self.folders)

@@ -25,7 +25,7 @@ from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import Executor, Job, TrialEnded, TrialLost
 from hpsearch.search.coordinator import TICK, Coordinator
-from hpsearch.search.finals import READINGS, SEEDS, Entrant, Finals, TestFigures, read_finals
+from hpsearch.search.finals import READINGS, SEEDS, Entrant, FinalFigures, Finals, read_finals
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import FINISHED, TrialRecord
@@ -140,7 +140,7 @@ class Finish:
         if facts is None:
             return
         figures = [
-            TestFigures(record.number, record.of, (record.config or {})[SEED], tested["accuracy"], *_rest(tested))
+            FinalFigures(record.number, record.of, (record.config or {})[SEED], tested["accuracy"], *_rest(tested))
             for record, tested in zip(records, facts["test"], strict=True)
         ]
         line |= {"examples": facts["examples"], "figures": [vars(one) for one in figures]}

@@ -62,7 +62,7 @@ class Entrant:
 
 
 @dataclass(frozen=True)
-class TestFigures:
+class FinalFigures:
     """A final model on the test images.
 
     Attributes:
@@ -99,12 +99,12 @@ class Reading:
     dataset: str
     digest: str
     examples: int
-    figures: tuple[TestFigures, ...]
+    figures: tuple[FinalFigures, ...]
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> Reading:
         figures = [
-            TestFigures(**{**figure, "confusion": tuple(map(tuple, figure["confusion"]))})
+            FinalFigures(**{**figure, "confusion": tuple(map(tuple, figure["confusion"]))})
             for figure in plain.get("figures", [])
         ]
         return Reading(**{"examples": 0, **plain, "figures": tuple(figures)})
@@ -150,16 +150,16 @@ class Finals:
         return next((reading for reading in self.readings if reading.figures), None)
 
     @property
-    def champion(self) -> TestFigures | None:
+    def champion(self) -> FinalFigures | None:
         """The model that stands for the winner: that of the first seed, which was fixed before the test set was read.
 
         None where the test set was not read for the winner.
         """
         if self.reading is None or self.winner is None or self.reading.winner != self.winner.trial:
             return None
-        return next(figures for figures in self.reading.figures if figures.trial == self.winner.trial)
+        return self.tested(self.winner.trial)[0]
 
-    def tested(self, trial: int | None) -> list[TestFigures]:
+    def tested(self, trial: int | None) -> list[FinalFigures]:
         """The test figures of an entrant's models, by seed."""
         found = [figures for figures in self.reading.figures if figures.trial == trial] if self.reading else []
         return sorted(found, key=lambda figures: self.seeds.index(figures.seed))

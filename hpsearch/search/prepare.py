@@ -22,7 +22,8 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> None:
     """
     for name in spec.datasets():
         if not is_own(name):
-            obtain(name, report=report)
+            # The test part is checked when it is read, and a search never does.
+            obtain(name, report=report, parts=("train",))
         elif name.endswith(".npz"):
             from hpsearch.data.own import load_npz
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hpsearch.analysis.confusion import Confusion, class_figures, texts
 from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.search.finals import Finals, TestFigures
+from hpsearch.search.finals import FinalFigures, Finals
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 
@@ -33,7 +33,7 @@ def model_texts(record: TrialRecord, stage: Stage, finals: Finals | None) -> dic
     return texts(tested.confusion, _classes(record, tested.confusion), "test") if tested else {}
 
 
-def _tested(record: TrialRecord, stage: Stage, finals: Finals | None) -> TestFigures | None:
+def _tested(record: TrialRecord, stage: Stage, finals: Finals | None) -> FinalFigures | None:
     if stage is not Stage.FINAL or finals is None or finals.reading is None:
         return None
     return next((figures for figures in finals.reading.figures if figures.number == record.number), None)

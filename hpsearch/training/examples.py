@@ -16,6 +16,7 @@ from hpsearch.config.sections import DataConfig
 from hpsearch.data.arrays import Arrays, load_test, load_train
 from hpsearch.data.own import load_npz, load_returned
 from hpsearch.data.splits import Split, split_of, stratified_split
+from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
 from hpsearch.training.epochs import Examples
 from hpsearch.training.user_code import load_function
@@ -98,9 +99,11 @@ class TrainingData:
 
 
 def read_test_part(config: DataConfig, folders: Sequence[Path] = ()) -> Arrays:
-    """The test part, raw: the one place that reads it. Raises as `TrainingData.load`."""
-    own = is_own(config.dataset)
-    return _own(config.dataset, "test", folders) if own else load_test(config.dataset)
+    """The test part, raw, its bytes checked: the one place that reads it. Raises as `TrainingData.load`."""
+    if is_own(config.dataset):
+        return _own(config.dataset, "test", folders)
+    obtain(config.dataset, parts=("test",))
+    return load_test(config.dataset)
 
 
 def _own(name: str, part: str, folders: Sequence[Path]) -> Arrays:
