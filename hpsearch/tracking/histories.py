@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hpsearch.tracking.mlflow_store import address_of
+from hpsearch.tracking.mlflow_values import parts_of
 from hpsearch.tracking.target import Target
 
 # Of a metric the values at each step, of which there should be one each.
@@ -47,7 +48,7 @@ def _from_database(target: Target, metrics: Mapping[str, Sequence[str]]) -> Iter
     kept = table("metrics", *(column(name) for name in names))
     engine = create_engine(address_of(target), poolclass=NullPool)
     with engine.connect() as connection:
-        for runs in _parts(list(metrics), _RUNS):
+        for runs in parts_of(list(metrics), _RUNS):
             query = select(*(kept.c[name] for name in names)).where(kept.c.run_uuid.in_(runs))
             for run, name, step, value, is_nan in connection.execute(query):
                 yield run, name, step, float("nan") if is_nan else value
@@ -62,11 +63,11 @@ def _from_server(
         for name in names:
             by_name.setdefault(name, []).append(run)
     for name, all_runs in by_name.items():
-        for runs in _parts(all_runs, _RUNS):
+        for runs in parts_of(all_runs, _RUNS):
             yield from _one_answer(client, target, name, runs)
 
 
-def _one_answer(client: Any, target: Target, name: str, runs: list[str]) -> Iterator[tuple[str, str, int, float]]:
+def _one_answer(client: Any, target: Target, name: str, runs: Sequence[str]) -> Iterator[tuple[str, str, int, float]]:
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request, verify_rest_response
 
@@ -81,8 +82,3 @@ def _one_answer(client: Any, target: Target, name: str, runs: list[str]) -> Iter
     for run in runs:
         for metric in client.get_metric_history(run, name):
             yield run, name, metric.step, metric.value
-
-
-def _parts(items: list[str], size: int) -> Iterator[list[str]]:
-    for first in range(0, len(items), size):
-        yield items[first : first + size]

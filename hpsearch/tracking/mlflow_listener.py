@@ -176,8 +176,10 @@ class MlflowListener(Listener):
         pause, tries = PAUSE_SECONDS, _FINAL_TRIES
         while (task := self._next()) is not None:
             version, standing = task
-            began = time.thread_time()
             try:
+                # Importing MLflow takes longer than everything else for an hour, and happens once.
+                projector.runs()
+                began = time.thread_time()
                 projector.write(standing)
             # MLflow, its drivers and its artifact stores have many, and training ends for none of them.
             except Exception as error:  # noqa: BLE001, RUF100

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from hpsearch.config.study import StudySpec
 from hpsearch.search.provenance import STUDY_ID, Provenance
@@ -23,14 +23,13 @@ from hpsearch.search.stages import Stage
 from hpsearch.tracking.histories import history
 from hpsearch.tracking.images import RUNNING, RunImage
 from hpsearch.tracking.inputs import DataInput
-from hpsearch.tracking.mlflow_values import Row, milliseconds
+from hpsearch.tracking.mlflow_values import Row, milliseconds, parts_of
 from hpsearch.tracking.tags import KIND, KINDS, OUTCOME, PARENT, STUDY, number_of
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import view_tags
 
 # What MLflow takes in one call.
 _METRICS_IN_A_BATCH, _OTHERS_IN_A_BATCH = 1000, 100
-_Item = TypeVar("_Item")
 
 
 @dataclass
@@ -206,9 +205,9 @@ class StudyRuns:
         from mlflow.entities import Metric, Param, RunTag
 
         metrics = [Metric(name, value, row.when, row.step) for row in rows for name, value in row.metrics.items()]
-        parts = list(_parts(metrics, _METRICS_IN_A_BATCH - 2 * _OTHERS_IN_A_BATCH))
-        some_params = list(_parts([Param(*item) for item in params.items()], _OTHERS_IN_A_BATCH))
-        some_tags = list(_parts([RunTag(*item) for item in tags.items()], _OTHERS_IN_A_BATCH))
+        parts = list(parts_of(metrics, _METRICS_IN_A_BATCH - 2 * _OTHERS_IN_A_BATCH))
+        some_params = list(parts_of([Param(*item) for item in params.items()], _OTHERS_IN_A_BATCH))
+        some_tags = list(parts_of([RunTag(*item) for item in tags.items()], _OTHERS_IN_A_BATCH))
         while parts or some_params or some_tags:
             self._client.log_batch(
                 run_id,
@@ -265,8 +264,3 @@ def _experiment(client: Any, spec: StudySpec, target: Target) -> str:
     for name, text in view_tags(spec, milliseconds()).items():
         client.set_experiment_tag(experiment, name, text)
     return experiment
-
-
-def _parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    for first in range(0, len(items), size):
-        yield items[first : first + size]

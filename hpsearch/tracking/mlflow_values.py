@@ -6,11 +6,11 @@ import math
 import posixpath
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from hpsearch.config.file import METRICS
 from hpsearch.config.own import TRAINABLE
@@ -19,6 +19,7 @@ from hpsearch.training.results import SYSTEM, EpochRow
 
 # What MLflow takes, in characters.
 _LONGEST_NAME, _LONGEST_PARAM, _LONGEST_TAG = 250, 6_000, 5_000
+_Item = TypeVar("_Item")
 _NOT_IN_NAMES = re.compile(r"[^/\w.\- ]")
 
 
@@ -92,6 +93,12 @@ def dated_rows(record: TrialRecord) -> list[tuple[EpochRow, int]]:
         when += int(1000 * seconds) if math.isfinite(seconds) else 0
         dated.append((row, when))
     return dated
+
+
+def parts_of(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    """One after the other, as many items as MLflow takes in a call."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
 
 
 def milliseconds(moment: datetime | None = None) -> int:

@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 import mlflow
 import psutil
 import pytest
+from mlflow_server import MlflowServer
 from support import epochs_in, hpsearch, processes_of, result_of, slow_study, start_hpsearch, wait_for
 
 TRIALS, EPOCHS, PAUSE = 4, 40, 0.05
 
 
-class Server:
-    """`mlflow server` on a database in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url, self._folder = f"http://127.0.0.1:{self.port}", folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self._folder / 'server.db'}"]
-        command += ["--artifacts-destination", str(self._folder / "artifacts")]
-        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, env=os.environ | quiet, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        wait_for(self.answers, 120, "an answer of MLflow's server")
-
-    def answers(self) -> bool:
-        try:
-            with build_opener(ProxyHandler({})).open(f"{self.url}/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False
-
-    def kill(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowServer]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = Server(tmp_path)
+    server = MlflowServer(tmp_path)
     yield server
     server.kill()
 
@@ -80,7 +39,7 @@ def runs(uri: str) -> dict[str, Any]:
     return said
 
 
-def test_a_server_that_stops_in_mid_study_costs_no_row_and_no_time(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_stops_in_mid_study_costs_no_row_and_no_time(server: MlflowServer, tmp_path: Path) -> None:
     home, file = tmp_path / "home", slow_study(tmp_path, EPOCHS, PAUSE, TRIALS, waits=TRIALS - 1)
     server.start()
     address = ["--tracking-uri", server.url]

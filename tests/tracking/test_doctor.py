@@ -196,6 +196,11 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
     assert contents(home) == before
 
 
+def test_the_metrics_of_all_trials_are_read_at_once(story: Story, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(mlflow.MlflowClient, "get_metric_history")
+    assert doctor(story, home).examine() == []
+
+
 def test_a_wrong_value_and_a_missing_epoch(story: Story, home: Home) -> None:
     """The study itself says something else than what was written: as after writes that were lost."""
     record = story.records[0]
