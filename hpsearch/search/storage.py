@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -40,6 +41,7 @@ from hpsearch.training.structure import engines_for
 
 IDENTITY = "hpsearch:identity"
 DESCRIPTION = "hpsearch:description"
+FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
@@ -58,6 +60,7 @@ class Study:
         identity: what must stay the same when it is continued.
         description: of the study file.
         file: the study file's text as it was last run.
+        folders: where the modules that it names were looked for then.
         engines: what `engine: auto` means for each architecture, chosen once, when the study was made.
     """
 
@@ -69,6 +72,7 @@ class Study:
         self.objective = Objective.model_validate(self.identity["objective"])
         self.description: str = attrs.get(DESCRIPTION, "")
         self.file: str = attrs.get(SPEC_TEXT, "")
+        self.folders = [Path(folder) for folder in attrs.get(FOLDERS, [])]
         self.engines: dict[str, str] = attrs.get(ENGINES, {})
 
     @property
@@ -194,6 +198,7 @@ def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:
     """Keep the text of the file, which may say otherwise what matters to no trial: description, comparison."""
     study.set_user_attr(DESCRIPTION, spec.file.description)
     study.set_user_attr(SPEC_TEXT, file)
+    study.set_user_attr(FOLDERS, [str(folder) for folder in spec.folders])
 
 
 def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
+from hpsearch.executors.protocol import THREADS
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.tracking.mlflow_values import (
@@ -30,6 +31,7 @@ KIND, TRIAL, OUTCOME, DETAIL, BASELINE = (
     f"hpsearch.{name}" for name in ("kind", "trial", "outcome", "detail", "baseline")
 )
 DIGEST = "hpsearch.data_digest"
+THREADS_TAG = "hpsearch.threads"
 # Why the trial was tried again.
 LOSSES = "hpsearch.losses"
 TRACEBACK_TEXT = "traceback.txt"
@@ -123,6 +125,7 @@ def trial_image(record: TrialRecord, provenance: Provenance) -> RunImage | None:
     if record.state in FINISHED:
         more |= {DETAIL: record.detail} if record.detail else {}
         more |= {LOSSES: "; ".join(record.losses)} if record.losses else {}
+        more |= {THREADS_TAG: str(record.facts[THREADS])} if THREADS in record.facts else {}
         texts = {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
     tags = _trial_tags(record.number, flat, record.baseline) | provenance.tags(record.started)
     return RunImage(

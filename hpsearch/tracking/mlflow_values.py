@@ -12,6 +12,7 @@ from typing import Any
 
 from hpsearch.config.file import METRICS
 from hpsearch.config.own import TRAINABLE
+from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochRow
 
@@ -46,7 +47,9 @@ def numbers(values: Mapping[str, float]) -> dict[str, float]:
 
 def summary(record: TrialRecord) -> dict[str, float]:
     """What a trial comes to: each metric at its best epoch, and what its worker counted."""
-    values = {name: value for name, value in record.facts.items() if isinstance(value, int | float)}
+    # How many threads there were is a tag.
+    facts = {name: value for name, value in record.facts.items() if name != THREADS}
+    values = {name: value for name, value in facts.items() if isinstance(value, int | float)}
     values["epochs"] = len(record.rows)
     if record.best:
         at_best = next(row for row in record.rows if row.epoch == record.best.epoch).metrics
