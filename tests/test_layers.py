@@ -19,8 +19,8 @@ LAYERS = (
     "training",
     "executors",
     "search",
-    "tracking",
     "analysis",
+    "tracking",
     "export",
     "cli",
 )
@@ -38,7 +38,7 @@ OWNERS = {
     "tensorflow": {"training", "executors.worker"},
     "keras": {"training", "catalogue"},
     "sklearn": {"data"},
-    "scipy": {"training.lbfgs"},
+    "scipy": {"training.lbfgs", "analysis.statistics"},
     "pydantic": {"config", "search.coordinator", "search.dispatch"},
     "pydantic_core": {"config"},
     "yaml": {"config", "cli.output"},

@@ -12,7 +12,7 @@ the optimizer's learning rate.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from hpsearch.catalogue.distributions import Choice, Float, Int, OneMinus
@@ -45,6 +45,10 @@ def _exponential(learning_rate: float, t: float, _total: float, *, decay_rate: f
 
 def _step(learning_rate: float, t: float, _total: float, *, drop: float, epochs_per_drop: float) -> float:
     return learning_rate * math.pow(drop, math.floor(t / epochs_per_drop))
+
+
+def _piecewise_constant(_learning_rate: float, t: float, _total: float, *, values: Sequence[float]) -> float:
+    return values[min(int(t), len(values) - 1)]
 
 
 def _polynomial(learning_rate: float, t: float, total: float, *, power: float, alpha: float) -> float:
@@ -158,6 +162,13 @@ SCHEDULES = catalogue(
         ),
         "keras.optimizers.schedules.PiecewiseConstantDecay",
         _step,
+    ),
+    Entry(
+        "piecewise_constant",
+        "lr(t) = values[floor(t)], the last one from there on",
+        (Knob("values", tuple[float, ...], REQUIRED, "the learning rate of each epoch, in place of lr0", gt=0),),
+        "keras.optimizers.schedules.PiecewiseConstantDecay",
+        _piecewise_constant,
     ),
     Entry(
         "polynomial",

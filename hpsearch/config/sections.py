@@ -35,8 +35,10 @@ class DataConfig(Frozen):
     train_examples: Annotated[int, Field(ge=1)] | None = Field(
         None, description="train on so many examples, of every class its share; left out: on all that are not held out"
     )
-    validation: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="examples held out of the training set, stratified by class; left out: a twelfth"
+    validation: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="examples held out of the training set, stratified by class; left out: a twelfth; 0: none, for a "
+        "last training on everything",
     )
     split_seed: int = Field(0, ge=0, lt=2**32, description="draws the held-out examples; the same for all trials")
     normalization: Literal["rescale", "standardize", "none"] = Field(
@@ -102,6 +104,9 @@ class TrainingConfig(Frozen):
     early_stopping: EarlyStopping | None = Field(
         default_factory=EarlyStopping, description="null: always train for max_epochs"
     )
+    stop_after: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="end after this epoch, while schedules run over max_epochs all the same"
+    )
     engine: Literal["auto", "xla", "graph", "fit"] = Field(
         "auto",
         description="xla: epochs compiled by XLA, for each batch size; graph: compiled once for all batch sizes; "
@@ -121,3 +126,8 @@ class TrainingConfig(Frozen):
     callbacks: Annotated[tuple[OwnCode, ...], Field(strict=False)] = Field(
         (), description="a user's Keras callbacks as `module:name`, called with nothing; told of epochs, not of batches"
     )
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch after which training ends at the latest."""
+        return min(self.max_epochs, self.stop_after or self.max_epochs)

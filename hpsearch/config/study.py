@@ -252,6 +252,11 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
     if spec.trainable and (sentence := missing_module(spec.trainable, spec.folders)):
         yield (TRAINABLE,), sentence
+    if spec.objective.metric.startswith("val_") and any(c.data.validation == 0 for c in spec.keras_corners):
+        yield (
+            ("trial", "data", "validation"),
+            f"`validation` >= 1 must hold to measure {spec.objective.metric}, but got 0",
+        )
     engines = {config.training.engine for config in spec.keras_corners}
     if len(engines) > 1:
         training = spec.space.items.get("training")

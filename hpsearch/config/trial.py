@@ -36,7 +36,7 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
 }
 
 # Keys of `data` and `training` that most configurations leave out.
-UNUSED = ("train_examples", "class_weight", "gradient_noise", "metrics", "callbacks")
+UNUSED = ("train_examples", "stop_after", "class_weight", "gradient_noise", "metrics", "callbacks")
 # Knobs that mean nothing unless another one is switched on.
 DEPENDENT = {"ema_momentum": "use_ema", "warmup_from": "warmup"}
 
@@ -149,6 +149,12 @@ class TrialConfig(Frozen):
             raise ValueError(f"`dropout` must be 0 with {name}, which needs the same loss each time, but got {dropout}")
         if self.training.engine in ("xla", "fit"):
             raise ValueError(f"`engine` must be auto or graph with {name}, but got {self.training.engine}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_stop(self) -> TrialConfig:
+        if self.data.validation == 0 and self.training.early_stopping is not None:
+            raise ValueError("`early_stopping` must be null with `validation` 0: nothing is held out to stop by")
         return self
 
     @model_validator(mode="after")

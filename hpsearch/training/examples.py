@@ -15,7 +15,7 @@ from hpsearch.catalogue.datasets import DATASETS, is_own
 from hpsearch.config.sections import DataConfig
 from hpsearch.data.arrays import Arrays, load_test, load_train
 from hpsearch.data.own import load_npz, load_returned
-from hpsearch.data.splits import split_of, stratified_split
+from hpsearch.data.splits import Split, split_of, stratified_split
 from hpsearch.errors import DataError
 from hpsearch.training.epochs import Examples
 from hpsearch.training.user_code import load_function
@@ -27,7 +27,7 @@ class TrainingData:
 
     Attributes:
         examples: all training images, with the normalization that was fitted on the training part alone.
-        training, validation: int64 indices into them; disjoint, stratified by class.
+        training, validation: int64 indices into them; disjoint, stratified by class. Nothing need be held out.
         classes: how many there are.
         sample_weight: float32 [n], what each example counts in the training loss; None: all the same.
     """
@@ -37,6 +37,11 @@ class TrainingData:
     validation: npt.NDArray[np.int64]
     classes: int
     sample_weight: npt.NDArray[np.float32] | None = None
+
+    @property
+    def held_out(self) -> bool:
+        """Whether there is a validation part."""
+        return len(self.validation) > 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -60,7 +65,10 @@ class TrainingData:
             count, held_out = config.examples_of(len(arrays.labels))
         except ValueError as error:
             raise DataError(str(error)) from None
-        if own:
+        if not held_out:
+            everything = np.arange(len(arrays.labels), dtype=np.int64)
+            split = Split(train=everything, validation=everything[:0])
+        elif own:
             split = stratified_split(arrays.labels, held_out, config.split_seed)
         else:
             split = split_of(config.dataset, arrays.labels, held_out, config.split_seed)

@@ -9,6 +9,7 @@ trainer.outcome, trainer.best, trainer.model   # the model has its best epoch's 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,7 +48,8 @@ class Trainer:
     Attributes:
         config: with the engine that trains it.
         model: a Keras model, logits from normalized images.
-        best: the best epoch so far; None before the first finite one.
+        best: the best epoch so far; None before the first finite one. The last one where nothing is held out, and
+            its value is NaN unless the objective is of the training images.
         outcome: how it ended, once it has.
         finished: whether the row just given is the last one.
         facts: `weights`, their number; `matrix_flops_per_example` of training, where it is known.
@@ -93,18 +95,21 @@ class Trainer:
         stopping = self.config.training.early_stopping
         done = self._row.epoch if self._row else 0
         try:
-            for epoch in range(done + 1, self.config.training.max_epochs + 1):
+            for epoch in range(done + 1, self.config.training.last_epoch + 1):
                 row, asked_to_stop = self._epoch(epoch)
                 self._row = row
-                value = row.metrics[self.objective.metric]
-                self.finished = epoch == self.config.training.max_epochs or self._engine.converged
+                value = row.metrics.get(self.objective.metric, math.nan)
+                self.finished = epoch == self.config.training.last_epoch or self._engine.converged
                 if not row.finite or not self._weights_finite():
                     self.outcome, self.finished = Outcome.DIVERGED, True
                     yield row
                     return
-                self.best = best_after(self.best, row, self.objective)
-                if self.best and self.best.epoch == epoch:
-                    self._best_weights = self.model.get_weights()
+                if self.data.held_out:
+                    self.best = best_after(self.best, row, self.objective)
+                    if self.best and self.best.epoch == epoch:
+                        self._best_weights = self.model.get_weights()
+                else:
+                    self.best = Best(epoch, value)
                 if self.objective.better(value, self._reference, stopping.min_delta if stopping else 0.0):
                     self._waited, self._reference = 0, value
                 else:
@@ -198,14 +203,11 @@ class Trainer:
         trained = time.perf_counter() - training
         noise = {"gradient_noise_scale": self._noise.measure(self._examples, order)} if self._noise else {}
         self._average.into_model()
-        val = self.validate()
         metrics = {
             "loss": train.loss,
             "accuracy": train.accuracy,
-            "val_loss": val.loss,
-            "val_accuracy": val.accuracy,
+            **(_as_validation(self.validate()) if self.data.held_out else {}),
             **train.more,
-            **{f"val_{name}": value for name, value in val.more.items()},
             **noise,
             # A solver chooses its steps itself.
             **({} if self._solver else {"learning_rate": float(rates[-1])}),
@@ -224,6 +226,11 @@ class Trainer:
         examples = len(self.data.training)
         updates = 1 if self._solver else -(-examples // self.config.batch_of(examples))
         return learning_rates(self.config, epoch, updates)
+
+
+def _as_validation(figures: Figures) -> dict[str, float]:
+    values = {"loss": figures.loss, "accuracy": figures.accuracy, **figures.more}
+    return {f"val_{name}": value for name, value in values.items()}
 
 
 class _Average:

@@ -48,6 +48,7 @@ FORMULAS = {
     "inverse_time": lambda lr, t, total, decay_rate: lr / (1 + decay_rate * t),
     "exponential": lambda lr, t, total, decay_rate: lr * np.exp(t * np.log(decay_rate)),
     "step": _dropped,
+    "piecewise_constant": lambda lr, t, total, values: np.take(values, t.astype(int), mode="clip"),
     "polynomial": lambda lr, t, total, power, alpha: (lr - alpha * lr) * ((total - t) / total) ** power + alpha * lr,
     "cosine": _warmed_up,
     "cosine_restarts": _restarted,
@@ -60,6 +61,10 @@ KERAS = {
     # Keras changes the rate after a boundary.
     "step": lambda n, total, drop, epochs_per_drop: schedules.PiecewiseConstantDecay(
         [n * epochs_per_drop * i - 0.5 for i in range(1, 10)], [START * drop**i for i in range(10)]
+    ),
+    # Keras changes the rate after a boundary.
+    "piecewise_constant": lambda n, total, values: schedules.PiecewiseConstantDecay(
+        [n * epoch - 0.5 for epoch in range(1, len(values))], list(values)
     ),
     "polynomial": lambda n, total, power, alpha: schedules.PolynomialDecay(START, n * total, alpha * START, power),
     "cosine": lambda n, total, alpha, warmup, warmup_from: schedules.CosineDecay(
@@ -78,6 +83,7 @@ SETTINGS = {
     "inverse_time": [{}, {"decay_rate": 0.0}, {"decay_rate": 0.01}, {"decay_rate": 10.0}],
     "exponential": [{}, {"decay_rate": 1.0}, {"decay_rate": 0.5}, {"decay_rate": 0.99}],
     "step": [{}, {"drop": 0.1, "epochs_per_drop": 1.0}, {"epochs_per_drop": 3.0}, {"epochs_per_drop": 0.7}],
+    "piecewise_constant": [{"values": [START, 0.1]}, {"values": [START, 0.1, 0.4, 0.2, 0.9]}],
     "polynomial": [{}, {"power": 2.0, "alpha": 0.1}, {"power": 0.5}, {"alpha": 1.0}],
     "cosine": [
         {},
@@ -137,7 +143,7 @@ def test_a_schedule_is_its_formula_at_every_update(name, knobs):
 
 @pytest.mark.parametrize(("name", "knobs"), [case for case in _every_setting() if case[0] in KERAS], ids=str)
 def test_a_schedule_is_keras_own_at_every_update(name, knobs):
-    used = {**SCHEDULES[name].defaults(), **knobs}
+    used = {"per": "step", **SCHEDULES[name].defaults(), **knobs}
     steps = np.arange(EPOCHS * UPDATES, dtype=np.float32)
     if used.pop("per") == "epoch":
         steps = np.floor(steps / UPDATES) * UPDATES

@@ -40,6 +40,7 @@ SCHEDULE_KNOBS = {
     "inverse_time": [{"decay_rate": 0.5}],
     "exponential": [{"decay_rate": 0.7}],
     "step": [{"drop": 0.5, "epochs_per_drop": 1.0}],
+    "piecewise_constant": [{"values": [0.05, 0.02, 0.005]}],
     "polynomial": [{"power": 2.0}],
     "cosine": [{}, {"warmup": 0.2}],
     "cosine_restarts": [{"first_decay": 1.0}],

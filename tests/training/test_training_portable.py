@@ -1,0 +1,125 @@
+"""The model that people take away: raw images in, the same predictions out, and nothing of hpsearch needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from support import sample_config
+
+from hpsearch.config.file import Objective
+from hpsearch.data.arrays import load_test
+from hpsearch.data.store import obtain
+from hpsearch.training.examples import TrainingData
+from hpsearch.training.portable import confusion_matrix, portable_model, predicted_classes, save_portable
+from hpsearch.training.trainer import Trainer
+
+SAMPLE = "fashion_mnist_sample"
+RECIPES = {
+    "dropout and penalties": {"model": {"architecture": "mlp", "units": [16], "dropout": 0.3, "l2": 1e-4}},
+    "batch normalization, standardized": {
+        "model": {"architecture": "mlp", "units": [16], "batch_normalization": True},
+        "data": {"dataset": SAMPLE, "normalization": "standardize"},
+    },
+    "raw pixels": {"data": {"dataset": SAMPLE, "normalization": "none"}},
+    "convolutions": {"model": {"architecture": "cnn", "filters": [4], "units": [8]}},
+    "recurrent": {"model": {"architecture": "rnn", "units": 8, "cell": "gru"}},
+    "averaged weights": {"optimizer": {"name": "adam", "use_ema": True, "ema_momentum": 0.9}},
+}
+ALONE = """
+import sys
+sys.modules["hpsearch"] = None
+import keras, numpy as np
+model = keras.saving.load_model(sys.argv[1])
+images = np.load(sys.argv[2])
+assert images.dtype == np.uint8
+np.save(sys.argv[3], model.predict(images, verbose=0))
+"""
+
+
+def trained(**sections) -> Trainer:
+    obtain(SAMPLE)
+    config = sample_config(**({"training": {"max_epochs": 2, "early_stopping": None}} | sections))
+    trainer = Trainer(config, Objective(), TrainingData.load(config.data))
+    list(trainer.epochs())
+    return trainer
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_it_predicts_from_raw_pixels_what_the_trained_model_does(recipe):
+    trainer = trained(**RECIPES[recipe])
+    arrays = load_test(SAMPLE)
+    found = predicted_classes(portable_model(trainer), arrays.images)
+    assert np.mean(found == arrays.labels) == pytest.approx(trainer.test().accuracy, abs=1e-9)
+    assert len(set(found)) > 1
+
+
+def test_it_loads_where_hpsearch_cannot_be_imported(tmp_path):
+    trainer = trained(**RECIPES["dropout and penalties"])
+    save_portable(trainer, tmp_path / "models" / "m.keras")
+    assert [file.name for file in (tmp_path / "models").iterdir()] == ["m.keras"]
+    images = np.array(load_test(SAMPLE).images[:50])
+    np.save(tmp_path / "images.npy", images)
+    files = [tmp_path / "models" / "m.keras", tmp_path / "images.npy", tmp_path / "out.npy"]
+    subprocess.run([sys.executable, "-c", ALONE, *map(str, files)], check=True, capture_output=True, timeout=120)
+    alone = np.load(tmp_path / "out.npy")
+    assert alone.shape == (50, 10)
+    assert np.allclose(alone.sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(alone, portable_model(trainer).predict(images, verbose=0), atol=1e-6)
+
+
+def test_features_of_a_persons_own_are_normalized_inside(tmp_path):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(200, 5)) * [1, 10, 100, 1, 1] + 7).astype(np.float32)
+    y = (x[:, 1] > 7).astype(np.int64)
+    np.savez(tmp_path / "mine.npz", x_train=x, y_train=y, x_test=x[:40], y_test=y[:40])
+    config = sample_config(data={"dataset": "mine.npz", "validation": 40, "normalization": "standardize"})
+    trainer = Trainer(config, Objective(), TrainingData.load(config.data, [tmp_path]))
+    list(trainer.epochs())
+    model = portable_model(trainer)
+    assert model.input_shape == (None, 5)
+    assert np.mean(predicted_classes(model, x[:40]) == y[:40]) == pytest.approx(trainer.test([tmp_path]).accuracy)
+
+
+def test_a_confusion_matrix_has_a_row_for_each_true_class():
+    assert confusion_matrix([0, 0, 1, 2], [0, 1, 1, 0], 3) == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_the_last_epoch_stays_where_nothing_is_held_out():
+    trainer = trained(
+        data={"dataset": SAMPLE, "validation": 0},
+        training={"max_epochs": 5, "stop_after": 2, "early_stopping": None},
+        schedule={"name": "cosine"},
+    )
+    assert len(trainer.data.training) == 2000
+    assert not trainer.data.held_out
+    assert trainer.best is not None
+    assert trainer.best.epoch == 2
+    assert np.isnan(trainer.best.value)
+
+
+def test_stop_after_leaves_the_schedule_alone():
+    def rates(**training) -> list[float]:
+        config = sample_config(training={"early_stopping": None, **training}, schedule={"name": "cosine"})
+        trainer = Trainer(config, Objective(), TrainingData.load(config.data))
+        rows = list(trainer.epochs())
+        assert trainer.finished
+        assert not [name for row in rows for name in row.metrics if name.startswith("val_")] or trainer.data.held_out
+        return [row.metrics["learning_rate"] for row in rows]
+
+    assert rates(max_epochs=4, stop_after=2) == rates(max_epochs=4)[:2]
+
+
+def test_weights_are_those_of_the_best_epoch():
+    trainer = trained(
+        optimizer={"name": "sgd", "learning_rate": 1.5}, training={"max_epochs": 6, "early_stopping": None}
+    )
+    assert trainer.best is not None
+    held_out = trainer.data.validation
+    images, labels = (np.asarray(a)[held_out] for a in trainer.data.examples[:2])
+    found = predicted_classes(portable_model(trainer), images)
+    assert np.mean(found == labels) == pytest.approx(trainer.best.value, abs=1e-9)
+    assert isinstance(portable_model(trainer), keras.Model)
