@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class Trained:
         return {
             "seed": self.seed,
             "metric": objective.metric,
-            "value": best.value if best else None,
+            # Where nothing is held out there may be none.
+            "value": best.value if best and math.isfinite(best.value) else None,
             "epoch": best.epoch if best else None,
             **{name: value for name, value in at_best.items() if name not in CLOCKS},
             "outcome": outcome.label if outcome else None,

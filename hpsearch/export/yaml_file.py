@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import TRAINABLE
+from hpsearch.config.own import TRAINABLE, Recipe
 from hpsearch.config.yaml_text import dump
 from hpsearch.errors import HpsearchError
 from hpsearch.search.records import TrialRecord
@@ -42,3 +42,10 @@ def best_yaml(study_name: str, objective: Objective, record: TrialRecord) -> str
         "# Train it again: hpsearch train FILE",
     ]
     return "\n".join(head) + "\n" + dump(data)
+
+
+def configuration_yaml(name: str, objective: Objective, config: Recipe) -> str:
+    """A configuration that is of no study, as YAML text that `hpsearch train` takes."""
+    values = config.plain()
+    trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}
+    return dump({"name": name, **trainable, "objective": objective.model_dump(mode="json"), "trial": values})

@@ -9,7 +9,9 @@ tests/tracking/test_ui_browser.py opens it in a browser.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
+from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
 
 VIEW_KEY = "hpsearch"
@@ -41,13 +43,27 @@ def view_state(spec: StudySpec) -> dict[str, object]:
     varied = [_column("params", name) for name in varied_names(spec)]
     others = ["best_epoch", *([spec.objective.metric] if spec.trainable else ("val_accuracy", "val_loss", "loss"))]
     columns = [best, *varied, *(_column("metrics", name) for name in others)]
+    # The parent has the best value too and would stand above its trials.
+    return _page("trial", spec.objective, columns)
+
+
+def training_view_state(objective: Objective) -> dict[str, object]:
+    """The runs page of what `hpsearch train` has trained: a run a seed, best first."""
+    names = [f"best_{objective.metric}", "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
+    metrics = [_column("metrics", name) for name in dict.fromkeys(names)]
+    params = [_column("params", name) for name in ("seed", "validation", *ALWAYS)]
+    return _page("seed", objective, [metrics[0], metrics[1], *params, *metrics[2:]])
+
+
+def _page(kind: str, objective: Objective, columns: Sequence[str]) -> dict[str, object]:
+    """The runs of a kind, by the first of the columns."""
     return {
-        # Which runs, in which order. The parent has the best value too and would stand above its trials.
-        "searchFilter": "tags.`hpsearch.kind` = 'trial'",
-        "orderByKey": best,
-        "orderByAsc": spec.objective.direction == "minimize",
+        # Which runs, in which order.
+        "searchFilter": f"tags.`hpsearch.kind` = '{kind}'",
+        "orderByKey": columns[0],
+        "orderByAsc": objective.direction == "minimize",
         # Which columns, in which order: the ones that are compared first, for a small screen.
-        "selectedColumns": columns,
+        "selectedColumns": list(columns),
         "columnOrder": [_RUN, _CREATED, *columns, _DURATION],
         "columnWidths": {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns},
     }
@@ -55,12 +71,17 @@ def view_state(spec: StudySpec) -> dict[str, object]:
 
 def view_tag(spec: StudySpec, now_ms: int) -> str:
     """The value of the experiment's tag VIEW_TAG."""
+    return shared_view(view_state(spec), now_ms)
+
+
+def shared_view(state: Mapping[str, object], now_ms: int) -> str:
+    """A view as MLflow keeps it."""
     return json.dumps(
         {
             "name": _VIEW_NAME,
             "createdAt": now_ms,
             "updatedAt": now_ms,
-            "state": json.dumps(view_state(spec), separators=(",", ":")),
+            "state": json.dumps(state, separators=(",", ":")),
         }
     )
 

@@ -1,0 +1,200 @@
+"""A configuration trained with several seeds, and then on everything there is: what `hpsearch train` does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median_low
+from typing import Any, Protocol
+
+from hpsearch.analysis.statistics import Interval, mean_interval
+from hpsearch.config.file import Objective
+from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.trial import TrialConfig
+from hpsearch.errors import HpsearchError
+from hpsearch.export.retrain import Retrainer, Trained
+from hpsearch.search.records import TrialRecord
+from hpsearch.training.results import EpochRow, Outcome
+
+# A schedule that looks at the validation images, as far as its monitor does.
+_PLATEAU = "reduce_on_plateau"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks of a training.
+
+    Attributes:
+        seeds: how many; the configuration's own comes first.
+        full: train on the validation images too, for as many epochs as they have chosen before.
+        test: read the test images; with `full` only for what was trained on everything.
+    """
+
+    config: Recipe
+    objective: Objective
+    seeds: int = 1
+    full: bool = False
+    test: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Trainings that differ by their seeds alone.
+
+    Attributes:
+        everything: whether nothing was held out.
+        epochs: so many each of them was to have; None: its validation images decided.
+    """
+
+    trained: tuple[Trained, ...]
+    objective: Objective
+    everything: bool = False
+    epochs: int | None = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [one.plain(self.objective) for one in self.trained]
+
+    def summary(self) -> dict[str, Interval]:
+        """Mean and interval over the seeds: of the objective's metric, and of test loss and accuracy."""
+        values: dict[str, list[float]] = {}
+        for one in self.trained:
+            best = one.record.best
+            figures = {self.objective.metric: best.value if best else math.nan, **one.test}
+            for name, value in figures.items():
+                if math.isfinite(value):
+                    values.setdefault(name, []).append(value)
+        return {name: mean_interval(of_seeds) for name, of_seeds in values.items()}
+
+    def plain(self) -> dict[str, Any]:
+        """Of one training what it came to; of several a list, and the summary."""
+        about = {"epochs_chosen": self.epochs} if self.epochs is not None else {}
+        if len(self.trained) == 1:
+            return about | self.rows()[0]
+        summary = {name: interval.plain() for name, interval in self.summary().items()}
+        return about | {"metric": self.objective.metric, "seeds": self.rows(), "summary": summary}
+
+
+class Follower(Protocol):
+    """Is told of trainings as they come."""
+
+    def training_started(self, number: int, config: Recipe) -> None: ...
+
+    def epoch_done(self, number: int, row: EpochRow) -> None: ...
+
+    def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None: ...
+
+
+def repeat(
+    request: Request, retrainer: Retrainer, followers: Sequence[Follower], report: Callable[[str], None]
+) -> list[Part]:
+    """Train what is asked for: with validation images, on everything, or first the one and then the other.
+
+    Raises:
+        DataError: the dataset cannot be had.
+        HpsearchError: what is asked for cannot be had of this configuration, or every training diverged.
+    """
+    config = request.config
+    if isinstance(config, OwnConfig) and (request.full or request.test):
+        option = "--full" if request.full else "--test"
+        raise HpsearchError(f"{option}: {config.trainable} is your own training, so only you know its data")
+    seeds = seeds_of(config, request.seeds)
+    numbers = iter(range(2 * len(seeds)))
+    last = not (request.full and isinstance(config, TrialConfig) and needs_validation(config))
+    parts = []
+    if not request.full or not last:
+        configs = [seeded(config, seed) for seed in seeds]
+        test = request.test and not request.full
+        parts.append(Part(_train(request, configs, numbers, retrainer, followers, test=test), request.objective))
+    if request.full and isinstance(config, TrialConfig):
+        chosen = config.training.last_epoch if last else epochs_chosen(parts[0].trained)
+        everything = _everything(config, seeds, chosen, parts)
+        report(f"training on everything, validation images included, for {chosen} epochs")
+        trained = _train(request, everything, numbers, retrainer, followers, test=request.test)
+        parts.append(Part(trained, request.objective, everything=True, epochs=chosen))
+    return parts
+
+
+def _train(
+    request: Request,
+    configs: Sequence[Recipe],
+    numbers: Iterator[int],
+    retrainer: Retrainer,
+    followers: Sequence[Follower],
+    *,
+    test: bool,
+) -> tuple[Trained, ...]:
+    trained = tuple(_follow(retrainer, next(numbers), config, followers, test=test) for config in configs)
+    if all(one.record.best is None for one in trained):
+        raise HpsearchError(f"no epoch had a finite {request.objective.metric}: {Outcome.DIVERGED.value}")
+    return trained
+
+
+def _follow(retrainer: Retrainer, number: int, config: Recipe, followers: Sequence[Follower], *, test: bool) -> Trained:
+    def begun() -> None:
+        for follower in followers:
+            follower.training_started(number, config)
+
+    def each(row: EpochRow) -> None:
+        for follower in followers:
+            follower.epoch_done(number, row)
+
+    trained = retrainer.train(number, config, test=test, begun=begun, each=each)
+    for follower in followers:
+        follower.training_ended(trained.record, trained.test)
+    return trained
+
+
+def seeds_of(config: Recipe, count: int) -> list[int]:
+    """The configuration's own seed (0 where it has none), and those that follow it."""
+    return [((config.seed or 0) + i) % 2**32 for i in range(count)]
+
+
+def seeded(config: Recipe, seed: int) -> Recipe:
+    """The configuration with another seed."""
+    if isinstance(config, OwnConfig):
+        return replace(config, seed=seed)
+    return config.model_copy(update={"seed": seed})
+
+
+def epochs_chosen(trained: Sequence[Trained]) -> int:
+    """The median of the best epochs, the lower one of two."""
+    return median_low([one.record.best.epoch for one in trained if one.record.best])
+
+
+def needs_validation(config: TrialConfig) -> bool:
+    """Whether validation images must choose something before it can train on everything."""
+    if config.data.validation == 0:
+        return False
+    return config.training.stop_after is None or _watches_validation(config)
+
+
+def on_everything(config: TrialConfig, epochs: int, rates: Sequence[float] = ()) -> TrialConfig:
+    """The configuration on training plus validation images, for so many epochs.
+
+    Args:
+        rates: the learning rate of each epoch with validation images, for a schedule that looks at them.
+    """
+    plain = config.plain()
+    plain["data"]["validation"] = 0
+    plain["training"] |= {"stop_after": epochs, "early_stopping": None}
+    if rates and _watches_validation(config):
+        plain["schedule"] = {"name": "piecewise_constant", "values": list(rates)}
+    return TrialConfig.model_validate(plain)
+
+
+def _watches_validation(config: TrialConfig) -> bool:
+    knobs = config.schedule.knobs()
+    return config.schedule.selected() == _PLATEAU and str(knobs["monitor"]).startswith("val_")
+
+
+def _everything(config: TrialConfig, seeds: Sequence[int], epochs: int, parts: Sequence[Part]) -> list[TrialConfig]:
+    """What each seed is trained with on everything; a schedule that looked at validation images does as it did."""
+    rates = {
+        one.seed: [row.metrics["learning_rate"] for row in one.record.rows] for part in parts for one in part.trained
+    }
+    found = []
+    for seed in seeds:
+        own = config.model_copy(update={"seed": seed})
+        found.append(on_everything(own, epochs, rates.get(seed, ())))
+    return found
