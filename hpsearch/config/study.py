@@ -12,18 +12,15 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.checking import FIRST, check_space, corners, known_keys, references
-from hpsearch.config.compare import check_compare
-from hpsearch.config.file import Asha, Grid, Objective, OwnStudyFile, SearchConfig, StudyFile
+from hpsearch.config.checking import FIRST, check_space, corners, known_keys
+from hpsearch.config.file import Grid, Objective, OwnStudyFile, SearchConfig, StudyFile
 from hpsearch.config.grid import check_grid, points
-from hpsearch.config.matching import match
 from hpsearch.config.overrides import apply_overrides, quick_version
 from hpsearch.config.own import SEED, TRAINABLE, OwnConfig, Recipe
 from hpsearch.config.parsing import Problems, parse
-from hpsearch.config.reference import missing_module
+from hpsearch.config.rules import absent_modules, broken_rules
 from hpsearch.config.space import (
     Branch,
-    Fixed,
     Options,
     Ranged,
     concrete,
@@ -157,7 +154,7 @@ def load_study(path: Path, overrides: Iterable[str] = (), *, quick: bool = False
     if not isinstance(document.data, dict):
         raise wording.refuse(document, [((), "a study file must be a mapping with the key 'trial'")])
     spec = checked(document, _name_of(path))
-    if found := wording.distinct([*_impossible(spec), *_unfit_enqueued(spec), *_incomparable(spec)]):
+    if found := wording.distinct(broken_rules(spec)):
         raise wording.refuse(document, found)
     return spec
 
@@ -208,7 +205,7 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
     ]
     if not found and isinstance(tree, Branch):
         own = TRAINABLE in data
-        found += _check_own(tree) if own else check_space(tree) or _absent_modules(tree, module_folders(path))
+        found += _check_own(tree) if own else check_space(tree) or absent_modules(tree, module_folders(path))
     if file is None or not isinstance(tree, Branch) or found:
         raise wording.refuse(document, wording.distinct(found))
     return file.name, file.objective, StudySpec(file, tree, (), document).recipe(concrete(tree, FIRST))
@@ -243,59 +240,6 @@ def _check_own(space: Branch) -> Iterator[wording.Finding]:
     seeds = {config.get(SEED) for config in corners(space)} - {None}
     if not all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in seeds):
         yield ("trial", SEED), f"`seed` must be a whole number from 0 to 2**32 - 1, but got {wording.shown(seeds)}"
-
-
-def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
-    """Combinations of sections that cannot work together."""
-    pruner = spec.search.pruner
-    if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
-        yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
-    if spec.trainable and (sentence := missing_module(spec.trainable, spec.folders)):
-        yield (TRAINABLE,), sentence
-    if spec.objective.metric.startswith("val_") and any(c.data.validation == 0 for c in spec.keras_corners):
-        yield (
-            ("trial", "data", "validation"),
-            f"`validation` >= 1 must hold to measure {spec.objective.metric}, but got 0",
-        )
-    engines = {config.training.engine for config in spec.keras_corners}
-    if len(engines) > 1:
-        training = spec.space.items.get("training")
-        engine = training.items.get("engine") if isinstance(training, Branch) else None
-        place = engine.where if isinstance(engine, Options) else ("trial", "training")
-        yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
-    if not spec.trainable:
-        yield from _absent_modules(spec.space, spec.folders)
-    # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
-    written = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
-    if spec.longest is not None and written > spec.longest:
-        yield (
-            ("search", "pruner"),
-            f"`min_resource` <= max_epochs must hold, but got (min_resource={written}, max_epochs={spec.longest})",
-        )
-
-
-def _absent_modules(space: Branch, folders: list[Path]) -> Iterator[wording.Finding]:
-    """References to a person's own code whose module is nowhere; nothing is imported."""
-    for place, name in references(space).items():
-        if sentence := missing_module(name, folders):
-            yield place, sentence
-
-
-def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:
-    if spec.enqueue and spec.points:
-        yield ("enqueue",), "a grid tries all of its points and nothing else; leave `enqueue` out"
-    for index, config in enumerate(spec.enqueue):
-        result = match(spec.space, config)
-        yield from (((("enqueue", index, *path)), sentence) for path, sentence in result.problems)
-
-
-def _incomparable(spec: StudySpec) -> Iterator[wording.Finding]:
-    section = spec.file.compare
-    if section is not None and spec.trainable:
-        yield ("compare",), "compares what hpsearch's own trainer measures; leave it out beside `trainable`"
-    elif section is not None:
-        varied = {node.name: node.labels if isinstance(node, Options) else () for node in spec.parameters}
-        yield from ((("compare", *path), told) for path, told in check_compare(section, varied, spec.keras_corners))
 
 
 def _written(data: dict[str, Any]) -> dict[str, Any]:
