@@ -64,8 +64,7 @@ def train(
     try:
         with ends_at_once():
             parts = repeat(request, retrainer, [_Lines(several=seeds > 1), *([listener] if listener else [])], say)
-            if listener:
-                listener.finish(_figures(parts))
+            written = listener.finish(_figures(parts)) if listener else False
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.
         raise typer.Abort from None
@@ -78,7 +77,7 @@ def train(
             listener.close()
     log.unlink(missing_ok=True)
     _tell(name, objective, parts, output_format)
-    if listener:
+    if written:
         say(f"look at the runs: {target if target.shared else f'hpsearch ui {name}{target.home.option}'}")
 
 

@@ -91,10 +91,11 @@ class TrainingListener(MlflowListener):
     def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None:
         self.trial_ended(replace(record, facts={**record.facts, **test}))
 
-    def finish(self, figures: Figures) -> None:
-        """All is trained; waits for what is still to be written."""
+    def finish(self, figures: Figures) -> bool:
+        """All is trained; waits for what is still to be written, and says whether that is there now."""
         self._projector.figures = figures
         self._end("FINISHED")
+        return self.flush(0)
 
     def fail(self) -> None:
         """Nothing came of it; waits as `finish`, where anything was begun."""
