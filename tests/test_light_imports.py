@@ -28,7 +28,7 @@ def imported_by(*command: str, home: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
-COMMANDS = ["run", "stop", "validate", "studies", "trials", "show", "best", "compare", "export"]
+COMMANDS = ["run", "stop", "validate", "studies", "trials", "show", "best", "compare", "finalists", "export"]
 COMMANDS += ["train", "ui", "doctor", "bench", "data", "schema"]
 
 
@@ -48,6 +48,7 @@ def test_help_imports_nothing_heavy(command, tmp_path):
         ["stop", "nothing"],
         ["best", "nothing"],
         ["compare", "nothing"],
+        ["finalists", "nothing"],
         ["export", "nothing"],
         ["ui", "nothing"],
         ["doctor", "nothing"],

@@ -97,13 +97,14 @@ def show(
 
 
 def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """Print the best trial of a study: value, epoch, configuration."""
+    """Print the best trial of a study, which is the finalists' winner where there are finalists: value, epoch,
+    configuration."""
     from hpsearch.cli.rows import best_summary
-    from hpsearch.search.records import best_trial
+    from hpsearch.search.finals import chosen_trial
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
-    record = best_trial(found.records(), found.objective)
+    record = chosen_trial(found)
     if record is None:
         raise NoGoodTrialError(study)
     emit(best_summary(study, record), output_format, title=f"Best of {study}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.cli.compare import compared
+from hpsearch.cli.ending import exit_code, tell_end
 from hpsearch.cli.options import (
     FormatOption,
     HomeOption,
@@ -20,11 +20,11 @@ from hpsearch.cli.options import (
     home_of,
 )
 from hpsearch.cli.output import Format, emit, put, say
-from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
 
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
     from hpsearch.search.listeners import Listener, StudyEnded
+    from hpsearch.search.stages import Stage
     from hpsearch.search.stop import Stop
     from hpsearch.search.storage import Study
     from hpsearch.tracking.target import Target
@@ -67,7 +67,7 @@ def run(
         changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
         spec = load_study(file, changes, quick=quick)
         ended = _run(spec, trials, workers, target, output_format, stop)
-    raise typer.Exit(_exit_code(ended))
+    raise typer.Exit(exit_code(ended))
 
 
 def _run(
@@ -82,17 +82,19 @@ def _run(
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
         say(f"note: {asked} trials are asked for; the grid has {total} points")
     request = Request(spec, dump(spec.document.data), total, workers or default_workers())
-    if spec.file.finalists:
-        say("note: this version reads `finalists` and does not train them again yet")
-    ended = run_study(request, target.home, lambda study: _listeners(target, study), stop, say)
-    _tell(spec, target, ended, total, output_format)
+    ended = run_study(request, target.home, lambda study, stage: _listeners(target, study, stage), stop, say)
+    tell_end(spec, target, ended, total, output_format)
     return ended
 
 
-def _listeners(target: Target, study: Study) -> Sequence[Listener]:
+def _listeners(target: Target, study: Study, stage: Stage) -> Sequence[Listener]:
     from hpsearch.export.yaml_file import best_yaml
+    from hpsearch.search.stages import Stage
     from hpsearch.tracking.mlflow_listener import MlflowListener
     from hpsearch.tracking.terminal import make_terminal
+
+    if stage is not Stage.SEARCH:
+        return [make_terminal()]
 
     # The terminal comes first: what a person sees does not wait for a database.
     return [
@@ -104,67 +106,6 @@ def _listeners(target: Target, study: Study) -> Sequence[Listener]:
             report=say,
         ),
     ]
-
-
-def _exit_code(ended: StudyEnded) -> int:
-    if ended.interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_DONE if ended.best and not ended.stopped else EXIT_NO_GOOD_TRIAL
-
-
-def _tell(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: Format) -> None:
-    from hpsearch.cli.rows import best_summary
-    from hpsearch.search.records import counts
-    from hpsearch.training.results import OVER_LIMITS, Outcome
-
-    tally = counts(list(ended.records))
-    done = sum(tally.values())
-    comparison = compared(spec, target.home, ended.records)
-    if output_format is not Format.table:
-        best = best_summary(spec.name, ended.best) if ended.best else None
-        summary = {"study": spec.name, "trials": tally, "best": best}
-        report = {"comparison": str(comparison.report)} if comparison else {}
-        emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
-    named = ", ".join(f"{count} {state}" for state, count in tally.items())
-    for outcomes, words in (({Outcome.DIVERGED}, "diverged"), (OVER_LIMITS, "went over their limits")):
-        count = sum(record.outcome in outcomes for record in ended.records)
-        named += f"; {count} of the pruned {words}" if count else ""
-    of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
-    option = target.home.option
-    if ended.interrupted:
-        say(f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on")
-    elif ended.stopped:
-        say(f"study '{spec.name}' was stopped early: {ended.stopped}")
-    elif done < total:
-        say(f"study '{spec.name}' stopped at its timeout: {of} ({named})")
-    else:
-        say(f"study '{spec.name}' is complete: {of} ({named})")
-    if comparison and output_format is Format.table:
-        comparison.print()
-    if comparison:
-        say(f"table and pictures: {comparison.report}")
-    if ended.best is None:
-        if not ended.interrupted:
-            say(f"no trial ended well; see `hpsearch trials {spec.name}{option}`")
-        return
-    if output_format is Format.table and not comparison:
-        _best_tables(spec, ended)
-    say(f"compare the runs:   {target if target.shared else f'hpsearch ui {spec.name}{option}'}")
-    say(f"take the best away: hpsearch export {spec.name} -o best.yaml{option}")
-
-
-def _best_tables(spec: StudySpec, ended: StudyEnded) -> None:
-    from hpsearch.cli.rows import trial_row
-
-    metric = spec.objective.metric
-    good = [record for record in ended.records if record.good and record.best]
-    sign = -1 if spec.objective.direction == "maximize" else 1
-    good.sort(key=lambda record: sign * (record.best.value if record.best else 0.0))
-    emit([trial_row(r, spec.objective.metric) for r in good[:5]], Format.table, title="Best trials")
-    if ended.best and ended.best.best:
-        best = ended.best.best
-        title = f"Best configuration: trial {ended.best.number}, {metric} {best.value:.4f} at epoch {best.epoch}"
-        emit(ended.best.flat, Format.table, title=title)
 
 
 def stop(study: StudyArgument, home: HomeOption = None) -> None:

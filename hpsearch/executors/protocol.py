@@ -25,6 +25,8 @@ class Job:
         checkpoint: file for its state; empty: nothing is kept.
         epochs: so many it has finished already; `checkpoint` holds its state after the last of them.
         seconds: so long it has trained already.
+        model: file for the trained model, best epoch's weights; empty: it is not kept.
+        reads: in place of training, the files of models to evaluate on the test images.
     """
 
     trial: int
@@ -35,6 +37,8 @@ class Job:
     checkpoint: str = ""
     epochs: int = 0
     seconds: float = 0.0
+    model: str = ""
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

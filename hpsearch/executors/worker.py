@@ -148,10 +148,15 @@ def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
 def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
     from hpsearch.config.own import OwnConfig, recipe_of
+    from hpsearch.config.trial import TrialConfig
     from hpsearch.training.checkpoint import CheckpointWriter, read
     from hpsearch.training.own import OwnTrainer
 
     config, objective = recipe_of(job.config), Objective.model_validate(job.objective)
+    if job.reads and isinstance(config, TrialConfig):
+        from hpsearch.training.reading import read_test
+
+        return TrialEnded(job.trial, Outcome.COMPLETED, "", "", read_test(config, job.reads, kept.folders))
     trainer: Trainer | OwnTrainer
     keep: Callable[[], None] | None = None
     if isinstance(config, OwnConfig):
@@ -172,7 +177,12 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         # Not before the coordinator has recorded the epoch.
         if keep and not trainer.finished:
             keep()
-    return TrialEnded(job.trial, trainer.outcome, "", "", trainer.facts)
+    facts = dict(trainer.facts)
+    if job.model and not isinstance(trainer, OwnTrainer) and trainer.best:
+        from hpsearch.training.reading import keep_model
+
+        facts |= keep_model(trainer, Path(job.model))
+    return TrialEnded(job.trial, trainer.outcome, "", "", facts)
 
 
 def _keras_trainer(config: TrialConfig, objective: Objective, kept: _Kept) -> Trainer:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median_low
+from statistics import median
 from typing import Any, Protocol
 
 from hpsearch.analysis.statistics import Interval, mean_interval
+from hpsearch.config.everything import on_everything, watches_epochs
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.export.retrain import Retrainer, Trained
-from hpsearch.search.records import TrialRecord
+from hpsearch.search.records import TrialRecord, rates_of
 from hpsearch.training.results import EpochRow, Outcome
-
-# A schedule that looks at the validation images, as far as its monitor does.
-_PLATEAU = "reduce_on_plateau"
 
 
 @dataclass(frozen=True)
@@ -158,43 +156,20 @@ def seeded(config: Recipe, seed: int) -> Recipe:
 
 
 def epochs_chosen(trained: Sequence[Trained]) -> int:
-    """The median of the best epochs, the lower one of two."""
-    return median_low([one.record.best.epoch for one in trained if one.record.best])
+    """The median of the best epochs."""
+    return max(1, round(median(one.record.best.epoch for one in trained if one.record.best)))
 
 
 def needs_validation(config: TrialConfig) -> bool:
-    """Whether validation images must choose something before it can train on everything."""
+    """Whether a training with validation must come before one on everything: for its epochs, or its rates."""
     if config.data.validation == 0:
         return False
-    return config.training.stop_after is None or _watches_validation(config)
-
-
-def on_everything(config: TrialConfig, epochs: int, rates: Sequence[float] = ()) -> TrialConfig:
-    """The configuration on training plus validation images, for so many epochs.
-
-    Args:
-        rates: the learning rate of each epoch with validation images, for a schedule that looks at them.
-    """
-    plain = config.plain()
-    plain["data"]["validation"] = 0
-    plain["training"] |= {"stop_after": epochs, "early_stopping": None}
-    if rates and _watches_validation(config):
-        plain["schedule"] = {"name": "piecewise_constant", "values": list(rates)}
-    return TrialConfig.model_validate(plain)
-
-
-def _watches_validation(config: TrialConfig) -> bool:
-    knobs = config.schedule.knobs()
-    return config.schedule.selected() == _PLATEAU and str(knobs["monitor"]).startswith("val_")
+    return config.training.stop_after is None or watches_epochs(config)
 
 
 def _everything(config: TrialConfig, seeds: Sequence[int], epochs: int, parts: Sequence[Part]) -> list[TrialConfig]:
-    """What each seed is trained with on everything; a schedule that looked at validation images does as it did."""
-    rates = {
-        one.seed: [row.metrics["learning_rate"] for row in one.record.rows] for part in parts for one in part.trained
-    }
-    found = []
-    for seed in seeds:
-        own = config.model_copy(update={"seed": seed})
-        found.append(on_everything(own, epochs, rates.get(seed, ())))
-    return found
+    """What each seed is trained with on everything; a schedule that looks at epochs does as in a typical training."""
+    before = [one.record for part in parts for one in part.trained if one.record.best]
+    typical = min(before, key=lambda record: abs(record.best.epoch - epochs) if record.best else 0, default=None)
+    rates = rates_of(typical) if typical else []
+    return [on_everything(config.model_copy(update={"seed": seed}), epochs, rates) for seed in seeds]

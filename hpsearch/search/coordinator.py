@@ -15,16 +15,17 @@ import optuna
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
-from hpsearch.config.own import Recipe
+from hpsearch.config.own import Recipe, recipe_of
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEnded, TrialLost
 from hpsearch.search.dispatch import choose
 from hpsearch.search.ending import STATES, Hope, record_end
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
-from hpsearch.search.records import BASELINE, CONFIG, EARLIER, ROW, best_trial
+from hpsearch.search.records import BASELINE, CONFIG, EARLIER, PLANNED, ROW, best_trial
 from hpsearch.search.resume import Checkpoints, record_loss
 from hpsearch.search.sampling import make_pruner, make_sampler, rungs_passed, suggest
+from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import Study, put_back, settle, take
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after, best_of
@@ -46,6 +47,8 @@ class Coordinator:
         total: the number of trials that the study is to have, those of earlier runs included.
         stop: asked between events.
         checkpoints: folder for the state of running trials.
+        models: folder for what is trained; None: it is not kept.
+        stage: which part of a study this is.
     """
 
     def __init__(
@@ -58,13 +61,16 @@ class Coordinator:
         total: int,
         stop: Stop,
         checkpoints: Path,
+        models: Path | None = None,
+        stage: Stage = Stage.SEARCH,
     ) -> None:
         self._study, self._spec, self._executor = study, spec, executor
         self._make_listeners, self._total, self._stop = listeners, total, stop
         self._listeners: Sequence[Listener] = ()
         # What there is to tell while there is nobody to be told.
         self._untold: list[Callable[[Listener], None]] | None = []
-        self._checkpoints = Checkpoints(checkpoints)
+        self._checkpoints, self._models = Checkpoints(checkpoints), models
+        self._stage = stage
         self._running: dict[int, optuna.Trial] = {}
         self._best: dict[int, Best] = {}
         self._epochs = 0
@@ -79,10 +85,10 @@ class Coordinator:
         left = settle(self._study)
         waiting = self._study.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         self._checkpoints.tidy([trial.number for trial in waiting])
-        started = StudyStarted(self._spec, text, self._study.records(), self._total, workers)
+        started = StudyStarted(self._spec, text, self._study.records(), self._total, workers, self._stage)
         self._inform(lambda listener: listener.study_started(started))
         if left:
-            self.note(f"{left} trials were left running by an earlier run; they go on")
+            self.note(f"{left} {self._stage.many} were left running by an earlier run; they go on")
         self._fill()
         self._meet_listeners()
         while self._running and not self._stop.asked and not self._hope.none:
@@ -148,11 +154,8 @@ class Coordinator:
     def _begin(self) -> None:
         """Take the next trial, fix its configuration and send it to a worker."""
         trial, rows = self._next_trial()
-        drawn = suggest(trial, self._spec.space)
-        if drawn.get("seed") is None:
-            drawn["seed"] = self._spec.search.seed + trial.number
         try:
-            config = self._spec.recipe(drawn)
+            config = self._config_of(trial)
         except ValidationError as error:
             # Two values that are each allowed and cannot go together.
             first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
@@ -169,6 +172,19 @@ class Coordinator:
         started = TrialStarted(trial.number, config, bool(trial.user_attrs.get(BASELINE)), rows)
         self._inform(lambda listener: listener.trial_started(started))
 
+    def _config_of(self, trial: optuna.Trial) -> Recipe:
+        """What was planned, or what the sampler draws.
+
+        Raises:
+            pydantic.ValidationError: two values that are each allowed cannot go together.
+        """
+        if planned := trial.user_attrs.get(PLANNED):
+            return recipe_of(planned)
+        drawn = suggest(trial, self._spec.space)
+        if drawn.get("seed") is None:
+            drawn["seed"] = self._spec.search.seed + trial.number
+        return self._spec.recipe(drawn)
+
     def _job(self, trial: optuna.Trial, config: Recipe, rows: Sequence[EpochRow]) -> Job:
         seconds = sum(row.metrics.get("epoch_seconds", 0.0) for row in rows)
         if rows:
@@ -182,6 +198,7 @@ class Coordinator:
             str(self._checkpoints.file(trial.number)),
             len(rows),
             seconds,
+            str(self._models / f"{trial.number}.keras") if self._models else "",
         )
 
     def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochRow]]:
@@ -248,7 +265,7 @@ class Coordinator:
             detail = f"{event.detail}; given up after {most} retries"
             self._tell(trial, TrialEnded(event.trial, Outcome.FAILED, detail, "", {}))
             return
-        self.note(f"trial {event.trial}: {event.detail}; it is tried again")
+        self.note(f"{self._stage.one} {event.trial}: {event.detail}; it is tried again")
         self._interrupt(event.trial)
 
     def _interrupt(self, number: int) -> None:

@@ -17,6 +17,7 @@ from hpsearch.catalogue.distributions import Int, OneMinus
 from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import Place
+from hpsearch.search.records import PLANNED
 from hpsearch.training.structure import needs_of, with_engine
 
 # What an update costs beside its examples, in examples: an MLP's epoch at batch 64 takes 1.4 times one at 512.
@@ -52,6 +53,8 @@ def choose(
 
 def _outline(trial: FrozenTrial, space: Branch) -> TrialConfig | None:
     """The trial's configuration as far as it is fixed; the rest from the middle of ranges, the first of options."""
+    if planned := trial.user_attrs.get(PLANNED):
+        return TrialConfig.model_validate(planned)
     fixed: Mapping[str, Any] = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
     def number(node: Ranged) -> int | float:

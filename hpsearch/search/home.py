@@ -2,7 +2,8 @@
 
 optuna.db                 the studies: the source of truth
 mlflow.db, artifacts/     what the MLflow UI shows
-studies/<name>/           who holds a study, checkpoints of its running trials, what was made of it: comparison.html
+studies/<name>/           who holds a study, checkpoints of its running trials, what was made of it: comparison.html,
+                          the models of its finalists
 logs/                     what workers and servers print
 """
 
@@ -63,8 +64,11 @@ class Home:
     def study(self, name: str) -> Path:
         return self.root / "studies" / name
 
-    def checkpoints(self, name: str) -> Path:
-        return self.study(name) / "checkpoints"
+    def checkpoints(self, name: str, stage: str = "") -> Path:
+        return self.study(name) / stage / "checkpoints"
+
+    def models(self, name: str, stage: str) -> Path:
+        return self.study(name) / stage / "models"
 
     def create(self) -> None:
         """Make the folder and see that it can be written to.

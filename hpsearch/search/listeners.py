@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
+from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
 from hpsearch.training.results import EpochRow
 
 
@@ -21,6 +23,8 @@ class StudyStarted:
         records: the trials that the study has already, by number.
         total: the number of trials it is to have in the end.
         workers: how many trials run at once.
+        stage: which part of the study; of another than the search, `records` and the numbers in what follows are its
+            own.
     """
 
     spec: StudySpec
@@ -28,6 +32,7 @@ class StudyStarted:
     records: Sequence[TrialRecord]
     total: int
     workers: int
+    stage: Stage = Stage.SEARCH
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class StudyEnded:
         interrupted: a person stopped it.
         stopped: why it stopped by itself before its end; empty where it did not.
         seconds: wall time of this run.
-        epochs: epochs trained by this run.
+        epochs: epochs trained by this run, in its search.
+        finals: what its finalists came to, as far as there are any.
     """
 
     records: Sequence[TrialRecord]
@@ -63,6 +69,13 @@ class StudyEnded:
     seconds: float
     epochs: int
     stopped: str = ""
+    finals: Finals | None = None
+
+    @property
+    def chosen(self) -> TrialRecord | None:
+        """The trial to take away: the finalists' winner, else the best; None where none ended well."""
+        winner = self.finals.winner if self.finals else None
+        return self.best if winner is None else self.records[winner.trial or 0]
 
 
 class Listener:

@@ -19,11 +19,16 @@ CONFIG = "config"
 OUTCOME = "outcome"
 DETAIL = "detail"
 BASELINE = "baseline"
+# Of a training that is no trial of the search: what it is to train, and the trial that it trains again.
+PLANNED = "planned"
+OF = "of"
 FACTS = "facts"
 TRACEBACK = "traceback"
 LOSSES = "losses"
 EARLIER = "earlier_seconds"
 ROW = "epoch:"
+# Optuna's states of a trial that is over.
+FINISHED = frozenset({"COMPLETE", "PRUNED", "FAIL"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class TrialRecord:
         started: when it was last sent to a worker.
         ended: when it ended; None while it has not.
         losses: why it lost its worker, each time.
+        of: of a finalist's training the trial that it trains again; None of a trial, and of the Keras default.
     """
 
     number: int
@@ -63,6 +69,7 @@ class TrialRecord:
     started: datetime | None
     ended: datetime | None = None
     losses: tuple[str, ...] = ()
+    of: int | None = None
 
     @property
     def good(self) -> bool:
@@ -109,6 +116,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         started=trial.datetime_start if trial.state != TrialState.WAITING else None,
         ended=trial.datetime_complete if finished else None,
         losses=tuple(loss["reason"] for loss in attrs.get(LOSSES, [])),
+        of=attrs.get(OF),
     )
 
 
@@ -116,6 +124,11 @@ def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochRow, ...]:
     """Its finished epochs, in their order."""
     found = (EpochRow.of(value) for key, value in trial.user_attrs.items() if key.startswith(ROW) and value)
     return tuple(sorted(found, key=lambda row: row.epoch))
+
+
+def rates_of(record: TrialRecord) -> list[float]:
+    """The learning rate of each epoch; a solver has none."""
+    return [row.metrics["learning_rate"] for row in record.rows if "learning_rate" in row.metrics]
 
 
 def best_trial(records: list[TrialRecord], objective: Objective) -> TrialRecord | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hpsearch.config.study import StudySpec
@@ -15,6 +15,7 @@ from hpsearch.search.stop import Stop
 
 if TYPE_CHECKING:
     from hpsearch.search.listeners import Listener, StudyEnded
+    from hpsearch.search.stages import Stage
     from hpsearch.search.storage import Study
 
 
@@ -38,7 +39,7 @@ class Request:
 def run_study(
     request: Request,
     home: Home,
-    listeners: Callable[[Study], Sequence[Listener]],
+    listeners: Callable[[Study, Stage], Sequence[Listener]],
     stop: Stop,
     report: Callable[[str], None],
 ) -> StudyEnded:
@@ -47,7 +48,7 @@ def run_study(
     Args:
         request: what to run.
         home: where the study lives.
-        listeners: makes those who follow the study; called only if there is something to train.
+        listeners: makes those who follow a part of the study; called only if there is something to train in it.
         stop: asked between the steps.
         report: told what happens before and beside the training, a line each.
 
@@ -62,11 +63,14 @@ def run_study(
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
         from hpsearch.search.coordinator import Coordinator
         from hpsearch.search.database import database_errors
+        from hpsearch.search.finalists import Finish, is_finished
+        from hpsearch.search.finals import read_finals
+        from hpsearch.search.stages import Stage
         from hpsearch.search.storage import check_unchanged, open_study, remember
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
-        if found is not None and (stop.asked or is_complete(found, request.trials)):
+        if found is not None and (stop.asked or (is_complete(found, request.trials) and is_finished(found, spec))):
             remember(found.optuna, spec, request.text)
             return _untouched(found, stop)
         executor = executor or _workers(request, home, cleanup, report)
@@ -75,22 +79,37 @@ def run_study(
         if stop.asked:
             return _untouched(study, stop)
 
-        def following() -> Sequence[Listener]:
-            made = listeners(study)
-            for listener in made:
-                cleanup.callback(listener.close)
-            return made
+        followers: list[Listener] = []
+        cleanup.callback(lambda: _close(followers))
 
-        coordinator = Coordinator(
-            study,
-            spec,
-            executor,
-            following,
-            total=request.trials,
-            stop=stop,
-            checkpoints=home.checkpoints(spec.name),
-        )
-        return coordinator.run(request.text, request.workers)
+        def following(stage: Stage) -> Sequence[Listener]:
+            # Those of the part before have been told its end.
+            _close(followers)
+            followers[:] = listeners(study, stage)
+            return followers
+
+        if is_complete(study, request.trials):
+            ended = _untouched(study, stop)
+        else:
+            ended = Coordinator(
+                study,
+                spec,
+                executor,
+                lambda: following(Stage.SEARCH),
+                total=request.trials,
+                stop=stop,
+                checkpoints=home.checkpoints(spec.name),
+            ).run(request.text, request.workers)
+        if spec.file.finalists and is_complete(study, request.trials) and not stop.asked:
+            finish = Finish(study, spec, request.text, home, executor, following, stop, request.workers, report)
+            finish.run()
+            ended = replace(ended, interrupted=stop.asked)
+        return replace(ended, finals=read_finals(study))
+
+
+def _close(listeners: Sequence[Listener]) -> None:
+    for listener in listeners:
+        listener.close()
 
 
 def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[[str], None]) -> LocalExecutor:
@@ -104,11 +123,12 @@ def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[
 
 def _untouched(study: Study, stop: Stop) -> StudyEnded:
     """What a run that trains nothing says."""
+    from hpsearch.search.finals import read_finals
     from hpsearch.search.listeners import StudyEnded
     from hpsearch.search.records import best_trial
 
-    records = study.records()
-    return StudyEnded(records, best_trial(records, study.objective), stop.asked, 0.0, 0)
+    records, finals = study.records(), read_finals(study)
+    return StudyEnded(records, best_trial(records, study.objective), stop.asked, 0.0, 0, finals=finals)
 
 
 def is_complete(study: Study, total: int) -> bool:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import optuna
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 
@@ -109,8 +110,13 @@ def list_studies(home: Home) -> list[Study]:
         return []
     storage = open_storage(home, create=False)
     with database_errors(home, RuntimeError):
-        names = sorted(s.study_name for s in storage.get_all_studies() if IDENTITY in s.user_attrs)
+        names = sorted(s.study_name for s in storage.get_all_studies() if _is_study(s))
         return [Study(storage, optuna.load_study(study_name=name, storage=storage)) for name in names]
+
+
+def _is_study(study: FrozenStudy) -> bool:
+    """Whether hpsearch made it, and not as a part of another one (`hpsearch.search.stages`)."""
+    return IDENTITY in study.user_attrs and "/" not in study.study_name
 
 
 def find_study(home: Home, name: str) -> Study:
@@ -123,7 +129,7 @@ def find_study(home: Home, name: str) -> Study:
         raise UnknownNameError("study", name, [])
     storage = open_storage(home, create=False)
     with database_errors(home, RuntimeError):
-        known = [study.study_name for study in storage.get_all_studies() if IDENTITY in study.user_attrs]
+        known = [study.study_name for study in storage.get_all_studies() if _is_study(study)]
         if name not in known:
             raise UnknownNameError("study", name, known)
         return Study(storage, optuna.load_study(study_name=name, storage=storage))

@@ -15,7 +15,7 @@ from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.provenance import Provenance
-from hpsearch.search.records import TrialRecord, best_trial
+from hpsearch.search.records import FINISHED, TrialRecord, best_trial
 from hpsearch.tracking.mlflow_values import (
     dated_rows,
     milliseconds,
@@ -50,8 +50,6 @@ STATUS = {
     Outcome.FAILED: "FAILED",
     Outcome.INTERRUPTED: KILLED,
 }
-# Optuna's states of a trial that is over.
-FINISHED = frozenset({"COMPLETE", "PRUNED", "FAIL"})
 
 
 @dataclass(frozen=True)

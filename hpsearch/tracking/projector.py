@@ -8,8 +8,8 @@ from typing import Any
 
 from hpsearch.config.study import StudySpec
 from hpsearch.search.provenance import Provenance
-from hpsearch.search.records import TrialRecord, best_trial
-from hpsearch.tracking.images import FINISHED, RunImage, study_image, trial_image
+from hpsearch.search.records import FINISHED, TrialRecord, best_trial
+from hpsearch.tracking.images import RunImage, study_image, trial_image
 from hpsearch.tracking.mlflow_runs import StudyRuns
 from hpsearch.tracking.mlflow_store import connect
 from hpsearch.tracking.target import Target

@@ -18,6 +18,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe, recipe_of
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, best_trial
+from hpsearch.search.stages import Stage
 from hpsearch.training.results import BROKEN, EpochRow, Outcome, best_of
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -43,13 +44,14 @@ class _Board(Listener):
         self._console = console
         self._objective = Objective()
         self._total = 0
+        self._stage = Stage.SEARCH
         self._began = time.monotonic()
         self._running: dict[int, _Running] = {}
         self._ended: dict[int, TrialRecord] = {}
         self._before = 0
 
     def study_started(self, event: StudyStarted) -> None:
-        self._objective, self._total = event.spec.objective, event.total
+        self._objective, self._total, self._stage = event.spec.objective, event.total, event.stage
         self._ended = {r.number: r for r in event.records if r.outcome and r.outcome is not Outcome.INTERRUPTED}
         self._before, self._began = len(self._ended), time.monotonic()
 
@@ -97,13 +99,14 @@ class PlainLines(_Board):
     def study_started(self, event: StudyStarted) -> None:
         super().study_started(event)
         had = f" ({len(self._ended)} done before)" if self._ended else ""
-        self._print(f"study '{event.spec.name}': {event.total} trials{had}, {event.workers} at once")
+        what = " ".join(filter(None, [f"study '{event.spec.name}'", event.stage.value]))
+        self._print(f"{what}: {event.total} {event.stage.many}{had}, {event.workers} at once")
 
     def trial_started(self, event: TrialStarted) -> None:
         super().trial_started(event)
         note = " (Keras defaults)" if event.baseline else ""
         begins = f"goes on after epoch {len(event.rows)}" if event.rows else "started"
-        self._print(f"trial {event.number} {begins}{note}: {_recipe(event.config)}")
+        self._print(f"{self._stage.one} {event.number} {begins}{note}: {_recipe(event.config)}")
 
     def trial_ended(self, record: TrialRecord) -> None:
         super().trial_ended(record)
@@ -112,16 +115,16 @@ class PlainLines(_Board):
             f"{self._objective.metric} {record.best.value:.4f} at epoch {record.best.epoch}, " if record.best else ""
         )
         best = self._best()
-        so_far = f"; best so far {best.best.value:.4f} (trial {best.number})" if best and best.best else ""
+        so_far = f"; best so far {best.best.value:.4f} ({self._stage.one} {best.number})" if best and best.best else ""
         self._print(
-            f"trial {record.number} {outcome.label}: {figure}{len(record.rows)} epochs, "
+            f"{self._stage.one} {record.number} {outcome.label}: {figure}{len(record.rows)} epochs, "
             f"{record.seconds or 0:.1f} s{'; ' + record.detail if record.detail else ''}{so_far}; "
             f"{len(self._ended)} of {self._total} done{', ' + self._left() if self._left() else ''}"
         )
 
     def trial_interrupted(self, number: int) -> None:
         super().trial_interrupted(number)
-        self._print(f"trial {number} interrupted; it will go on")
+        self._print(f"{self._stage.one} {number} interrupted; it will go on")
 
     def note(self, line: str) -> None:
         self._print(line)
@@ -140,7 +143,7 @@ class LiveView(_Board):
 
     def study_started(self, event: StudyStarted) -> None:
         super().study_started(event)
-        self._name, self._workers = event.spec.name, event.workers
+        self._name, self._workers = " ".join(filter(None, [event.spec.name, event.stage.value])), event.workers
         self._live.start()
         self._draw()
 
@@ -155,7 +158,7 @@ class LiveView(_Board):
     def trial_ended(self, record: TrialRecord) -> None:
         super().trial_ended(record)
         if record.outcome in BROKEN:
-            self.note(f"trial {record.number} {record.outcome.label}: {record.detail}")
+            self.note(f"{self._stage.one} {record.number} {record.outcome.label}: {record.detail}")
         self._draw()
 
     def note(self, line: str) -> None:
@@ -182,7 +185,7 @@ class LiveView(_Board):
         head.add_row(
             Text(self._name, style="bold"),
             ProgressBar(total=self._total, completed=done, width=30),
-            f"{done} of {self._total} trials",
+            f"{done} of {self._total} {self._stage.many}",
             elapsed,
             self._left(),
         )
@@ -213,7 +216,7 @@ class LiveView(_Board):
         return Text.assemble(
             "best ",
             (f"{self._objective.metric} {best.best.value:.4f}", "bold green"),
-            f" at epoch {best.best.epoch} of trial {best.number}: {recipe}",
+            f" at epoch {best.best.epoch} of {self._stage.one} {best.number}: {recipe}",
         )
 
     def _table(self) -> Table:
@@ -247,7 +250,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 def _progress(epochs: int, config: Recipe) -> str:
     """`3/20`; of a user's own training nobody knows when it ends."""
-    return str(epochs) if isinstance(config, OwnConfig) else f"{epochs}/{config.training.max_epochs}"
+    return str(epochs) if isinstance(config, OwnConfig) else f"{epochs}/{config.training.last_epoch}"
 
 
 def _recipe(config: Recipe) -> str:

@@ -78,10 +78,8 @@ class TrainingData:
         return TrainingData(examples_of(arrays, shift, scale), training, split.validation, classes)
 
     def load_test(self, config: DataConfig, folders: Sequence[Path] = ()) -> Examples:
-        """The test part, normalized as the training part is: the one place that reads it. Raises as `load`."""
-        own = is_own(config.dataset)
-        arrays = _own(config.dataset, "test", folders) if own else load_test(config.dataset)
-        return examples_of(arrays, self.examples.shift, self.examples.scale)
+        """The test part, normalized as the training part is. Raises as `load`."""
+        return examples_of(read_test_part(config, folders), self.examples.shift, self.examples.scale)
 
     def weighted(self, class_weight: Literal["balanced"] | tuple[float, ...] | None) -> Examples:
         """The examples with what each counts: its sample weight times the weight of its class.
@@ -97,6 +95,12 @@ class TrainingData:
             of_class = len(self.training) / (len(counts) * counts) if class_weight == "balanced" else class_weight
             weights = weights * np.asarray(of_class, np.float32)[labels]
         return self.examples._replace(weights=tf.constant(weights, tf.float32))
+
+
+def read_test_part(config: DataConfig, folders: Sequence[Path] = ()) -> Arrays:
+    """The test part, raw: the one place that reads it. Raises as `TrainingData.load`."""
+    own = is_own(config.dataset)
+    return _own(config.dataset, "test", folders) if own else load_test(config.dataset)
 
 
 def _own(name: str, part: str, folders: Sequence[Path]) -> Arrays:

@@ -43,17 +43,19 @@ def portable_model(trainer: Trainer) -> Any:
     return keras.Model(inputs, outputs, name=trainer.config.model.selected())
 
 
-def save_portable(trainer: Trainer, file: Path) -> None:
-    """Write the portable model as a `.keras` file: whole, or not at all."""
+def save_portable(trainer: Trainer, file: Path) -> Any:
+    """Write the portable model, which is returned, as a `.keras` file: whole, or not at all."""
+    model = portable_model(trainer)
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(suffix=".keras", dir=file.parent)
     os.close(handle)
     try:
-        portable_model(trainer).save(draft)
+        model.save(draft)
         Path(draft).replace(file)
     finally:
         with suppress(OSError):
             Path(draft).unlink(missing_ok=True)
+    return model
 
 
 def predicted_classes(model: Any, images: Any) -> npt.NDArray[np.int64]:

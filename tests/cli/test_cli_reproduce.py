@@ -122,7 +122,8 @@ def test_what_is_no_function_of_its_seed_differs_in_what_is_not(home, tmp_path):
         (["own", "9"], "study 'own' has no trial 9; it has 0 to 3"),
         (
             ["own", NEVER],
-            "trial 3 of 'own' has no finished epoch (ValueError: the first wheel came off); there is nothing to compare",
+            "trial 3 of 'own' has no finished epoch (ValueError: the first wheel came off); "
+            "there is nothing to compare",
         ),
         (["other", "0"], "unknown study 'other'; available: own"),
         (["own", "0", "--set=seed=1"], "--set seed=1: must begin with `trial.`, as in trial.seed=123"),

@@ -1,0 +1,91 @@
+"""How a run of a study ends: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpsearch.cli.compare import compared
+from hpsearch.cli.finalists import tell
+from hpsearch.cli.output import Format, emit, say
+from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
+
+if TYPE_CHECKING:
+    from hpsearch.analysis.verdict import Verdict
+    from hpsearch.config.study import StudySpec
+    from hpsearch.search.listeners import StudyEnded
+    from hpsearch.search.records import TrialRecord
+    from hpsearch.tracking.target import Target
+
+
+def exit_code(ended: StudyEnded) -> int:
+    """What the command ends with."""
+    if ended.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_DONE if ended.best and not ended.stopped else EXIT_NO_GOOD_TRIAL
+
+
+def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: Format) -> None:
+    """Say how the run ended; the result goes to stdout, in the format asked for.
+
+    Args:
+        total: the number of trials that were asked for.
+    """
+    from hpsearch.analysis.verdict import judge
+    from hpsearch.cli.rows import best_summary
+    from hpsearch.search.records import counts
+    from hpsearch.training.results import OVER_LIMITS, Outcome
+
+    tally = counts(list(ended.records))
+    done = sum(tally.values())
+    comparison = compared(spec, target.home, ended.records)
+    verdict = judge(spec.name, ended.finals) if ended.finals else None
+    chosen = ended.chosen
+    if output_format is not Format.table:
+        best = best_summary(spec.name, chosen) if chosen else None
+        summary = {"study": spec.name, "trials": tally, "best": best}
+        report = {"comparison": str(comparison.report)} if comparison else {}
+        report |= {"finalists": verdict.plain()} if verdict else {}
+        emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
+    named = ", ".join(f"{count} {state}" for state, count in tally.items())
+    for outcomes, words in (({Outcome.DIVERGED}, "diverged"), (OVER_LIMITS, "went over their limits")):
+        count = sum(record.outcome in outcomes for record in ended.records)
+        named += f"; {count} of the pruned {words}" if count else ""
+    of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
+    option = target.home.option
+    if ended.interrupted:
+        say(f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on")
+    elif ended.stopped:
+        say(f"study '{spec.name}' was stopped early: {ended.stopped}")
+    elif done < total:
+        say(f"study '{spec.name}' stopped at its timeout: {of} ({named})")
+    else:
+        say(f"study '{spec.name}' is complete: {of} ({named})")
+    if comparison and output_format is Format.table:
+        comparison.print()
+    if comparison:
+        say(f"table and pictures: {comparison.report}")
+    if chosen is None:
+        if not ended.interrupted:
+            say(f"no trial ended well; see `hpsearch trials {spec.name}{option}`")
+        return
+    if output_format is Format.table and not comparison:
+        _best_tables(spec, ended, chosen, verdict)
+    if spec.file.finalists and done < total and not ended.interrupted:
+        say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
+    say(f"compare the runs:   {target if target.shared else f'hpsearch ui {spec.name}{option}'}")
+    say(f"take the best away: hpsearch export {spec.name} -o best.yaml{option}")
+
+
+def _best_tables(spec: StudySpec, ended: StudyEnded, chosen: TrialRecord, verdict: Verdict | None) -> None:
+    from hpsearch.cli.rows import trial_row
+
+    metric = spec.objective.metric
+    good = [record for record in ended.records if record.good and record.best]
+    sign = -1 if spec.objective.direction == "maximize" else 1
+    good.sort(key=lambda record: sign * (record.best.value if record.best else 0.0))
+    emit([trial_row(r, spec.objective.metric) for r in good[:5]], Format.table, title="Best trials")
+    if verdict:
+        tell(verdict)
+    if chosen.best:
+        title = f"trial {chosen.number}, {metric} {chosen.best.value:.4f} at epoch {chosen.best.epoch}"
+        emit(chosen.flat, Format.table, title=f"Best configuration: {title}")

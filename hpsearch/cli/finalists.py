@@ -1,0 +1,48 @@
+"""`hpsearch finalists`: what a study's best trials came to when they were trained again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
+from hpsearch.cli.output import Format, emit, put
+from hpsearch.errors import HpsearchError
+
+if TYPE_CHECKING:
+    from hpsearch.analysis.verdict import Verdict
+
+
+def finalists(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
+    """Show the finalists of a study: means over seeds with intervals, the winner, and every reading of the test set.
+
+    A study file asks for them by `finalists: {top: 3, seeds: 5}`; `hpsearch run` trains them once the search is over.
+    """
+    from hpsearch.analysis.verdict import judge
+    from hpsearch.search.finals import read_finals
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home_of(home), study)
+    finals = read_finals(found)
+    if finals is None:
+        raise HpsearchError(
+            f"study '{study}' has no finalists yet; its file asks for them by `finalists: {{top: 3, seeds: 5}}`, and "
+            "`hpsearch run` trains them once it has all its trials"
+        )
+    verdict = judge(study, finals)
+    if output_format is Format.table:
+        tell(verdict)
+        for line in verdict.audit:
+            put(f"read: {line}")
+    elif output_format is Format.csv:
+        emit([standing.plain() for standing in verdict.entrants], output_format)
+    else:
+        emit(verdict.plain(), output_format)
+
+
+def tell(verdict: Verdict) -> None:
+    """The finalists as a table, and what is to be said about them."""
+    from hpsearch.analysis.verdict_text import rows, sentences
+
+    emit(rows(verdict), Format.table, title="Finalists")
+    for line in sentences(verdict):
+        put(line)

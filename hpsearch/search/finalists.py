@@ -1,0 +1,250 @@
+"""The end of a study: its best trials trained again with new seeds, and then, once, the test set.
+
+A trial's score is the best of many on the same validation images, with one seed: it is optimistic. So the best few
+are trained again, each with the same new seeds, and the best mean wins. The winner and the Keras default of
+the same model are then trained on all training images for the epochs that validation chose, and these models alone
+are evaluated on the test images. Each step is recorded, so a run that was interrupted goes on with the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count, islice
+from typing import Any
+
+from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.config import everything
+from hpsearch.config.file import Finalists, Objective
+from hpsearch.config.own import SEED, recipe_of
+from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
+from hpsearch.executors.protocol import Executor, Job, TrialEnded, TrialLost
+from hpsearch.search.coordinator import TICK, Coordinator
+from hpsearch.search.finals import READINGS, SEEDS, Entrant, Finals, TestFigures, read_finals
+from hpsearch.search.home import Home
+from hpsearch.search.listeners import Listener
+from hpsearch.search.records import FINISHED, TrialRecord, rates_of
+from hpsearch.search.stages import Stage, Training, open_stage, plan, stage_spec
+from hpsearch.search.stop import Stop
+from hpsearch.search.storage import Study
+from hpsearch.training.results import Outcome
+
+# Of what is trained on everything nothing is held out to measure by.
+FINAL_OBJECTIVE = Objective(metric="loss")
+# New seeds begin here, far from those of trials (`search.seed` + number).
+FIRST_SEED = 2**31
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What the end of a study needs.
+
+    Attributes:
+        study: its search is complete.
+        spec: its file, with `finalists`.
+        text: the file as it is run.
+        executor: where trainings run; closed by the caller.
+        listeners: makes those who follow a stage.
+        stop: asked between the steps.
+        workers: trainings at once.
+        report: told what happens, a line each.
+    """
+
+    study: Study
+    spec: StudySpec
+    text: str
+    home: Home
+    executor: Executor
+    listeners: Callable[[Stage], Sequence[Listener]]
+    stop: Stop
+    workers: int
+    report: Callable[[str], None]
+
+    def run(self) -> None:
+        """Do what is missing, unless a person stops it."""
+        wanted = self.spec.file.finalists or Finalists()
+        entrants = choose(self.study.records(), self.study.objective, wanted.top)
+        if not entrants:
+            return
+        stage = open_stage(self.study, Stage.FINALISTS, self.study.objective)
+        seeds = _seeds(stage, self.study.records(), self.spec.search.seed, wanted.seeds)
+        again = [_seeded(record.number, record.config or {}, seeds) for record in entrants]
+        if not self._train(Stage.FINALISTS, stage, [training for some in again for training in some]):
+            return
+        winner = self._finals().winner
+        if winner is None:
+            self.report("no finalist trained well with every seed, so there is no winner")
+        elif not self.spec.trainable and winner.trial is not None:
+            default = keras_default(TrialConfig.model_validate({**winner.plain, SEED: None}))
+            if self._train(Stage.FINALISTS, stage, _seeded(None, default.plain(), seeds)):
+                self._test(winner)
+
+    def _test(self, winner: Entrant) -> None:
+        """Train the winner and the default on everything, and read the test set, unless that was done."""
+        finals = self._finals()
+        if finals.readings and finals.readings[0].winner != winner.trial:
+            self.report(
+                f"the test set was read before, for trial {finals.readings[0].winner}, and not a second time "
+                f"for trial {winner.trial}, which has won since; a study of another name may read it"
+            )
+            return
+        stage = open_stage(self.study, Stage.FINAL, FINAL_OBJECTIVE)
+        entrants = [winner, *([finals.default] if finals.default and finals.default.values else [])]
+        trainings = [t for e in entrants for t in _seeded(e.trial, on_everything(e).plain(), finals.seeds)]
+        if not self._train(Stage.FINAL, stage, trainings) or finals.reading:
+            return
+        keys = {training.key for training in trainings}
+        records = [r for r in stage.records() if r.good and Training(r.of, recipe_of(r.config or {})).key in keys]
+        if any(record.of == winner.trial for record in records):
+            self._read(winner, records)
+
+    def _train(self, stage: Stage, study: Study, trainings: Sequence[Training]) -> bool:
+        """Train what the stage lacks; whether it then has everything."""
+        total = plan(study, trainings)
+        if all(trial.state.is_finished() for trial in study.optuna.get_trials(deepcopy=False)):
+            return True
+        Coordinator(
+            study,
+            stage_spec(self.spec, study.objective),
+            self.executor,
+            lambda: self.listeners(stage),
+            total=total,
+            stop=self.stop,
+            checkpoints=self.home.checkpoints(self.study.name, stage.value),
+            models=self.home.models(self.study.name, stage.value),
+            stage=stage,
+        ).run(self.text, self.workers)
+        return all(record.state in FINISHED for record in study.records())
+
+    def _read(self, winner: Entrant, records: Sequence[TrialRecord]) -> None:
+        """The one reading of the test set. It is written down first, so that none can happen unseen."""
+        folder = self.home.models(self.study.name, Stage.FINAL.value)
+        config = TrialConfig.model_validate(records[0].config)
+        line: dict[str, Any] = {
+            "when": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "by": f"process {os.getpid()} on {socket.gethostname()}",
+            "winner": winner.trial,
+            "dataset": config.data.dataset,
+            "digest": DATASETS[config.data.dataset].digest if config.data.dataset in DATASETS else "",
+        }
+        before = self.study.optuna.user_attrs.get(READINGS, [])
+        self.study.optuna.set_user_attr(READINGS, [*before, line])
+        models = tuple(str(folder / f"{record.number}.keras") for record in records)
+        self.report(f"reading the test set, once, for {len(models)} models ...")
+        facts = self._evaluate(Job(0, config.plain(), FINAL_OBJECTIVE.model_dump(mode="json"), reads=models))
+        if facts is None:
+            return
+        figures = [
+            TestFigures(record.number, record.of, (record.config or {})[SEED], tested["accuracy"], *_rest(tested))
+            for record, tested in zip(records, facts["test"], strict=True)
+        ]
+        line |= {"examples": facts["examples"], "figures": [vars(one) for one in figures]}
+        self.study.optuna.set_user_attr(READINGS, [*before, line])
+
+    def _evaluate(self, job: Job) -> Any:
+        """What a worker finds; None where it could not, which is told, or a person stopped it."""
+        self.executor.submit(job)
+        while not self.stop.asked:
+            for event in self.executor.events(TICK):
+                if isinstance(event, TrialEnded) and event.outcome is Outcome.COMPLETED:
+                    return event.facts
+                if isinstance(event, TrialEnded | TrialLost):
+                    self.report(f"the final models could not be evaluated: {event.detail}")
+                    return None
+        return None
+
+    def _finals(self) -> Finals:
+        found = read_finals(self.study)
+        assert found is not None
+        return found
+
+
+def _rest(tested: dict[str, Any]) -> tuple[tuple[tuple[int, ...], ...], str]:
+    return tuple(map(tuple, tested["confusion_matrix"])), tested["hits"]
+
+
+def choose(records: Sequence[TrialRecord], objective: Objective, top: int) -> list[TrialRecord]:
+    """The best trials that ended well, the best first; of those that differ in nothing but the seed the best."""
+    sign = -1 if objective.direction == "maximize" else 1
+    good = [record for record in records if record.good and record.best]
+    good.sort(key=lambda record: (sign * record.best.value if record.best else 0.0, record.number))
+    distinct: dict[str, TrialRecord] = {}
+    for record in good:
+        plain = {name: value for name, value in (record.config or {}).items() if name != SEED}
+        distinct.setdefault(json.dumps(plain, sort_keys=True), record)
+    return list(distinct.values())[:top]
+
+
+def _seeds(stage: Study, records: Sequence[TrialRecord], first: int, wanted: int) -> list[int]:
+    """The seeds of the finalists: those that the stage has, and new ones, which no trial of the search had."""
+    known: list[int] = stage.optuna.user_attrs.get(SEEDS, [])
+    if len(known) < wanted:
+        taken = {*known, *((record.config or {}).get(SEED) for record in records)}
+        known = [*known, *islice(_untaken(taken, FIRST_SEED + first), wanted - len(known))]
+        stage.optuna.set_user_attr(SEEDS, known)
+    return known[:wanted]
+
+
+def _untaken(taken: set[Any], first: int) -> Iterator[int]:
+    return (seed for seed in (number % 2**32 for number in count(first)) if seed not in taken)
+
+
+def _seeded(of: int | None, plain: Any, seeds: Sequence[int]) -> list[Training]:
+    return [Training(of, recipe_of({**plain, SEED: seed})) for seed in seeds]
+
+
+def keras_default(config: TrialConfig) -> TrialConfig:
+    """What somebody trains who tunes nothing: the same model and data, and all else as Keras has it.
+
+    Adam at 0.001, batches of 32, cross-entropy, pixels in [0, 1]; epochs and early stopping as in `config`, so that it
+    is given as much time.
+    """
+    pixels = config.data.dataset in DATASETS
+    data = config.data.model_copy(update={"normalization": "rescale"}) if pixels else config.data
+    training = config.training.model_copy(update={"class_weight": None, "callbacks": (), "gradient_noise": False})
+    examples = data.training_examples
+    return TrialConfig(
+        data=data,
+        model=config.model,
+        batch_size=min(32, examples or 32),
+        training=training,
+        seed=config.seed,
+    )
+
+
+def on_everything(entrant: Entrant) -> TrialConfig:
+    """The entrant's configuration on all training images, for the epochs that validation chose; its seed is left out.
+
+    A schedule that looks at validation figures has none to look at: the rates of a typical training are taken.
+    """
+    config = TrialConfig.model_validate({**entrant.plain, SEED: None})
+    return everything.on_everything(config, entrant.epochs, rates_of(entrant.typical))
+
+
+def is_finished(study: Study, spec: StudySpec) -> bool:
+    """Whether nothing is left to be done after the search."""
+    wanted = spec.file.finalists
+    if wanted is None:
+        return True
+    entrants = choose(study.records(), study.objective, wanted.top)
+    finals = read_finals(study)
+    if not entrants:
+        return True
+    if finals is None:
+        return False
+    has = {entrant.trial: len(entrant.runs) for entrant in finals.entrants}
+    if any(has.get(record.number, 0) < wanted.seeds for record in entrants):
+        return False
+    ended = all(run.state in FINISHED for entrant in finals.entrants for run in entrant.runs)
+    if not ended or finals.winner is None or spec.trainable:
+        return ended
+    if finals.reading or (finals.readings and finals.readings[0].winner != finals.winner.trial):
+        return True
+    # Trained on everything, the winner may diverge.
+    last = [record for record in finals.final if record.of == finals.winner.trial]
+    return bool(last) and all(record.state in FINISHED and not record.good for record in last)

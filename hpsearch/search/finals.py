@@ -1,0 +1,214 @@
+"""What a study's finalists have come to, read back as frozen values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean, median
+from typing import Any
+
+from hpsearch.config.file import Objective
+from hpsearch.config.own import SEED
+from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, best_trial, read_trial
+from hpsearch.search.stages import Stage, find_stage
+from hpsearch.search.storage import Study
+
+# The study's attribute that holds every reading of the test set, and the finalists' one that holds their seeds.
+READINGS, SEEDS = "hpsearch:test_readings", "hpsearch:seeds"
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One configuration, trained with several new seeds.
+
+    Attributes:
+        trial: the trial of the search that it trains again; None: the Keras default of the winner's model.
+        score: what that trial had, the best of many; None of the Keras default.
+        plain: its configuration without the seed, as plain data.
+        runs: its trainings, by their number; some may not have ended.
+    """
+
+    trial: int | None
+    score: float | None
+    plain: Mapping[str, Any]
+    runs: tuple[TrialRecord, ...]
+
+    @property
+    def label(self) -> str:
+        return "Keras default" if self.trial is None else f"trial {self.trial}"
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The objective at the best epoch of each training that ended well."""
+        return tuple(run.best.value for run in self.runs if run.good and run.best)
+
+    @property
+    def mean(self) -> float | None:
+        """Of all its trainings; None where one has not ended, or not well."""
+        return fmean(self.values) if self.runs and len(self.values) == len(self.runs) else None
+
+    @property
+    def epochs(self) -> int:
+        """The epochs that validation chose: the median of its trainings' best epochs."""
+        return max(1, round(median(run.best.epoch for run in self.runs if run.best)))
+
+    @property
+    def typical(self) -> TrialRecord:
+        """The training that ended best after about so many epochs."""
+        return min((r for r in self.runs if r.best), key=lambda r: abs(r.best.epoch - self.epochs) if r.best else 0)
+
+
+@dataclass(frozen=True)
+class TestFigures:
+    """A final model on the test images.
+
+    Attributes:
+        number: of its training in the study's last stage.
+        trial: as of an Entrant.
+        accuracy: share of the images that it got right.
+        confusion: [classes, classes], true classes by row.
+        hits: which images it got right, a bit each, in hexadecimal.
+    """
+
+    number: int
+    trial: int | None
+    seed: int
+    accuracy: float
+    confusion: tuple[tuple[int, ...], ...]
+    hits: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of the test set: who, when, for what. It is written down before the set is opened.
+
+    Attributes:
+        when: ISO 8601, local time with its offset.
+        by: the process.
+        winner: the trial that had won.
+        dataset, digest, examples: what was read; how many is known afterwards.
+        figures: of every model; none where the reading was cut off.
+    """
+
+    when: str
+    by: str
+    winner: int
+    dataset: str
+    digest: str
+    examples: int
+    figures: tuple[TestFigures, ...]
+
+    @staticmethod
+    def of(plain: Mapping[str, Any]) -> Reading:
+        figures = [
+            TestFigures(**{**figure, "confusion": tuple(map(tuple, figure["confusion"]))})
+            for figure in plain.get("figures", [])
+        ]
+        return Reading(**{"examples": 0, **plain, "figures": tuple(figures)})
+
+    @property
+    def line(self) -> str:
+        """The audit line."""
+        models = f"{len(self.figures)} models" if self.figures else "cut off before its end"
+        return f"{self.when} by {self.by}: the test set of {self.dataset}, for trial {self.winner} ({models})"
+
+
+@dataclass(frozen=True)
+class Finals:
+    """The finalists of a study.
+
+    Attributes:
+        objective: of the study.
+        seeds: that every entrant is trained with.
+        entrants: the finalists, the best mean first; those without one last.
+        default: the Keras default of the winner's model; None where there is none yet.
+        final: trainings on all training images: the winner's and the default's.
+        readings: of the test set, in their order.
+    """
+
+    objective: Objective
+    seeds: tuple[int, ...]
+    entrants: tuple[Entrant, ...]
+    default: Entrant | None
+    final: tuple[TrialRecord, ...]
+    readings: tuple[Reading, ...]
+
+    @cached_property
+    def winner(self) -> Entrant | None:
+        """The best mean; None as long as a finalist's training has not ended, or where none ended well."""
+        if not all(run.state in FINISHED for entrant in self.entrants for run in entrant.runs):
+            return None
+        first = next(iter(self.entrants), None)
+        return first if first and first.mean is not None else None
+
+    @property
+    def reading(self) -> Reading | None:
+        """The reading that was finished; None where there is none."""
+        return next((reading for reading in self.readings if reading.figures), None)
+
+    @property
+    def champion(self) -> TestFigures | None:
+        """The model that stands for the winner: that of the first seed, which was fixed before the test set was read.
+
+        None where the test set was not read for the winner.
+        """
+        if self.reading is None or self.winner is None or self.reading.winner != self.winner.trial:
+            return None
+        return next(figures for figures in self.reading.figures if figures.trial == self.winner.trial)
+
+    def tested(self, trial: int | None) -> list[TestFigures]:
+        """The test figures of an entrant's models, by seed."""
+        found = [figures for figures in self.reading.figures if figures.trial == trial] if self.reading else []
+        return sorted(found, key=lambda figures: self.seeds.index(figures.seed))
+
+
+def read_finals(study: Study) -> Finals | None:
+    """What the study's finalists have come to so far; None where there are none."""
+    stage, final = find_stage(study, Stage.FINALISTS), find_stage(study, Stage.FINAL)
+    if stage is None:
+        return None
+    entrants = list(_entrants(stage, {r.number: r.best.value for r in study.records() if r.best}))
+    ranked = _ranked([entrant for entrant in entrants if entrant.trial is not None], study.objective)
+    # A study that went on may have had another winner before, with another model.
+    model = ranked[0].plain.get("model") if ranked else None
+    defaults = (entrant for entrant in entrants if entrant.trial is None and entrant.plain.get("model") == model)
+    return Finals(
+        objective=study.objective,
+        seeds=tuple(stage.optuna.user_attrs.get(SEEDS, ())),
+        entrants=ranked,
+        default=next(defaults, None),
+        final=tuple(final.records()) if final else (),
+        readings=tuple(map(Reading.of, study.optuna.user_attrs.get(READINGS, ()))),
+    )
+
+
+def chosen_trial(study: Study) -> TrialRecord | None:
+    """The trial to take away: the finalists' winner, else the best; None where none ended well."""
+    finals, records = read_finals(study), study.records()
+    winner = finals.winner if finals else None
+    return best_trial(records, study.objective) if winner is None else records[winner.trial or 0]
+
+
+def _entrants(stage: Study, scores: Mapping[int, float]) -> Iterator[Entrant]:
+    """The stage's trainings that differ in nothing but the seed, together."""
+    groups: dict[str, Entrant] = {}
+    for trial in stage.optuna.get_trials(deepcopy=False):
+        record = read_trial(trial, stage.objective)
+        plain = {name: value for name, value in trial.user_attrs[PLANNED].items() if name != SEED}
+        score = None if record.of is None else scores.get(record.of)
+        key = json.dumps([record.of, plain], sort_keys=True)
+        group = groups.setdefault(key, Entrant(record.of, score, plain, ()))
+        groups[key] = replace(group, runs=(*group.runs, record))
+    yield from groups.values()
+
+
+def _ranked(entrants: Sequence[Entrant], objective: Objective) -> tuple[Entrant, ...]:
+    sign = -1 if objective.direction == "maximize" else 1
+
+    def place(entrant: Entrant) -> tuple[float, int]:
+        return math.inf if entrant.mean is None else sign * entrant.mean, entrant.trial or 0
+
+    return tuple(sorted(entrants, key=place))

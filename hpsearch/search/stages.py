@@ -1,0 +1,103 @@
+"""The parts of a study that come after its search: each an Optuna study of its own, with what is to be trained in it.
+
+NAME              the search, which alone the sampler learns from
+NAME/finalists    the best trials trained again with new seeds
+NAME/final        the winner on all training images
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+
+from hpsearch.config.file import NoPruner, Objective
+from hpsearch.config.own import Recipe
+from hpsearch.config.study import StudySpec
+from hpsearch.search.records import BASELINE, OF, PLANNED
+from hpsearch.search.storage import ENGINES, IDENTITY, Study
+
+
+class Stage(Enum):
+    """A part of a study; the word stands after the study's name."""
+
+    SEARCH = ""
+    FINALISTS = "finalists"
+    FINAL = "final"
+
+    @property
+    def one(self) -> str:
+        """What people call one of its trainings."""
+        return {Stage.SEARCH: "trial", Stage.FINALISTS: "finalist", Stage.FINAL: "final training"}[self]
+
+    @property
+    def many(self) -> str:
+        return "trials" if self is Stage.SEARCH else "trainings"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a stage is to train.
+
+    Attributes:
+        of: the trial whose configuration it is; None: the Keras default.
+        config: with its seed.
+    """
+
+    of: int | None
+    config: Recipe
+
+    @property
+    def key(self) -> str:
+        return _key(self.of, self.config.plain())
+
+
+def open_stage(study: Study, stage: Stage, objective: Objective) -> Study:
+    """The stage of a study; made where it is missing."""
+    direction = StudyDirection.MAXIMIZE if objective.direction == "maximize" else StudyDirection.MINIMIZE
+    found = optuna.create_study(
+        study_name=_name(study, stage), storage=study.storage, direction=direction, load_if_exists=True
+    )
+    if IDENTITY not in found.user_attrs:
+        found.set_user_attr(ENGINES, study.engines)
+        found.set_user_attr(IDENTITY, {"objective": objective.model_dump(mode="json")})
+    return Study(study.storage, found)
+
+
+def find_stage(study: Study, stage: Stage) -> Study | None:
+    """The stage of a study; None where it has not begun."""
+    name = _name(study, stage)
+    if name not in {known.study_name for known in study.storage.get_all_studies() if IDENTITY in known.user_attrs}:
+        return None
+    return Study(study.storage, optuna.load_study(study_name=name, storage=study.storage))
+
+
+def stage_spec(spec: StudySpec, objective: Objective) -> StudySpec:
+    """The study file as it holds for a stage: nobody is pruned, and no time is too long."""
+    search = spec.search.model_copy(update={"pruner": NoPruner(), "timeout": None})
+    return replace(spec, file=spec.file.model_copy(update={"search": search, "objective": objective}))
+
+
+def plan(stage: Study, trainings: Iterable[Training]) -> int:
+    """Enqueue what the stage has not got yet; how many trainings it has in all."""
+    trials = stage.optuna.get_trials(deepcopy=False)
+    known = {_key(trial.user_attrs.get(OF), trial.user_attrs[PLANNED]) for trial in trials}
+    new = [training for training in trainings if training.key not in known]
+    for training in new:
+        attrs = {PLANNED: training.config.plain(), OF: training.of, BASELINE: training.of is None}
+        stage.optuna.enqueue_trial({}, user_attrs=attrs)
+    return len(trials) + len(new)
+
+
+def _key(of: int | None, config: Mapping[str, Any]) -> str:
+    return json.dumps([of, config], sort_keys=True)
+
+
+def _name(study: Study, stage: Stage) -> str:
+    # No study can be called so: the slash is not allowed in a name.
+    return f"{study.name}/{stage.value}"
