@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.compare import compared
 from hpsearch.cli.finalists import tell
@@ -43,7 +43,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
     if output_format is not Format.table:
         best = best_summary(spec.name, chosen) if chosen else None
         summary = {"study": spec.name, "trials": tally, "best": best}
-        report = {"comparison": str(comparison.report)} if comparison else {}
+        report: dict[str, Any] = {"comparison": str(comparison.report)} if comparison else {}
         report |= {"finalists": verdict.plain()} if verdict else {}
         emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
     named = ", ".join(f"{count} {state}" for state, count in tally.items())

@@ -9,6 +9,7 @@ from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
+from hpsearch.search.provenance import digest_of
 
 
 def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> None:
@@ -29,6 +30,13 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> None:
             for config in spec.keras_corners:
                 if config.data.dataset == name:
                     _check_fits(config, examples)
+
+
+def own_digests(spec: StudySpec) -> dict[str, str]:
+    """What stands for the content of a user's own files with data, by the names that the study gives them."""
+    from hpsearch.data.own import find
+
+    return {name: digest_of(find(name, spec.folders)) for name in spec.datasets() if name.endswith(".npz")}
 
 
 def _check_fits(config: TrialConfig, examples: int) -> None:

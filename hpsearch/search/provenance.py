@@ -1,14 +1,16 @@
-"""Where a run came from: study, versions, commit, person. Imports none of the packages that it names."""
+"""Where a run came from: study, versions, commit, person, data. Imports none of the packages that it names."""
 
 from __future__ import annotations
 
 import getpass
+import hashlib
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 PACKAGES = ("hpsearch", "tensorflow", "keras", "optuna", "mlflow", "numpy")
 STUDY_ID = "hpsearch.study_id"
@@ -21,10 +23,12 @@ class Provenance:
     Attributes:
         study: the study's own id, since its name may be taken elsewhere too; empty in what an early version made.
         history: from which moment on (ISO 8601) which tags held, in order.
+        data: what a user's own files with data held when the study was made: their digests, by name.
     """
 
     study: str
     history: Sequence[tuple[str, Mapping[str, str]]]
+    data: Mapping[str, str] = field(default_factory=dict)
 
     def tags(self, started: datetime | None = None) -> dict[str, str]:
         """The tags of a trial that began then; those of the study's first run where it is None."""
@@ -50,6 +54,12 @@ def provenance_tags() -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.user": _user(),
     }
+
+
+def digest_of(file: Path) -> str:
+    """32 hexadecimal characters that stand for what a file holds, as `DatasetEntry.digest` has them."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
 
 
 def git_commit() -> str | None:

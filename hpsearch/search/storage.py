@@ -24,6 +24,7 @@ from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.database import database_errors, open_storage
 from hpsearch.search.home import Home
+from hpsearch.search.prepare import own_digests
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import (
     BASELINE,
@@ -47,6 +48,7 @@ SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
 ID = "hpsearch:id"
+DATA = "hpsearch:data"
 PROVENANCE = "hpsearch:provenance"
 # More than 2**63 epochs apart.
 _MOST_RUNGS = 64
@@ -79,7 +81,8 @@ class Study:
     @property
     def provenance(self) -> Provenance:
         attrs = self.optuna.user_attrs
-        return Provenance(attrs.get(ID, ""), [(entry["since"], entry["tags"]) for entry in attrs.get(PROVENANCE, [])])
+        history = [(entry["since"], entry["tags"]) for entry in attrs.get(PROVENANCE, [])]
+        return Provenance(attrs.get(ID, ""), history, attrs.get(DATA, {}))
 
     @property
     def compare(self) -> Compare | None:
@@ -182,7 +185,7 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     if ENGINES not in optuna_study.user_attrs:
         # A study that an earlier version made was trained by what that version had.
         optuna_study.set_user_attr(ENGINES, _engines(spec, began=ENQUEUED in optuna_study.user_attrs))
-    _set_provenance(optuna_study)
+    _set_provenance(optuna_study, spec)
     study = Study(storage, optuna_study)
     if ENQUEUED not in optuna_study.user_attrs:
         _enqueue_first(optuna_study, spec)
@@ -190,11 +193,12 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     return study
 
 
-def _set_provenance(study: optuna.Study) -> None:
-    """An id of its own, and what trains from now on where that has changed."""
+def _set_provenance(study: optuna.Study, spec: StudySpec) -> None:
+    """An id of its own, what a user's files with data hold, and what trains from now on where that has changed."""
     attrs = study.user_attrs
     if ID not in attrs:
         study.set_user_attr(ID, uuid4().hex)
+        study.set_user_attr(DATA, own_digests(spec))
     history, tags = attrs.get(PROVENANCE, []), provenance_tags()
     if not history or history[-1]["tags"] != tags:
         study.set_user_attr(PROVENANCE, [*history, {"since": datetime.now().isoformat(), "tags": tags}])

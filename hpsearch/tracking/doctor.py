@@ -12,8 +12,9 @@ from typing import Any
 
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.records import TrialRecord
+from hpsearch.tracking.histories import History, histories
 from hpsearch.tracking.images import OUTCOME, PARENT, RUNNING, TRIAL, RunImage, study_image, trial_image
-from hpsearch.tracking.mlflow_runs import Kept, history, is_of, kept_runs
+from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs, used
 from hpsearch.tracking.mlflow_store import connect, first_line
 from hpsearch.tracking.projector import Plan, Projector, Standing
 
@@ -26,7 +27,8 @@ class Finding:
     """One thing in which MLflow differs from the study.
 
     Attributes:
-        kind: orphan, missing, doubled, status, outcome, parameters, metrics, tags, parent or artifacts.
+        kind: orphan, missing, doubled, status, outcome, parameters, metrics, tags, inputs,
+            parent or artifacts.
         trial: its number; None: the study's own run.
         run: MLflow's id of it; None: there is none.
         line: for a person.
@@ -55,6 +57,7 @@ class Doctor:
         self._records = {record.number: record for record in records}
         self._images = {r.number: image for r in records if (image := trial_image(r, plan.provenance))}
         database = plan.target.database
+        self._histories: dict[str, History] = {}
         self._client: Any = connect(plan.target) if create or database is None or database.is_file() else None
 
     @property
@@ -70,6 +73,9 @@ class Doctor:
         """
         with self._plain_errors("read"):
             parents, children, orphans = self._sorted()
+            every = [*parents, *(kept for runs in children.values() for kept in runs)]
+            metrics = {kept.run_id: kept.metrics for kept in every}
+            self._histories = histories(self._client, self._plan.target, metrics) if metrics else {}
             found = [*orphans, *self._of_study(parents)]
             parent = parents[0].run_id if len(parents) == 1 else None
             for number, image in sorted(self._images.items()):
@@ -94,7 +100,7 @@ class Doctor:
             # Metrics and parameters cannot be taken back, so a run that has wrong ones is replaced.
             for number in {f.trial for f in findings if f.trial is not None and f.kind not in ("orphan", "parent")}:
                 runs.discard(number)
-            if any(f.trial is None and f.kind in ("parameters", "metrics") for f in findings):
+            if any(f.trial is None and f.kind in ("parameters", "metrics", "inputs") for f in findings):
                 runs.discard_parent()
             # Whether a person stopped the last run of the study, only MLflow knows.
             known = {kept.status for kept in parents} - {RUNNING}
@@ -167,7 +173,9 @@ class Doctor:
             wrong = [_was(name, has.get(name), should.get(name)) for name in names if has.get(name) != should.get(name)]
             if wrong:
                 yield kind, f"{kind}: {_some(wrong)}"
-        if wrong := list(_wrong_metrics(history(self._client, kept), image)):
+        if wrong := list(_wrong_inputs(kept, used(image.inputs))):
+            yield "inputs", f"inputs: {_some(wrong)}"
+        if wrong := list(_wrong_metrics(self._histories.get(kept.run_id, {}), image)):
             yield "metrics", f"metrics: {_some(wrong)}"
 
     def _wrong_texts(self, kept: Kept, wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -227,6 +235,15 @@ def _short(text: str) -> str:
 def _some(texts: Sequence[str]) -> str:
     more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return "; ".join(texts[:_SHOWN]) + more
+
+
+def _wrong_inputs(kept: Kept, wanted: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[str]:
+    """Further datasets are a person's own."""
+    for (name, digest), tags in wanted.items():
+        if (name, digest) not in kept.inputs:
+            yield f"the dataset {name} ({digest}) is missing"
+        elif tags != kept.inputs[name, digest]:
+            yield f"the dataset {name} ({digest}) is tagged {kept.inputs[name, digest]}, should be {dict(tags)}"
 
 
 def _by_step(image: RunImage) -> dict[str, dict[int, float]]:

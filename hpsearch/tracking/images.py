@@ -6,17 +6,18 @@ same, and a study that is written again becomes what it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.config.own import Recipe
+from hpsearch.config.own import Recipe, recipe_of
 from hpsearch.config.study import StudySpec
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.provenance import Provenance
-from hpsearch.search.records import FINISHED, TrialRecord, best_trial
+from hpsearch.search.records import FINISHED, TrialRecord, best_trial, counts
+from hpsearch.tracking.inputs import DataInput, inputs_of, inputs_of_study
 from hpsearch.tracking.mlflow_values import (
+    Row,
     dated_rows,
     milliseconds,
     numbers,
@@ -24,8 +25,9 @@ from hpsearch.tracking.mlflow_values import (
     summary,
     tag_texts,
 )
+from hpsearch.tracking.progress import Progress
 from hpsearch.tracking.view_state import varied_names
-from hpsearch.training.results import EpochRow, Outcome
+from hpsearch.training.results import Outcome
 
 KIND, TRIAL, OUTCOME, DETAIL, BASELINE = (
     f"hpsearch.{name}" for name in ("kind", "trial", "outcome", "detail", "baseline")
@@ -53,24 +55,6 @@ STATUS = {
 
 
 @dataclass(frozen=True)
-class Row:
-    """Metrics at a step.
-
-    Attributes:
-        step: of a trial its epoch, and 0 for what it comes to; of the study the number of trials that have ended.
-        when: in milliseconds since 1970.
-    """
-
-    step: int
-    when: int
-    metrics: Mapping[str, float]
-
-    @staticmethod
-    def of(row: EpochRow, when: int) -> Row:
-        return Row(row.epoch, when, numbers(row.metrics))
-
-
-@dataclass(frozen=True)
 class RunImage:
     """What a run is to say; the study's own run, its trials' parent, is one too.
 
@@ -81,6 +65,7 @@ class RunImage:
         started: in milliseconds since 1970.
         ended: None: now.
         texts: of a trial its artifacts, by name.
+        inputs: the data that it uses.
     """
 
     name: str
@@ -91,13 +76,17 @@ class RunImage:
     started: int
     ended: int | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[DataInput, ...] = ()
 
 
 def running_image(number: int, config: Recipe, baseline: bool, started: datetime, provenance: Provenance) -> RunImage:
     """A trial that begins to be trained."""
     flat = config.flat()
-    tags = tag_texts(_trial_tags(number, flat, baseline) | provenance.tags(started))
-    return RunImage(_trial_name(number, flat), RUNNING, param_texts(flat), tags, (), milliseconds(started))
+    inputs = inputs_of(config, provenance)
+    tags = tag_texts(_trial_tags(number, inputs, baseline) | provenance.tags(started))
+    return RunImage(
+        _trial_name(number, flat), RUNNING, param_texts(flat), tags, (), milliseconds(started), inputs=inputs
+    )
 
 
 def interrupted(image: RunImage) -> RunImage:
@@ -107,12 +96,14 @@ def interrupted(image: RunImage) -> RunImage:
 
 def trial_image(record: TrialRecord, provenance: Provenance) -> RunImage | None:
     """A trial as the study holds it, while nobody trains it; None: it has not been begun."""
-    flat, ended = record.flat, milliseconds(record.ended)
+    config = recipe_of(record.config) if record.config is not None else None
+    flat, inputs = config.flat() if config else {}, inputs_of(config, provenance)
+    ended = milliseconds(record.ended)
     rows = [Row.of(row, when) for row, when in dated_rows(record)]
     if record.state in FINISHED:
         outcome = record.outcome or Outcome.FAILED
         rows.append(Row(0, ended, numbers(summary(record))))
-    elif record.config is not None:
+    elif config is not None:
         # Of a coordinator that was killed, too: its trials wait to be run again.
         outcome = Outcome.INTERRUPTED
         ended = rows[-1].when if rows else milliseconds(record.started)
@@ -125,7 +116,7 @@ def trial_image(record: TrialRecord, provenance: Provenance) -> RunImage | None:
         more |= {LOSSES: "; ".join(record.losses)} if record.losses else {}
         more |= {THREADS_TAG: str(record.facts[THREADS])} if THREADS in record.facts else {}
         texts = {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
-    tags = _trial_tags(record.number, flat, record.baseline) | provenance.tags(record.started)
+    tags = _trial_tags(record.number, inputs, record.baseline) | provenance.tags(record.started)
     return RunImage(
         _trial_name(record.number, flat),
         STATUS[outcome],
@@ -135,25 +126,32 @@ def trial_image(record: TrialRecord, provenance: Provenance) -> RunImage | None:
         milliseconds(record.started),
         ended,
         texts,
+        inputs,
     )
 
 
 def study_image(
-    spec: StudySpec, records: Iterable[TrialRecord], provenance: Provenance, status: str | None = None
+    spec: StudySpec,
+    records: Iterable[TrialRecord],
+    provenance: Provenance,
+    status: str | None = None,
+    progress: Progress | None = None,
 ) -> RunImage:
     """The study's own run: best value and counts after each trial, and a page about the best.
 
     Args:
         status: None: as its trials say, while nobody runs the study.
+        progress: of the image before this one, which saves counting again; None: there was none.
     """
     known = sorted(records, key=lambda record: record.number)
     best = best_trial(known, spec.objective)
     if status is None:
         interrupted = any(r.state not in FINISHED and r.config is not None for r in known)
         status = KILLED if interrupted else "FINISHED" if best else "FAILED"
-    tags = {**provenance.tags(), KIND: "study", NOTE: _note(spec, best)}
-    if digests := [DATASETS[name].digest for name in spec.datasets() if name in DATASETS]:
-        tags[DIGEST] = ", ".join(digests)
+    tags = {**provenance.tags(), KIND: "study", NOTE: _note(spec, known, best, status)}
+    inputs = inputs_of_study(spec, provenance)
+    if inputs:
+        tags[DIGEST] = _digests(inputs)
     params = {
         "objective": spec.objective.metric,
         "direction": spec.objective.direction,
@@ -162,63 +160,45 @@ def study_image(
         # The study's; `seed` is a trial's own.
         "search_seed": spec.search.seed,
     }
-    rows = tuple(_standing(spec, known))
-    return RunImage(spec.name, status, param_texts(params), tag_texts(tags), rows, rows[0].when)
+    rows = (progress or Progress(spec.objective)).rows(known)
+    return RunImage(spec.name, status, param_texts(params), tag_texts(tags), rows, rows[0].when, inputs=inputs)
 
 
 def _trial_name(number: int, flat: Mapping[str, object]) -> str:
     return f"trial {number} {flat['optimizer']}" if "optimizer" in flat else f"trial {number}"
 
 
-def _trial_tags(number: int, flat: Mapping[str, object], baseline: bool) -> dict[str, str]:
+def _trial_tags(number: int, inputs: Sequence[DataInput], baseline: bool) -> dict[str, str]:
     tags = {KIND: "trial", TRIAL: str(number), BASELINE: str(baseline).lower()}
-    dataset = flat.get("dataset")
-    if isinstance(dataset, str) and dataset in DATASETS:
-        tags[DIGEST] = DATASETS[dataset].digest
-    return tags
+    return tags | ({DIGEST: _digests(inputs)} if inputs else {})
 
 
-def _standing(spec: StudySpec, records: Sequence[TrialRecord]) -> Iterator[Row]:
-    """The study's best value and counts, those that changed, after each trial that ended; the first has none."""
-    ended = sorted((r for r in records if r.state in FINISHED), key=lambda r: (r.ended or datetime.min, r.number))
-    labels = {"COMPLETE": "trials_complete", "PRUNED": "trials_pruned", "FAIL": "trials_failed"}
-    tally = dict.fromkeys(labels.values(), 0)
-    first = min((milliseconds(r.started) for r in records if r.started), default=milliseconds())
-    yield Row(0, first, numbers(tally))
-    best: TrialRecord | None = None
-    for step, record in enumerate(ended, start=1):
-        label = labels[record.state]
-        tally[label] += 1
-        changed: dict[str, float] = {label: tally[label]}
-        leader = best_trial([r for r in (best, record) if r], spec.objective)
-        # Among equals the one with the lower number leads.
-        if best and leader is best and _equal(best, record) and record.good and record.number < best.number:
-            leader = record
-        if leader and leader.best and leader is not best:
-            changed["best_trial"] = leader.number
-            if best is None or not _equal(best, leader):
-                changed[f"best_{spec.objective.metric}"] = leader.best.value
-            best = leader
-        yield Row(step, milliseconds(record.ended), numbers(changed))
+def _digests(inputs: Sequence[DataInput]) -> str:
+    return ", ".join(each.digest for each in inputs)
 
 
-def _equal(one: TrialRecord, other: TrialRecord) -> bool:
-    return bool(one.best and other.best and one.best.value == other.best.value)
-
-
-def _note(spec: StudySpec, best: TrialRecord | None) -> str:
-    """What the parent's page says, in Markdown."""
+def _note(spec: StudySpec, records: list[TrialRecord], best: TrialRecord | None, status: str) -> str:
+    """What the page of the study's own run says, in Markdown."""
+    tally = counts(records)
+    ended, running = sum(tally.values()), status == RUNNING
     lines = [spec.file.description or f"Study `{spec.name}`", ""]
     if best is None or best.best is None:
-        lines.append("No trial has ended well yet.")
+        lines.append(f"**No trial has ended well{' yet' if running else ''}**; {ended} have ended.")
         return "\n".join(lines)
+    named = ", ".join(f"{count} {state}" for state, count in tally.items())
+    value = f"{spec.objective.metric} {best.best.value:.6g}"
     lines += [
-        f"Best: **{spec.objective.metric} {best.best.value:.6g}** at epoch {best.best.epoch} of "
-        f"trial {best.number} (`best.yaml` among the artifacts).",
+        f"**Best{' so far' if running else ''}: {value}** at epoch {best.best.epoch} of trial {best.number}. "
+        f"{ended} trials have ended ({named}).",
         "",
+        *([] if running else ["`best.yaml` among the artifacts holds this configuration:", ""]),
         "| hyperparameter | value |",
         "| --- | --- |",
     ]
     flat = best.flat
-    lines += [f"| {name} | {flat[name]} |" for name in varied_names(spec) if flat.get(name) is not None]
+    lines += [f"| {name} | {_plain(flat[name])} |" for name in varied_names(spec) if flat.get(name) is not None]
     return "\n".join(lines)
+
+
+def _plain(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

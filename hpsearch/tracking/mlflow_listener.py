@@ -9,6 +9,7 @@ by the next run of the study, or by `hpsearch doctor --repair`.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +20,15 @@ from typing import Protocol
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord
-from hpsearch.tracking.images import RUNNING, Row, RunImage, interrupted, running_image
+from hpsearch.tracking.images import RUNNING, RunImage, interrupted, running_image
 from hpsearch.tracking.mlflow_store import check_database, first_line
-from hpsearch.tracking.mlflow_values import milliseconds
+from hpsearch.tracking.mlflow_values import Row, milliseconds
 from hpsearch.tracking.projector import Plan, Projector, Render, Standing
 from hpsearch.tracking.target import Target
 from hpsearch.training.results import EpochRow
 
+# Writing takes at most this share of a processor: after it nothing is written for so much longer, but not for ever.
+SHARE, LONGEST_REST_SECONDS = 0.01, 5.0
 # After an error nothing is tried for this long, and twice as long after each further one.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
 # How long the end of a run waits for what is still to be written: to a database, to a server, and where a
@@ -79,6 +82,8 @@ class MlflowListener(Listener):
         # Counts what was told; up to where it is written.
         self._version = self._written = 0
         self._pausing = self._over = self._given_up = False
+        # Somebody waits for what is to be written.
+        self._awaited = 0
 
     def study_started(self, event: StudyStarted) -> None:
         """Begin to make MLflow agree with the study.
@@ -142,7 +147,10 @@ class MlflowListener(Listener):
     def flush(self, seconds: float) -> bool:
         """Wait until MLflow has what was told; False: it has not, or not yet."""
         with self._changed:
+            self._awaited += 1
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._written == self._version or self._pausing, seconds)
+            self._awaited -= 1
             return self._written == self._version
 
     @contextmanager
@@ -175,6 +183,7 @@ class MlflowListener(Listener):
         pause, tries = PAUSE_SECONDS, _FINAL_TRIES
         while (task := self._next()) is not None:
             version, standing = task
+            began = time.thread_time()
             try:
                 projector.write(standing)
             # MLflow, its drivers and its artifact stores have many, and training ends for none of them.
@@ -182,13 +191,14 @@ class MlflowListener(Listener):
                 projector.forget()
                 self._tell_once("MLflow", error)
                 tries -= standing.over
-                self._rest(pause, last=tries == 0)
+                self._pause(pause, last=tries == 0)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:
                 pause = PAUSE_SECONDS
                 with self._changed:
                     self._written = version
                     self._changed.notify_all()
+                self._rest((time.thread_time() - began) / SHARE)
 
     def _next(self) -> tuple[int, Standing] | None:
         """What is to be written, once there is something; None: never again."""
@@ -199,7 +209,12 @@ class MlflowListener(Listener):
             trials = {number: replace(trial.image, rows=tuple(trial.rows)) for number, trial in self._trials.items()}
             return self._version, Standing(dict(self._records), trials, self._status, self._over, dict(self._lives))
 
-    def _rest(self, seconds: float, *, last: bool) -> None:
+    def _rest(self, seconds: float) -> None:
+        """After a write: what is told meanwhile is written together."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or self._awaited > 0, min(seconds, LONGEST_REST_SECONDS))
+
+    def _pause(self, seconds: float, *, last: bool) -> None:
         """After an error: nothing is tried for a while."""
         with self._changed:
             self._pausing, self._given_up = True, self._given_up or last

@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 
 from hpsearch.config.study import StudySpec
 from hpsearch.search.provenance import STUDY_ID, Provenance
-from hpsearch.tracking.images import KIND, OUTCOME, PARENT, RUNNING, TRIAL, Row, RunImage
-from hpsearch.tracking.mlflow_values import milliseconds
+from hpsearch.tracking.histories import history
+from hpsearch.tracking.images import KIND, OUTCOME, PARENT, RUNNING, TRIAL, RunImage
+from hpsearch.tracking.inputs import DataInput
+from hpsearch.tracking.mlflow_values import Row, milliseconds
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import VIEW_TAG, view_tag
 
@@ -37,6 +39,7 @@ class Kept:
         whole: False where something is known to be wrong with it.
         metrics: their names, of a run that was there.
         steps: those whose metrics are in it.
+        inputs: how it uses each dataset, by the dataset's name and digest.
     """
 
     run_id: str
@@ -47,12 +50,20 @@ class Kept:
     whole: bool = True
     metrics: tuple[str, ...] = ()
     steps: set[int] = field(default_factory=set)
+    inputs: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     @staticmethod
     def of(run: Any) -> Kept:
         """A run as MLflow's client gives it."""
-        data = run.data
-        return Kept(run.info.run_id, run.info.status, dict(data.params), dict(data.tags), metrics=tuple(data.metrics))
+        data, datasets = run.data, run.inputs.dataset_inputs if run.inputs else []
+        return Kept(
+            run.info.run_id,
+            run.info.status,
+            dict(data.params),
+            dict(data.tags),
+            metrics=tuple(data.metrics),
+            inputs={(i.dataset.name, i.dataset.digest): {tag.key: tag.value for tag in i.tags} for i in datasets},
+        )
 
     @property
     def is_study(self) -> bool:
@@ -91,7 +102,8 @@ class StudyRuns:
         for kept in [kept for kept in kept_runs(client, experiment) if is_of(kept, provenance, target)]:
             if kept.is_study:
                 parents.append(kept)
-                kept.steps = {step for steps in history(client, kept).values() for step in steps}
+                steps = history(client, kept.run_id, kept.metrics).values()
+                kept.steps = {step for by_step in steps for step in by_step}
             elif kept.number is not None:
                 # A person has taken an earlier one out of MLflow's bin, or a reply of MLflow was lost.
                 if earlier := children.get(kept.number):
@@ -160,7 +172,11 @@ class StudyRuns:
         rows = [row for row in image.rows if row.step not in kept.steps]
         params = {name: text for name, text in image.params.items() if name not in kept.params}
         tags = {name: text for name, text in image.tags.items() if kept.tags.get(name) != text}
+        inputs = [each for each in image.inputs if (each.name, each.digest) not in kept.inputs]
         self._log(kept.run_id, rows, params, tags)
+        if inputs:
+            self._client.log_inputs(kept.run_id, [_dataset_input(each) for each in inputs])
+            kept.inputs |= used(inputs)
         kept.steps.update(row.step for row in rows)
         kept.params |= params
         kept.tags |= tags
@@ -205,14 +221,16 @@ def is_of(kept: Kept, provenance: Provenance, target: Target) -> bool:
     return kept.tags.get(STUDY_ID, "" if target.shared else provenance.study) == provenance.study
 
 
-def history(client: Any, kept: Kept) -> dict[str, dict[int, list[float]]]:
-    """Every metric of a run: the values by step, of which there should be one each."""
-    found: dict[str, dict[int, list[float]]] = {}
-    for name in kept.metrics:
-        steps = found.setdefault(name, {})
-        for metric in client.get_metric_history(kept.run_id, name):
-            steps.setdefault(metric.step, []).append(metric.value)
-    return found
+def used(inputs: Sequence[DataInput]) -> dict[tuple[str, str], dict[str, str]]:
+    """How a run uses each dataset, as `Kept` has it."""
+    return {(each.name, each.digest): dict(each.tags) for each in inputs}
+
+
+def _dataset_input(data: DataInput) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(data.name, data.digest, data.source_type, data.source, data.schema, data.profile)
+    return DatasetInput(dataset, [InputTag(*item) for item in data.tags.items()])
 
 
 def _ended_so(kept: Kept, image: RunImage) -> bool:

@@ -41,6 +41,14 @@ def check_database(database: Path) -> None:
         pass
 
 
+def address_of(target: Target) -> str:
+    """The database or server as MLflow is told of it; of a server without the password, see `_without_password`."""
+    if target.database is not None:
+        return database_uri(target.database)
+    assert target.uri is not None
+    return _without_password(target.uri) if target.is_server else target.uri
+
+
 def connect(target: Target) -> Any:
     """An `mlflow.MlflowClient` on what takes the runs. Of a server nothing is asked yet.
 
@@ -49,9 +57,7 @@ def connect(target: Target) -> Any:
     """
     if target.database is not None:
         return open_client(target.database)
-    assert target.uri is not None
-    uri = _without_password(target.uri) if target.is_server else target.uri
-    mlflow = _import_mlflow()
+    uri, mlflow = address_of(target), _import_mlflow()
     try:
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     # A database's driver that is missing, a database that cannot be reached.

@@ -7,7 +7,9 @@ import posixpath
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from hpsearch.config.file import METRICS
@@ -21,6 +23,25 @@ _LONGEST_NAME, _LONGEST_PARAM, _LONGEST_TAG = 250, 6_000, 5_000
 _NOT_IN_NAMES = re.compile(r"[^/\w.\- ]")
 
 
+@dataclass(frozen=True)
+class Row:
+    """Metrics at a step.
+
+    Attributes:
+        step: of a trial its epoch, and 0 for what it comes to; of the study the number of trials that have ended.
+        when: in milliseconds since 1970.
+    """
+
+    step: int
+    when: int
+    metrics: Mapping[str, float]
+
+    @staticmethod
+    def of(row: EpochRow, when: int) -> Row:
+        return Row(row.epoch, when, numbers(row.metrics))
+
+
+@cache
 def name_of(name: str) -> str:
     """A name as MLflow takes it: a user's own metrics and parameters may have any."""
     fit = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME]

@@ -8,10 +8,11 @@ from typing import Any
 
 from hpsearch.config.study import StudySpec
 from hpsearch.search.provenance import Provenance
-from hpsearch.search.records import FINISHED, TrialRecord, best_trial
+from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.tracking.images import RunImage, study_image, trial_image
 from hpsearch.tracking.mlflow_runs import StudyRuns
 from hpsearch.tracking.mlflow_store import connect
+from hpsearch.tracking.progress import Progress
 from hpsearch.tracking.target import Target
 
 STUDY_TEXT, BEST_TEXT = "study.yaml", "best.yaml"
@@ -76,12 +77,14 @@ class Projector:
         # As they were last written. A trial that was interrupted may have ended since, with nothing said between.
         self._final: dict[int, TrialRecord] = {}
         self._lives: dict[int, int] = {}
-        self._study: tuple[int, str | None] | None = None
+        self._progress = Progress(plan.spec.objective)
+        # That of the study's own run; at first no status at all.
+        self._status: str | None = ""
         self._texts: dict[tuple[int | None, str], str] = {}
 
     def forget(self) -> None:
         """After an error: what MLflow holds is looked at again by the next call."""
-        self._runs = self._study = None
+        self._runs, self._status = None, ""
         self._final.clear()
         self._texts.clear()
 
@@ -96,21 +99,21 @@ class Projector:
     def write(self, standing: Standing) -> None:
         """Write what MLflow lacks."""
         runs, plan = self.runs(), self._plan
-        finished = sum(record.state in FINISHED for record in standing.records.values())
-        if self._study != (finished, standing.status):
+        changed = [r for number, r in standing.records.items() if self._final.get(number) is not r]
+        if changed or self._status != standing.status:
             records = standing.records.values()
-            runs.write_study(study_image(plan.spec, records, plan.provenance, standing.status))
-            self._study = (finished, standing.status)
-        for number, life in standing.lives.items():
+            runs.write_study(study_image(plan.spec, records, plan.provenance, standing.status, self._progress))
+            self._status = standing.status
+        for number in [*standing.trials, *(record.number for record in changed)]:
+            life = standing.lives.get(number, 0)
             # What its earlier life has written may never have happened in this one.
             if self._lives.setdefault(number, life) != life:
                 runs.discard(number)
                 self._lives[number] = life
-        for number, record in standing.records.items():
-            if self._final.get(number) is not record:
-                if (image := trial_image(record, plan.provenance)) and runs.write_trial(number, image):
-                    self._write_texts(image.texts, number)
-                self._final[number] = record
+        for record in changed:
+            if (image := trial_image(record, plan.provenance)) and runs.write_trial(record.number, image):
+                self._write_texts(image.texts, record.number)
+            self._final[record.number] = record
         for number, image in standing.trials.items():
             runs.write_trial(number, image)
         self._write_texts(plan.texts(standing.records) if standing.over else {STUDY_TEXT: plan.text})

@@ -16,6 +16,7 @@ from mlflow.entities import Metric
 from mlflow.tracking._tracking_service import utils
 from tracking.story import PROVENANCE, Story, make_config, make_listener, make_row, make_spec, render_best
 
+from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
@@ -87,6 +88,12 @@ def runs_of(home: Home) -> dict[str, Any]:
     return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
 
 
+def forget_input(home: Home, run: str) -> None:
+    """MLflow has no call for it."""
+    with closing(sqlite3.connect(home.mlflow_db)) as connection, connection:
+        connection.execute("DELETE FROM inputs WHERE destination_id = ?", (run,))
+
+
 def contents(home: Home) -> dict[str, Any]:
     """Everything that MLflow says of the study but ids and times."""
     client, said = client_of(home), {}
@@ -100,7 +107,8 @@ def contents(home: Home) -> dict[str, Any]:
             item.path: Path(client.download_artifacts(run.info.run_id, item.path)).read_text()
             for item in client.list_artifacts(run.info.run_id)
         }
-        said[name] = (run.info.status, run.data.params, tags, metrics, texts)
+        inputs = {i.dataset.digest: {tag.key: tag.value for tag in i.tags} for i in run.inputs.dataset_inputs}
+        said[name] = (run.info.status, run.data.params, tags, metrics, texts, inputs)
     return said
 
 
@@ -140,6 +148,7 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
     client.log_metric(ids["trial 4 adam"], "weights", 7, step=2)
     client.set_tag(ids["trial 4 adam"], "hpsearch.baseline", "true")
     client.set_tag(ids["trial 5 adam"], "mlflow.parentRunId", ids["trial 3 adam"])
+    forget_input(home, ids["trial 5 adam"])
     client.update_run(ids["told"], status="RUNNING")
     client.log_metric(ids["told"], "best_val_accuracy", 1.0, step=9)
     client.log_text(ids["told"], "units: [3]\n", "best.yaml")
@@ -163,11 +172,24 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
         "trial 4: metrics: weights has a step 2 too many; epochs has step 0 2 times",
         "trial 4: the artifact traceback.txt is another",
         "trial 5 is no child of the study's own run",
+        f"trial 5: inputs: the dataset fashion_mnist_sample ({DATASETS['fashion_mnist_sample'].digest}) is missing",
     ]
     told = [finding.line.partition(" runs:")[0] + (" runs" if " runs:" in finding.line else "") for finding in found]
     assert sorted(told) == sorted(lines)
     assert {finding.kind for finding in found} == {
-        *("orphan", "status", "metrics", "artifacts", "missing", "doubled", "outcome", "parameters", "tags", "parent")
+        *(
+            "orphan",
+            "status",
+            "metrics",
+            "artifacts",
+            "missing",
+            "doubled",
+            "outcome",
+            "parameters",
+            "tags",
+            "parent",
+            "inputs",
+        )
     }
     patient.repair(found)
     assert patient.examine() == []

@@ -140,6 +140,8 @@ def test_what_the_parent_says(home: Home, tell: Callable[..., Story]) -> None:
     story.trial(3, make_config(3), [], Outcome.FAILED)
     during = Seen(home)
     assert during.parent.info.status == "RUNNING"
+    assert during.parent.data.metrics["trials_done"] == 4
+    assert "**Best so far: val_accuracy 0.79** at epoch 1 of trial 2." in during.parent.data.tags["mlflow.note.content"]
     story.finish()
 
     seen = Seen(home)
@@ -155,15 +157,18 @@ def test_what_the_parent_says(home: Home, tell: Callable[..., Story]) -> None:
     assert parent.data.metrics == {
         "best_val_accuracy": pytest.approx(0.79),
         "best_trial": 2,
+        "trials_done": 4,
         "trials_complete": 2,
         "trials_pruned": 1,
         "trials_failed": 1,
     }
     history = seen.client.get_metric_history(parent.info.run_id, "best_val_accuracy")
     assert [(m.step, m.value) for m in history] == [(1, pytest.approx(0.69)), (3, pytest.approx(0.79))]
+    history = seen.client.get_metric_history(parent.info.run_id, "trials_done")
+    assert [(m.step, m.value) for m in history] == [(step, step) for step in range(5)]
     note = parent.data.tags["mlflow.note.content"]
     assert note.startswith("Which optimizer suits a small network?")
-    assert "val_accuracy 0.79" in note
+    assert "**Best: val_accuracy 0.79** at epoch 1 of trial 2. 4 trials have ended (2 complete, 1 pruned" in note
     assert "| momentum | 0.5 |" in note
     assert seen.artifact("study.yaml") == "name: told\n"
     assert seen.artifact("best.yaml") == "# trial 2 of told\n"
