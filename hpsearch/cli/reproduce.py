@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +45,8 @@ def reproduce(
     record = found.record(trial)
     config = stored_trial(_recorded(found, record), f"trial {trial} of '{study}'", overrides or [])
     threads = int(record.facts.get(THREADS) or threads_of(default_workers()))
-    notes = list(_notes(found, record, config, known=THREADS in record.facts))
+    folders = [*found.folders, Path.cwd()]
+    notes = list(_notes(found, record, config, folders))
     where.logs.mkdir(parents=True, exist_ok=True)
     log = where.logs / f"{study}-reproduce.log"
     say(f"training trial {trial} of '{study}' again, {len(record.rows)} epochs, {threads} of {cores()} threads ...")
@@ -62,7 +63,7 @@ def reproduce(
                 found.objective,
                 threads=threads,
                 log=log,
-                folders=[*found.folders, Path.cwd()],
+                folders=folders,
                 report=say,
                 each=each,
             )
@@ -84,16 +85,19 @@ def _recorded(study: Study, record: TrialRecord) -> dict[str, object]:
     return dict(record.config)
 
 
-def _notes(study: Study, record: TrialRecord, config: Recipe, *, known: bool) -> Iterator[str]:
+def _notes(study: Study, record: TrialRecord, config: Recipe, folders: Sequence[Path]) -> Iterator[str]:
     """What may explain a difference."""
     from hpsearch.config.own import recipe_of
-    from hpsearch.export.reproduce import other_versions
+    from hpsearch.executors.protocol import THREADS
+    from hpsearch.export.reproduce import changed_data, other_versions
 
     if record.config and config != recipe_of(record.config):
         yield "another configuration than the recorded one is trained, by --set"
     if versions := other_versions(study.provenance, record):
         yield f"it was trained with other versions: {'; '.join(versions)}"
-    if not known:
+    if data := changed_data(study.provenance, config, folders):
+        yield f"{data} holds other data than when the study was made"
+    if THREADS not in record.facts:
         yield "how many threads its worker had is not recorded"
 
 

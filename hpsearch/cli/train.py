@@ -59,8 +59,9 @@ def train(
     request = Request(config, objective, seeds, full, test)
     target = find_target(home_of(home), tracking_uri)
     log = Path(tempfile.gettempdir()) / f"hpsearch-train-{os.getpid()}.log"
-    retrainer = Retrainer(objective, log=log, folders=module_folders(file), report=say)
-    listener = _listener(name, request, target) if logged else None
+    folders = module_folders(file)
+    retrainer = Retrainer(objective, log=log, folders=folders, report=say)
+    listener = _listener(name, request, target, folders) if logged else None
     try:
         with ends_at_once():
             parts = repeat(request, retrainer, [_Lines(several=seeds > 1), *([listener] if listener else [])], say)
@@ -81,13 +82,17 @@ def train(
         say(f"look at the runs: {target if target.shared else f'hpsearch ui {name}{target.home.option}'}")
 
 
-def _listener(name: str, request: Request, target: Target) -> TrainingListener:
+def _listener(name: str, request: Request, target: Target, folders: Sequence[Path]) -> TrainingListener:
+    from hpsearch.config.trial import TrialConfig
     from hpsearch.export.yaml_file import configuration_yaml
+    from hpsearch.search.prepare import own_digests
     from hpsearch.tracking.training_listener import Training, TrainingListener
 
+    config = request.config
+    data = own_digests([config.data.dataset], folders) if isinstance(config, TrialConfig) else {}
     text = configuration_yaml(name, request.objective, request.config)
     params = {"seeds": request.seeds, "full": request.full, "test": request.test}
-    return TrainingListener(Training(name, text, request.objective, params), target, say)
+    return TrainingListener(Training(name, text, request.objective, params, data), target, say)
 
 
 class _Lines:

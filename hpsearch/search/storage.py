@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 
+from hpsearch.config.changes import changes
 from hpsearch.config.compare import Compare
 from hpsearch.config.file import Objective
 from hpsearch.config.matching import baselines, match
-from hpsearch.config.problems import dotted
 from hpsearch.config.study import StudySpec
 from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
@@ -156,7 +156,7 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> Study | None
         return None  # left by a run that was killed while it created the study
     if found is None:
         raise StudyChangedError(f"'{spec.name}' in {home.optuna_db} is a study that hpsearch did not make")
-    differences = list(compare(found, spec.identity()))
+    differences = list(changes(found, spec.identity()))
     if differences:
         lines = [
             f"study '{spec.name}' exists, and its file has changed in a way that matters:",
@@ -198,7 +198,7 @@ def _set_provenance(study: optuna.Study, spec: StudySpec) -> None:
     attrs = study.user_attrs
     if ID not in attrs:
         study.set_user_attr(ID, uuid4().hex)
-        study.set_user_attr(DATA, own_digests(spec))
+        study.set_user_attr(DATA, own_digests(spec.datasets(), spec.folders))
     history, tags = attrs.get(PROVENANCE, []), provenance_tags()
     if not history or history[-1]["tags"] != tags:
         study.set_user_attr(PROVENANCE, [*history, {"since": datetime.now().isoformat(), "tags": tags}])
@@ -289,20 +289,3 @@ def _delete(study: Study, table: str, trial_id: int, names: Sequence[str], colum
     with study.storage.engine.begin() as connection:
         for name in names:
             connection.execute(statement, {"trial": trial_id, "name": name})
-
-
-def compare(was: Any, now: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Each difference between two trees of plain data: `trial.batch_size: was 32, is now 64`."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        for key in [*was, *(key for key in now if key not in was)]:
-            if key not in was:
-                yield f"{dotted((*path, key))}: was absent, is now {now[key]!r}"
-            elif key not in now:
-                yield f"{dotted((*path, key))}: was {was[key]!r}, is now absent"
-            else:
-                yield from compare(was[key], now[key], (*path, key))
-    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-        for index, (before, after) in enumerate(zip(was, now, strict=True)):
-            yield from compare(before, after, (*path, index))
-    elif was != now:
-        yield f"{dotted(path)}: was {was!r}, is now {now!r}"

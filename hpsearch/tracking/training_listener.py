@@ -20,11 +20,11 @@ from hpsearch.config.own import Recipe
 from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
-from hpsearch.tracking.images import BASELINE, KIND, NOTE, TRIAL, Row, RunImage, trial_image
+from hpsearch.tracking.images import BASELINE, KIND, NOTE, TRIAL, RunImage, trial_image
 from hpsearch.tracking.mlflow_listener import FINAL_SECONDS, MlflowListener
 from hpsearch.tracking.mlflow_runs import StudyRuns, open_experiment
 from hpsearch.tracking.mlflow_store import connect
-from hpsearch.tracking.mlflow_values import milliseconds, numbers, param_texts, tag_texts
+from hpsearch.tracking.mlflow_values import Row, milliseconds, numbers, param_texts, tag_texts
 from hpsearch.tracking.projector import Standing
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import VIEW_TAG, shared_view, training_view_state
@@ -43,12 +43,14 @@ class Training:
         name: of the configuration.
         text: the configuration as YAML text.
         params: what was asked for, and how often.
+        data: what a user's own files with data hold: their digests, by name.
     """
 
     name: str
     text: str
     objective: Objective
     params: Mapping[str, Any]
+    data: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class TrainingListener(MlflowListener):
     GOES_ON = "training goes on"
 
     def __init__(self, training: Training, target: Target, report: Any) -> None:
-        provenance = Provenance("", [("", provenance_tags())])
+        provenance = Provenance("", [("", provenance_tags())], training.data)
         super().__init__(target, provenance, render_best=lambda _spec, _record: "", report=report)
         self._projector = _Projector(training, provenance, target, self._artifact_failed)
 
