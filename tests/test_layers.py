@@ -37,7 +37,7 @@ OWNERS = {
     "rich": {"cli", "tracking.terminal"},
     "tensorflow": {"training", "executors.worker"},
     "keras": {"training", "catalogue"},
-    "sklearn": {"data", "analysis.verdict"},
+    "sklearn": {"data", "analysis.confusion"},
     "scipy": {"training.lbfgs", "analysis.statistics"},
     "pydantic": {"config", "search.coordinator", "search.dispatch"},
     "pydantic_core": {"config"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,22 +182,3 @@ def _shares(models: Sequence[TestFigures], examples: int) -> list[float]:
         bits = bin(int("1" + model.hits, 16))[3:]
         counts = [had + (bit == "1") for had, bit in zip(counts, bits, strict=False)]
     return [had / len(models) for had in counts]
-
-
-def class_report(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Mapping[str, Any]:
-    """Precision, recall and F1 of every class, and their averages: scikit-learn's `classification_report`.
-
-    Args:
-        confusion: [classes, classes], true classes by row.
-        names: of the classes.
-    """
-    import numpy as np
-    from sklearn.metrics import classification_report
-
-    counts = np.asarray(confusion)
-    true, predicted = np.indices(counts.shape)
-    labels = [np.repeat(side.ravel(), counts.ravel()) for side in (true, predicted)]
-    report: Mapping[str, Any] = classification_report(
-        *labels, labels=range(len(names)), target_names=list(names), output_dict=True, zero_division=0.0
-    )
-    return report

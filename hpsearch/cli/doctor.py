@@ -9,6 +9,7 @@ import typer
 
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, TrackingOption, home_of
 from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.plan import plan_of
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE
 
 
@@ -25,10 +26,9 @@ def doctor(
     empty MLflow too; what it replaces goes to MLflow's bin. Exit codes: 0 both agree, 4 they do not.
     """
     from hpsearch.config.stored import stored_study
-    from hpsearch.export.yaml_file import best_yaml
+    from hpsearch.search.finals import parts_of
     from hpsearch.search.storage import find_study
     from hpsearch.tracking.doctor import Doctor
-    from hpsearch.tracking.projector import Plan
     from hpsearch.tracking.target import find_target
 
     where = home_of(home)
@@ -36,15 +36,8 @@ def doctor(
     with where.hold(find_study(where, study).name):
         # Read again, now that nobody changes it any more.
         found = find_study(where, study)
-        plan = Plan(
-            stored_study(found.file, found.name),
-            found.file,
-            found.provenance,
-            target,
-            lambda spec, record: best_yaml(spec.name, spec.objective, record),
-        )
-
-        patient = Doctor(plan, found.records(), create=repair)
+        plan = plan_of(found, stored_study(found.file, found.name), found.file, target)
+        patient = Doctor(plan, parts_of(found), create=repair)
         findings = patient.examine()
         if output_format is Format.table:
             for finding in findings:

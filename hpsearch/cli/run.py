@@ -20,6 +20,7 @@ from hpsearch.cli.options import (
     home_of,
 )
 from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.plan import plan_of, render_best
 
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
@@ -82,30 +83,31 @@ def _run(
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
         say(f"note: {asked} trials are asked for; the grid has {total} points")
     request = Request(spec, dump(spec.document.data), total, workers or default_workers())
-    ended = run_study(request, target.home, lambda study, stage: _listeners(target, study, stage), stop, say)
+
+    def closing(study: Study, ended: StudyEnded) -> None:
+        from hpsearch.search.finals import parts_of
+        from hpsearch.tracking.closing import write_outcome
+
+        plan = plan_of(study, spec, request.text, target)
+        write_outcome(plan, parts_of(study), interrupted=ended.interrupted, report=say)
+
+    ended = run_study(request, target.home, lambda study, stage: _listeners(target, study, stage), stop, say, closing)
     tell_end(spec, target, ended, total, output_format)
     return ended
 
 
 def _listeners(target: Target, study: Study, stage: Stage) -> Sequence[Listener]:
-    from hpsearch.export.yaml_file import best_yaml
     from hpsearch.search.stages import Stage
     from hpsearch.tracking.mlflow_listener import MlflowListener
     from hpsearch.tracking.terminal import make_terminal
 
-    if stage is not Stage.SEARCH:
-        return [make_terminal()]
-
     # The terminal comes first: what a person sees does not wait for a database.
-    return [
-        make_terminal(),
-        MlflowListener(
-            target,
-            study.provenance,
-            render_best=lambda spec, record: best_yaml(spec.name, spec.objective, record),
-            report=say,
-        ),
-    ]
+    terminal = make_terminal()
+    if stage is Stage.FINAL:
+        # Their runs are written with their test figures, once these are known.
+        return [terminal]
+    search = () if stage is Stage.SEARCH else study.records()
+    return [terminal, MlflowListener(target, study.provenance, render_best=render_best, report=say, search=search)]
 
 
 def stop(study: StudyArgument, home: HomeOption = None) -> None:

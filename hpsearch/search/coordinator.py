@@ -22,7 +22,7 @@ from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEn
 from hpsearch.search.dispatch import choose
 from hpsearch.search.ending import STATES, Hope, record_end
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
-from hpsearch.search.records import BASELINE, CONFIG, EARLIER, PLANNED, ROW, best_trial
+from hpsearch.search.records import BASELINE, CONFIG, EARLIER, OF, PLANNED, ROW, best_trial
 from hpsearch.search.resume import Checkpoints, record_loss
 from hpsearch.search.sampling import make_pruner, make_sampler, rungs_passed, suggest
 from hpsearch.search.stages import Stage
@@ -169,7 +169,8 @@ class Coordinator:
         if best := best_of(rows, self._study.objective):
             self._best[trial.number] = best
         self._executor.submit(self._job(trial, config, rows))
-        started = TrialStarted(trial.number, config, bool(trial.user_attrs.get(BASELINE)), rows)
+        attrs = trial.user_attrs
+        started = TrialStarted(trial.number, config, bool(attrs.get(BASELINE)), rows, attrs.get(OF))
         self._inform(lambda listener: listener.trial_started(started))
 
     def _config_of(self, trial: optuna.Trial) -> Recipe:

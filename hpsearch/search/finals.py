@@ -185,6 +185,13 @@ def read_finals(study: Study) -> Finals | None:
     )
 
 
+def parts_of(study: Study) -> dict[Stage, list[TrialRecord]]:
+    """The trials of the search, and the trainings of each stage after it that has begun."""
+    stages = {stage: find_stage(study, stage) for stage in (Stage.FINALISTS, Stage.FINAL)}
+    later = {stage: found.records() for stage, found in stages.items() if found}
+    return {Stage.SEARCH: study.records(), **later}
+
+
 def chosen_trial(study: Study) -> TrialRecord | None:
     """The trial to take away: the finalists' winner, else the best; None where none ended well."""
     finals, records = read_finals(study), study.records()

@@ -41,12 +41,14 @@ class TrialStarted:
 
     Attributes:
         rows: the epochs that it goes on after; none where it starts afresh.
+        of: of a finalist's training the trial that it trains again.
     """
 
     number: int
     config: Recipe
     baseline: bool
     rows: Sequence[EpochRow] = ()
+    of: int | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def run_study(
     listeners: Callable[[Study, Stage], Sequence[Listener]],
     stop: Stop,
     report: Callable[[str], None],
+    closing: Callable[[Study, StudyEnded], None],
 ) -> StudyEnded:
     """Train what is missing to the study's total.
 
@@ -51,6 +52,7 @@ def run_study(
         listeners: makes those who follow a part of the study; called only if there is something to train in it.
         stop: asked between the steps.
         report: told what happens before and beside the training, a line each.
+        closing: what is done once finalists were trained, while the study is still held.
 
     Raises:
         HpsearchError: the study is held by another process, its file has changed, the data cannot be had.
@@ -103,7 +105,9 @@ def run_study(
         if spec.file.finalists and is_complete(study, request.trials) and not stop.asked:
             finish = Finish(study, spec, request.text, home, executor, following, stop, request.workers, report)
             finish.run()
-            ended = replace(ended, interrupted=stop.asked)
+            ended = replace(ended, interrupted=stop.asked, finals=read_finals(study))
+            _close(followers)
+            closing(study, ended)
         return replace(ended, finals=read_finals(study))
 
 

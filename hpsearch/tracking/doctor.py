@@ -7,17 +7,25 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
 from hpsearch.tracking.histories import History, histories
-from hpsearch.tracking.images import OUTCOME, PARENT, RUNNING, TRIAL, RunImage, study_image, trial_image
+from hpsearch.tracking.images import RUNNING, RunImage
 from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs, used
 from hpsearch.tracking.mlflow_store import connect, first_line
-from hpsearch.tracking.projector import Plan, Projector, Standing
+from hpsearch.tracking.models import ModelError, models_of
+from hpsearch.tracking.projector import Plan, Projector, Standing, plans
+from hpsearch.tracking.tags import OUTCOME, PARENT
 
+# What is mended without writing a run anew.
+_NOT_REPLACED = ("orphan", "parent", "model")
+# Of a run of a trial, or of a finalist's training.
+_Key = tuple[Stage, int]
 # What is named of one run's differences of a kind; the rest is counted.
 _SHOWN = 3
 
@@ -27,9 +35,10 @@ class Finding:
     """One thing in which MLflow differs from the study.
 
     Attributes:
-        kind: orphan, missing, doubled, status, outcome, parameters, metrics, tags, inputs,
-            parent or artifacts.
+        kind: orphan, missing, doubled, status, outcome, parameters, metrics, tags, inputs, parent, artifacts or
+            model.
         trial: its number; None: the study's own run.
+        stage: of a finalist's training the part of the study that counts it.
         run: MLflow's id of it; None: there is none.
         line: for a person.
     """
@@ -38,6 +47,7 @@ class Finding:
     trial: int | None
     run: str | None
     line: str
+    stage: str = ""
 
 
 class Doctor:
@@ -45,24 +55,29 @@ class Doctor:
 
     Args:
         plan: the study, and where its runs are.
-        records: its trials.
+        parts: its trials, and the trainings of its finalists.
         create: a SQLite file that does not exist yet is made, rather than taken for an empty one.
 
     Raises:
         EnvironmentProblem: MLflow cannot be read.
     """
 
-    def __init__(self, plan: Plan, records: Sequence[TrialRecord], *, create: bool) -> None:
-        self._plan = plan
-        self._records = {record.number: record for record in records}
-        self._images = {r.number: image for r in records if (image := trial_image(r, plan.provenance))}
+    def __init__(self, plan: Plan, parts: Mapping[Stage, Sequence[TrialRecord]], *, create: bool) -> None:
+        self._plan, self._parts = plan, parts
+        self._plans = plans(plan, parts)
+        self._images = {
+            (stage, record.number): image
+            for stage, planned in self._plans.items()
+            for record in parts[stage]
+            if (image := planned.image(record))
+        }
         database = plan.target.database
         self._histories: dict[str, History] = {}
         self._client: Any = connect(plan.target) if create or database is None or database.is_file() else None
 
     @property
     def runs(self) -> int:
-        """How many runs MLflow should have: the study's own and one for each trial that was begun."""
+        """How many runs MLflow should have: the study's own and one for each training that was begun."""
         return 1 + len(self._images)
 
     def examine(self) -> list[Finding]:
@@ -78,8 +93,9 @@ class Doctor:
             self._histories = histories(self._client, self._plan.target, metrics) if metrics else {}
             found = [*orphans, *self._of_study(parents)]
             parent = parents[0].run_id if len(parents) == 1 else None
-            for number, image in sorted(self._images.items()):
-                found += self._of_trial(number, image, children.get(number, []), parent)
+            for key, image in self._images.items():
+                found += self._of_trial(key, image, children.get(key, []), parent)
+            found += self._of_models()
         return found
 
     def repair(self, findings: Sequence[Finding]) -> None:
@@ -95,21 +111,29 @@ class Doctor:
             for finding in findings:
                 if finding.kind == "orphan":
                     self._client.delete_run(finding.run)
-            projector = Projector(self._plan, self._client, lambda _: None)
-            runs = projector.runs()
-            # Metrics and parameters cannot be taken back, so a run that has wrong ones is replaced.
-            for number in {f.trial for f in findings if f.trial is not None and f.kind not in ("orphan", "parent")}:
-                runs.discard(number)
-            if any(f.trial is None and f.kind in ("parameters", "metrics", "inputs") for f in findings):
-                runs.discard_parent()
             # Whether a person stopped the last run of the study, only MLflow knows.
             known = {kept.status for kept in parents} - {RUNNING}
-            projector.write(Standing(self._records, {}, known.pop() if len(known) == 1 else None, over=True))
+            status = known.pop() if len(known) == 1 else None
+            own = any(f.trial is None and f.kind in ("parameters", "metrics", "inputs") for f in findings)
+            for stage, planned in self._plans.items():
+                projector = Projector(planned, self._client, lambda _: None)
+                runs = projector.runs()
+                # Metrics and parameters cannot be taken back, so a run that has wrong ones is replaced.
+                wrong = {f.trial for f in findings if f.stage == stage.value and f.kind not in _NOT_REPLACED}
+                for number in wrong:
+                    if number is not None:
+                        runs.discard(number)
+                if own and stage is Stage.SEARCH:
+                    runs.discard_parent()
+                records = {record.number: record for record in self._parts[stage]}
+                projector.write(Standing(records, {}, status, over=True))
+            if self._plan.finals:
+                models_of(self._plan, self._parts).write()
 
-    def _sorted(self) -> tuple[list[Kept], dict[int, list[Kept]], list[Finding]]:
+    def _sorted(self) -> tuple[list[Kept], dict[_Key, list[Kept]], list[Finding]]:
         """MLflow's runs of the study itself, of its trials, and of nothing in it."""
         parents: list[Kept] = []
-        children: dict[int, list[Kept]] = {}
+        children: dict[_Key, list[Kept]] = {}
         orphans: list[Finding] = []
         for kept in self._active():
             if not is_of(kept, self._plan.provenance, self._plan.target):
@@ -118,10 +142,12 @@ class Doctor:
                     orphans.append(_orphan(kept, "belongs to another study of this name"))
             elif kept.is_study:
                 parents.append(kept)
-            elif kept.number is None or kept.number not in self._images:
-                orphans.append(_orphan(kept, f"is of trial {kept.tags.get(TRIAL, '?')}, which the study has not begun"))
+            elif kept.stage is None or kept.number is None or (kept.stage, kept.number) not in self._images:
+                what = kept.stage.one if kept.stage else "trial"
+                number = "?" if kept.number is None else kept.number
+                orphans.append(_orphan(kept, f"is of {what} {number}, which the study has not begun"))
             else:
-                children.setdefault(kept.number, []).append(kept)
+                children.setdefault((kept.stage, kept.number), []).append(kept)
         return parents, children, orphans
 
     def _active(self) -> list[Kept]:
@@ -137,29 +163,41 @@ class Doctor:
             yield Finding(kind, None, None, f"{where} is {kind}{_listed(parents)}")
             return
         (kept,) = parents
-        image = study_image(plan.spec, self._records.values(), plan.provenance, None)
+        records = {record.number: record for record in self._parts[Stage.SEARCH]}
+        image = plan.study_image(records, None)
         if kept.status == RUNNING:
             yield Finding("status", None, kept.run_id, f"{where} is RUNNING, and nobody runs the study")
         for kind, text in self._differences(kept, image):
             yield Finding(kind, None, kept.run_id, f"{where}: {text}")
-        for name, state in self._wrong_texts(kept, plan.texts(self._records)):
+        for name, state in self._wrong_texts(kept, plan.texts(records)):
             yield Finding("artifacts", None, kept.run_id, f"{where}: the artifact {name} {state}")
 
-    def _of_trial(self, number: int, image: RunImage, runs: Sequence[Kept], parent: str | None) -> Iterator[Finding]:
-        where = f"trial {number}"
+    def _of_trial(self, key: _Key, image: RunImage, runs: Sequence[Kept], parent: str | None) -> Iterator[Finding]:
+        stage, number = key
+        where, told = f"{stage.one} {number}", partial(Finding, stage=stage.value)
         if len(runs) != 1:
             kind = "doubled" if runs else "missing"
-            yield Finding(kind, number, None, f"{where} {'has several runs' if runs else 'has no run'}{_listed(runs)}")
+            yield told(kind, number, None, f"{where} {'has several runs' if runs else 'has no run'}{_listed(runs)}")
             return
         (kept,) = runs
         if kept.status != image.status:
-            yield Finding("status", number, kept.run_id, f"{where} is {kept.status}, should be {image.status}")
+            yield told("status", number, kept.run_id, f"{where} is {kept.status}, should be {image.status}")
         if parent and kept.tags.get(PARENT) != parent:
-            yield Finding("parent", number, kept.run_id, f"{where} is no child of the study's own run")
+            yield told("parent", number, kept.run_id, f"{where} is no child of the study's own run")
         for kind, text in self._differences(kept, image):
-            yield Finding(kind, number, kept.run_id, f"{where}: {text}")
+            yield told(kind, number, kept.run_id, f"{where}: {text}")
         for name, state in self._wrong_texts(kept, image.texts):
-            yield Finding("artifacts", number, kept.run_id, f"{where}: the artifact {name} {state}")
+            yield told("artifacts", number, kept.run_id, f"{where}: the artifact {name} {state}")
+
+    def _of_models(self) -> Iterator[Finding]:
+        if self._client is None or self._plan.finals is None:
+            return
+        models = models_of(self._plan, self._parts)
+        for lacking in models.missing():
+            text = f"{lacking.stage.one} {lacking.number}: its model is missing"
+            yield Finding("model", lacking.number, lacking.run, text, lacking.stage.value)
+        if models.unregistered():
+            yield Finding("model", None, None, f"the registry does not name the champion of {self._plan.spec.name}")
 
     def _differences(self, kept: Kept, image: RunImage) -> Iterator[tuple[str, str]]:
         ours = [name for name in image.tags if name != OUTCOME]
@@ -206,7 +244,7 @@ class Doctor:
 
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, ModelError, OSError) as error:
             raise EnvironmentProblem(f"{self._plan.target}: MLflow cannot be {done} ({first_line(error)})") from None
 
 

@@ -10,14 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from hpsearch.config.own import Recipe, recipe_of
+from hpsearch.config.own import recipe_of
 from hpsearch.config.study import StudySpec
 from hpsearch.executors.protocol import THREADS
+from hpsearch.search.finals import Finals
+from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import Provenance
-from hpsearch.search.records import FINISHED, TrialRecord, best_trial, counts
+from hpsearch.search.records import FINISHED, TrialRecord, best_trial
+from hpsearch.search.stages import Stage
 from hpsearch.tracking.inputs import DataInput, inputs_of, inputs_of_study
 from hpsearch.tracking.mlflow_values import (
     Row,
+    counted,
     dated_rows,
     milliseconds,
     numbers,
@@ -25,20 +29,23 @@ from hpsearch.tracking.mlflow_values import (
     summary,
     tag_texts,
 )
+from hpsearch.tracking.model_images import model_figures, model_texts
+from hpsearch.tracking.notes import study_note
 from hpsearch.tracking.progress import Progress
-from hpsearch.tracking.view_state import varied_names
+from hpsearch.tracking.tags import (
+    DETAIL,
+    DIGEST,
+    KIND,
+    LOSSES,
+    NOTE,
+    OUTCOME,
+    STUDY,
+    THREADS_TAG,
+    identity_tags,
+)
 from hpsearch.training.results import Outcome
 
-KIND, TRIAL, OUTCOME, DETAIL, BASELINE = (
-    f"hpsearch.{name}" for name in ("kind", "trial", "outcome", "detail", "baseline")
-)
-DIGEST = "hpsearch.data_digest"
-THREADS_TAG = "hpsearch.threads"
-# Why the trial was tried again.
-LOSSES = "hpsearch.losses"
 TRACEBACK_TEXT = "traceback.txt"
-PARENT = "mlflow.parentRunId"
-NOTE = "mlflow.note.content"
 
 RUNNING, KILLED = "RUNNING", "KILLED"
 # A trial that was pruned did what it should; one that diverged is shown as failed.
@@ -79,14 +86,13 @@ class RunImage:
     inputs: tuple[DataInput, ...] = ()
 
 
-def running_image(number: int, config: Recipe, baseline: bool, started: datetime, provenance: Provenance) -> RunImage:
+def running_image(event: TrialStarted, started: datetime, provenance: Provenance, stage: Stage) -> RunImage:
     """A trial that begins to be trained."""
-    flat = config.flat()
-    inputs = inputs_of(config, provenance)
-    tags = tag_texts(_trial_tags(number, inputs, baseline) | provenance.tags(started))
-    return RunImage(
-        _trial_name(number, flat), RUNNING, param_texts(flat), tags, (), milliseconds(started), inputs=inputs
-    )
+    flat, inputs = event.config.flat(), inputs_of(event.config, provenance)
+    about = identity_tags(stage, event.number, event.of, baseline=event.baseline) | _digest_tags(inputs)
+    name = _name(stage, event.number, event.of, flat)
+    tags = tag_texts(about | provenance.tags(started))
+    return RunImage(name, RUNNING, param_texts(flat), tags, (), milliseconds(started), inputs=inputs)
 
 
 def interrupted(image: RunImage) -> RunImage:
@@ -94,15 +100,22 @@ def interrupted(image: RunImage) -> RunImage:
     return replace(image, status=KILLED, tags={**image.tags, OUTCOME: Outcome.INTERRUPTED.label})
 
 
-def trial_image(record: TrialRecord, provenance: Provenance) -> RunImage | None:
-    """A trial as the study holds it, while nobody trains it; None: it has not been begun."""
+def trial_image(
+    record: TrialRecord, provenance: Provenance, stage: Stage = Stage.SEARCH, finals: Finals | None = None
+) -> RunImage | None:
+    """A trial as the study holds it, while nobody trains it; None: it has not been begun.
+
+    Args:
+        stage: whose trial it is.
+        finals: what the finalists have come to; only then a final training is told with its test figures.
+    """
     config = recipe_of(record.config) if record.config is not None else None
     flat, inputs = config.flat() if config else {}, inputs_of(config, provenance)
     ended = milliseconds(record.ended)
     rows = [Row.of(row, when) for row, when in dated_rows(record)]
     if record.state in FINISHED:
         outcome = record.outcome or Outcome.FAILED
-        rows.append(Row(0, ended, numbers(summary(record))))
+        rows.append(Row(0, ended, numbers(_figures(record, stage, finals))))
     elif config is not None:
         # Of a coordinator that was killed, too: its trials wait to be run again.
         outcome = Outcome.INTERRUPTED
@@ -116,9 +129,11 @@ def trial_image(record: TrialRecord, provenance: Provenance) -> RunImage | None:
         more |= {LOSSES: "; ".join(record.losses)} if record.losses else {}
         more |= {THREADS_TAG: str(record.facts[THREADS])} if THREADS in record.facts else {}
         texts = {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
-    tags = _trial_tags(record.number, inputs, record.baseline) | provenance.tags(record.started)
+        texts |= model_texts(record, stage, finals)
+    about = identity_tags(stage, record.number, record.of, baseline=record.baseline) | _digest_tags(inputs)
+    tags = about | provenance.tags(record.started)
     return RunImage(
-        _trial_name(record.number, flat),
+        _name(stage, record.number, record.of, flat),
         STATUS[outcome],
         param_texts(flat),
         tag_texts(tags | more),
@@ -136,19 +151,22 @@ def study_image(
     provenance: Provenance,
     status: str | None = None,
     progress: Progress | None = None,
+    finals: Finals | None = None,
 ) -> RunImage:
     """The study's own run: best value and counts after each trial, and a page about the best.
 
     Args:
         status: None: as its trials say, while nobody runs the study.
         progress: of the image before this one, which saves counting again; None: there was none.
+        finals: what the finalists have come to; None: there are none, or they are being trained.
     """
     known = sorted(records, key=lambda record: record.number)
     best = best_trial(known, spec.objective)
     if status is None:
         interrupted = any(r.state not in FINISHED and r.config is not None for r in known)
         status = KILLED if interrupted else "FINISHED" if best else "FAILED"
-    tags = {**provenance.tags(), KIND: "study", NOTE: _note(spec, known, best, status)}
+    note = study_note(spec, known, finals, running=status == RUNNING)
+    tags = {**provenance.tags(), KIND: STUDY, NOTE: note}
     inputs = inputs_of_study(spec, provenance)
     if inputs:
         tags[DIGEST] = _digests(inputs)
@@ -164,41 +182,21 @@ def study_image(
     return RunImage(spec.name, status, param_texts(params), tag_texts(tags), rows, rows[0].when, inputs=inputs)
 
 
-def _trial_name(number: int, flat: Mapping[str, object]) -> str:
-    return f"trial {number} {flat['optimizer']}" if "optimizer" in flat else f"trial {number}"
+def _figures(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, float]:
+    # Nothing was held out of a final training, so none of its epochs is the best.
+    own = counted(record) if stage is Stage.FINAL else summary(record)
+    return own | model_figures(record, stage, finals)
 
 
-def _trial_tags(number: int, inputs: Sequence[DataInput], baseline: bool) -> dict[str, str]:
-    tags = {KIND: "trial", TRIAL: str(number), BASELINE: str(baseline).lower()}
-    return tags | ({DIGEST: _digests(inputs)} if inputs else {})
+def _name(stage: Stage, number: int, of: int | None, flat: Mapping[str, object]) -> str:
+    """`trial 7 adam`, `finalist 3 of trial 7 adam`, `final training 5 of the Keras default adam`."""
+    again = "" if stage is Stage.SEARCH else " of the Keras default" if of is None else f" of trial {of}"
+    return f"{stage.one} {number}{again}" + (f" {flat['optimizer']}" if "optimizer" in flat else "")
+
+
+def _digest_tags(inputs: Sequence[DataInput]) -> dict[str, str]:
+    return {DIGEST: _digests(inputs)} if inputs else {}
 
 
 def _digests(inputs: Sequence[DataInput]) -> str:
     return ", ".join(each.digest for each in inputs)
-
-
-def _note(spec: StudySpec, records: list[TrialRecord], best: TrialRecord | None, status: str) -> str:
-    """What the page of the study's own run says, in Markdown."""
-    tally = counts(records)
-    ended, running = sum(tally.values()), status == RUNNING
-    lines = [spec.file.description or f"Study `{spec.name}`", ""]
-    if best is None or best.best is None:
-        lines.append(f"**No trial has ended well{' yet' if running else ''}**; {ended} have ended.")
-        return "\n".join(lines)
-    named = ", ".join(f"{count} {state}" for state, count in tally.items())
-    value = f"{spec.objective.metric} {best.best.value:.6g}"
-    lines += [
-        f"**Best{' so far' if running else ''}: {value}** at epoch {best.best.epoch} of trial {best.number}. "
-        f"{ended} trials have ended ({named}).",
-        "",
-        *([] if running else ["`best.yaml` among the artifacts holds this configuration:", ""]),
-        "| hyperparameter | value |",
-        "| --- | --- |",
-    ]
-    flat = best.flat
-    lines += [f"| {name} | {_plain(flat[name])} |" for name in varied_names(spec) if flat.get(name) is not None]
-    return "\n".join(lines)
-
-
-def _plain(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

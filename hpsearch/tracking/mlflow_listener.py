@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +20,7 @@ from typing import Protocol
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
 from hpsearch.tracking.images import RUNNING, RunImage, interrupted, running_image
 from hpsearch.tracking.mlflow_store import check_database, first_line
 from hpsearch.tracking.mlflow_values import Row, milliseconds
@@ -61,15 +62,24 @@ class MlflowListener(Listener):
         target: where they are.
         provenance: of the study.
         render_best: the best configuration as YAML text.
+        search: of another part of the study than its search the trials of that.
         report: told in a line, once, that MLflow could not be written.
     """
 
     GOES_ON = "the study goes on, and what is missing is written later"
 
     def __init__(
-        self, target: Target, provenance: Provenance, *, render_best: Render, report: Callable[[str], None]
+        self,
+        target: Target,
+        provenance: Provenance,
+        *,
+        render_best: Render,
+        report: Callable[[str], None],
+        search: Sequence[TrialRecord] = (),
     ) -> None:
         self._target, self._provenance, self._render_best, self._report = target, provenance, render_best, report
+        self._search = tuple(search)
+        self._stage = Stage.SEARCH
         self._study = ""
         self._told: set[str] = set()
         self._thread: threading.Thread | None = None
@@ -93,7 +103,10 @@ class MlflowListener(Listener):
         """
         if self._target.database is not None:
             check_database(self._target.database)
-        plan = Plan(event.spec, event.text, self._provenance, self._target, self._render_best)
+        self._stage = event.stage
+        plan = Plan(
+            event.spec, event.text, self._provenance, self._target, self._render_best, event.stage, self._search
+        )
         self._study = event.spec.name
         with self._telling():
             self._records = {record.number: record for record in event.records}
@@ -107,7 +120,7 @@ class MlflowListener(Listener):
         self._tell_once("MLflow's artifacts", error)
 
     def trial_started(self, event: TrialStarted) -> None:
-        image = running_image(event.number, event.config, event.baseline, datetime.now(), self._provenance)
+        image = running_image(event, datetime.now(), self._provenance, self._stage)
         with self._telling():
             self._records.pop(event.number, None)
             self._lives[event.number] += 1

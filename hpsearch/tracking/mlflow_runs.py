@@ -3,6 +3,8 @@
     experiment <study>          the comparison view
       run <study>               hpsearch.kind: study   best value, counts, study.yaml, best.yaml
       run trial 7 adam          hpsearch.kind: trial   parameters, every metric of every epoch, outcome
+      run finalist 3 of trial 7 hpsearch.kind: finalist   the same, its confusions and its model
+      run final training 0 ...  hpsearch.kind: final      the same, and test figures
 
 Each is brought to its image (`hpsearch.tracking.images`): what it lacks is written, and nothing else. Every
 error of MLflow is left to the caller, who then opens the runs anew: what MLflow has of the last call is
@@ -17,10 +19,12 @@ from typing import Any, TypeVar
 
 from hpsearch.config.study import StudySpec
 from hpsearch.search.provenance import STUDY_ID, Provenance
+from hpsearch.search.stages import Stage
 from hpsearch.tracking.histories import history
-from hpsearch.tracking.images import KIND, OUTCOME, PARENT, RUNNING, TRIAL, RunImage
+from hpsearch.tracking.images import RUNNING, RunImage
 from hpsearch.tracking.inputs import DataInput
 from hpsearch.tracking.mlflow_values import Row, milliseconds
+from hpsearch.tracking.tags import KIND, KINDS, OUTCOME, PARENT, STUDY, number_of
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import VIEW_TAG, view_tag
 
@@ -40,6 +44,7 @@ class Kept:
         metrics: their names, of a run that was there.
         steps: those whose metrics are in it.
         inputs: how it uses each dataset, by the dataset's name and digest.
+        models: ids of those that were logged with it.
     """
 
     run_id: str
@@ -51,6 +56,7 @@ class Kept:
     metrics: tuple[str, ...] = ()
     steps: set[int] = field(default_factory=set)
     inputs: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
 
     @staticmethod
     def of(run: Any) -> Kept:
@@ -63,17 +69,22 @@ class Kept:
             dict(data.tags),
             metrics=tuple(data.metrics),
             inputs={(i.dataset.name, i.dataset.digest): {tag.key: tag.value for tag in i.tags} for i in datasets},
+            models=tuple(each.model_id for each in run.outputs.model_outputs) if run.outputs else (),
         )
 
     @property
     def is_study(self) -> bool:
-        return self.tags.get(KIND) == "study"
+        return self.tags.get(KIND) == STUDY
+
+    @property
+    def stage(self) -> Stage | None:
+        """The part of the study that it belongs to; None: the study's own run."""
+        return next((stage for stage, kind in KINDS.items() if self.tags.get(KIND) == kind), None)
 
     @property
     def number(self) -> int | None:
         """Of the trial that it says to be; None: it says nothing sensible."""
-        text = self.tags.get(TRIAL, "")
-        return int(text) if text.isdecimal() else None
+        return number_of(self.tags, self.stage) if self.stage else None
 
 
 class StudyRuns:
@@ -94,8 +105,10 @@ class StudyRuns:
             client.delete_run(extra.run_id)
 
     @classmethod
-    def open(cls, client: Any, spec: StudySpec, provenance: Provenance, target: Target) -> StudyRuns:
-        """Find what MLflow has of the study; the experiment is made where it is missing."""
+    def open(
+        cls, client: Any, spec: StudySpec, provenance: Provenance, target: Target, stage: Stage = Stage.SEARCH
+    ) -> StudyRuns:
+        """Find what MLflow has of the study and of one of its stages; the experiment is made where it is missing."""
         experiment = _experiment(client, spec, target)
         parents: list[Kept] = []
         children: dict[int, Kept] = {}
@@ -104,7 +117,7 @@ class StudyRuns:
                 parents.append(kept)
                 steps = history(client, kept.run_id, kept.metrics).values()
                 kept.steps = {step for by_step in steps for step in by_step}
-            elif kept.number is not None:
+            elif kept.stage is stage and kept.number is not None:
                 # A person has taken an earlier one out of MLflow's bin, or a reply of MLflow was lost.
                 if earlier := children.get(kept.number):
                     client.delete_run(kept.run_id)
@@ -210,7 +223,7 @@ def kept_runs(client: Any, experiment: str) -> Iterator[Kept]:
     token = None
     while True:
         page = client.search_runs([experiment], max_results=1000, page_token=token)
-        yield from (kept for kept in map(Kept.of, page) if kept.tags.get(KIND) in ("study", "trial"))
+        yield from (kept for kept in map(Kept.of, page) if kept.tags.get(KIND) in (STUDY, *KINDS.values()))
         token = page.token
         if not token:
             return

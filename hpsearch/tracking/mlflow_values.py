@@ -68,10 +68,7 @@ def numbers(values: Mapping[str, float]) -> dict[str, float]:
 
 def summary(record: TrialRecord) -> dict[str, float]:
     """What a trial comes to: each metric at its best epoch, and what its worker counted."""
-    # How many threads there were is a tag.
-    facts = {name: value for name, value in record.facts.items() if name != THREADS}
-    values = {name: value for name, value in facts.items() if isinstance(value, int | float)}
-    values["epochs"] = len(record.rows)
+    values = counted(record)
     if record.best:
         at_best = next(row for row in record.rows if row.epoch == record.best.epoch).metrics
         # Of a user's own training every metric counts.
@@ -79,6 +76,14 @@ def summary(record: TrialRecord) -> dict[str, float]:
         values |= {f"best_{name}": at_best[name] for name in names if name in at_best}
         values["best_epoch"] = record.best.epoch
     return values
+
+
+def counted(record: TrialRecord) -> dict[str, float]:
+    """What a trial's worker counted, and its epochs."""
+    # How many threads there were is a tag.
+    facts = {name: value for name, value in record.facts.items() if name != THREADS}
+    numbers_among = {name: value for name, value in facts.items() if isinstance(value, int | float)}
+    return {**numbers_among, "epochs": len(record.rows)}
 
 
 def dated_rows(record: TrialRecord) -> list[tuple[EpochRow, int]]:

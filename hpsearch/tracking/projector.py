@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.config.study import StudySpec
+from hpsearch.search.finals import Finals
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord, best_trial
+from hpsearch.search.stages import Stage
 from hpsearch.tracking.images import RunImage, study_image, trial_image
 from hpsearch.tracking.mlflow_runs import StudyRuns
 from hpsearch.tracking.mlflow_store import connect
@@ -29,6 +31,9 @@ class Plan:
         provenance: of the study.
         target: where to.
         render_best: the best configuration as YAML text.
+        stage: the part of the study whose runs are written, beside the study's own.
+        search: of another part than the search the trials of that.
+        finals: what the finalists have come to; None: there are none, or they are being trained.
     """
 
     spec: StudySpec
@@ -36,11 +41,44 @@ class Plan:
     provenance: Provenance
     target: Target
     render_best: Render
+    stage: Stage = Stage.SEARCH
+    search: tuple[TrialRecord, ...] = ()
+    finals: Finals | None = None
 
     def texts(self, records: Mapping[int, TrialRecord]) -> dict[str, str]:
         """The artifacts of the study's own run once it is over, by name."""
-        best = best_trial([records[number] for number in sorted(records)], self.spec.objective)
+        known = sorted(self.trials(records), key=lambda record: record.number)
+        best = best_trial(known, self.spec.objective)
+        if self.finals and (winner := self.finals.winner) and winner.trial is not None:
+            best = known[winner.trial]
         return {STUDY_TEXT: self.text} | ({BEST_TEXT: self.render_best(self.spec, best)} if best else {})
+
+    def trials(self, records: Mapping[int, TrialRecord]) -> Collection[TrialRecord]:
+        """Those of the search: the stage's own, or those that came before it."""
+        return records.values() if self.stage is Stage.SEARCH else self.search
+
+    def image(self, record: TrialRecord) -> RunImage | None:
+        return trial_image(record, self.provenance, self.stage, self.finals)
+
+    def study_image(
+        self, records: Mapping[int, TrialRecord], status: str | None, progress: Progress | None = None
+    ) -> RunImage:
+        return study_image(self.spec, self.trials(records), self.provenance, status, progress, self.finals)
+
+
+def plans(plan: Plan, parts: Mapping[Stage, Sequence[TrialRecord]]) -> dict[Stage, Plan]:
+    """The plan of each part of a study that is to be in MLflow by now.
+
+    Args:
+        plan: of the search.
+        parts: the records of every part that has begun. Trainings on everything wait for their test figures.
+    """
+    found = {}
+    for stage, records in parts.items():
+        if records and (stage is not Stage.FINAL or (plan.finals and plan.finals.reading)):
+            search = () if stage is Stage.SEARCH else tuple(parts[Stage.SEARCH])
+            found[stage] = replace(plan, stage=stage, search=search)
+    return found or {Stage.SEARCH: plan}
 
 
 @dataclass(frozen=True)
@@ -93,7 +131,8 @@ class Projector:
         if self._client is None:
             self._client = connect(self._plan.target)
         if self._runs is None:
-            self._runs = StudyRuns.open(self._client, self._plan.spec, self._plan.provenance, self._plan.target)
+            plan = self._plan
+            self._runs = StudyRuns.open(self._client, plan.spec, plan.provenance, plan.target, plan.stage)
         return self._runs
 
     def write(self, standing: Standing) -> None:
@@ -101,8 +140,7 @@ class Projector:
         runs, plan = self.runs(), self._plan
         changed = [r for number, r in standing.records.items() if self._final.get(number) is not r]
         if changed or self._status != standing.status:
-            records = standing.records.values()
-            runs.write_study(study_image(plan.spec, records, plan.provenance, standing.status, self._progress))
+            runs.write_study(plan.study_image(standing.records, standing.status, self._progress))
             self._status = standing.status
         for number in [*standing.trials, *(record.number for record in changed)]:
             life = standing.lives.get(number, 0)
@@ -111,7 +149,7 @@ class Projector:
                 runs.discard(number)
                 self._lives[number] = life
         for record in changed:
-            if (image := trial_image(record, plan.provenance)) and runs.write_trial(record.number, image):
+            if (image := plan.image(record)) and runs.write_trial(record.number, image):
                 self._write_texts(image.texts, record.number)
             self._final[record.number] = record
         for number, image in standing.trials.items():

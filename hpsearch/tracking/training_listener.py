@@ -20,12 +20,13 @@ from hpsearch.config.own import Recipe
 from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
-from hpsearch.tracking.images import BASELINE, KIND, NOTE, TRIAL, RunImage, trial_image
+from hpsearch.tracking.images import RunImage, trial_image
 from hpsearch.tracking.mlflow_listener import FINAL_SECONDS, MlflowListener
 from hpsearch.tracking.mlflow_runs import StudyRuns, open_experiment
 from hpsearch.tracking.mlflow_store import connect
 from hpsearch.tracking.mlflow_values import Row, milliseconds, numbers, param_texts, tag_texts
 from hpsearch.tracking.projector import Standing
+from hpsearch.tracking.tags import BASELINE, KIND, NOTE, TRIAL
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import VIEW_TAG, shared_view, training_view_state
 from hpsearch.training.results import EpochRow

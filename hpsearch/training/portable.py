@@ -58,6 +58,11 @@ def save_portable(trainer: Trainer, file: Path) -> Any:
     return model
 
 
+def load_portable(file: str | Path) -> Any:
+    """The model of a file that `save_portable` wrote; nothing in it is executed."""
+    return keras.saving.load_model(file, compile=False, safe_mode=True)
+
+
 def predicted_classes(model: Any, images: Any) -> npt.NDArray[np.int64]:
     """The most probable class of each example, [n].
 

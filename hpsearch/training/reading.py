@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from hpsearch.catalogue.models import MODELS
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.examples import read_test_part
-from hpsearch.training.portable import confusion_matrix, predicted_classes, save_portable
+from hpsearch.training.portable import confusion_matrix, load_portable, predicted_classes, save_portable
 from hpsearch.training.trainer import Trainer
 from hpsearch.training.user_code import with_user_code
 
@@ -52,7 +51,7 @@ def read_test(config: TrialConfig, models: Sequence[str], folders: Sequence[Path
     with_user_code("model", MODELS[config.model.selected()], config.model.knobs())
     found = []
     for file in models:
-        model = keras.saving.load_model(file, compile=False)
+        model = load_portable(file)
         predicted = predicted_classes(model, arrays.images)
         hits = predicted == arrays.labels
         found.append(

@@ -1,0 +1,47 @@
+"""The end of a study in MLflow: its finalists' figures and models, the champion, and what its page says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
+from hpsearch.tracking.mlflow_store import first_line
+from hpsearch.tracking.models import models_of
+from hpsearch.tracking.projector import Plan, Projector, Standing, plans
+
+
+def write_outcome(
+    plan: Plan,
+    parts: Mapping[Stage, Sequence[TrialRecord]],
+    *,
+    interrupted: bool,
+    report: Callable[[str], None],
+) -> None:
+    """Bring MLflow to a study whose finalists were trained; what fails is told in a line, and mended by the doctor.
+
+    Args:
+        plan: of the study's search, with its finals.
+        parts: the records of every part of the study.
+        interrupted: a person stopped it.
+        report: told what happens, a line each.
+    """
+    failed: list[Exception] = []
+    try:
+        for stage, planned in plans(plan, parts).items():
+            records = {record.number: record for record in parts[stage]}
+            status = "KILLED" if interrupted else "FINISHED"
+            Projector(planned, None, failed.append).write(Standing(records, {}, status, over=True))
+        if not interrupted:
+            models = models_of(plan, parts)
+            if missing := models.missing():
+                report(f"logging {len(missing)} models ...")
+            models.write()
+    # MLflow, its drivers and its artifact stores have errors of every kind, and the study is safe.
+    except Exception as error:  # noqa: BLE001, RUF100
+        failed.append(error)
+    if failed:
+        report(
+            f"MLflow lacks a part of the study ({first_line(failed[0])}); write it with "
+            f"`hpsearch doctor {plan.spec.name} --repair{plan.target.options}`"
+        )

@@ -1,0 +1,48 @@
+"""What the page of a study's own run says, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpsearch.analysis.verdict import judge
+from hpsearch.analysis.verdict_text import markdown
+from hpsearch.config.study import StudySpec
+from hpsearch.search.finals import Finals
+from hpsearch.search.records import TrialRecord, best_trial, counts
+from hpsearch.tracking.view_state import varied_names
+
+
+def study_note(spec: StudySpec, records: Sequence[TrialRecord], finals: Finals | None, *, running: bool) -> str:
+    """Description, outcome and best configuration.
+
+    Args:
+        records: the trials, by number.
+        finals: None: there are no finalists, or they are being trained.
+    """
+    best, tally = best_trial(list(records), spec.objective), counts(list(records))
+    ended = sum(tally.values())
+    lines = [spec.file.description or f"Study `{spec.name}`", ""]
+    if best is None or best.best is None:
+        lines.append(f"**No trial has ended well{' yet' if running else ''}**; {ended} have ended.")
+        return "\n".join(lines)
+    named = ", ".join(f"{count} {state}" for state, count in tally.items())
+    value = f"{spec.objective.metric} {best.best.value:.6g}"
+    lines += [
+        f"**Best{' so far' if running else ''}: {value}** at epoch {best.best.epoch} of trial {best.number}. "
+        f"{ended} trials have ended ({named}).",
+        "",
+    ]
+    if finals:
+        lines += [markdown(judge(spec.name, finals)), ""]
+    winner = finals.winner if finals else None
+    chosen = best if winner is None or winner.trial is None else records[winner.trial]
+    if not running:
+        lines += [f"`best.yaml` among the artifacts holds the configuration of trial {chosen.number}:", ""]
+    flat = chosen.flat
+    lines += ["| hyperparameter | value |", "| --- | --- |"]
+    lines += [f"| {name} | {_plain(flat[name])} |" for name in varied_names(spec) if flat.get(name) is not None]
+    return "\n".join(lines)
+
+
+def _plain(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
