@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ from hpsearch.errors import HpsearchError
 if TYPE_CHECKING:
     from hpsearch.config.file import Objective
     from hpsearch.config.own import Recipe
-    from hpsearch.export.repeat import Part, Request
+    from hpsearch.export.repeat import Part, Request, Trains
     from hpsearch.search.records import TrialRecord
     from hpsearch.tracking.target import Target
     from hpsearch.tracking.training_listener import Figures, TrainingListener
@@ -37,6 +38,10 @@ def train(
         bool,
         typer.Option("--test", help="Also evaluate on the test images, once, at the end; with --full those models."),
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Seeds at once (default: one per core; a single one takes all cores)."),
+    ] = None,
     overrides: SetOption = None,
     tracking_uri: TrackingOption = None,
     logged: Annotated[bool, typer.Option("--log/--no-log", help="Whether to log to MLflow.")] = True,
@@ -51,7 +56,6 @@ def train(
     """
     from hpsearch.config.study import load_trial, module_folders
     from hpsearch.export.repeat import Request, repeat
-    from hpsearch.export.retrain import Retrainer
     from hpsearch.search.stop import ends_at_once
     from hpsearch.tracking.target import find_target
 
@@ -60,11 +64,10 @@ def train(
     target = find_target(home_of(home), tracking_uri)
     log = Path(tempfile.gettempdir()) / f"hpsearch-train-{os.getpid()}.log"
     folders = module_folders(file)
-    retrainer = Retrainer(objective, log=log, folders=folders, report=say)
     listener = _listener(name, request, target, folders) if logged else None
     try:
-        with ends_at_once():
-            parts = repeat(request, retrainer, [_Lines(several=seeds > 1), *([listener] if listener else [])], say)
+        with ends_at_once(), _trainer(request, workers, log, folders) as trainer:
+            parts = repeat(request, trainer, [_Lines(several=seeds > 1), *([listener] if listener else [])], say)
             written = listener.finish(_figures(parts)) if listener else False
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.
@@ -80,6 +83,20 @@ def train(
     _tell(name, objective, parts, output_format)
     if written:
         say(f"look at the runs: {target if target.shared else f'hpsearch ui {name}{target.home.option}'}")
+
+
+def _trainer(
+    request: Request, workers: int | None, log: Path, folders: Sequence[Path]
+) -> AbstractContextManager[Trains]:
+    """One seed trains here, with all cores; several in workers."""
+    from hpsearch.executors.local import default_workers
+    from hpsearch.export.parallel import Parallel
+    from hpsearch.export.retrain import Retrainer
+
+    at_once = min(request.seeds, workers or default_workers())
+    if at_once == 1:
+        return nullcontext(Retrainer(request.objective, log=log, folders=folders, report=say))
+    return Parallel(request.objective, at_once, log=log, folders=folders, report=say)
 
 
 def _listener(name: str, request: Request, target: Target, folders: Sequence[Path]) -> TrainingListener:
@@ -99,17 +116,20 @@ class _Lines:
     """A line an epoch; a Follower."""
 
     def __init__(self, *, several: bool) -> None:
-        self._several, self._before, self._last = several, "", ""
+        self._several = several
+        self._configs: dict[int, Recipe] = {}
 
-    def training_started(self, _number: int, config: Recipe) -> None:
+    def training_started(self, number: int, config: Recipe) -> None:
+        self._configs[number] = config
+
+    def epoch_done(self, number: int, row: EpochRow) -> None:
         from hpsearch.config.trial import TrialConfig
 
-        self._before = f"seed {config.seed}  " if self._several else ""
-        self._last = f"/{config.training.last_epoch}" if isinstance(config, TrialConfig) else ""
-
-    def epoch_done(self, _number: int, row: EpochRow) -> None:
+        config = self._configs[number]
+        before = f"seed {config.seed}  " if self._several else ""
+        last = f"/{config.training.last_epoch}" if isinstance(config, TrialConfig) else ""
         metrics = "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items())
-        say(f"{self._before}epoch {row.epoch}{self._last}  {metrics}")
+        say(f"{before}epoch {row.epoch}{last}  {metrics}")
 
     def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None:
         """Told at the end, all together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Protocol
@@ -14,9 +14,9 @@ from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
-from hpsearch.export.retrain import Retrainer, Trained
-from hpsearch.search.records import TrialRecord, rates_of
-from hpsearch.training.results import EpochRow, Outcome
+from hpsearch.export.retrain import Follower, Trained
+from hpsearch.search.records import rates_of
+from hpsearch.training.results import Outcome
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,16 @@ class Part:
         return about | {"metric": self.objective.metric, "seeds": self.rows(), "summary": summary}
 
 
-class Follower(Protocol):
-    """Is told of trainings as they come."""
+class Trains(Protocol):
+    """Trains configurations, by number, and tells those who follow."""
 
-    def training_started(self, number: int, config: Recipe) -> None: ...
-
-    def epoch_done(self, number: int, row: EpochRow) -> None: ...
-
-    def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None: ...
+    def train_all(
+        self, configs: Mapping[int, Recipe], followers: Sequence[Follower], *, test: bool
+    ) -> tuple[Trained, ...]: ...
 
 
 def repeat(
-    request: Request, retrainer: Retrainer, followers: Sequence[Follower], report: Callable[[str], None]
+    request: Request, trainer: Trains, followers: Sequence[Follower], report: Callable[[str], None]
 ) -> list[Part]:
     """Train what is asked for: with validation images, on everything, or first the one and then the other.
 
@@ -97,49 +95,29 @@ def repeat(
         option = "--full" if request.full else "--test"
         raise HpsearchError(f"{option}: {config.trainable} is your own training, so only you know its data")
     seeds = seeds_of(config, request.seeds)
-    numbers = iter(range(2 * len(seeds)))
     last = not (request.full and isinstance(config, TrialConfig) and needs_validation(config))
     parts = []
     if not request.full or not last:
-        configs = [seeded(config, seed) for seed in seeds]
-        test = request.test and not request.full
-        parts.append(Part(_train(request, configs, numbers, retrainer, followers, test=test), request.objective))
+        configs = dict(enumerate(seeded(config, seed) for seed in seeds))
+        trained = trainer.train_all(configs, followers, test=request.test and not request.full)
+        parts.append(Part(_some_good(trained, request.objective), request.objective))
     if request.full and isinstance(config, TrialConfig):
         chosen = config.training.last_epoch if last else epochs_chosen(parts[0].trained)
-        everything = _everything(config, seeds, chosen, parts)
+        everything = dict(enumerate(_everything(config, seeds, chosen, parts), start=len(seeds)))
         report(f"training on everything, validation images included, for {chosen} epochs")
-        trained = _train(request, everything, numbers, retrainer, followers, test=request.test)
+        trained = _some_good(trainer.train_all(everything, followers, test=request.test), request.objective)
         parts.append(Part(trained, request.objective, everything=True, epochs=chosen))
     return parts
 
 
-def _train(
-    request: Request,
-    configs: Sequence[Recipe],
-    numbers: Iterator[int],
-    retrainer: Retrainer,
-    followers: Sequence[Follower],
-    *,
-    test: bool,
-) -> tuple[Trained, ...]:
-    trained = tuple(_follow(retrainer, next(numbers), config, followers, test=test) for config in configs)
+def _some_good(trained: tuple[Trained, ...], objective: Objective) -> tuple[Trained, ...]:
+    """What was trained.
+
+    Raises:
+        HpsearchError: all of it diverged at once.
+    """
     if all(one.record.best is None for one in trained):
-        raise HpsearchError(f"no epoch had a finite {request.objective.metric}: {Outcome.DIVERGED.value}")
-    return trained
-
-
-def _follow(retrainer: Retrainer, number: int, config: Recipe, followers: Sequence[Follower], *, test: bool) -> Trained:
-    def begun() -> None:
-        for follower in followers:
-            follower.training_started(number, config)
-
-    def each(row: EpochRow) -> None:
-        for follower in followers:
-            follower.epoch_done(number, row)
-
-    trained = retrainer.train(number, config, test=test, begun=begun, each=each)
-    for follower in followers:
-        follower.training_ended(trained.record, trained.test)
+        raise HpsearchError(f"no epoch had a finite {objective.metric}: {Outcome.DIVERGED.value}")
     return trained
 
 

@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import cache_folder, obtain
-from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import cores
+from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.own import OwnTrainer
 from hpsearch.training.quiet import native_errors_to
-from hpsearch.training.results import CLOCKS, GOOD, EpochRow
+from hpsearch.training.results import CLOCKS, GOOD, Best, EpochRow, Outcome
 from hpsearch.training.xla_cache import use_xla_cache
 
 if TYPE_CHECKING:
@@ -63,6 +63,45 @@ class Trained:
         }
 
 
+class Follower(Protocol):
+    """Is told of trainings as they come."""
+
+    def training_started(self, number: int, config: Recipe) -> None: ...
+
+    def epoch_done(self, number: int, row: EpochRow) -> None: ...
+
+    def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None: ...
+
+
+def record_of(
+    number: int,
+    config: Recipe,
+    outcome: Outcome,
+    rows: Sequence[EpochRow],
+    best: Best | None,
+    facts: Mapping[str, Any],
+    started: datetime,
+) -> TrialRecord:
+    """A training that has just ended, as a study would keep it."""
+    ended = datetime.now()
+    return TrialRecord(
+        number=number,
+        state="COMPLETE" if outcome in GOOD else "PRUNED",
+        outcome=outcome,
+        config=config.plain(),
+        rows=tuple(rows),
+        best=best,
+        seconds=round((ended - started).total_seconds(), 3),
+        detail="",
+        baseline=False,
+        params={},
+        facts=facts,
+        traceback="",
+        started=started,
+        ended=ended,
+    )
+
+
 class Retrainer:
     """Trains one configuration after the other; what is loaded and compiled for one serves the next.
 
@@ -81,50 +120,37 @@ class Retrainer:
         self._executables: Executables | None = None
         sys.path[:0] = map(str, folders)
 
-    def train(
-        self, number: int, config: Recipe, *, test: bool, begun: Callable[[], None], each: Callable[[EpochRow], None]
-    ) -> Trained:
-        """Train a configuration; its best epoch's weights are what is evaluated.
+    def train_all(
+        self, configs: Mapping[int, Recipe], followers: Sequence[Follower], *, test: bool
+    ) -> tuple[Trained, ...]:
+        """Train configurations, by number; of each its best epoch's weights are what is evaluated.
 
         Args:
-            number: of the training, for its record.
-            test: whether to read the test images, once, at the end.
-            begun: called when the data is there and everything is imported.
-            each: called with every epoch's row.
+            test: whether to read the test images, once, at the end of each.
 
         Raises:
-            DataError: the dataset cannot be had.
-            HpsearchError: the test images of a user's own training are asked for.
+            DataError: a dataset cannot be had.
+            UserCodeError: a user's own code raised.
         """
-        if isinstance(config, OwnConfig) and test:
-            raise HpsearchError(f"--test: {config.trainable} is your own training, so only you know its test data")
+        return tuple(self._train(number, config, followers, test=test) for number, config in configs.items())
+
+    def _train(self, number: int, config: Recipe, followers: Sequence[Follower], *, test: bool) -> Trained:
         trainer = self._trainer(config)
-        begun()
+        for follower in followers:
+            follower.training_started(number, config)
         started, rows = datetime.now(), []
         for row in trainer.epochs():
             rows.append(row)
-            each(row)
+            for follower in followers:
+                follower.epoch_done(number, row)
         figures = {}
         if test and not isinstance(trainer, OwnTrainer) and trainer.best:
             read = trainer.test(self._folders)
             figures = {"test_loss": read.loss, "test_accuracy": read.accuracy}
-        ended = datetime.now()
-        record = TrialRecord(
-            number=number,
-            state="COMPLETE" if trainer.outcome in GOOD else "PRUNED",
-            outcome=trainer.outcome,
-            config=trainer.config.plain(),
-            rows=tuple(rows),
-            best=trainer.best,
-            seconds=round((ended - started).total_seconds(), 3),
-            detail="",
-            baseline=False,
-            params={},
-            facts=trainer.facts,
-            traceback="",
-            started=started,
-            ended=ended,
-        )
+        facts = {**trainer.facts, THREADS: cores()}
+        record = record_of(number, trainer.config, trainer.outcome, rows, trainer.best, facts, started)
+        for follower in followers:
+            follower.training_ended(record, figures)
         return Trained(record, figures)
 
     def _trainer(self, config: Recipe) -> Trainer | OwnTrainer:

@@ -82,7 +82,7 @@ def test_mlflow_has_a_run_for_each_training_below_one_for_the_command(repeated):
     seed, optimizer = best["trial"]["seed"], best["trial"]["optimizer"]["name"]
     names = [f"seed {n} {optimizer}{end}" for end in ("", " on everything") for n in (seed, seed + 1)]
     kinds = {name: run.data.tags["hpsearch.kind"] for name, run in runs.items()}
-    assert [name for name, kind in kinds.items() if kind == "seed"] == names
+    assert {name for name, kind in kinds.items() if kind == "seed"} == set(names)
     parent = runs["quickstart"]
     assert kinds["quickstart"] == "training"
     assert {runs[name].data.tags["mlflow.parentRunId"] for name in names} == {parent.info.run_id}
@@ -199,3 +199,21 @@ def test_ui_opens_what_was_trained_and_no_other_name(own, tmp_path):
     # A port that nobody may bind to is looked at after the name.
     taken = hpsearch("ui", "mine", "--no-open", "--host", "203.0.113.1", home=home, MLFLOW_AUTH_ADMIN_PASSWORD="")
     assert "set MLFLOW_AUTH_ADMIN_PASSWORD" in taken.stderr
+
+
+def test_several_at_once_give_the_figures_of_one_after_the_other(finished, tmp_path):
+    best = tmp_path / "best.yaml"
+    assert hpsearch("export", "quickstart", "-o", str(best), home=finished.home).returncode == 0
+    command = ["train", str(best), "--seeds", "2", "--test", "--no-log", "-f", "json"]
+    tables = []
+    for workers in ("1", "2"):
+        done = hpsearch(*command, "--set=trial.training.max_epochs=2", "--workers", workers, home=tmp_path / "home")
+        tables.append(result_of(done)["seeds"])
+        told = {line.partition("  loss")[0] for line in lines_of(done.stderr) if line.startswith("seed")}
+        assert told == {f"seed {one['seed']}  epoch {epoch}/2" for one in tables[-1] for epoch in (1, 2)}
+    for one, other in zip(*tables, strict=True):
+        # Of several at once only the accuracy on the test images is known.
+        assert set(one) - set(other) == {"test_loss"}
+        for name in ("seed", "epoch", "value", "loss", "test_accuracy"):
+            # By how many threads each has, sums differ in their last bits.
+            assert other[name] == pytest.approx(one[name], abs=0.01), name
