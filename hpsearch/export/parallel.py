@@ -6,7 +6,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,6 +33,12 @@ class _Running:
     config: Recipe
     started: datetime
     rows: list[EpochRow] = field(default_factory=list)
+
+    def add(self, row: EpochRow) -> None:
+        if not self.rows:
+            # Its worker may have had to start and to read the data first.
+            self.started = datetime.now() - timedelta(seconds=row.metrics["epoch_seconds"])
+        self.rows.append(row)
 
 
 class Parallel:
@@ -116,7 +122,7 @@ class Parallel:
             for event in executor.events(_SECONDS):
                 if isinstance(event, EpochDone):
                     executor.go_on(event.trial)
-                    running[event.trial].rows.append(event.row)
+                    running[event.trial].add(event.row)
                     for follower in followers:
                         follower.epoch_done(event.trial, event.row)
                 else:
