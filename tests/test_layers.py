@@ -36,7 +36,7 @@ OWNERS = {
     "click": {"cli"},
     "rich": {"cli", "tracking.terminal"},
     "tensorflow": {"training", "executors.worker"},
-    "keras": {"training", "catalogue"},
+    "keras": {"training", "catalogue", "export.keras_json", "export.printed", "export.schedule", "export.script"},
     "sklearn": {"data", "analysis.confusion"},
     "scipy": {"training.lbfgs", "analysis.statistics"},
     "pydantic": {"config", "search.coordinator", "search.dispatch"},

@@ -18,10 +18,10 @@ def _categorical_crossentropy(*, label_smoothing: float) -> Any:
 def _mean_squared_error() -> Any:
     import keras
 
-    def of_logits(labels: Any, logits: Any) -> Any:
+    def brier_score(labels: Any, logits: Any) -> Any:
         return keras.losses.mean_squared_error(labels, keras.ops.softmax(logits))
 
-    return _loss_of(of_logits, "mean_squared_error")
+    return _loss_of(brier_score, "mean_squared_error")
 
 
 def _custom(*, function: Callable[[Any, Any], Any]) -> Any:
@@ -38,14 +38,18 @@ def _custom(*, function: Callable[[Any, Any], Any]) -> Any:
 
 
 def _loss_of(function: Callable[[Any, Any], Any], name: str) -> Any:
-    """A Keras loss, the mean over the batch of function(labels, logits) [batch]."""
+    """A Keras loss, the mean over the batch of function(labels, logits) [batch], which it keeps as `function`."""
     import keras
 
     class Loss(keras.losses.Loss):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name=name)
+            self.function = function
+
         def call(self, labels: Any, logits: Any) -> Any:
             return function(labels, logits)
 
-    return Loss(name=name)
+    return Loss()
 
 
 LOSSES = catalogue(

@@ -61,6 +61,7 @@ class Entry:
         auto_xla: of a model, whether `engine: auto` may take XLA; otherwise only a person who names it.
         callback: of a schedule, whether `build(**knobs)` makes a Keras callback that sets the rate, instead of
             being the rate's formula.
+        stock: of a schedule, the class of Keras that computes it (`stock_schedules`); None: there is none.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Entry:
     solver: bool = False
     auto_xla: bool = True
     callback: bool = False
+    stock: Callable[..., tuple[str, dict[str, Any]] | None] | None = None
 
     def recommended(self) -> dict[str, Distribution]:
         """The distributions that a study takes for the knobs it leaves out."""

@@ -1,4 +1,4 @@
-"""The learning-rate schedules, one row each. Adding one touches this file only.
+"""The learning-rate schedules, one row each. Adding one touches this file (and `stock_schedules`, if Keras has it).
 
 Time t is counted in epochs, from 0 at the first update; T is `max_epochs`. With `per: step` t moves
 at every update (t = updates so far / updates per epoch); with `per: epoch` it is held at whole epochs,
@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from hpsearch.catalogue import stock_schedules as stock
 from hpsearch.catalogue.distributions import Choice, Float, Int, OneMinus
 from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference, catalogue
 
@@ -115,6 +116,7 @@ SCHEDULES = catalogue(
         ),
         "Robbins and Monro 1951, doi:10.1214/aoms/1177729586; keras.optimizers.schedules.InverseTimeDecay",
         _inverse_time,
+        stock=stock.inverse_time,
     ),
     Entry(
         "exponential",
@@ -134,6 +136,7 @@ SCHEDULES = catalogue(
         ),
         "keras.optimizers.schedules.ExponentialDecay",
         _exponential,
+        stock=stock.exponential,
     ),
     Entry(
         "step",
@@ -190,6 +193,7 @@ SCHEDULES = catalogue(
         ),
         "Chen et al. 2017, arXiv:1606.00915; keras.optimizers.schedules.PolynomialDecay",
         _polynomial,
+        stock=stock.polynomial,
     ),
     Entry(
         "cosine",
@@ -212,6 +216,7 @@ SCHEDULES = catalogue(
         f"Loshchilov and Hutter 2017, {_SGDR}, eq. 5; Goyal et al. 2017, arXiv:1706.02677 (warm-up); "
         "keras.optimizers.schedules.CosineDecay",
         _cosine,
+        stock=stock.cosine,
     ),
     Entry(
         "cosine_restarts",
@@ -243,6 +248,7 @@ SCHEDULES = catalogue(
         ),
         f"Loshchilov and Hutter 2017, {_SGDR}; keras.optimizers.schedules.CosineDecayRestarts",
         _cosine_restarts,
+        stock=stock.cosine_restarts,
     ),
     Entry(
         "reduce_on_plateau",

@@ -61,6 +61,7 @@ def show(
     """Show a study, or the learning curve of one trial."""
     from hpsearch.search.records import best_trial, counts
     from hpsearch.search.storage import find_study
+    from hpsearch.training.results import SYSTEM
 
     found = find_study(home_of(home), study)
     if trial is None:
@@ -89,7 +90,9 @@ def show(
     }
     if output_format is Format.table:
         emit(about, output_format, title=f"Trial {trial} of {study}")
-        emit(curve, output_format, title="Epochs")
+        # There is no room for what the machine was busy with.
+        shown = [{name: value for name, value in row.items() if not name.startswith(SYSTEM)} for row in curve]
+        emit(shown, output_format, title="Epochs")
     elif output_format is Format.csv:
         emit(curve, output_format)
     else:

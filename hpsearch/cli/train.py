@@ -90,13 +90,15 @@ def _trainer(
 ) -> AbstractContextManager[Trains]:
     """One seed trains here, with all cores; several in workers."""
     from hpsearch.executors.local import default_workers
+    from hpsearch.export.again import Place
     from hpsearch.export.parallel import Parallel
     from hpsearch.export.retrain import Retrainer
 
     at_once = min(request.seeds, workers or default_workers())
+    place = Place(folders, log, say)
     if at_once == 1:
-        return nullcontext(Retrainer(request.objective, log=log, folders=folders, report=say))
-    return Parallel(request.objective, at_once, log=log, folders=folders, report=say)
+        return nullcontext(Retrainer(request.objective, place))
+    return Parallel(request.objective, at_once, place)
 
 
 def _listener(name: str, request: Request, target: Target, folders: Sequence[Path]) -> TrainingListener:

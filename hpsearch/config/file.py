@@ -213,6 +213,7 @@ class StudyFile(Frozen):
     search: SearchConfig = SearchConfig()
     enqueue: list[dict[str, Any]] = Field(default_factory=list)
     limits: Limits = Limits()
+    system_metrics: bool = Field(False, description="each epoch also says how busy the machine and its worker are")
     finalists: Finalists | None = None
     compare: Compare | None = None
     quick: dict[str, Any] = Field(

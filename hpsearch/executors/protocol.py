@@ -27,6 +27,7 @@ class Job:
         seconds: so long it has trained already.
         model: file for the trained model, best epoch's weights; empty: it is not kept.
         reads: in place of training, the files of models to evaluate on the test images.
+        system_metrics: whether each row is also to say what the machine is busy with.
     """
 
     trial: int
@@ -39,6 +40,7 @@ class Job:
     seconds: float = 0.0
     model: str = ""
     reads: tuple[str, ...] = ()
+    system_metrics: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ import psutil
 
 from hpsearch.errors import first_line
 from hpsearch.executors.protocol import READY, THREADS, EpochDone, Job, TrialEnded
+from hpsearch.executors.system import SystemMetrics
 from hpsearch.training.quiet import everything_to
 from hpsearch.training.results import Outcome
 
@@ -169,8 +170,9 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         if job.checkpoint:
             writer = CheckpointWriter(Path(job.checkpoint), job.config, job.limits.checkpoint_seconds)
             keep = partial(writer.offer, trainer.state)
+    system = SystemMetrics() if job.system_metrics else None
     for row in trainer.epochs():
-        coordinator.tell(EpochDone(job.trial, row))
+        coordinator.tell(EpochDone(job.trial, system.added_to(row) if system else row))
         # What has trained to its end is not pruned any more.
         if not coordinator.next() and not trainer.finished:
             return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.facts)

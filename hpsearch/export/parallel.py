@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from hpsearch.data.store import obtain
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.executors.protocol import EpochDone, Job, TrialEnded, TrialLost
+from hpsearch.export.again import Place
 from hpsearch.export.retrain import Follower, Trained, record_of
 from hpsearch.training.results import Best, EpochRow, Outcome, best_of
 from hpsearch.training.structure import engines_for, needs_of, with_engine
@@ -47,16 +48,11 @@ class Parallel:
     Args:
         objective: decides the best epoch.
         workers: trainings at once.
-        log: file that takes what workers print.
-        folders: where a user's own modules are looked for.
-        report: told about data that has to be fetched.
+        place: where they find what they need.
     """
 
-    def __init__(
-        self, objective: Objective, workers: int, *, log: Path, folders: Sequence[Path], report: Callable[[str], None]
-    ) -> None:
-        self._objective, self._workers, self._log = objective, workers, log
-        self._folders, self._report = folders, report
+    def __init__(self, objective: Objective, workers: int, place: Place) -> None:
+        self._objective, self._workers, self._place = objective, workers, place
         self._executor: LocalExecutor | None = None
 
     def __enter__(self) -> Parallel:
@@ -93,12 +89,13 @@ class Parallel:
         return tuple(trained[number] for number in configs)
 
     def _ready(self, configs: Mapping[int, Recipe]) -> LocalExecutor:
+        place = self._place
         own = any(isinstance(config, OwnConfig) for config in configs.values())
         for name in {config.data.dataset for config in configs.values() if not isinstance(config, OwnConfig)}:
             if not is_own(name):
-                obtain(name, report=self._report)
+                obtain(name, report=place.report)
         if self._executor is None:
-            self._executor = LocalExecutor(self._workers, self._log, self._report, self._folders, keras=not own)
+            self._executor = LocalExecutor(self._workers, place.log, place.report, place.folders, keras=not own)
         return self._executor
 
     def _train(

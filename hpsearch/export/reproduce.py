@@ -18,11 +18,9 @@ from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialLost
 from hpsearch.search.prepare import own_digests
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import CLOCKS, EpochRow, Outcome
+from hpsearch.training.results import CLOCKS, SYSTEM, EpochRow, Outcome
 from hpsearch.training.structure import needs_of
 
-# What a metric of the machine is called: how busy it was says nothing of the training.
-SYSTEM = "system/"
 # What takes part in a training, and so in its bits.
 _PACKAGES = ("version", "python", "tensorflow", "keras", "numpy")
 

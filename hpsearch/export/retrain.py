@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.trial import TrialConfig
-from hpsearch.data.store import cache_folder, obtain
 from hpsearch.executors.local import cores
 from hpsearch.executors.protocol import THREADS
+from hpsearch.export.again import Place
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.own import OwnTrainer
-from hpsearch.training.quiet import native_errors_to
 from hpsearch.training.results import CLOCKS, GOOD, Best, EpochRow, Outcome
-from hpsearch.training.xla_cache import use_xla_cache
 
 if TYPE_CHECKING:
     from hpsearch.training.examples import TrainingData
@@ -107,18 +102,13 @@ class Retrainer:
 
     Args:
         objective: decides the best epoch.
-        log: file that takes what TensorFlow's native code prints.
-        folders: where a user's own modules are looked for.
-        report: told about data that has to be fetched.
+        place: where they find what they need.
     """
 
-    def __init__(
-        self, objective: Objective, *, log: Path, folders: Sequence[Path], report: Callable[[str], None]
-    ) -> None:
-        self._objective, self._log, self._folders, self._report = objective, log, folders, report
+    def __init__(self, objective: Objective, place: Place) -> None:
+        self._objective, self._place = objective, place
         self._data: tuple[str, TrainingData] | None = None
         self._executables: Executables | None = None
-        sys.path[:0] = map(str, folders)
 
     def train_all(
         self, configs: Mapping[int, Recipe], followers: Sequence[Follower], *, test: bool
@@ -145,7 +135,7 @@ class Retrainer:
                 follower.epoch_done(number, row)
         figures = {}
         if test and not isinstance(trainer, OwnTrainer) and trainer.best:
-            read = trainer.test(self._folders)
+            read = trainer.test(self._place.folders)
             figures = {"test_loss": read.loss, "test_accuracy": read.accuracy}
         facts = {**trainer.facts, THREADS: cores()}
         record = record_of(number, trainer.config, trainer.outcome, rows, trainer.best, facts, started)
@@ -154,20 +144,17 @@ class Retrainer:
         return Trained(record, figures)
 
     def _trainer(self, config: Recipe) -> Trainer | OwnTrainer:
-        return OwnTrainer(config, self._objective) if isinstance(config, OwnConfig) else self._keras_trainer(config)
+        if isinstance(config, OwnConfig):
+            self._place.prepare()
+            return OwnTrainer(config, self._objective)
+        return self._keras_trainer(config)
 
     def _keras_trainer(self, config: TrialConfig) -> Trainer:
-        if self._executables is None:
-            native_errors_to(self._log)
-            use_xla_cache(cache_folder() / "xla", cores())
-        if not is_own(config.data.dataset):
-            obtain(config.data.dataset, report=self._report)
-        from hpsearch.training.examples import TrainingData
+        key = config.data.model_dump_json()
+        if self._data is None or self._data[0] != key:
+            self._data = key, self._place.data(config.data)
         from hpsearch.training.executable import Executables
         from hpsearch.training.trainer import Trainer
 
         self._executables = self._executables or Executables()
-        key = config.data.model_dump_json()
-        if self._data is None or self._data[0] != key:
-            self._data = key, TrainingData.load(config.data, self._folders)
         return Trainer(config, self._objective, self._data[1], self._executables)

@@ -1,13 +1,15 @@
-"""A trial as a plain configuration file: the `trial:` tree with every value fixed."""
+"""A trial as a plain configuration file: the `trial:` tree with every value fixed, in YAML or JSON."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hpsearch.config.file import Objective
 from hpsearch.config.own import TRAINABLE, Recipe
 from hpsearch.config.yaml_text import dump
 from hpsearch.errors import HpsearchError
+from hpsearch.export.figure import Figure, figure_of, told
 from hpsearch.search.records import TrialRecord
 
 
@@ -29,19 +31,25 @@ def configuration(study_name: str, objective: Objective, record: TrialRecord) ->
     }
 
 
-def best_yaml(study_name: str, objective: Objective, record: TrialRecord) -> str:
-    """The trial as YAML text, with where it comes from in its first lines."""
-    data = configuration(study_name, objective, record)
-    reached = (
-        f"{objective.metric} {record.best.value:.6g} at epoch {record.best.epoch}"
-        if record.best
-        else "no finished epoch"
-    )
+def best_yaml(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None = None) -> str:
+    """The trial as YAML text, with where it comes from in its first lines.
+
+    Args:
+        figure: what it is held against; left out: the trial's own.
+    """
     head = [
-        f"# Trial {record.number} of the study '{study_name}': {reached}.",
-        "# Train it again: hpsearch train FILE",
+        *told(study_name, objective, record, figure or figure_of(record, objective)),
+        "Train it again: hpsearch train FILE",
+        f"Hold that against the study: hpsearch export {study_name} --trial {record.number} -o FILE --verify",
     ]
-    return "\n".join(head) + "\n" + dump(data)
+    return "".join(f"# {line}\n" for line in head) + dump(configuration(study_name, objective, record))
+
+
+def best_json(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None = None) -> str:
+    """The same as JSON, which knows no comments: where it comes from is its description."""
+    name, *rest = configuration(study_name, objective, record).items()
+    described = {"description": " ".join(told(study_name, objective, record, figure or figure_of(record, objective)))}
+    return json.dumps(dict([name]) | described | dict(rest), indent=2, allow_nan=False) + "\n"
 
 
 def configuration_yaml(name: str, objective: Objective, config: Recipe) -> str:

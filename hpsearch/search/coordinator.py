@@ -200,6 +200,7 @@ class Coordinator:
             len(rows),
             seconds,
             str(self._models / f"{trial.number}.keras") if self._models else "",
+            system_metrics=self._spec.file.system_metrics,
         )
 
     def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochRow]]:

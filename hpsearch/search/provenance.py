@@ -6,14 +6,18 @@ import getpass
 import hashlib
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 PACKAGES = ("hpsearch", "tensorflow", "keras", "optuna", "mlflow", "numpy")
 STUDY_ID = "hpsearch.study_id"
+# Names of the study's attributes.
+_ID, _DATA, _HISTORY = "hpsearch:id", "hpsearch:data", "hpsearch:provenance"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,12 @@ class Provenance:
     history: Sequence[tuple[str, Mapping[str, str]]]
     data: Mapping[str, str] = field(default_factory=dict)
 
+    @staticmethod
+    def of(attrs: Mapping[str, Any]) -> Provenance:
+        """As a study keeps it among its attributes."""
+        history = [(entry["since"], entry["tags"]) for entry in attrs.get(_HISTORY, [])]
+        return Provenance(attrs.get(_ID, ""), history, attrs.get(_DATA, {}))
+
     def tags(self, started: datetime | None = None) -> dict[str, str]:
         """The tags of a trial that began then; those of the study's first run where it is None."""
         found: Mapping[str, str] = self.history[0][1] if self.history else {}
@@ -37,6 +47,22 @@ class Provenance:
             for since, tags in self.history:
                 found = tags if since <= started.isoformat() else found
         return {**found, **({STUDY_ID: self.study} if self.study else {})}
+
+
+def new_provenance(attrs: Mapping[str, Any], data: Callable[[], Mapping[str, str]]) -> dict[str, Any]:
+    """What a study is to keep from now on: an id of its own, what its data is, and what trains where that has changed.
+
+    Args:
+        attrs: what it keeps already.
+        data: the digests of a user's own files with data; asked once in a study's life.
+    """
+    new: dict[str, Any] = {}
+    if _ID not in attrs:
+        new |= {_ID: uuid4().hex, _DATA: dict(data())}
+    history, tags = attrs.get(_HISTORY, []), provenance_tags()
+    if not history or history[-1]["tags"] != tags:
+        new[_HISTORY] = [*history, {"since": datetime.now().isoformat(), "tags": tags}]
+    return new
 
 
 def provenance_tags() -> dict[str, str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import optuna
 from optuna.storages import RDBStorage
@@ -25,7 +23,7 @@ from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.database import database_errors, open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.prepare import own_digests
-from hpsearch.search.provenance import Provenance, provenance_tags
+from hpsearch.search.provenance import Provenance, new_provenance
 from hpsearch.search.records import (
     BASELINE,
     CONFIG,
@@ -47,9 +45,6 @@ FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
-ID = "hpsearch:id"
-DATA = "hpsearch:data"
-PROVENANCE = "hpsearch:provenance"
 # More than 2**63 epochs apart.
 _MOST_RUNGS = 64
 
@@ -80,9 +75,7 @@ class Study:
 
     @property
     def provenance(self) -> Provenance:
-        attrs = self.optuna.user_attrs
-        history = [(entry["since"], entry["tags"]) for entry in attrs.get(PROVENANCE, [])]
-        return Provenance(attrs.get(ID, ""), history, attrs.get(DATA, {}))
+        return Provenance.of(self.optuna.user_attrs)
 
     @property
     def compare(self) -> Compare | None:
@@ -185,23 +178,15 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     if ENGINES not in optuna_study.user_attrs:
         # A study that an earlier version made was trained by what that version had.
         optuna_study.set_user_attr(ENGINES, _engines(spec, began=ENQUEUED in optuna_study.user_attrs))
-    _set_provenance(optuna_study, spec)
+    for name, value in new_provenance(
+        optuna_study.user_attrs, lambda: own_digests(spec.datasets(), spec.folders)
+    ).items():
+        optuna_study.set_user_attr(name, value)
     study = Study(storage, optuna_study)
     if ENQUEUED not in optuna_study.user_attrs:
         _enqueue_first(optuna_study, spec)
         optuna_study.set_user_attr(ENQUEUED, True)
     return study
-
-
-def _set_provenance(study: optuna.Study, spec: StudySpec) -> None:
-    """An id of its own, what a user's files with data hold, and what trains from now on where that has changed."""
-    attrs = study.user_attrs
-    if ID not in attrs:
-        study.set_user_attr(ID, uuid4().hex)
-        study.set_user_attr(DATA, own_digests(spec.datasets(), spec.folders))
-    history, tags = attrs.get(PROVENANCE, []), provenance_tags()
-    if not history or history[-1]["tags"] != tags:
-        study.set_user_attr(PROVENANCE, [*history, {"since": datetime.now().isoformat(), "tags": tags}])
 
 
 def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,20 +13,19 @@ from typing import Any
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
+from hpsearch.tracking.differences import differences
 from hpsearch.tracking.histories import History, histories
 from hpsearch.tracking.images import RUNNING, RunImage
-from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs, used
+from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs
 from hpsearch.tracking.mlflow_store import connect, first_line
 from hpsearch.tracking.models import ModelError, models_of
 from hpsearch.tracking.projector import Plan, Projector, Standing, plans
-from hpsearch.tracking.tags import OUTCOME, PARENT
+from hpsearch.tracking.tags import PARENT
 
 # What is mended without writing a run anew.
 _NOT_REPLACED = ("orphan", "parent", "model")
 # Of a run of a trial, or of a finalist's training.
 _Key = tuple[Stage, int]
-# What is named of one run's differences of a kind; the rest is counted.
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -167,7 +165,7 @@ class Doctor:
         image = plan.study_image(records, None)
         if kept.status == RUNNING:
             yield Finding("status", None, kept.run_id, f"{where} is RUNNING, and nobody runs the study")
-        for kind, text in self._differences(kept, image):
+        for kind, text in differences(kept, image, self._histories.get(kept.run_id, {})):
             yield Finding(kind, None, kept.run_id, f"{where}: {text}")
         for name, state in self._wrong_texts(kept, plan.texts(records)):
             yield Finding("artifacts", None, kept.run_id, f"{where}: the artifact {name} {state}")
@@ -184,7 +182,7 @@ class Doctor:
             yield told("status", number, kept.run_id, f"{where} is {kept.status}, should be {image.status}")
         if parent and kept.tags.get(PARENT) != parent:
             yield told("parent", number, kept.run_id, f"{where} is no child of the study's own run")
-        for kind, text in self._differences(kept, image):
+        for kind, text in differences(kept, image, self._histories.get(kept.run_id, {})):
             yield told(kind, number, kept.run_id, f"{where}: {text}")
         for name, state in self._wrong_texts(kept, image.texts):
             yield told("artifacts", number, kept.run_id, f"{where}: the artifact {name} {state}")
@@ -198,23 +196,6 @@ class Doctor:
             yield Finding("model", lacking.number, lacking.run, text, lacking.stage.value)
         if models.unregistered():
             yield Finding("model", None, None, f"the registry does not name the champion of {self._plan.spec.name}")
-
-    def _differences(self, kept: Kept, image: RunImage) -> Iterator[tuple[str, str]]:
-        ours = [name for name in image.tags if name != OUTCOME]
-        for kind, has, should in (
-            ("parameters", kept.params, image.params),
-            ("outcome", _part(kept.tags, [OUTCOME]), _part(image.tags, [OUTCOME])),
-            # Further tags are a person's own, or MLflow's.
-            ("tags", _part(kept.tags, ours), _part(image.tags, ours)),
-        ):
-            names = sorted({*has, *should})
-            wrong = [_was(name, has.get(name), should.get(name)) for name in names if has.get(name) != should.get(name)]
-            if wrong:
-                yield kind, f"{kind}: {_some(wrong)}"
-        if wrong := list(_wrong_inputs(kept, used(image.inputs))):
-            yield "inputs", f"inputs: {_some(wrong)}"
-        if wrong := list(_wrong_metrics(self._histories.get(kept.run_id, {}), image)):
-            yield "metrics", f"metrics: {_some(wrong)}"
 
     def _wrong_texts(self, kept: Kept, wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         texts = self._texts(kept) if wanted else {}
@@ -254,54 +235,3 @@ def _orphan(kept: Kept, why: str) -> Finding:
 
 def _listed(runs: Sequence[Kept]) -> str:
     return f": {', '.join(kept.run_id for kept in runs)}" if runs else ""
-
-
-def _part(values: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    return {name: values[name] for name in names if name in values}
-
-
-def _was(name: str, has: str | None, should: str | None) -> str:
-    if has is None:
-        return f"{name} is missing"
-    return f"{name} is {_short(has)}, should be {_short(should) if should is not None else 'absent'}"
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
-
-
-def _some(texts: Sequence[str]) -> str:
-    more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return "; ".join(texts[:_SHOWN]) + more
-
-
-def _wrong_inputs(kept: Kept, wanted: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[str]:
-    """Further datasets are a person's own."""
-    for (name, digest), tags in wanted.items():
-        if (name, digest) not in kept.inputs:
-            yield f"the dataset {name} ({digest}) is missing"
-        elif tags != kept.inputs[name, digest]:
-            yield f"the dataset {name} ({digest}) is tagged {kept.inputs[name, digest]}, should be {dict(tags)}"
-
-
-def _by_step(image: RunImage) -> dict[str, dict[int, float]]:
-    metrics: dict[str, dict[int, float]] = {}
-    for row in image.rows:
-        for name, value in row.metrics.items():
-            metrics.setdefault(name, {})[row.step] = value
-    return metrics
-
-
-def _wrong_metrics(kept: Mapping[str, Mapping[int, Sequence[float]]], image: RunImage) -> Iterator[str]:
-    """Metrics that the study does not know are a person's own."""
-    for name, steps in _by_step(image).items():
-        has = kept.get(name, {})
-        if lacking := [step for step in steps if step not in has]:
-            yield f"{name} lacks step {', '.join(map(str, lacking[:10]))}{' ...' if len(lacking) > 10 else ''}"
-        for step, values in has.items():
-            if step not in steps:
-                yield f"{name} has a step {step} too many"
-            elif len(values) > 1:
-                yield f"{name} has step {step} {len(values)} times"
-            elif values[0] != steps[step] and not (math.isnan(values[0]) and math.isnan(steps[step])):
-                yield f"{name} at step {step} is {values[0]:.6g}, should be {steps[step]:.6g}"

@@ -26,7 +26,7 @@ from hpsearch.tracking.inputs import DataInput
 from hpsearch.tracking.mlflow_values import Row, milliseconds
 from hpsearch.tracking.tags import KIND, KINDS, OUTCOME, PARENT, STUDY, number_of
 from hpsearch.tracking.target import Target
-from hpsearch.tracking.view_state import VIEW_TAG, view_tag
+from hpsearch.tracking.view_state import view_tags
 
 # What MLflow takes in one call.
 _METRICS_IN_A_BATCH, _OTHERS_IN_A_BATCH = 1000, 100
@@ -252,7 +252,8 @@ def _ended_so(kept: Kept, image: RunImage) -> bool:
 
 def _experiment(client: Any, spec: StudySpec, target: Target) -> str:
     experiment = open_experiment(client, spec.name, target)
-    client.set_experiment_tag(experiment, VIEW_TAG, view_tag(spec, milliseconds()))
+    for name, text in view_tags(spec, milliseconds()).items():
+        client.set_experiment_tag(experiment, name, text)
     return experiment
 
 

@@ -16,7 +16,7 @@ from hpsearch.config.file import METRICS
 from hpsearch.config.own import TRAINABLE
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import SYSTEM, EpochRow
 
 # What MLflow takes, in characters.
 _LONGEST_NAME, _LONGEST_PARAM, _LONGEST_TAG = 250, 6_000, 5_000
@@ -72,7 +72,8 @@ def summary(record: TrialRecord) -> dict[str, float]:
     if record.best:
         at_best = next(row for row in record.rows if row.epoch == record.best.epoch).metrics
         # Of a user's own training every metric counts.
-        names = at_best if TRAINABLE in (record.config or {}) else METRICS
+        own = [name for name in at_best if not name.startswith(SYSTEM)]
+        names = own if TRAINABLE in (record.config or {}) else METRICS
         values |= {f"best_{name}": at_best[name] for name in names if name in at_best}
         values["best_epoch"] = record.best.epoch
     return values

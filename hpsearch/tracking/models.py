@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.analysis.verdict import judge
+from hpsearch.config.study import StudySpec
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs
@@ -74,7 +75,7 @@ class Models:
     def write(self) -> None:
         """Log what is missing, and see that the champion is registered. Every error is left to the caller."""
         if missing := self.missing():
-            _in_a_process(missing, address_of(self._plan.target), self._plan.spec.folders, self._log)
+            _in_a_process(missing, address_of(self._plan.target), self._plan.spec, self._log)
         self._register()
 
     def unregistered(self) -> bool:
@@ -174,7 +175,7 @@ def models_of(plan: Plan, parts: Mapping[Stage, Sequence[TrialRecord]]) -> Model
     return Models(plan, parts, file, home.logs / f"{name}-models.log")
 
 
-def _in_a_process(models: Sequence[ToLog], uri: str, folders: Sequence[Path], log: Path) -> None:
+def _in_a_process(models: Sequence[ToLog], uri: str, spec: StudySpec, log: Path) -> None:
     """Log models in a process that has TensorFlow.
 
     Raises:
@@ -184,7 +185,8 @@ def _in_a_process(models: Sequence[ToLog], uri: str, folders: Sequence[Path], lo
     ours, theirs = context.Pipe(duplex=False)
     # The process that others are forked from may be older than what stands in the environment now.
     environment = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
-    arguments = (theirs, list(models), uri, [str(folder) for folder in folders], str(log), environment)
+    folders = [str(folder) for folder in spec.folders]
+    arguments = (theirs, list(models), uri, spec.name, folders, str(log), environment)
     process = context.Process(target=_log_models, args=arguments, name="hpsearch-models", daemon=True)
     process.start()
     theirs.close()
@@ -198,7 +200,13 @@ def _in_a_process(models: Sequence[ToLog], uri: str, folders: Sequence[Path], lo
 
 
 def _log_models(
-    connection: Connection, models: Sequence[ToLog], uri: str, folders: Sequence[str], log: str, environment: Any
+    connection: Connection,
+    models: Sequence[ToLog],
+    uri: str,
+    experiment: str,
+    folders: Sequence[str],
+    log: str,
+    environment: Mapping[str, str],
 ) -> None:
     """The process: log each model with its run; sends what went wrong, or nothing."""
     everything_to(Path(log))
@@ -211,6 +219,7 @@ def _log_models(
 
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
+        mlflow.set_experiment(experiment)
         for each in models:
             _log_one(load_portable(each.file), each)
     # MLflow, its stores and a user's own layers have errors of every kind.

@@ -28,7 +28,7 @@ from hpsearch.tracking.mlflow_values import Row, milliseconds, numbers, param_te
 from hpsearch.tracking.projector import Standing
 from hpsearch.tracking.tags import BASELINE, KIND, NOTE, TRIAL
 from hpsearch.tracking.target import Target
-from hpsearch.tracking.view_state import VIEW_TAG, shared_view, training_view_state
+from hpsearch.tracking.view_state import training_view_tags
 from hpsearch.training.results import EpochRow
 
 CONFIGURATION_TEXT = "configuration.yaml"
@@ -153,9 +153,11 @@ class _Projector:
             self._target.home.create()
         client = connect(self._target)
         experiment = open_experiment(client, self._training.name, self._target)
-        if VIEW_TAG not in client.get_experiment(experiment).tags:
-            view = shared_view(training_view_state(self._training.objective), milliseconds())
-            client.set_experiment_tag(experiment, VIEW_TAG, view)
+        known = client.get_experiment(experiment).tags
+        for name, text in training_view_tags(self._training.objective, milliseconds()).items():
+            # That of a study is left alone.
+            if name not in known:
+                client.set_experiment_tag(experiment, name, text)
         for run in client.search_runs([experiment], f"tags.`{TRAINING_ID}` = '{self._id}'"):
             # Begun before an error.
             client.delete_run(run.info.run_id)

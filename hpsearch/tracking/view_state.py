@@ -1,25 +1,30 @@
 """The comparison view: the MLflow runs page that opens with hyperparameters and metrics as columns.
 
-By default the page shows neither. MLflow's UI keeps a shared view in an experiment tag
-`mlflow.sharedViewState.<key>`: an envelope `{"name", "createdAt", "updatedAt", "state"}` with the
-view itself as JSON text in `state`. The format is internal to MLflow (read in the UI of 3.17.2), so
-tests/tracking/test_ui_browser.py opens it in a browser.
+By default the page shows neither, and its charts, a click away, show every metric alone. MLflow's UI keeps a
+shared view in an experiment tag `mlflow.sharedViewState.<key>`: an envelope `{"name", "createdAt",
+"updatedAt", "state"}` with the view itself as JSON text in `state`. The format is internal to MLflow (read in
+the UI of 3.17.2), so tests/tracking/test_ui_browser.py opens it in a browser.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
 
-VIEW_KEY = "hpsearch"
-VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
-_VIEW_NAME = "hpsearch: compare trials"
+VIEW_KEY, NESTED_KEY = "hpsearch", "hpsearch-nested"
+# As the page's list of views shows them.
+_NAMES = {VIEW_KEY: "hpsearch: compare trials", NESTED_KEY: "hpsearch: study and trials"}
+_TAG = "mlflow.sharedViewState."
 # Shown even where a study keeps them fixed: people look for them.
 ALWAYS = ("optimizer", "learning_rate", "batch_size", "schedule")
 # The page's own columns; the run's name is pinned to the left.
+# Sections of the page's charts: one of our own, and MLflow's.
+_SECTION, _MLFLOW_SECTIONS = "Study", ("Model metrics", "System metrics")
+# Parallel coordinates with more axes than this cannot be read.
+_MOST_AXES = 10
 _RUN, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 
 
@@ -39,23 +44,19 @@ def varied_names(spec: StudySpec) -> list[str]:
 
 def view_state(spec: StudySpec) -> dict[str, object]:
     """The runs page of a study: its trials, best first, by what varies and by how well it went."""
-    best = _column("metrics", f"best_{spec.objective.metric}")
-    varied = [_column("params", name) for name in varied_names(spec)]
-    others = ["best_epoch", *([spec.objective.metric] if spec.trainable else ("val_accuracy", "val_loss", "loss"))]
-    columns = [best, *varied, *(_column("metrics", name) for name in others)]
     # The parent has the best value too and would stand above its trials.
-    return _page("trial", spec.objective, columns)
+    return _page("trial", spec.objective, _columns(spec), _charts(spec))
 
 
-def training_view_state(objective: Objective) -> dict[str, object]:
-    """The runs page of what `hpsearch train` has trained: a run a seed, best first."""
+def training_state(objective: Objective) -> dict[str, object]:
+    """The runs page of what `hpsearch train` has trained: a run a training, best first."""
     names = [f"best_{objective.metric}", "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
-    metrics = [_column("metrics", name) for name in dict.fromkeys(names)]
+    best, tested, *others = [_column("metrics", name) for name in dict.fromkeys(names)]
     params = [_column("params", name) for name in ("seed", "validation", *ALWAYS)]
-    return _page("seed", objective, [metrics[0], metrics[1], *params, *metrics[2:]])
+    return _page("seed", objective, [best, tested, *params, *others], _curves([objective.metric, "loss"]))
 
 
-def _page(kind: str, objective: Objective, columns: Sequence[str]) -> dict[str, object]:
+def _page(kind: str, objective: Objective, columns: list[str], charts: list[dict[str, object]]) -> dict[str, object]:
     """The runs of a kind, by the first of the columns."""
     return {
         # Which runs, in which order.
@@ -63,27 +64,104 @@ def _page(kind: str, objective: Objective, columns: Sequence[str]) -> dict[str, 
         "orderByKey": columns[0],
         "orderByAsc": objective.direction == "minimize",
         # Which columns, in which order: the ones that are compared first, for a small screen.
-        "selectedColumns": list(columns),
+        "selectedColumns": columns,
         "columnOrder": [_RUN, _CREATED, *columns, _DURATION],
-        "columnWidths": {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns},
+        "columnWidths": _widths(columns),
+        # What the page's charts show, in which order; MLflow adds its own below.
+        "compareRunCharts": charts,
+        "compareRunSections": [_section(_SECTION, True), *(_section(name, False) for name in _MLFLOW_SECTIONS)],
+        "isAccordionReordered": True,
     }
 
 
-def view_tag(spec: StudySpec, now_ms: int) -> str:
-    """The value of the experiment's tag VIEW_TAG."""
-    return shared_view(view_state(spec), now_ms)
+def nested_state(spec: StudySpec) -> dict[str, object]:
+    """The runs page with the study's own run first and its trials nested in it.
+
+    MLflow nests only where runs are sorted by their beginning, and only in a parent that is on the same page.
+    """
+    widths = {**_widths(_columns(spec)), _RUN: 200}
+    order = {"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": True}
+    return {**view_state(spec), **order, "columnWidths": widths}
 
 
-def shared_view(state: Mapping[str, object], now_ms: int) -> str:
-    """A view as MLflow keeps it."""
-    return json.dumps(
+def _columns(spec: StudySpec) -> list[str]:
+    best = _column("metrics", f"best_{spec.objective.metric}")
+    varied = [_column("params", name) for name in varied_names(spec)]
+    others = ["best_epoch", *([spec.objective.metric] if spec.trainable else ("val_accuracy", "val_loss", "loss"))]
+    return [best, *varied, *(_column("metrics", name) for name in others)]
+
+
+def _widths(columns: list[str]) -> dict[str, int]:
+    return {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns}
+
+
+def _charts(spec: StudySpec) -> list[dict[str, object]]:
+    """Parallel coordinates of all trials, and the learning curves of the best ten."""
+    objective = spec.objective.metric
+    curves = [objective] if spec.trainable else ["val_accuracy", "val_loss", "loss", "learning_rate"]
+    parallel = {
+        "selectedParams": _always_there(spec)[:_MOST_AXES],
+        "selectedMetrics": [f"best_{objective}"],
+        "showAllRuns": True,
+    }
+    return [_chart("PARALLEL", "parallel", parallel), *_curves([objective, *curves])]
+
+
+def _curves(metrics: list[str]) -> list[dict[str, object]]:
+    """The learning curves of the best ten."""
+    lines = [
         {
-            "name": _VIEW_NAME,
-            "createdAt": now_ms,
-            "updatedAt": now_ms,
-            "state": json.dumps(state, separators=(",", ":")),
+            "metricKey": name,
+            "selectedMetricKeys": [name],
+            "xAxisKey": "step",
+            "xAxisScaleType": "linear",
+            "yAxisKey": "metric",
+            "yAxisExpressions": [],
+            "scaleType": "linear",
+            "range": {},
+            "lineSmoothness": 0,
+            "ignoreOutliers": False,
+            "useGlobalXaxisKey": True,
+            "useGlobalLineSmoothing": True,
         }
-    )
+        for name in dict.fromkeys(metrics)
+    ]
+    return [_chart("LINE", str(line["metricKey"]), line) for line in lines]
+
+
+def _chart(kind: str, name: str, more: dict[str, object]) -> dict[str, object]:
+    ours = {"uuid": f"hpsearch-{name}", "type": kind, "metricSectionId": _SECTION, "runsCountToCompare": 10}
+    return {**ours, "deleted": False, "isGenerated": False, **more}
+
+
+def _section(name: str, opened: bool) -> dict[str, object]:
+    shown = {"uuid": name, "name": name, "display": opened, "columns": 2, "cardHeight": 400}
+    return {**shown, "isReordered": False, "deleted": False, "isGenerated": False}
+
+
+def _always_there(spec: StudySpec) -> list[str]:
+    """Names of what varies in every trial: parallel coordinates leave out a trial that lacks one."""
+    flats = [corner.flat() for corner in spec.corners]
+    varied = [name for name in varied_names(spec) if len({str(flat.get(name)) for flat in flats}) > 1]
+    return [name for name in varied if all(flat.get(name) is not None for flat in flats)]
+
+
+def view_tags(spec: StudySpec, now_ms: int) -> dict[str, str]:
+    """The experiment's tags that hold its views."""
+    return _tags({VIEW_KEY: view_state(spec), NESTED_KEY: nested_state(spec)}, now_ms)
+
+
+def training_view_tags(objective: Objective, now_ms: int) -> dict[str, str]:
+    """Those of an experiment that holds no study."""
+    return _tags({VIEW_KEY: training_state(objective)}, now_ms)
+
+
+def _tags(states: Mapping[str, dict[str, object]], now_ms: int) -> dict[str, str]:
+    dated = {"createdAt": now_ms, "updatedAt": now_ms}
+    return {
+        f"{_TAG}{key}": json.dumps({"name": _NAMES[key], **dated, "state": json.dumps(state, separators=(",", ":"))})
+        for key, state in states.items()
+    }
 
 
 def view_url(base: str, experiment_id: str) -> str:

@@ -31,6 +31,8 @@ class Outcome(Enum):
 
 # Metrics of an epoch that say how fast it was, not how well it went.
 CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
+# What metrics of the machine begin with, on request and in MLflow.
+SYSTEM = "system/"
 GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 OVER_LIMITS = frozenset({Outcome.OVER_TIME, Outcome.OVER_MEMORY})
 # Something was wrong, with the trial or around it; diverging and being pruned are part of a search.

@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
@@ -59,6 +61,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
             story.begin(number, config)
             story.epochs(number, [make_row(1, 0.3), make_row(2, 0.1, float("nan"))])
             story.end(number, Outcome.DIVERGED)
+        elif number == 7:
+            story.begin(number, config)
+            rows = [make_row(epoch, value) for epoch, value in enumerate([0.71, 0.81, 0.55], 1)]
+            busy = {"system/cpu_utilization_percentage": 50.0}
+            story.epochs(number, [replace(row, metrics={**row.metrics, **busy}) for row in rows])
+            story.end(number, Outcome.EARLY_STOPPED)
         else:
             story.trial(number, config, [0.5 + 0.03 * number, 0.6 + 0.03 * number, 0.55], Outcome.EARLY_STOPPED)
     story.finish()
@@ -91,52 +99,129 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.browser
-def test_the_printed_address_opens_the_comparison(address: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the pages are kept."""
+    folder = Path(os.environ.get("HPSEARCH_TEST_ARTIFACTS", tmp_path_factory.mktemp("shots")))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
     require(CHROMIUM.is_file(), "Chromium is not installed at /usr/bin/chromium")
     from playwright.sync_api import sync_playwright
 
-    shots = Path(os.environ.get("HPSEARCH_TEST_ARTIFACTS", tmp_path))
-    shots.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.goto(address)
-
-        def header(column: str) -> bool:
-            found = page.locator(f'[role="columnheader"][col-id="{column}"]')
-            return found.count() == 1 and bool(found.evaluate(IN_SIGHT))
-
-        def values(column: str) -> list[str]:
-            cells = page.locator(f'[role="gridcell"][col-id="{column}"]')
-            rows = {int(row): text for row, text in cells.evaluate_all(ROWS)}
-            return [rows[row] for row in sorted(rows)]
-
-        page.wait_for_selector('[role="gridcell"][col-id="params.`optimizer`"]', timeout=60_000)
-        first_sight = ["metrics.`best_val_accuracy`"]
-        first_sight += [f"params.`{name}`" for name in ("optimizer", "learning_rate", "batch_size", "schedule")]
-        wait_for(lambda: all(map(header, first_sight)), 20, "these columns stand there without a click")
-        page.screenshot(path=shots / "mlflow-comparison-first-visit.png")
-
-        # The trials alone, the best first, with their values.
-        names = [text.splitlines()[-1] for text in values("attributes.`Run Name`")]
-        order = [7, 5, 4, 3, 2, 1, 0, 6]
-        assert names == [f"trial {n} {'sgd' if n % 2 else 'adam'}" for n in order]
-        assert values("params.`learning_rate`")[0] == "0.008"
-        assert values("params.`optimizer`")[:2] == ["sgd", "sgd"]
-        assert float(values("metrics.`best_val_accuracy`")[0]) == pytest.approx(0.8)
-
-        # MLflow shows a panel of its own until it is closed once; then there is room for every column.
-        panel = page.locator('[data-component-id="mlflow.assistant.chat_panel.close"]')
-        if panel.count():
-            panel.first.click()
-        everything = [*first_sight, "params.`momentum`", "params.`beta_1`"]
-        everything += [f"metrics.`{name}`" for name in ("best_epoch", "val_accuracy", "val_loss")]
-        wait_for(lambda: all(map(header, everything)), 20, "every column stands there")
-        page.screenshot(path=shots / "mlflow-comparison.png")
-        assert values("params.`momentum`")[0] == "0.9"
-        assert values("metrics.`best_epoch`")[0] == "2"
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The printed address, opened by somebody who has never been there."""
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector('[role="gridcell"][col-id="params.`optimizer`"]', timeout=60_000)
+    yield page
+    context.close()
+
+
+def close_panel(page: Any) -> None:
+    """MLflow shows a panel of its own until it is closed once."""
+    panel = page.locator('[data-component-id="mlflow.assistant.chat_panel.close"]')
+    if panel.count():
+        panel.first.click()
+
+
+def values(page: Any, column: str) -> list[str]:
+    cells = page.locator(f'[role="gridcell"][col-id="{column}"]')
+    rows = {int(row): text for row, text in cells.evaluate_all(ROWS)}
+    return [rows[row] for row in sorted(rows)]
+
+
+def names(page: Any) -> list[str]:
+    return [text.splitlines()[-1] for text in values(page, "attributes.`Run Name`")]
+
+
+def points_of(page: Any, chart: str) -> int:
+    """How many points the curves of a chart have."""
+    card = page.locator('[data-testid="experiment-view-compare-runs-card"]', has=page.get_by_text(chart, exact=True))
+    return int(card.locator(".scatterlayer .point").count())
+
+
+@pytest.mark.browser
+def test_the_printed_address_opens_the_comparison(page: Any, shots: Path) -> None:
+    def header(column: str) -> bool:
+        found = page.locator(f'[role="columnheader"][col-id="{column}"]')
+        return found.count() == 1 and bool(found.evaluate(IN_SIGHT))
+
+    first_sight = ["metrics.`best_val_accuracy`"]
+    first_sight += [f"params.`{name}`" for name in ("optimizer", "learning_rate", "batch_size", "schedule")]
+    wait_for(lambda: all(map(header, first_sight)), 20, "these columns stand there without a click")
+    page.screenshot(path=shots / "mlflow-comparison-first-visit.png")
+
+    # The trials alone, the best first, with their values.
+    order = [7, 5, 4, 3, 2, 1, 0, 6]
+    assert names(page) == [f"trial {n} {'sgd' if n % 2 else 'adam'}" for n in order]
+    assert values(page, "params.`learning_rate`")[0] == "0.008"
+    assert values(page, "params.`optimizer`")[:2] == ["sgd", "sgd"]
+    assert float(values(page, "metrics.`best_val_accuracy`")[0]) == pytest.approx(0.8)
+
+    # Without MLflow's panel there is room for every column.
+    close_panel(page)
+    everything = [*first_sight, "params.`momentum`", "params.`beta_1`"]
+    everything += [f"metrics.`{name}`" for name in ("best_epoch", "val_accuracy", "val_loss")]
+    wait_for(lambda: all(map(header, everything)), 20, "every column stands there")
+    page.screenshot(path=shots / "mlflow-comparison.png")
+    assert values(page, "params.`momentum`")[0] == "0.9"
+    assert values(page, "metrics.`best_epoch`")[0] == "2"
+
+
+@pytest.mark.browser
+def test_a_click_leads_to_parallel_coordinates_and_curves(page: Any, shots: Path) -> None:
+    close_panel(page)
+    page.locator('label:has(input[name="runs-view-mode"][value="CHART"])').click()
+    page.wait_for_selector(".dimension .label", timeout=30_000)
+    axes = page.locator(".dimension .label").all_text_contents()
+    assert axes[:4] == ["optimizer", "learning_rate", "batch_size", "schedule"]
+    assert axes[4:] == ["best_v...curacy"]
+    # Seven trials of three epochs, and one that ended in its second, where its loss was no number.
+    wait_for(lambda: points_of(page, "val_accuracy") == 23, 30, "the curves of all trials")
+    sections = page.locator('[data-testid="experiment-view-compare-runs-section-header"]').all_inner_texts()
+    assert [section.split()[0] for section in sections] == ["Study", "Model", "System"]
+    page.screenshot(path=shots / "mlflow-curves.png")
+
+
+@pytest.mark.browser
+def test_a_click_on_a_trial_leads_to_its_curve(page: Any, shots: Path) -> None:
+    close_panel(page)
+    page.get_by_role("link", name="trial 7 sgd").click()
+    page.get_by_role("tab", name="Model metrics").or_(page.get_by_role("link", name="Model metrics")).first.click()
+    page.get_by_placeholder("Search metric charts").fill("^val_accuracy$")
+    wait_for(lambda: points_of(page, "val_accuracy") == 3, 30, "the learning curve of a trial")
+    page.screenshot(path=shots / "mlflow-trial.png")
+    page.get_by_role("tab", name="System metrics").or_(page.get_by_role("link", name="System metrics")).first.click()
+    wait_for(lambda: points_of(page, "cpu_utilization_percentage") == 3, 30, "how busy the machine was")
+
+
+@pytest.mark.browser
+def test_the_other_view_nests_the_trials_in_the_study(page: Any, shots: Path) -> None:
+    close_panel(page)
+    page.locator('[data-component-id="mlflow.experiment_page.saved_views.trigger"]').click()
+    page.get_by_text("hpsearch: study and trials").click()
+    wait_for(lambda: names(page) == ["told"], 30, "the study's own run")
+    page.locator('[role="gridcell"][col-id="attributes.`Run Name`"] button').first.click()
+    trials = [f"trial {n} {'sgd' if n % 2 else 'adam'}" for n in range(8)]
+    wait_for(lambda: names(page) == ["told", *trials], 10, "its trials below it")
+    page.screenshot(path=shots / "mlflow-nested.png")
+    # Its page says in words how the study went.
+    page.get_by_role("link", name="told").last.click()
+    page.wait_for_selector("text=Best: val_accuracy 0.8", timeout=30_000)
+    assert page.get_by_text("8 trials have ended (7 complete, 1 pruned, 0 failed)").is_visible()
+    page.screenshot(path=shots / "mlflow-study.png")
 
 
 def test_artifacts_can_be_taken(address: str, home: Home) -> None:

@@ -1,0 +1,111 @@
+"""`hpsearch export`: a trial taken away in five formats, and held against its study."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpsearch.cli.inspect import TrialOption
+from hpsearch.cli.options import HomeOption, StudyArgument, home_of
+from hpsearch.cli.output import put, say
+from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, EnvironmentProblem, NoGoodTrialError
+
+if TYPE_CHECKING:
+    from hpsearch.export.again import Place
+    from hpsearch.export.chosen import Chosen
+    from hpsearch.export.formats import Format
+
+
+class ExportFormat(str, Enum):
+    """What an export is for: hpsearch, programs, Keras, people, predictions."""
+
+    yaml = "yaml"
+    json = "json"
+    keras = "keras"
+    python = "python"
+    model = "model"
+
+
+def export(
+    study: StudyArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="File to write (default: standard output)."),
+    ] = None,
+    output_format: Annotated[
+        ExportFormat | None,
+        typer.Option("-f", "--format", help="What to write (default: what FILE's name says, else yaml)."),
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Rebuild from what is exported, train, compare with the study. FILE is kept if it exists."
+        ),
+    ] = False,
+    trial: TrialOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Write the best trial: configuration, optimizer, script or model.
+
+    yaml (.yaml) and json (.json) are the configuration that `hpsearch train` takes; keras is optimizer and schedule
+    in Keras's JSON; python (.py) a script that needs only TensorFlow; model (.keras) the trained model.
+
+    With --verify a FILE that exists is not written but verified as it is. Exit codes: 0 it agrees, 4 it does not.
+    """
+    from hpsearch.config.study import module_folders
+    from hpsearch.export.again import Place
+    from hpsearch.export.chosen import Chosen
+    from hpsearch.export.formats import FORMATS, format_of
+    from hpsearch.search.finals import chosen_trial
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home_of(home), study)
+    record = found.record(trial) if trial is not None else chosen_trial(found)
+    if record is None:
+        raise NoGoodTrialError(study)
+    chosen = Chosen(study, found.objective, record)
+    form = FORMATS[output_format.value] if output_format else format_of(output, read=verify)
+    log = Path(tempfile.gettempdir()) / f"hpsearch-export-{os.getpid()}.log"
+    place = Place(module_folders(output or Path("export")), log, say)
+    try:
+        code = _export(chosen, form, place, output, verify=verify)
+    finally:
+        log.unlink(missing_ok=True)
+    raise typer.Exit(code)
+
+
+def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, verify: bool) -> int:
+    if output is None:
+        text = form.text(chosen, place)
+        put(text)
+        if not verify:
+            return EXIT_DONE
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, f"exported{''.join(form.suffixes[:1])}")
+            file.write_text(text, encoding="utf-8")
+            return _verify(file, "the export", chosen, form, place)
+    if verify and output.exists():
+        say(f"{output} exists: it is verified as it is, not written again")
+    else:
+        if not output.absolute().parent.is_dir():
+            # Said before anything is trained.
+            raise EnvironmentProblem(f"{output}: cannot be written: there is no folder {output.parent}")
+        form.write(chosen, output, place)
+        say(f"{chosen.name} written to {output}; {form.use.replace('FILE', str(output))}")
+    return _verify(output, str(output), chosen, form, place) if verify else EXIT_DONE
+
+
+def _verify(file: Path, name: str, chosen: Chosen, form: Format, place: Place) -> int:
+    from hpsearch.export.verify import verify
+
+    verdict = verify(file, form, chosen, place)
+    for line in verdict.differences:
+        say(f"{name}: {line}")
+    agrees = "agrees" if verdict.agrees else "does not agree"
+    say(f"{name} {agrees} with {chosen.name}: {verdict.sentence}")
+    return EXIT_DONE if verdict.agrees else EXIT_DISAGREE

@@ -1,0 +1,87 @@
+"""An exported configuration trained again in this process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.catalogue.datasets import is_own
+from hpsearch.config.file import Objective
+from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.sections import DataConfig
+from hpsearch.data.store import cache_folder, obtain
+from hpsearch.errors import HpsearchError
+from hpsearch.executors.local import cores
+from hpsearch.training.own import OwnTrainer
+from hpsearch.training.quiet import native_errors_to
+from hpsearch.training.results import EpochRow
+from hpsearch.training.xla_cache import use_xla_cache
+
+if TYPE_CHECKING:
+    from hpsearch.training.examples import TrainingData
+    from hpsearch.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training finds what it needs, and whom it tells.
+
+    Attributes:
+        folders: where a person's own modules and files are looked for.
+        log: file that takes what TensorFlow's native code prints.
+        report: told what happens, a line each.
+    """
+
+    folders: Sequence[Path]
+    log: Path
+    report: Callable[[str], None]
+
+    def prepare(self) -> None:
+        """Of what it does for TensorFlow nothing is needed once that is imported."""
+        sys.path[:0] = [folder for folder in map(str, self.folders) if folder not in sys.path]
+        if "tensorflow" in sys.modules:
+            return
+        native_errors_to(self.log)
+        use_xla_cache(cache_folder() / "xla", cores())
+
+    def data(self, config: DataConfig) -> TrainingData:
+        """What a configuration trains on.
+
+        Raises:
+            DataError: it cannot be had.
+            UserCodeError: a person's own function cannot be found, or raises.
+        """
+        self.prepare()
+        if not is_own(config.dataset):
+            obtain(config.dataset, report=self.report)
+        from hpsearch.training.examples import TrainingData
+
+        return TrainingData.load(config, self.folders)
+
+
+def train_again(config: Recipe, objective: Objective, place: Place) -> tuple[Trainer | OwnTrainer, list[EpochRow]]:
+    """Train to the end: the trainer, whose model has its best epoch's weights, and the epochs.
+
+    Raises:
+        DataError: the dataset cannot be had.
+        HpsearchError: the training diverged before its first finite epoch.
+    """
+    trainer: Trainer | OwnTrainer
+    if isinstance(config, OwnConfig):
+        place.prepare()
+        trainer = OwnTrainer(config, objective)
+    else:
+        data = place.data(config.data)
+        from hpsearch.training.trainer import Trainer
+
+        trainer = Trainer(config, objective, data)
+    rows = []
+    for row in trainer.epochs():
+        rows.append(row)
+        place.report(f"epoch {row.epoch}  {objective.metric} {row.metrics[objective.metric]:.4g}")
+    if trainer.best is None:
+        raise HpsearchError(f"no epoch had a finite {objective.metric}: {trainer.outcome.value}")
+    return trainer, rows

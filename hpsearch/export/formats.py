@@ -1,0 +1,233 @@
+"""The formats that a trial can be exported as, one class each. Adding one touches this file, and what it is made of.
+
+What needs Keras is imported when it is called.
+"""
+
+# Not every format needs all that formats are given.
+# ruff: noqa: ARG002
+
+from __future__ import annotations
+
+import ast
+import json
+import tempfile
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hpsearch.config.changes import changes
+from hpsearch.config.own import OwnConfig
+from hpsearch.config.study import load_trial
+from hpsearch.errors import EnvironmentProblem, HpsearchError
+from hpsearch.export.again import Place, train_again
+from hpsearch.export.chosen import Chosen
+from hpsearch.export.figure import ACCURACY
+from hpsearch.export.isolated import accuracy_in, run_alone
+from hpsearch.export.yaml_file import best_json, best_yaml
+
+
+class Format:
+    """One format of text.
+
+    Attributes:
+        name: how a person selects it.
+        suffixes: of the files that are taken for it.
+        use: what to do with FILE.
+    """
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    use: ClassVar[str]
+
+    def text(self, chosen: Chosen, place: Place) -> str:
+        """What stands in the file.
+
+        Raises:
+            HpsearchError: the trial cannot be said in this format, or its data cannot be had.
+        """
+        raise NotImplementedError
+
+    def write(self, chosen: Chosen, file: Path, place: Place) -> None:
+        """Write the file.
+
+        Raises:
+            HpsearchError: as `text`; or the file cannot be written.
+        """
+        text = self.text(chosen, place)
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None
+
+    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
+        """Where what the file rebuilds to is not what the trial is, a line each.
+
+        Raises:
+            HpsearchError: the file cannot be read.
+        """
+        raise NotImplementedError
+
+    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
+        """The figure's metric once what the file rebuilds to has been trained; None: it does not say.
+
+        Raises:
+            HpsearchError: it cannot be trained.
+        """
+        raise NotImplementedError
+
+
+class Yaml(Format):
+    """The configuration."""
+
+    name, use = "yaml", "train it with `hpsearch train FILE`"
+    suffixes: ClassVar[tuple[str, ...]] = (".yaml", ".yml")
+
+    def text(self, chosen: Chosen, place: Place) -> str:
+        return best_yaml(chosen.study, chosen.objective, chosen.record, chosen.figure(place))
+
+    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
+        _, objective, recipe = load_trial(file)
+        was = {"objective": chosen.objective.model_dump(mode="json"), "trial": chosen.recipe.plain()}
+        yield from changes(was, {"objective": objective.model_dump(mode="json"), "trial": recipe.plain()})
+
+    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
+        _, objective, recipe = load_trial(file)
+        trainer, rows = train_again(recipe, objective, place)
+        metric = objective.metric if isinstance(recipe, OwnConfig) else ACCURACY
+        return rows[trainer.best.epoch - 1].metrics[metric] if trainer.best else None
+
+
+class Json(Yaml):
+    """The same, for programs."""
+
+    name = "json"
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
+
+    def text(self, chosen: Chosen, place: Place) -> str:
+        return best_json(chosen.study, chosen.objective, chosen.record, chosen.figure(place))
+
+
+class Keras(Format):
+    """Optimizer and learning-rate schedule in Keras's own JSON."""
+
+    name, use = "keras", "read it with keras.optimizers.deserialize and keras.optimizers.schedules.deserialize"
+
+    def text(self, chosen: Chosen, place: Place) -> str:
+        config = chosen.config
+        place.prepare()
+        from hpsearch.export.keras_json import keras_json
+
+        examples = config.data.training_examples or len(place.data(config.data).training)
+        return keras_json(config, examples, chosen.about(place), chosen.figure(place))
+
+    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
+        exported = _read_json(file)
+        was, now = (
+            {key: value for key, value in data.items() if key not in ("about", "read_with")}
+            for data in (json.loads(self.text(chosen, place)), exported)
+        )
+        yield from changes(was, now)
+        from hpsearch.export.keras_json import knob_differences
+
+        yield from knob_differences(exported, chosen.config)
+
+    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
+        text = Python().text(chosen, place, optimizer_file=file.absolute())
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder, "train.py")
+            script.write_text(text, encoding="utf-8")
+            return accuracy_in(run_alone(script, place.folders, place.report))
+
+
+class Python(Format):
+    """A script."""
+
+    name, suffixes, use = "python", (".py",), "run it with `python FILE`"
+
+    def text(self, chosen: Chosen, place: Place, optimizer_file: Path | None = None) -> str:
+        config = chosen.config
+        data = place.data(config.data)
+        from hpsearch.export.script import Source, script
+
+        return script(Source(config, chosen.objective, chosen.about(place)), data, optimizer_file)
+
+    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
+        ours, theirs = _statements(self.text(chosen, place), "the export"), _statements(_read(file), str(file))
+        pairs = zip_longest(ours, theirs, fillvalue=(0, ""))
+        for (_, was), (number, now) in pairs:
+            if was != now:
+                where = f"line {number}" if number else "at the end"
+                yield f"{where}: was {was!r}, is now {now!r}" if now else f"{where}: {was!r} is missing"
+                return
+
+    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
+        return accuracy_in(run_alone(file, place.folders, place.report))
+
+
+class Model(Format):
+    """The trained model."""
+
+    name, suffixes, use = "model", (".keras",), "load it with keras.saving.load_model"
+
+    def text(self, chosen: Chosen, place: Place) -> str:
+        raise HpsearchError("a model is no text; name its file: -o FILE.keras")
+
+    def write(self, chosen: Chosen, file: Path, place: Place) -> None:
+        config = chosen.config
+        place.report("the weights of a search's trials are not kept, so it is trained again")
+        from hpsearch.export.model_file import write_model
+
+        write_model(config, chosen.objective, file, place)
+
+    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
+        # What its weights are worth shows when it is evaluated.
+        yield from ()
+
+    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
+        from hpsearch.export.model_file import validation_accuracy
+
+        return validation_accuracy(file, chosen.config, place)
+
+
+FORMATS: dict[str, Format] = {row.name: row for row in (Yaml(), Json(), Keras(), Python(), Model())}
+
+
+def format_of(file: Path | None, *, read: bool) -> Format:
+    """The format that a file's name says; else YAML.
+
+    Args:
+        read: whether JSON is told apart by what is in the file.
+    """
+    if file is None:
+        return FORMATS["yaml"]
+    if read and file.suffix == ".json" and file.is_file() and "trial" not in _read_json(file):
+        return FORMATS["keras"]
+    return next((row for row in FORMATS.values() if file.suffix in row.suffixes), FORMATS["yaml"])
+
+
+def _statements(text: str, name: str) -> list[tuple[int, str]]:
+    """The lines of a script in one form, comments and docstring left out, each with where its statement begins."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise HpsearchError(f"{name}: line {error.lineno}: not valid Python: {error.msg}") from None
+    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+    return [(node.lineno, line.strip()) for node in body for line in ast.unparse(node).splitlines()]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvironmentProblem(f"{file}: cannot be read: {error}") from None
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_read(file))
+    except ValueError as error:
+        raise HpsearchError(f"{file}: not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise HpsearchError(f"{file}: must be a JSON object, but is {type(found).__name__}")
+    return found

@@ -1,0 +1,60 @@
+"""Python in a process of its own, in which hpsearch cannot be imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hpsearch.errors import HpsearchError
+
+# `-I` keeps PYTHONPATH and the current folder out, too; a module that is None cannot be imported.
+_RUN = """
+import runpy, sys
+sys.modules["hpsearch"] = None
+file, *folders = sys.argv[1:]
+sys.path[:0] = folders
+sys.argv = [file]
+runpy.run_path(file, run_name="__main__")
+"""
+
+
+def run_alone(file: Path, folders: Sequence[Path], report: Callable[[str], None]) -> str:
+    """Run a script to its end.
+
+    Args:
+        folders: where a person's own modules are looked for.
+        report: given each line that it prints.
+
+    Returns:
+        The last line that it prints.
+
+    Raises:
+        HpsearchError: it fails; the message is the last line of what it says.
+    """
+    command = [sys.executable, "-I", "-u", "-c", _RUN, str(file), *map(str, folders)]
+    last = ""
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, errors="replace") as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip():
+                last = line.strip()
+                report(last)
+        if code := process.wait():
+            said.seek(0)
+            why = [line.strip() for line in said if line.strip()] or [f"exit code {code}"]
+            raise HpsearchError(why[-1])
+    return last
+
+
+def accuracy_in(line: str) -> float | None:
+    """The number that a line such as `val_accuracy 0.9030` ends with; None where there is none."""
+    try:
+        return float(line.rpartition(" ")[2])
+    except ValueError:
+        return None

@@ -1,0 +1,69 @@
+"""A trial's trained model as a .keras file: raw images in, probabilities out."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from hpsearch.config.file import Objective
+from hpsearch.config.trial import TrialConfig
+from hpsearch.errors import EnvironmentProblem, HpsearchError
+from hpsearch.export.again import Place, train_again
+from hpsearch.export.isolated import accuracy_in, run_alone
+from hpsearch.training.results import EpochRow
+
+_EVALUATE = """
+import keras
+import numpy as np
+
+model = keras.saving.load_model({model!r})
+with np.load({examples!r}) as arrays:
+    images, labels = arrays["images"], arrays["labels"]
+predicted = model.predict(images, batch_size=1000, verbose=0).argmax(axis=-1)
+print("val_accuracy", float((predicted == labels).mean()))
+"""
+
+
+def write_model(config: TrialConfig, objective: Objective, file: Path, place: Place) -> EpochRow:
+    """Train the configuration and keep the model of its best epoch; that epoch's row.
+
+    Raises:
+        DataError: the dataset cannot be had.
+        HpsearchError: the training diverged before its first finite epoch.
+        EnvironmentProblem: the file cannot be written.
+    """
+    trainer, rows = train_again(config, objective, place)
+    from hpsearch.training.portable import save_portable
+    from hpsearch.training.trainer import Trainer
+
+    assert isinstance(trainer, Trainer)
+    assert trainer.best
+    try:
+        save_portable(trainer, file)
+    except OSError as error:
+        raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None
+    return rows[trainer.best.epoch - 1]
+
+
+def validation_accuracy(file: Path, config: TrialConfig, place: Place) -> float:
+    """The accuracy of a .keras file on the validation images, raw, in a process that cannot import hpsearch.
+
+    Raises:
+        HpsearchError: Keras does not load it, or it does not take the images.
+        DataError: the dataset cannot be had.
+    """
+    data = place.data(config.data)
+    with tempfile.TemporaryDirectory() as folder:
+        examples, script = Path(folder, "validation.npz"), Path(folder, "evaluate.py")
+        images, labels = data.examples.images.numpy(), data.examples.labels.numpy()
+        np.savez(examples, images=images[data.validation], labels=labels[data.validation])
+        script.write_text(_EVALUATE.format(model=str(file.absolute()), examples=str(examples)), encoding="utf-8")
+        try:
+            accuracy = accuracy_in(run_alone(script, (), lambda _: None))
+        except HpsearchError as error:
+            raise HpsearchError(f"{file}: cannot be evaluated: {error}") from None
+    if accuracy is None:
+        raise HpsearchError(f"{file}: its accuracy on the validation images could not be had")
+    return accuracy

@@ -1,0 +1,58 @@
+"""An exported file held against its study: rebuilt, compared, trained, and what that reached against the figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.errors import HpsearchError
+from hpsearch.export.again import Place
+from hpsearch.export.chosen import Chosen
+from hpsearch.export.figure import Figure
+from hpsearch.export.formats import Format
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a file.
+
+    Attributes:
+        figure: the study's.
+        differences: where the file rebuilds to something else; then nothing was trained.
+        reached: what the training reached; None: nothing.
+    """
+
+    figure: Figure
+    differences: tuple[str, ...]
+    reached: float | None
+
+    @property
+    def agrees(self) -> bool:
+        return not self.differences and self.reached is not None and self.figure.agrees(self.reached)
+
+    @property
+    def sentence(self) -> str:
+        """`val_accuracy 0.9030, identical to the study's`, or what is otherwise."""
+        figure, reached = self.figure, self.reached
+        if self.differences:
+            return "it rebuilds to something else, so it was not trained"
+        if reached is None:
+            return f"it does not say which {figure.metric} it reached"
+        # Less than one example in a million: Keras counts in float32.
+        if abs(reached - figure.value) < 1e-6:
+            return f"{figure.metric} {reached:.4f}, identical to the study's"
+        within = "within" if self.agrees else "outside of"
+        return f"{figure.metric} {reached:.4f}, {within} the study's {figure.shown}"
+
+
+def verify(file: Path, form: Format, chosen: Chosen, place: Place) -> Verdict:
+    """Rebuild a trial from a file, train it and compare; a file that says something else is not trained.
+
+    Raises:
+        HpsearchError: the file cannot be read or trained, or the trial did not run to its end.
+    """
+    figure = chosen.figure(place)
+    if figure is None:
+        raise HpsearchError(f"{chosen.name} did not run to its end: there is no figure that it could be held against")
+    differences = tuple(form.differences(file, chosen, place))
+    return Verdict(figure, differences, None if differences else form.reached(file, chosen, place))

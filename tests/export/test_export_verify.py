@@ -1,0 +1,189 @@
+"""`--verify`: every format succeeds as it was written, and fails once it was tampered with."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from export.conftest import chosen_of
+from support import sample_config
+
+from hpsearch.config.own import OwnConfig
+from hpsearch.errors import HpsearchError, StudyFileError
+from hpsearch.export.figure import Figure
+from hpsearch.export.formats import FORMATS, format_of
+from hpsearch.export.verify import verify
+
+SUFFIX = {"yaml": ".yaml", "json": ".json", "keras": ".json", "python": ".py", "model": ".keras"}
+
+
+@pytest.fixture(scope="module")
+def written(chosen, place, tmp_path_factory) -> dict[str, Path]:
+    """A file of each format."""
+    folder, files = tmp_path_factory.mktemp("written"), {}
+    for name, form in FORMATS.items():
+        files[name] = folder / f"{name}{SUFFIX[name]}"
+        form.write(chosen, files[name], place)
+    return files
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_it_agrees_as_it_was_written(name, written, chosen, place):
+    verdict = verify(written[name], FORMATS[name], chosen, place)
+    assert not verdict.differences
+    assert verdict.agrees, verdict.sentence
+    assert verdict.figure.value > 0.6
+    if name in ("yaml", "json", "model"):
+        # The same seed and engine: to the last bit.
+        assert verdict.reached == pytest.approx(verdict.figure.value, abs=1e-7)
+        assert verdict.sentence.endswith("identical to the study's")
+
+
+TAMPERED = {
+    "yaml": [
+        ("learning_rate: 0.1", "learning_rate: 0.2", ["trial.optimizer.learning_rate: was 0.1, is now 0.2"]),
+        (
+            "name: sgd",
+            "name: rmsprop",
+            None,
+        ),
+        ("seed: 7", "seed: 8", ["trial.seed: was 7, is now 8"]),
+        ("metric: val_accuracy,", "metric: accuracy,", ["objective.metric: was 'val_accuracy', is now 'accuracy'"]),
+    ],
+    "json": [('"patience": 6', '"patience": 5', ["trial.training.early_stopping.patience: was 6, is now 5"])],
+    "keras": [
+        (
+            '"momentum": 0.9,',
+            '"momentum": 0.8,',
+            ["optimizer.config.momentum: was 0.9, is now 0.8", "optimizer.momentum: was 0.9, is now 0.8"],
+        ),
+        ('"decay_steps": 342.0', '"decay_steps": 34.0', ["schedule.config.decay_steps: was 342.0, is now 34.0"]),
+        ('"metric": "val_accuracy"', '"metric": "accuracy"', ["figure.metric: was 'val_accuracy', is now 'accuracy'"]),
+    ],
+    "python": [
+        (
+            "keras.layers.Dropout(0.1)",
+            "keras.layers.Dropout(0.2)",
+            None,
+        ),
+        ("batch_size=100", "batch_size=10", None),
+        ('print(f"val_accuracy', 'print(f"val_accuracy 0.9") #', None),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "now", "lines"), [(name, *case) for name, cases in TAMPERED.items() for case in cases]
+)
+def test_a_tampered_file_is_named_and_not_trained(name, was, now, lines, written, chosen, place, tmp_path):
+    text = written[name].read_text()
+    assert was in text
+    file = tmp_path / written[name].name
+    file.write_text(text.replace(was, now))
+    try:
+        verdict = verify(file, FORMATS[name], chosen, place)
+    except StudyFileError as error:
+        # Another optimizer does not take these knobs.
+        assert "nesterov" in str(error)  # noqa: PT017
+        return
+    assert not verdict.agrees
+    assert verdict.reached is None
+    assert verdict.differences
+    assert lines is None or list(verdict.differences) == lines
+    if name == "python":
+        line = (
+            text.replace(was, now).splitlines().index(next(s for s in text.replace(was, now).splitlines() if now in s))
+        )
+        stated = int(verdict.differences[0].partition(":")[0].removeprefix("line "))
+        # Where the statement begins.
+        assert 0 <= line + 1 - stated < 20
+
+
+def test_comments_of_a_script_may_be_changed(written, chosen, place, tmp_path):
+    file = tmp_path / "train.py"
+    file.write_text(written["python"].read_text().replace("# The initial weights", "# Mine: the initial weights"))
+    assert not list(FORMATS["python"].differences(file, chosen, place))
+
+
+def test_a_model_of_other_weights_reaches_another_figure(written, chosen, place, tmp_path):
+    import keras
+    import numpy as np
+
+    model = keras.saving.load_model(written["model"])
+    model.set_weights([np.zeros_like(weights) for weights in model.get_weights()])
+    model.save(tmp_path / "other.keras")
+    verdict = verify(tmp_path / "other.keras", FORMATS["model"], chosen, place)
+    assert not verdict.agrees
+    assert verdict.reached < 0.2
+    assert ", outside of the study's 0." in verdict.sentence
+
+
+def test_a_damaged_model_is_told_in_a_line(written, chosen, place, tmp_path):
+    damaged = tmp_path / "damaged.keras"
+    with zipfile.ZipFile(written["model"]) as whole, zipfile.ZipFile(damaged, "w") as other:
+        other.writestr("config.json", whole.read("config.json")[:100])
+    with pytest.raises(HpsearchError, match=r"damaged\.keras: cannot be evaluated: ") as error:
+        verify(damaged, FORMATS["model"], chosen, place)
+    assert "\n" not in str(error.value)
+
+
+def test_a_training_that_reaches_something_else_does_not_agree(written, chosen, place):
+    other = replace(chosen, given=Figure("val_accuracy", 0.1, 0.05, "of somebody else"))
+    verdict = verify(written["yaml"], FORMATS["yaml"], other, place)
+    assert not verdict.differences
+    assert not verdict.agrees
+    assert verdict.sentence.endswith("outside of the study's 0.1000 +- 0.0500 (of somebody else)")
+
+
+def test_a_trial_that_did_not_end_has_nothing_to_be_held_against(place, tmp_path):
+    chosen = chosen_of(sample_config())
+    FORMATS["yaml"].write(chosen, tmp_path / "x.yaml", place)
+    with pytest.raises(HpsearchError, match=r"^trial 3 of 'small' did not run to its end: there is no figure"):
+        verify(tmp_path / "x.yaml", FORMATS["yaml"], chosen, place)
+
+
+def test_the_tolerance_is_three_standard_errors(chosen, place):
+    figure = chosen.figure(place)
+    v = chosen.record.rows[chosen.record.best.epoch - 1].metrics["val_accuracy"]
+    assert figure.value == v
+    assert figure.tolerance == pytest.approx(3 * (v * (1 - v) / 166) ** 0.5)
+    assert figure.basis == "three standard errors of an accuracy on 166 validation examples"
+    assert figure.agrees(v - figure.tolerance / 2)
+    assert not figure.agrees(v - figure.tolerance * 1.01)
+
+
+@pytest.mark.parametrize("name", ["keras", "python", "model"])
+def test_a_training_of_ones_own_is_yaml_or_json(name, chosen, place, tmp_path):
+    own = replace(chosen, record=replace(chosen.record, config=OwnConfig("mine:train", {"x": 1}, 0).plain()))
+    with pytest.raises(HpsearchError, match=r"^mine:train is your own training, which can be exported as yaml or json"):
+        FORMATS[name].write(own, tmp_path / "x", place)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a.yaml", "yaml"),
+        ("a.yml", "yaml"),
+        ("a.json", "json"),
+        ("a.py", "python"),
+        ("a.keras", "model"),
+        ("a", "yaml"),
+    ],
+)
+def test_the_format_is_what_the_file_is_called(file, name):
+    assert format_of(Path(file), read=False).name == name
+    assert format_of(None, read=False).name == "yaml"
+
+
+def test_json_that_exists_is_what_is_in_it(written):
+    assert format_of(written["json"], read=True).name == "json"
+    assert format_of(written["keras"], read=True).name == "keras"
+
+
+def test_every_text_says_figure_and_tolerance(written, chosen, place):
+    figure = chosen.figure(place)
+    for name in ("yaml", "json", "keras", "python"):
+        text = " ".join(written[name].read_text().split())
+        assert f"{figure.value:.4f} +- {figure.tolerance:.4f} (three standard errors" in text, name
