@@ -29,7 +29,7 @@ def imported_by(*command: str, home: Path) -> set[str]:
 
 
 COMMANDS = ["run", "stop", "validate", "studies", "trials", "show", "best", "compare", "finalists", "export"]
-COMMANDS += ["train", "ui", "doctor", "bench", "data", "schema"]
+COMMANDS += ["train", "reproduce", "ui", "doctor", "bench", "data", "schema"]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "data fetch", "data status"])
@@ -50,6 +50,7 @@ def test_help_imports_nothing_heavy(command, tmp_path):
         ["compare", "nothing"],
         ["finalists", "nothing"],
         ["export", "nothing"],
+        ["reproduce", "nothing", "0"],
         ["ui", "nothing"],
         ["doctor", "nothing"],
         ["data", "status"],

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpsearch.cli import bench, compare, data, doctor, export, finalists, inspect, outcome, run, ui
+from hpsearch.cli import bench, compare, data, doctor, export, finalists, inspect, reproduce, run, train, ui
 from hpsearch.cli.output import say
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, masked
 
@@ -35,7 +35,8 @@ app.command()(inspect.best)
 app.command()(compare.compare)
 app.command()(finalists.finalists)
 app.command()(export.export)
-app.command()(outcome.train)
+app.command()(train.train)
+app.command()(reproduce.reproduce)
 app.command()(ui.ui)
 app.command()(doctor.doctor)
 app.command()(bench.bench)

@@ -10,11 +10,15 @@ import typer
 
 from hpsearch.cli.options import HomeOption, home_of
 from hpsearch.cli.output import say
+from hpsearch.errors import UnknownNameError
 
 
 def ui(
     study: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="Open the comparison of this study's trials.")
+        str | None,
+        typer.Argument(
+            metavar="[STUDY]", help="Open the comparison of this study's trials, or what `train` logged of this name."
+        ),
     ] = None,
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="Port (default: 5000, or the next free one).")
@@ -34,13 +38,18 @@ def ui(
     Prints the address. With STUDY it shows that study's trials, best first, with hyperparameters and
     metrics as columns. It may run while a study trains.
     """
+    from hpsearch.tracking.empty_database import has_experiment
     from hpsearch.tracking.ui import serve
 
     where = home_of(home)
     if study is not None:
         from hpsearch.search.storage import find_study
 
-        find_study(where, study)
+        try:
+            find_study(where, study)
+        except UnknownNameError:
+            if not has_experiment(where.mlflow_db, study):
+                raise
 
     def ready(url: str) -> None:
         print(url, flush=True)

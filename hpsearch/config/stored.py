@@ -1,9 +1,20 @@
-"""A study read back from the text that was kept when it was run."""
+"""What a study keeps, read back: its file, and the configuration of a trial."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from hpsearch.config import problems as wording
+from hpsearch.config.checking import known_keys
+from hpsearch.config.overrides import apply_overrides
+from hpsearch.config.own import TRAINABLE, Recipe, recipe_of
 from hpsearch.config.study import StudySpec, checked
+from hpsearch.config.trial import TrialConfig
 from hpsearch.config.yaml_text import Document, load_value
+from hpsearch.errors import StudyFileError
 
 
 def stored_study(text: str, name: str) -> StudySpec:
@@ -14,3 +25,27 @@ def stored_study(text: str, name: str) -> StudySpec:
     """
     source = f"the file of study '{name}'"
     return checked(Document(source, load_value(text, source)), name)
+
+
+def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] = ()) -> Recipe:
+    """The configuration that a trial was trained with.
+
+    Args:
+        plain: as the study keeps it.
+        name: of the trial, for messages.
+        overrides: `trial.key.path=value` each, put in place of its own values.
+
+    Raises:
+        StudyFileError: an override breaks a rule, or another version of hpsearch took what this one does not.
+    """
+    document = apply_overrides(Document(name, {"trial": dict(plain)}), overrides)
+    if others := [key for key in document.data if key != "trial"]:
+        raise StudyFileError([f"{document.place((others[0],))}: must begin with `trial.`, as in trial.seed=123"])
+    values = document.data["trial"]
+    if not isinstance(values, dict) or values.get(TRAINABLE) != plain.get(TRAINABLE):
+        raise StudyFileError([f"{document.place(('trial',))}: another training than the one that is recorded"])
+    try:
+        return recipe_of(values)
+    except ValidationError as error:
+        found = wording.findings(error, lambda path: known_keys(TrialConfig, path))
+        raise wording.refuse(document, [(("trial", *path), sentence) for path, sentence in found]) from None

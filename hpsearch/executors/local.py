@@ -115,6 +115,7 @@ class LocalExecutor:
         report: told in a line when a worker dies and is replaced.
         folders: where a user's own modules are looked for, before everything else.
         keras: whether hpsearch's own trainer trains; a user's own training need not wait for TensorFlow.
+        threads: of each worker; None: its share of the cores.
     """
 
     def __init__(
@@ -125,13 +126,14 @@ class LocalExecutor:
         folders: Sequence[Path] = (),
         *,
         keras: bool = True,
+        threads: int | None = None,
     ) -> None:
         os.environ[WORKER_LOG] = str(log)
         # Without this TensorFlow takes all of a GPU's memory in the first worker.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD_KERAS if keras else PRELOAD)
-        self._threads = threads_of(workers)
+        self._threads = threads or threads_of(workers)
         use_xla_cache(cache_folder() / "xla", self._threads)
         self._most, self._log, self._report = workers, log, report
         self._folders, self._keras = [str(folder) for folder in folders], keras

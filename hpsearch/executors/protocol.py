@@ -11,6 +11,8 @@ from hpsearch.training.results import EpochRow, Outcome
 
 # A worker's first word: it has come up.
 READY = "ready"
+# The fact of every training that says how many threads its worker had: sums depend on it to their last bits.
+THREADS = "threads"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class TrialEnded:
     Attributes:
         detail: one line about a failure, else empty.
         traceback: of the failure, else empty.
-        facts: what the worker knows about the training, for instance the number of weights.
+        facts: what the worker knows about the training, for instance the number of weights; `threads` it had.
         worn: whether the worker should be replaced, since it has grown.
     """
 

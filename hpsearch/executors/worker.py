@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from hpsearch.errors import first_line
-from hpsearch.executors.protocol import READY, EpochDone, Job, TrialEnded
+from hpsearch.executors.protocol import READY, THREADS, EpochDone, Job, TrialEnded
 from hpsearch.executors.system import SystemMetrics
 from hpsearch.training.quiet import everything_to
 from hpsearch.training.results import Outcome
@@ -73,7 +73,7 @@ def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]
         coordinator.tell(READY)
         while True:
             end = _run(coordinator.next(), coordinator, kept)
-            coordinator.tell(replace(end, worn=kept.worn()))
+            coordinator.tell(replace(end, worn=kept.worn(), facts={**end.facts, THREADS: threads}))
     except _Alone:
         _end()
 

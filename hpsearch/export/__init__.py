@@ -9,5 +9,6 @@ schedule     a configuration's learning rates as Keras has them
 script       a Python script; script_data: its first part; printed: Keras objects as Python text
 model_file   a trained model
 verify       a file held against its study; isolated: Python without hpsearch; again: trained in this process
-retrain      a configuration trained again, without Optuna
+retrain      configurations trained without Optuna; parallel: several at once; repeat: seeds, and then everything
+reproduce    a trial trained again, bit by bit
 """

@@ -16,6 +16,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hpsearch.config.changes import changes
 from hpsearch.config.own import OwnConfig
 from hpsearch.config.study import load_trial
 from hpsearch.errors import EnvironmentProblem, HpsearchError
@@ -24,7 +25,6 @@ from hpsearch.export.chosen import Chosen
 from hpsearch.export.figure import ACCURACY
 from hpsearch.export.isolated import accuracy_in, run_alone
 from hpsearch.export.yaml_file import best_json, best_yaml
-from hpsearch.search.storage import compare
 
 
 class Format:
@@ -89,7 +89,7 @@ class Yaml(Format):
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
         _, objective, recipe = load_trial(file)
         was = {"objective": chosen.objective.model_dump(mode="json"), "trial": chosen.recipe.plain()}
-        yield from compare(was, {"objective": objective.model_dump(mode="json"), "trial": recipe.plain()})
+        yield from changes(was, {"objective": objective.model_dump(mode="json"), "trial": recipe.plain()})
 
     def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
         _, objective, recipe = load_trial(file)
@@ -127,7 +127,7 @@ class Keras(Format):
             {key: value for key, value in data.items() if key not in ("about", "read_with")}
             for data in (json.loads(self.text(chosen, place)), exported)
         )
-        if found := list(compare(was, now)):
+        if found := list(changes(was, now)):
             # What somebody changed is not built.
             yield from found
             return

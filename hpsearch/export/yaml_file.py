@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import TRAINABLE
+from hpsearch.config.own import TRAINABLE, Recipe
 from hpsearch.config.yaml_text import dump
 from hpsearch.errors import HpsearchError
 from hpsearch.export.figure import Figure, figure_of, told
@@ -50,3 +50,10 @@ def best_json(study_name: str, objective: Objective, record: TrialRecord, figure
     name, *rest = configuration(study_name, objective, record).items()
     described = {"description": " ".join(told(study_name, objective, record, figure or figure_of(record, objective)))}
     return json.dumps(dict([name]) | described | dict(rest), indent=2, allow_nan=False) + "\n"
+
+
+def configuration_yaml(name: str, objective: Objective, config: Recipe) -> str:
+    """A configuration that is of no study, as YAML text that `hpsearch train` takes."""
+    values = config.plain()
+    trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}
+    return dump({"name": name, **trainable, "objective": objective.model_dump(mode="json"), "trial": values})

@@ -18,7 +18,7 @@ from itertools import count, islice
 from typing import Any
 
 from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.catalogue.schedules import SCHEDULES
+from hpsearch.config import everything
 from hpsearch.config.file import Finalists, Objective
 from hpsearch.config.own import SEED, recipe_of
 from hpsearch.config.study import StudySpec
@@ -28,7 +28,7 @@ from hpsearch.search.coordinator import TICK, Coordinator
 from hpsearch.search.finals import READINGS, SEEDS, Entrant, FinalFigures, Finals, read_finals
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
-from hpsearch.search.records import FINISHED, TrialRecord
+from hpsearch.search.records import FINISHED, TrialRecord, rates_of
 from hpsearch.search.stages import Stage, Training, open_stage, plan, stage_spec
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import Study
@@ -223,14 +223,7 @@ def on_everything(entrant: Entrant) -> TrialConfig:
     A schedule that looks at validation figures has none to look at: the rates of a typical training are taken.
     """
     config = TrialConfig.model_validate({**entrant.plain, SEED: None})
-    training = config.training.model_copy(update={"early_stopping": None, "stop_after": entrant.epochs})
-    data = config.data.model_copy(update={"validation": 0})
-    changed = config.model_copy(update={"data": data, "training": training})
-    plain = changed.plain()
-    if SCHEDULES[config.schedule.selected()].callback:
-        rates = [row.metrics["learning_rate"] for row in entrant.typical.rows[: entrant.epochs]]
-        plain["schedule"] = {"name": "piecewise_constant", "values": rates}
-    return TrialConfig.model_validate(plain)
+    return everything.on_everything(config, entrant.epochs, rates_of(entrant.typical))
 
 
 def is_finished(study: Study, spec: StudySpec) -> bool:

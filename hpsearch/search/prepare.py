@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.study import StudySpec
@@ -33,11 +34,11 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> None:
                     _check_fits(config, examples)
 
 
-def own_digests(spec: StudySpec) -> dict[str, str]:
-    """What stands for the content of a user's own files with data, by the names that the study gives them."""
+def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, str]:
+    """What stands for the content of a user's own files with data, by the names that configurations give them."""
     from hpsearch.data.own import find
 
-    return {name: digest_of(find(name, spec.folders)) for name in spec.datasets() if name.endswith(".npz")}
+    return {name: digest_of(find(name, folders)) for name in datasets if name.endswith(".npz")}
 
 
 def _check_fits(config: TrialConfig, examples: int) -> None:

@@ -126,6 +126,11 @@ def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochRow, ...]:
     return tuple(sorted(found, key=lambda row: row.epoch))
 
 
+def rates_of(record: TrialRecord) -> list[float]:
+    """The learning rate of each epoch; a solver has none."""
+    return [row.metrics["learning_rate"] for row in record.rows if "learning_rate" in row.metrics]
+
+
 def best_trial(records: list[TrialRecord], objective: Objective) -> TrialRecord | None:
     """The good trial with the best value, the earliest among equals; None where there is none."""
     best: TrialRecord | None = None

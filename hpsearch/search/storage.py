@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -12,10 +13,10 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 
+from hpsearch.config.changes import changes
 from hpsearch.config.compare import Compare
 from hpsearch.config.file import Objective
 from hpsearch.config.matching import baselines, match
-from hpsearch.config.problems import dotted
 from hpsearch.config.study import StudySpec
 from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
@@ -40,6 +41,7 @@ from hpsearch.training.structure import engines_for
 
 IDENTITY = "hpsearch:identity"
 DESCRIPTION = "hpsearch:description"
+FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
@@ -56,6 +58,7 @@ class Study:
         identity: what must stay the same when it is continued.
         description: of the study file.
         file: the study file's text as it was last run.
+        folders: where the modules that it names were looked for then.
         engines: what `engine: auto` means for each architecture, chosen once, when the study was made.
     """
 
@@ -67,6 +70,7 @@ class Study:
         self.objective = Objective.model_validate(self.identity["objective"])
         self.description: str = attrs.get(DESCRIPTION, "")
         self.file: str = attrs.get(SPEC_TEXT, "")
+        self.folders = [Path(folder) for folder in attrs.get(FOLDERS, [])]
         self.engines: dict[str, str] = attrs.get(ENGINES, {})
 
     @property
@@ -145,7 +149,7 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> Study | None
         return None  # left by a run that was killed while it created the study
     if found is None:
         raise StudyChangedError(f"'{spec.name}' in {home.optuna_db} is a study that hpsearch did not make")
-    differences = list(compare(found, spec.identity()))
+    differences = list(changes(found, spec.identity()))
     if differences:
         lines = [
             f"study '{spec.name}' exists, and its file has changed in a way that matters:",
@@ -174,7 +178,9 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     if ENGINES not in optuna_study.user_attrs:
         # A study that an earlier version made was trained by what that version had.
         optuna_study.set_user_attr(ENGINES, _engines(spec, began=ENQUEUED in optuna_study.user_attrs))
-    for name, value in new_provenance(optuna_study.user_attrs, lambda: own_digests(spec)).items():
+    for name, value in new_provenance(
+        optuna_study.user_attrs, lambda: own_digests(spec.datasets(), spec.folders)
+    ).items():
         optuna_study.set_user_attr(name, value)
     study = Study(storage, optuna_study)
     if ENQUEUED not in optuna_study.user_attrs:
@@ -187,6 +193,7 @@ def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:
     """Keep the text of the file, which may say otherwise what matters to no trial: description, comparison."""
     study.set_user_attr(DESCRIPTION, spec.file.description)
     study.set_user_attr(SPEC_TEXT, file)
+    study.set_user_attr(FOLDERS, [str(folder) for folder in spec.folders])
 
 
 def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:
@@ -267,20 +274,3 @@ def _delete(study: Study, table: str, trial_id: int, names: Sequence[str], colum
     with study.storage.engine.begin() as connection:
         for name in names:
             connection.execute(statement, {"trial": trial_id, "name": name})
-
-
-def compare(was: Any, now: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Each difference between two trees of plain data: `trial.batch_size: was 32, is now 64`."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        for key in [*was, *(key for key in now if key not in was)]:
-            if key not in was:
-                yield f"{dotted((*path, key))}: was absent, is now {now[key]!r}"
-            elif key not in now:
-                yield f"{dotted((*path, key))}: was {was[key]!r}, is now absent"
-            else:
-                yield from compare(was[key], now[key], (*path, key))
-    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-        for index, (before, after) in enumerate(zip(was, now, strict=True)):
-            yield from compare(before, after, (*path, index))
-    elif was != now:
-        yield f"{dotted(path)}: was {was!r}, is now {now!r}"

@@ -37,6 +37,14 @@ def keep(database: Path, version: str) -> None:
             unfinished.replace(kept)
 
 
+def has_experiment(database: Path, name: str) -> bool:
+    """Whether MLflow keeps runs under a name, read without importing MLflow."""
+    query = "SELECT 1 FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return connection.execute(query, (name,)).fetchone() is not None
+    return False
+
+
 def settle(database: Path, artifacts: Path) -> None:
     """Say of MLflow's own experiment, "Default", where and when it was made: here and now."""
     now = int(time.time() * 1000)

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from hpsearch.config.own import recipe_of
 from hpsearch.config.study import StudySpec
+from hpsearch.executors.protocol import THREADS
 from hpsearch.search.finals import Finals
 from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import Provenance
@@ -39,6 +40,7 @@ from hpsearch.tracking.tags import (
     NOTE,
     OUTCOME,
     STUDY,
+    THREADS_TAG,
     identity_tags,
 )
 from hpsearch.training.results import Outcome
@@ -125,6 +127,7 @@ def trial_image(
     if record.state in FINISHED:
         more |= {DETAIL: record.detail} if record.detail else {}
         more |= {LOSSES: "; ".join(record.losses)} if record.losses else {}
+        more |= {THREADS_TAG: str(record.facts[THREADS])} if THREADS in record.facts else {}
         texts = {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
         texts |= model_texts(record, stage, finals)
     about = identity_tags(stage, record.number, record.of, baseline=record.baseline) | _digest_tags(inputs)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.provenance import Provenance
@@ -38,6 +39,14 @@ FINAL_SECONDS, FINAL_SERVER_SECONDS, FINAL_INTERRUPTED_SECONDS = 120.0, 20.0, 5.
 _FINAL_TRIES, _FINAL_PAUSE_SECONDS = 3, 1.0
 
 
+class Writes(Protocol):
+    """Brings MLflow to what was told, and forgets what it knows of it after an error."""
+
+    def write(self, standing: Standing) -> None: ...
+
+    def forget(self) -> None: ...
+
+
 @dataclass
 class _Trial:
     """A trial that is being trained, or was when the run ended: its run without rows, and the rows."""
@@ -56,6 +65,8 @@ class MlflowListener(Listener):
         search: of another part of the study than its search the trials of that.
         report: told in a line, once, that MLflow could not be written.
     """
+
+    GOES_ON = "the study goes on, and what is missing is written later"
 
     def __init__(
         self,
@@ -96,12 +107,17 @@ class MlflowListener(Listener):
         plan = Plan(
             event.spec, event.text, self._provenance, self._target, self._render_best, event.stage, self._search
         )
-        projector = Projector(plan, None, lambda error: self._tell_once("MLflow's artifacts", error))
         self._study = event.spec.name
         with self._telling():
             self._records = {record.number: record for record in event.records}
+        self._begin(Projector(plan, None, self._artifact_failed))
+
+    def _begin(self, projector: Writes) -> None:
         self._thread = threading.Thread(target=self._work, args=(projector,), name="mlflow", daemon=True)
         self._thread.start()
+
+    def _artifact_failed(self, error: Exception) -> None:
+        self._tell_once("MLflow's artifacts", error)
 
     def trial_started(self, event: TrialStarted) -> None:
         image = running_image(event, datetime.now(), self._provenance, self._stage)
@@ -168,10 +184,14 @@ class MlflowListener(Listener):
             self._given_up = True
             self._changed.notify_all()
         if missing:
-            command = f"hpsearch doctor {self._study} --repair{self._target.options}"
-            self._report(f"MLflow lacks a part of the study; write it with `{command}`")
+            self._report(self._missing())
 
-    def _work(self, projector: Projector) -> None:
+    def _missing(self) -> str:
+        """What is said in the end where a part could not be written."""
+        command = f"hpsearch doctor {self._study} --repair{self._target.options}"
+        return f"MLflow lacks a part of the study; write it with `{command}`"
+
+    def _work(self, projector: Writes) -> None:
         """The thread: bring MLflow to what was told, again and again."""
         pause, tries = PAUSE_SECONDS, _FINAL_TRIES
         while (task := self._next()) is not None:
@@ -224,7 +244,4 @@ class MlflowListener(Listener):
         if what not in self._told:
             self._told.add(what)
             where = f" at {self._target}" if self._target.shared else ""
-            self._report(
-                f"{what}{where} could not be written ({first_line(error)}); the study goes on, "
-                "and what is missing is written later"
-            )
+            self._report(f"{what}{where} could not be written ({first_line(error)}); {self.GOES_ON}")

@@ -250,17 +250,23 @@ def _ended_so(kept: Kept, image: RunImage) -> bool:
 
 
 def _experiment(client: Any, spec: StudySpec, target: Target) -> str:
-    found = client.get_experiment_by_name(spec.name)
+    experiment = open_experiment(client, spec.name, target)
+    for name, text in view_tags(spec, milliseconds()).items():
+        client.set_experiment_tag(experiment, name, text)
+    return experiment
+
+
+def open_experiment(client: Any, name: str, target: Target) -> str:
+    """The id of an experiment, which is made where it is missing."""
+    found = client.get_experiment_by_name(name)
     if found is None:
         # A server knows best where its artifacts are.
-        location = None if target.is_server else str((target.home.artifacts / spec.name).resolve())
-        experiment = str(client.create_experiment(spec.name, artifact_location=location))
+        location = None if target.is_server else str((target.home.artifacts / name).resolve())
+        experiment = str(client.create_experiment(name, artifact_location=location))
     else:
         experiment = str(found.experiment_id)
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(experiment)
     # Without a kind the page asks whether this is about language models.
     client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
-    for name, text in view_tags(spec, milliseconds()).items():
-        client.set_experiment_tag(experiment, name, text)
     return experiment

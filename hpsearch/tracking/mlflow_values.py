@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from hpsearch.config.file import METRICS
 from hpsearch.config.own import TRAINABLE
+from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import SYSTEM, EpochRow
 
@@ -81,7 +82,9 @@ def summary(record: TrialRecord) -> dict[str, float]:
 
 def counted(record: TrialRecord) -> dict[str, float]:
     """What a trial's worker counted, and its epochs."""
-    numbers_among = {name: value for name, value in record.facts.items() if isinstance(value, int | float)}
+    # How many threads there were is a tag.
+    facts = {name: value for name, value in record.facts.items() if name != THREADS}
+    numbers_among = {name: value for name, value in facts.items() if isinstance(value, int | float)}
     return {**numbers_among, "epochs": len(record.rows)}
 
 

@@ -9,7 +9,9 @@ the UI of 3.17.2), so tests/tracking/test_ui_browser.py opens it in a browser.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
+from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
 
 VIEW_KEY, NESTED_KEY = "hpsearch", "hpsearch-nested"
@@ -42,18 +44,31 @@ def varied_names(spec: StudySpec) -> list[str]:
 
 def view_state(spec: StudySpec) -> dict[str, object]:
     """The runs page of a study: its trials, best first, by what varies and by how well it went."""
-    columns = _columns(spec)
+    # The parent has the best value too and would stand above its trials.
+    return _page("trial", spec.objective, _columns(spec), _charts(spec))
+
+
+def training_state(objective: Objective) -> dict[str, object]:
+    """The runs page of what `hpsearch train` has trained: a run a training, best first."""
+    names = [f"best_{objective.metric}", "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
+    best, tested, *others = [_column("metrics", name) for name in dict.fromkeys(names)]
+    params = [_column("params", name) for name in ("seed", "validation", *ALWAYS)]
+    return _page("seed", objective, [best, tested, *params, *others], _curves([objective.metric, "loss"]))
+
+
+def _page(kind: str, objective: Objective, columns: list[str], charts: list[dict[str, object]]) -> dict[str, object]:
+    """The runs of a kind, by the first of the columns."""
     return {
-        # Which runs, in which order. The parent has the best value too and would stand above its trials.
-        "searchFilter": "tags.`hpsearch.kind` = 'trial'",
+        # Which runs, in which order.
+        "searchFilter": f"tags.`hpsearch.kind` = '{kind}'",
         "orderByKey": columns[0],
-        "orderByAsc": spec.objective.direction == "minimize",
+        "orderByAsc": objective.direction == "minimize",
         # Which columns, in which order: the ones that are compared first, for a small screen.
         "selectedColumns": columns,
         "columnOrder": [_RUN, _CREATED, *columns, _DURATION],
         "columnWidths": _widths(columns),
         # What the page's charts show, in which order; MLflow adds its own below.
-        "compareRunCharts": _charts(spec),
+        "compareRunCharts": charts,
         "compareRunSections": [_section(_SECTION, True), *(_section(name, False) for name in _MLFLOW_SECTIONS)],
         "isAccordionReordered": True,
     }
@@ -89,6 +104,11 @@ def _charts(spec: StudySpec) -> list[dict[str, object]]:
         "selectedMetrics": [f"best_{objective}"],
         "showAllRuns": True,
     }
+    return [_chart("PARALLEL", "parallel", parallel), *_curves([objective, *curves])]
+
+
+def _curves(metrics: list[str]) -> list[dict[str, object]]:
+    """The learning curves of the best ten."""
     lines = [
         {
             "metricKey": name,
@@ -104,9 +124,9 @@ def _charts(spec: StudySpec) -> list[dict[str, object]]:
             "useGlobalXaxisKey": True,
             "useGlobalLineSmoothing": True,
         }
-        for name in dict.fromkeys([objective, *curves])
+        for name in dict.fromkeys(metrics)
     ]
-    return [_chart("PARALLEL", "parallel", parallel), *(_chart("LINE", str(line["metricKey"]), line) for line in lines)]
+    return [_chart("LINE", str(line["metricKey"]), line) for line in lines]
 
 
 def _chart(kind: str, name: str, more: dict[str, object]) -> dict[str, object]:
@@ -128,8 +148,16 @@ def _always_there(spec: StudySpec) -> list[str]:
 
 def view_tags(spec: StudySpec, now_ms: int) -> dict[str, str]:
     """The experiment's tags that hold its views."""
+    return _tags({VIEW_KEY: view_state(spec), NESTED_KEY: nested_state(spec)}, now_ms)
+
+
+def training_view_tags(objective: Objective, now_ms: int) -> dict[str, str]:
+    """Those of an experiment that holds no study."""
+    return _tags({VIEW_KEY: training_state(objective)}, now_ms)
+
+
+def _tags(states: Mapping[str, dict[str, object]], now_ms: int) -> dict[str, str]:
     dated = {"createdAt": now_ms, "updatedAt": now_ms}
-    states = {VIEW_KEY: view_state(spec), NESTED_KEY: nested_state(spec)}
     return {
         f"{_TAG}{key}": json.dumps({"name": _NAMES[key], **dated, "state": json.dumps(state, separators=(",", ":"))})
         for key, state in states.items()

@@ -1,0 +1,117 @@
+"""`hpsearch reproduce`: a trial trained again, and held against what is recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyArgument, home_of
+from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, HpsearchError
+
+if TYPE_CHECKING:
+    from hpsearch.config.own import Recipe
+    from hpsearch.export.reproduce import Compared
+    from hpsearch.search.records import TrialRecord
+    from hpsearch.search.storage import Study
+    from hpsearch.training.results import EpochRow
+
+
+def reproduce(
+    study: StudyArgument,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, help="Number of the trial.")],
+    overrides: SetOption = None,
+    home: HomeOption = None,
+    output_format: FormatOption = Format.table,
+) -> None:
+    """Train a trial again, and say whether its curve is identical to the last bit.
+
+    Its configuration and seed, and as many threads as its worker had; every metric of every epoch is compared, but
+    those that say how long it took. --set trial.seed=123 shows that another seed differs. With -f csv a row for each
+    metric that differs. Exit codes: 0 identical, 4 different.
+    """
+    from hpsearch.config.stored import stored_trial
+    from hpsearch.executors.local import cores, default_workers, threads_of
+    from hpsearch.executors.protocol import THREADS
+    from hpsearch.export.reproduce import reproduce as train_again
+    from hpsearch.search.stop import ends_at_once
+    from hpsearch.search.storage import find_study
+
+    where = home_of(home)
+    found = find_study(where, study)
+    record = found.record(trial)
+    config = stored_trial(_recorded(found, record), f"trial {trial} of '{study}'", overrides or [])
+    threads = int(record.facts.get(THREADS) or threads_of(default_workers()))
+    folders = [*found.folders, Path.cwd()]
+    notes = list(_notes(found, record, config, folders))
+    where.logs.mkdir(parents=True, exist_ok=True)
+    log = where.logs / f"{study}-reproduce.log"
+    say(f"training trial {trial} of '{study}' again, {len(record.rows)} epochs, {threads} of {cores()} threads ...")
+
+    def each(row: EpochRow, compared: Compared) -> None:
+        differ = ", ".join(difference.metric for difference in compared.differences)
+        say(f"epoch {row.epoch}/{len(record.rows)}  {f'different: {differ}' if differ else 'identical'}")
+
+    try:
+        with ends_at_once():
+            compared = train_again(
+                record,
+                config,
+                found.objective,
+                threads=threads,
+                log=log,
+                folders=folders,
+                report=say,
+                each=each,
+            )
+    except KeyboardInterrupt:
+        # Some versions of Typer would end without a word.
+        raise typer.Abort from None
+    _tell(study, trial, compared, threads, notes, output_format)
+    raise typer.Exit(EXIT_DONE if compared.identical else EXIT_DISAGREE)
+
+
+def _recorded(study: Study, record: TrialRecord) -> dict[str, object]:
+    if record.config is None:
+        raise HpsearchError(f"trial {record.number} of '{study.name}' has not run yet; there is nothing to reproduce")
+    if not record.rows:
+        why = f" ({record.detail})" if record.detail else ""
+        raise HpsearchError(
+            f"trial {record.number} of '{study.name}' has no finished epoch{why}; there is nothing to compare"
+        )
+    return dict(record.config)
+
+
+def _notes(study: Study, record: TrialRecord, config: Recipe, folders: Sequence[Path]) -> Iterator[str]:
+    """What may explain a difference."""
+    from hpsearch.config.own import recipe_of
+    from hpsearch.executors.protocol import THREADS
+    from hpsearch.export.reproduce import changed_data, other_versions
+
+    if record.config and config != recipe_of(record.config):
+        yield "another configuration than the recorded one is trained, by --set"
+    if versions := other_versions(study.provenance, record):
+        yield f"it was trained with other versions: {'; '.join(versions)}"
+    if data := changed_data(study.provenance, config, folders):
+        yield f"{data} holds other data than when the study was made"
+    if THREADS not in record.facts:
+        yield "how many threads its worker had is not recorded"
+
+
+def _tell(study: str, trial: int, compared: Compared, threads: int, notes: list[str], output_format: Format) -> None:
+    differences = [difference.plain() for difference in compared.differences]
+    if output_format is Format.csv:
+        emit(differences, output_format)
+    elif output_format is not Format.table:
+        told = {"study": study, "trial": trial, "identical": compared.identical, "epochs": compared.again}
+        more = {"recorded_epochs": compared.recorded, "metrics": compared.metrics, "threads": threads}
+        emit({**told, **more, "differences": differences, "notes": notes}, output_format)
+    else:
+        put(compared.verdict)
+        if differences:
+            emit(differences, output_format, title=f"Trial {trial} of {study}, recorded and trained again")
+    for note in notes if not compared.identical else []:
+        say(f"note: {note}")

@@ -1,0 +1,194 @@
+"""`hpsearch train`: a configuration trained, with several seeds, on everything; and logged."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of
+from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.errors import HpsearchError
+
+if TYPE_CHECKING:
+    from hpsearch.config.file import Objective
+    from hpsearch.config.own import Recipe
+    from hpsearch.export.repeat import Part, Request, Trains
+    from hpsearch.search.records import TrialRecord
+    from hpsearch.tracking.target import Target
+    from hpsearch.tracking.training_listener import Figures, TrainingListener
+    from hpsearch.training.results import EpochRow
+
+
+def train(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration, as `hpsearch export` writes it.")],
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=1000, help="How many seeds; the configuration's own comes first.")
+    ] = 1,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Then train on everything, validation images too, for the epochs they chose."),
+    ] = False,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Also evaluate on the test images, once, at the end; with --full those models."),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Seeds at once (default: one per core; a single one takes all cores)."),
+    ] = None,
+    overrides: SetOption = None,
+    tracking_uri: TrackingOption = None,
+    logged: Annotated[bool, typer.Option("--log/--no-log", help="Whether to log to MLflow.")] = True,
+    home: HomeOption = None,
+    output_format: FormatOption = Format.table,
+) -> None:
+    """Train one exported configuration, without Optuna.
+
+    Prints the validation accuracy of its best epoch, and only with --test the test accuracy; with --seeds those of
+    each seed, their mean and its confidence interval. MLflow keeps the runs in an experiment of the
+    configuration's name. With -f csv a row for each training.
+    """
+    from hpsearch.config.study import load_trial, module_folders
+    from hpsearch.export.repeat import Request, repeat
+    from hpsearch.search.stop import ends_at_once
+    from hpsearch.tracking.target import find_target
+
+    name, objective, config = load_trial(file, overrides or [])
+    request = Request(config, objective, seeds, full, test)
+    target = find_target(home_of(home), tracking_uri)
+    log = Path(tempfile.gettempdir()) / f"hpsearch-train-{os.getpid()}.log"
+    folders = module_folders(file)
+    listener = _listener(name, request, target, folders) if logged else None
+    try:
+        with ends_at_once(), _trainer(request, workers, log, folders) as trainer:
+            parts = repeat(request, trainer, [_Lines(several=seeds > 1), *([listener] if listener else [])], say)
+            written = listener.finish(_figures(parts)) if listener else False
+    except KeyboardInterrupt:
+        # Some versions of Typer would end without a word.
+        raise typer.Abort from None
+    except HpsearchError:
+        if listener:
+            listener.fail()
+        raise
+    finally:
+        if listener:
+            listener.close()
+    log.unlink(missing_ok=True)
+    _tell(name, objective, parts, output_format)
+    if written:
+        say(f"look at the runs: {target if target.shared else f'hpsearch ui {name}{target.home.option}'}")
+
+
+def _trainer(
+    request: Request, workers: int | None, log: Path, folders: Sequence[Path]
+) -> AbstractContextManager[Trains]:
+    """One seed trains here, with all cores; several in workers."""
+    from hpsearch.executors.local import default_workers
+    from hpsearch.export.again import Place
+    from hpsearch.export.parallel import Parallel
+    from hpsearch.export.retrain import Retrainer
+
+    at_once = min(request.seeds, workers or default_workers())
+    place = Place(folders, log, say)
+    if at_once == 1:
+        return nullcontext(Retrainer(request.objective, place))
+    return Parallel(request.objective, at_once, place)
+
+
+def _listener(name: str, request: Request, target: Target, folders: Sequence[Path]) -> TrainingListener:
+    from hpsearch.config.trial import TrialConfig
+    from hpsearch.export.yaml_file import configuration_yaml
+    from hpsearch.search.prepare import own_digests
+    from hpsearch.tracking.training_listener import Training, TrainingListener
+
+    config = request.config
+    data = own_digests([config.data.dataset], folders) if isinstance(config, TrialConfig) else {}
+    text = configuration_yaml(name, request.objective, request.config)
+    params = {"seeds": request.seeds, "full": request.full, "test": request.test}
+    return TrainingListener(Training(name, text, request.objective, params, data), target, say)
+
+
+class _Lines:
+    """A line an epoch; a Follower."""
+
+    def __init__(self, *, several: bool) -> None:
+        self._several = several
+        self._configs: dict[int, Recipe] = {}
+
+    def training_started(self, number: int, config: Recipe) -> None:
+        self._configs[number] = config
+
+    def epoch_done(self, number: int, row: EpochRow) -> None:
+        from hpsearch.config.trial import TrialConfig
+
+        config = self._configs[number]
+        before = f"seed {config.seed}  " if self._several else ""
+        last = f"/{config.training.last_epoch}" if isinstance(config, TrialConfig) else ""
+        metrics = "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items())
+        say(f"{before}epoch {row.epoch}{last}  {metrics}")
+
+    def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None:
+        """Told at the end, all together."""
+
+
+def _figures(parts: Sequence[Part]) -> Figures:
+    """What the parent run says."""
+    from hpsearch.tracking.training_listener import Figures
+
+    metrics: dict[str, float] = {}
+    lines: list[str] = []
+    for part in parts:
+        before = "full_" if part.everything else ""
+        for name, interval in part.summary().items():
+            known = {"mean": interval.mean, "std": interval.std, "low": interval.low, "high": interval.high}
+            metrics |= {f"{before}{name}_{key}": value for key, value in known.items() if value is not None}
+        lines += [f"**{_title(part)}**", "", *_sentences(part), ""]
+    return Figures(metrics, "\n".join(lines))
+
+
+def _tell(name: str, objective: Objective, parts: Sequence[Part], output_format: Format) -> None:
+    if output_format is Format.csv:
+        emit([{"everything": part.everything, **row} for part in parts for row in part.rows()], output_format)
+        return
+    if output_format is not Format.table:
+        found: dict[str, Any] = {"name": name}
+        for part in parts:
+            found |= {"full": part.plain()} if part.everything else part.plain()
+        emit(found, output_format)
+        return
+    for part in parts:
+        if len(part.trained) == 1:
+            emit(part.plain(), Format.table, title=f"{name}: {'; '.join(_sentences(part))}")
+            continue
+        columns = ["seed", "value", "epoch", "epochs", "seconds", "outcome", "test_accuracy", "test_loss"]
+        rows = [{key: row[key] for key in columns if key in row} for row in part.rows()]
+        # Where nothing is held out there is nothing to choose an epoch by.
+        gone = {"value", "epoch"} if all(row["value"] is None for row in rows) else set()
+        shown = [{objective.metric if k == "value" else k: v for k, v in r.items() if k not in gone} for r in rows]
+        emit(shown, Format.table, title=f"{name}, {_title(part)}")
+        for sentence in _sentences(part):
+            put(sentence)
+
+
+def _title(part: Part) -> str:
+    return f"on everything for {part.epochs} epochs" if part.everything else "with validation"
+
+
+def _sentences(part: Part) -> list[str]:
+    """`val_accuracy 0.8941 [0.8922, 0.8960], the 95 % interval of the mean ...`, each figure that matters."""
+    found = []
+    for name, interval in part.summary().items():
+        if interval.std is None:
+            found.append(f"{name} {interval.mean:.4f}")
+        else:
+            found.append(
+                f"{name}: mean {interval.mean:.4f}, standard deviation {interval.std:.4f}, {interval.confidence:.0%} "
+                f"confidence interval {interval.low:.4f} to {interval.high:.4f} ({interval.method})"
+            )
+    return found or [f"trained {_title(part)}"]

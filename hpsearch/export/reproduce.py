@@ -1,0 +1,195 @@
+"""A trial trained again, and its curve held against the one that is recorded: every metric, bit by bit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.catalogue.datasets import is_own
+from hpsearch.config.file import Objective
+from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.data.store import obtain
+from hpsearch.errors import HpsearchError
+from hpsearch.executors.local import LocalExecutor
+from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialLost
+from hpsearch.search.prepare import own_digests
+from hpsearch.search.provenance import Provenance, provenance_tags
+from hpsearch.search.records import TrialRecord
+from hpsearch.training.results import CLOCKS, SYSTEM, EpochRow, Outcome
+from hpsearch.training.structure import needs_of
+
+# What takes part in a training, and so in its bits.
+_PACKAGES = ("version", "python", "tensorflow", "keras", "numpy")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric that is not the same.
+
+    Attributes:
+        epoch: the first at which it is not.
+        recorded, again: its values there; None: it has none.
+        largest: the largest absolute difference of all epochs that have both; None where no numbers differ.
+        largest_epoch: the first that has it.
+    """
+
+    metric: str
+    epoch: int
+    recorded: float | None
+    again: float | None
+    largest: float | None
+    largest_epoch: int | None
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "first_epoch": self.epoch,
+            "recorded": self.recorded,
+            "again": self.again,
+            "largest_difference": self.largest,
+            "at_epoch": self.largest_epoch,
+        }
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two curves of one trial.
+
+    Attributes:
+        recorded, again: how many epochs each has.
+        metrics: how many were compared.
+    """
+
+    recorded: int
+    again: int
+    metrics: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def identical(self) -> bool:
+        return self.recorded == self.again and not self.differences
+
+    @property
+    def verdict(self) -> str:
+        """In a line."""
+        if self.identical:
+            return f"identical: {_count(self.again, 'epoch')}, {_count(self.metrics, 'metric')}"
+        if not self.differences:
+            return f"different: identical for {_count(min(self.recorded, self.again), 'epoch')}, then one goes on"
+        first = min(difference.epoch for difference in self.differences)
+        return f"different: from epoch {first} on, in {len(self.differences)} of {_count(self.metrics, 'metric')}"
+
+
+def compare(recorded: Sequence[EpochRow], again: Sequence[EpochRow]) -> Compared:
+    """Every metric but those of clocks and machine, in the epochs that both have."""
+    pairs = list(zip(recorded, again, strict=False))
+    names = list(dict.fromkeys(name for pair in pairs for row in pair for name in row.metrics if _counts(name)))
+    differences = [found for name in names if (found := _difference(name, pairs))]
+    return Compared(len(recorded), len(again), len(names), tuple(differences))
+
+
+def reproduce(
+    record: TrialRecord,
+    config: Recipe,
+    objective: Objective,
+    *,
+    threads: int,
+    log: Path,
+    folders: Sequence[Path],
+    report: Callable[[str], None],
+    each: Callable[[EpochRow, Compared], None],
+) -> Compared:
+    """Train a trial again in a worker like the study's own; as many epochs as it has are compared.
+
+    Args:
+        record: the trial; it has finished an epoch.
+        config: what is trained: the recorded configuration, unless another is to be held against it.
+        threads: as its worker had.
+        log: file that takes what the worker prints.
+        folders: where a user's own modules are looked for.
+        report: told about data that has to be fetched.
+        each: called with every epoch's row and how it compares.
+
+    Raises:
+        DataError: the dataset cannot be had.
+        HpsearchError: the worker died, or the training failed.
+    """
+    keras = not isinstance(config, OwnConfig)
+    if not isinstance(config, OwnConfig) and not is_own(config.data.dataset):
+        obtain(config.data.dataset, report=report)
+    executor = LocalExecutor(1, log, report, folders, keras=keras, threads=threads)
+    # One that ended by itself must end there again; the others had been stopped.
+    most = len(record.rows) + record.good
+    rows: list[EpochRow] = []
+    try:
+        job = Job(record.number, config.plain(), objective.model_dump(mode="json"), needs_of(config))
+        executor.submit(job)
+        for row in _rows(executor, record.number, most):
+            rows.append(row)
+            if len(rows) <= len(record.rows):
+                each(row, compare(record.rows[len(rows) - 1 :][:1], [row]))
+    finally:
+        executor.close()
+    return compare(record.rows, rows)
+
+
+def _rows(executor: Executor, trial: int, most: int) -> Iterator[EpochRow]:
+    """The epochs of the one trial that trains there."""
+    while True:
+        for event in executor.events(1.0):
+            if isinstance(event, EpochDone):
+                yield event.row
+                (executor.go_on if event.row.epoch < most else executor.prune)(trial)
+                continue
+            if isinstance(event, TrialLost) or event.outcome is Outcome.FAILED:
+                raise HpsearchError(f"trial {trial} could not be trained again: {event.detail}")
+            return
+
+
+def changed_data(provenance: Provenance, config: Recipe, folders: Sequence[Path]) -> str:
+    """The user's own file with data, where it holds something else than when the study was made; else empty.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    name = "" if isinstance(config, OwnConfig) else config.data.dataset
+    known = provenance.data.get(name)
+    return name if known and own_digests([name], folders)[name] != known else ""
+
+
+def other_versions(provenance: Provenance, record: TrialRecord) -> list[str]:
+    """`tensorflow 2.20.0, now 2.21.0`: what takes part in the training and is another now."""
+    then, now = provenance.tags(record.started), provenance_tags()
+    keys = {"hpsearch" if name == "version" else name: f"hpsearch.{name}" for name in _PACKAGES}
+    return [
+        f"{name} {then[key]}, now {now.get(key, 'absent')}"
+        for name, key in keys.items()
+        if key in then and then[key] != now.get(key)
+    ]
+
+
+def _counts(metric: str) -> bool:
+    return metric not in CLOCKS and not metric.startswith(SYSTEM)
+
+
+def _difference(name: str, pairs: Sequence[tuple[EpochRow, EpochRow]]) -> Difference | None:
+    values = [(row.epoch, row.metrics.get(name), other.metrics.get(name)) for row, other in pairs]
+    wrong = [value for value in values if not _same(*value[1:])]
+    if not wrong:
+        return None
+    numbers = [(abs(a - b), -epoch) for epoch, a, b in wrong if a is not None and b is not None]
+    # NaN against a number has no size.
+    largest = max((pair for pair in numbers if not math.isnan(pair[0])), default=None)
+    return Difference(name, *wrong[0], *((largest[0], -largest[1]) if largest else (None, None)))
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    """To the last bit; every NaN is the same."""
+    return one is None is other or (one is not None and other is not None and one.hex() == other.hex())
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
