@@ -18,7 +18,10 @@ from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, EnvironmentProblem, NoGood
 if TYPE_CHECKING:
     from hpsearch.export.again import Place
     from hpsearch.export.chosen import Chosen
+    from hpsearch.export.figure import Figure
     from hpsearch.export.formats import Format
+    from hpsearch.search.home import Home
+    from hpsearch.search.storage import Study
 
 
 class ExportFormat(str, Enum):
@@ -68,7 +71,8 @@ def export(
     record = found.record(trial) if trial is not None else chosen_trial(found)
     if record is None:
         raise NoGoodTrialError(study)
-    chosen = Chosen(study, found.objective, record)
+    given, kept = _of_winner(found, home_of(home), record.number)
+    chosen = Chosen(study, found.objective, record, given, kept)
     form = FORMATS[output_format.value] if output_format else format_of(output, read=verify)
     log = Path(tempfile.gettempdir()) / f"hpsearch-export-{os.getpid()}.log"
     place = Place(module_folders(output or Path("export")), log, say)
@@ -77,6 +81,21 @@ def export(
     finally:
         log.unlink(missing_ok=True)
     raise typer.Exit(code)
+
+
+def _of_winner(study: Study, home: Home, trial: int) -> tuple[Figure | None, Path | None]:
+    """The figure of the finalists' winner and the file of the champion, where the trial is that."""
+    from hpsearch.analysis.verdict import judge
+    from hpsearch.export.figure import figure_of_winner
+    from hpsearch.search.finals import read_finals
+    from hpsearch.search.stages import Stage
+
+    finals = read_finals(study)
+    if finals is None or finals.winner is None or finals.winner.trial != trial:
+        return None, None
+    champion = finals.champion
+    kept = home.models(study.name, Stage.FINAL.value) / f"{champion.number}.keras" if champion else None
+    return figure_of_winner(judge(study.name, finals)), kept if kept and kept.is_file() else None
 
 
 def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, verify: bool) -> int:

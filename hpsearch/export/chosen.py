@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe, recipe_of
@@ -21,12 +22,14 @@ class Chosen:
         study: its study's name.
         objective: the study's.
         given: a figure of more trainings than this one; None: the trial's own.
+        kept: of the finalists' winner the file of the champion, which was trained on everything; None: there is none.
     """
 
     study: str
     objective: Objective
     record: TrialRecord
     given: Figure | None = None
+    kept: Path | None = None
 
     @property
     def name(self) -> str:
@@ -63,6 +66,11 @@ class Chosen:
             # Of a user's own dataset the validation examples have to be counted.
             return figure_of(self.record, self.objective, len(place.data(recipe.data).validation))
         return figure
+
+    def own_value(self, place: Place) -> float | None:
+        """What the trial itself reached, with its own seed."""
+        own = replace(self, given=None).figure(place)
+        return own.value if own else None
 
     def about(self, place: Place) -> str:
         """Where it comes from and what it reached."""

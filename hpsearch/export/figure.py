@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hpsearch.analysis.statistics import TOLERANCE_CONFIDENCE
+from hpsearch.analysis.verdict import Verdict
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.file import Objective
 from hpsearch.config.own import recipe_of
@@ -71,6 +73,18 @@ def figure_of(record: TrialRecord, objective: Objective, held_out: int | None = 
         return Figure(ACCURACY, value, None, "the number of validation examples is not known")
     tolerance = 3 * math.sqrt(value * (1 - value) / n)
     return Figure(ACCURACY, value, tolerance, f"three standard errors of an accuracy on {n:,} validation examples")
+
+
+def figure_of_winner(verdict: Verdict) -> Figure | None:
+    """The figure of the finalists' winner: its mean over new seeds, with the prediction interval of one more training.
+
+    None where there is no winner, its seeds are too few, or the study's objective is not that accuracy.
+    """
+    if verdict.winner is None or verdict.tolerance is None or verdict.metric != ACCURACY:
+        return None
+    assert verdict.winner.interval
+    basis = f"mean over {verdict.winner.trained} seeds, {TOLERANCE_CONFIDENCE:.0%} Student's t prediction interval"
+    return Figure(ACCURACY, verdict.winner.interval.mean, verdict.tolerance, basis)
 
 
 def told(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None) -> list[str]:

@@ -22,7 +22,7 @@ from hpsearch.config.study import load_trial
 from hpsearch.errors import EnvironmentProblem, HpsearchError
 from hpsearch.export.again import Place, train_again
 from hpsearch.export.chosen import Chosen
-from hpsearch.export.figure import ACCURACY
+from hpsearch.export.figure import ACCURACY, Figure
 from hpsearch.export.isolated import accuracy_in, run_alone
 from hpsearch.export.yaml_file import best_json, best_yaml
 
@@ -39,6 +39,10 @@ class Format:
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = ()
     use: ClassVar[str]
+
+    def figure(self, chosen: Chosen, place: Place) -> Figure | None:
+        """What the file is held against; None: the trial did not run to its end."""
+        return chosen.figure(place)
 
     def text(self, chosen: Chosen, place: Place) -> str:
         """What stands in the file.
@@ -176,10 +180,23 @@ class Model(Format):
 
     def write(self, chosen: Chosen, file: Path, place: Place) -> None:
         config = chosen.config
+        from hpsearch.export.model_file import copy_model, write_model
+
+        if chosen.kept:
+            place.report("this is the champion: the winner trained on all training images, as the registry has it")
+            copy_model(chosen.kept, file)
+            return
         place.report("the weights of a search's trials are not kept, so it is trained again")
-        from hpsearch.export.model_file import write_model
 
         write_model(config, chosen.objective, file, place)
+
+    def figure(self, chosen: Chosen, place: Place) -> Figure | None:
+        if chosen.kept is None:
+            return super().figure(chosen, place)
+        from hpsearch.export.model_file import validation_accuracy
+
+        value = validation_accuracy(chosen.kept, chosen.config, place)
+        return Figure(ACCURACY, value, None, "of the champion, which was trained on these images too")
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
         # What its weights are worth shows when it is evaluated.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -45,6 +46,18 @@ def write_model(config: TrialConfig, objective: Objective, file: Path, place: Pl
     except OSError as error:
         raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None
     return rows[trainer.best.epoch - 1]
+
+
+def copy_model(kept: Path, file: Path) -> None:
+    """Copy a model that the study keeps.
+
+    Raises:
+        EnvironmentProblem: the file cannot be written.
+    """
+    try:
+        shutil.copyfile(kept, file)
+    except OSError as error:
+        raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None
 
 
 def validation_accuracy(file: Path, config: TrialConfig, place: Place) -> float:

@@ -51,11 +51,19 @@ def save_portable(trainer: Trainer, file: Path) -> Any:
     os.close(handle)
     try:
         model.save(draft)
+        # A temporary file is for its owner alone.
+        Path(draft).chmod(0o666 & ~_umask())
         Path(draft).replace(file)
     finally:
         with suppress(OSError):
             Path(draft).unlink(missing_ok=True)
     return model
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def load_portable(file: str | Path) -> Any:
