@@ -22,6 +22,7 @@ from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.tracking.images import RUNNING, RunImage, interrupted, running_image
+from hpsearch.tracking.mlflow_runs import StudyRuns
 from hpsearch.tracking.mlflow_store import check_database, first_line
 from hpsearch.tracking.mlflow_values import Row, milliseconds
 from hpsearch.tracking.projector import Plan, Projector, Render, Standing
@@ -40,7 +41,9 @@ _FINAL_TRIES, _FINAL_PAUSE_SECONDS = 3, 1.0
 
 
 class Writes(Protocol):
-    """Brings MLflow to what was told, and forgets what it knows of it after an error."""
+    """Brings MLflow to what was told, and forgets what it knows of it after an error; `runs` connects."""
+
+    def runs(self) -> StudyRuns: ...
 
     def write(self, standing: Standing) -> None: ...
 

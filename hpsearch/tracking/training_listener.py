@@ -128,17 +128,24 @@ class _Projector:
         self._id, self._started = uuid4().hex, datetime.now()
         self._runs: StudyRuns | None = None
         self._final: set[int] = set()
+        self._described = False
         self.figures: Figures | None = None
 
     def forget(self) -> None:
-        self._runs = None
+        self._runs, self._described = None, False
         self._final.clear()
 
+    def runs(self) -> StudyRuns:
+        """What this command has written to MLflow."""
+        self._runs = self._runs or self._open()
+        return self._runs
+
     def write(self, standing: Standing) -> None:
-        runs, new = self._runs or self._open(), self._runs is None
+        """Write what MLflow lacks."""
+        runs = self.runs()
         runs.write_study(self._parent(standing.status or ""))
-        if new:
-            self._runs = runs
+        if not self._described:
+            self._described = True
             self._write_text(runs)
         for number, record in standing.records.items():
             image = trial_image(record, self._provenance)
