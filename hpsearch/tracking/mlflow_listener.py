@@ -41,7 +41,7 @@ _FINAL_TRIES, _FINAL_PAUSE_SECONDS = 3, 1.0
 
 
 class Writes(Protocol):
-    """Brings MLflow to what was told, and forgets what it knows of it after an error; `runs` connects."""
+    """Brings MLflow to what was told, and forgets what it knows of it after an error."""
 
     def runs(self) -> StudyRuns: ...
 

@@ -127,8 +127,9 @@ class _Projector:
         self._artifact_failed = artifact_failed
         self._id, self._started = uuid4().hex, datetime.now()
         self._runs: StudyRuns | None = None
-        self._final: set[int] = set()
+        # Whether the configuration is among the artifacts.
         self._described = False
+        self._final: set[int] = set()
         self.figures: Figures | None = None
 
     def forget(self) -> None:
@@ -136,12 +137,11 @@ class _Projector:
         self._final.clear()
 
     def runs(self) -> StudyRuns:
-        """What this command has written to MLflow."""
-        self._runs = self._runs or self._open()
+        if self._runs is None:
+            self._runs = self._open()
         return self._runs
 
     def write(self, standing: Standing) -> None:
-        """Write what MLflow lacks."""
         runs = self.runs()
         runs.write_study(self._parent(standing.status or ""))
         if not self._described:

@@ -20,6 +20,7 @@ from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
+from hpsearch.search.stages import Stage
 from hpsearch.tracking.doctor import Doctor
 from hpsearch.tracking.mlflow_store import database_uri
 from hpsearch.tracking.projector import Plan
@@ -75,7 +76,7 @@ def home(original: tuple[Story, Home], tmp_path: Path) -> Home:
 
 def doctor(story: Story, home: Home, *, create: bool = False) -> Doctor:
     plan = Plan(story.spec, "name: told\n", PROVENANCE, Target(home), render_best)
-    return Doctor(plan, list(story.records.values()), create=create)
+    return Doctor(plan, {Stage.SEARCH: list(story.records.values())}, create=create)
 
 
 def client_of(home: Home) -> mlflow.MlflowClient:
@@ -233,4 +234,4 @@ def test_a_server_that_is_not_there(story: Story, home: Home, monkeypatch: pytes
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     plan = Plan(story.spec, "", PROVENANCE, Target(home, "http://127.0.0.1:1"), render_best)
     with pytest.raises(EnvironmentProblem, match=r"http://127\.0\.0\.1:1: MLflow cannot be read"):
-        Doctor(plan, [], create=False).examine()
+        Doctor(plan, {Stage.SEARCH: []}, create=False).examine()
