@@ -20,6 +20,9 @@ def ui(
             metavar="[STUDY]", help="Open the comparison of this study's trials, or what `train` logged of this name."
         ),
     ] = None,
+    finalists: Annotated[
+        bool, typer.Option("--finalists", help="Open the trainings of the study's finalists instead of its trials.")
+    ] = False,
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="Port (default: 5000, or the next free one).")
     ] = None,
@@ -40,6 +43,7 @@ def ui(
     """
     from hpsearch.tracking.empty_database import has_experiment
     from hpsearch.tracking.ui import serve
+    from hpsearch.tracking.view_state import FINALISTS_KEY, VIEW_KEY
 
     where = home_of(home)
     if study is not None:
@@ -55,7 +59,8 @@ def ui(
         print(url, flush=True)
         say("Ctrl-C ends it")
 
-    serve(where, study, port, _desktop() if open_browser is None else open_browser, ready, host)
+    view = FINALISTS_KEY if finalists else VIEW_KEY
+    serve(where, study, port, _desktop() if open_browser is None else open_browser, ready, host, view)
 
 
 def _desktop() -> bool:

@@ -26,7 +26,7 @@ from urllib.request import ProxyHandler, build_opener
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
 from hpsearch.tracking.mlflow_store import database_uri
-from hpsearch.tracking.view_state import view_url
+from hpsearch.tracking.view_state import VIEW_KEY, view_url
 
 HOST = "127.0.0.1"
 # Who may look, where others than this machine can reach the server: MLflow's own names.
@@ -50,6 +50,7 @@ def serve(
     open_browser: bool,
     ready: Callable[[str], None],
     host: str = HOST,
+    view: str = VIEW_KEY,
 ) -> None:
     """Serve the home folder's runs until Ctrl-C or SIGTERM.
 
@@ -60,6 +61,7 @@ def serve(
         open_browser: also open the address.
         ready: told the address once it answers.
         host: the address to bind to.
+        view: which one of the study's views.
 
     Raises:
         EnvironmentProblem: no runs yet, the port is taken, nobody would be asked for a password, or the server
@@ -75,7 +77,7 @@ def serve(
         url = f"{server.url}/#/experiments"
         # Who has to log in first begins at the list of studies.
         if study is not None and not guarded:
-            url = view_url(server.url, experiment_of(server.url, study))
+            url = view_url(server.url, experiment_of(server.url, study), view)
         ready(url)
         if open_browser:
             webbrowser.open(url)

@@ -14,9 +14,13 @@ from collections.abc import Mapping
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
 
-VIEW_KEY, NESTED_KEY = "hpsearch", "hpsearch-nested"
+VIEW_KEY, NESTED_KEY, FINALISTS_KEY = "hpsearch", "hpsearch-nested", "hpsearch-finalists"
 # As the page's list of views shows them.
-_NAMES = {VIEW_KEY: "hpsearch: compare trials", NESTED_KEY: "hpsearch: study and trials"}
+_NAMES = {
+    VIEW_KEY: "hpsearch: compare trials",
+    NESTED_KEY: "hpsearch: study and trials",
+    FINALISTS_KEY: "hpsearch: finalists",
+}
 _TAG = "mlflow.sharedViewState."
 # Shown even where a study keeps them fixed: people look for them.
 ALWAYS = ("optimizer", "learning_rate", "batch_size", "schedule")
@@ -46,6 +50,13 @@ def view_state(spec: StudySpec) -> dict[str, object]:
     """The runs page of a study: its trials, best first, by what varies and by how well it went."""
     # The parent has the best value too and would stand above its trials.
     return _page("trial", spec.objective, _columns(spec), _charts(spec))
+
+
+def finalists_state(spec: StudySpec) -> dict[str, object]:
+    """The runs page with the finalists' trainings alone: which trial, which seed, how well."""
+    best, *others = _columns(spec)
+    columns = [best, _column("tags", "hpsearch.trial"), _column("params", "seed"), *others]
+    return _page("finalist", spec.objective, columns, _charts(spec))
 
 
 def training_state(objective: Objective) -> dict[str, object]:
@@ -148,7 +159,8 @@ def _always_there(spec: StudySpec) -> list[str]:
 
 def view_tags(spec: StudySpec, now_ms: int) -> dict[str, str]:
     """The experiment's tags that hold its views."""
-    return _tags({VIEW_KEY: view_state(spec), NESTED_KEY: nested_state(spec)}, now_ms)
+    states = {VIEW_KEY: view_state(spec), NESTED_KEY: nested_state(spec), FINALISTS_KEY: finalists_state(spec)}
+    return _tags(states, now_ms)
 
 
 def training_view_tags(objective: Objective, now_ms: int) -> dict[str, str]:
@@ -164,12 +176,12 @@ def _tags(states: Mapping[str, dict[str, object]], now_ms: int) -> dict[str, str
     }
 
 
-def view_url(base: str, experiment_id: str) -> str:
+def view_url(base: str, experiment_id: str, key: str = VIEW_KEY) -> str:
     """The comparison view of an experiment on the MLflow server at `base`.
 
     The workflow type spares the pages about language models, which the UI would list beside it.
     """
-    return f"{base}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
+    return f"{base}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={key}"
 
 
 def _column(kind: str, name: str) -> str:

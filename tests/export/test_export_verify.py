@@ -128,7 +128,9 @@ def test_a_damaged_model_is_told_in_a_line(written, chosen, place, tmp_path):
 
 
 def test_a_training_that_reaches_something_else_does_not_agree(written, chosen, place):
-    other = replace(chosen, given=Figure("val_accuracy", 0.1, 0.05, "of somebody else"))
+    rows = [replace(row, metrics={**row.metrics, "val_accuracy": 0.1}) for row in chosen.record.rows]
+    somebody = replace(chosen.record, rows=tuple(rows))
+    other = replace(chosen, record=somebody, given=Figure("val_accuracy", 0.1, 0.05, "of somebody else"))
     verdict = verify(written["yaml"], FORMATS["yaml"], other, place)
     assert not verdict.differences
     assert not verdict.agrees
