@@ -1,6 +1,6 @@
 """A study of many trials: how long the commands take, and what writing to MLflow takes of the coordinator's time.
 
-python -m tests.benchmarks.many_trials [--trials 1000]     (1,000 take six minutes)
+python -m tests.benchmarks.many_trials [--trials 1000]     (1,000 take about ten minutes)
 
 The trials train nothing: a function yields twelve metrics for each of 20 epochs. At the end some more trials are run
 whose epochs take as long as those of the quickstart, to see the share of MLflow where there is something to train.
