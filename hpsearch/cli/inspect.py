@@ -100,8 +100,10 @@ def show(
 
 
 def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """Print the best trial of a study, which is the finalists' winner where there are finalists: value, epoch,
-    configuration."""
+    """Print the best trial of a study: value, epoch, configuration.
+
+    Where the study has finalists it is their winner, and the value is that of its single trial.
+    """
     from hpsearch.cli.rows import best_summary
     from hpsearch.search.finals import chosen_trial
     from hpsearch.search.storage import find_study

@@ -16,6 +16,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+from mlflow_server import MlflowServer
 from support import hpsearch, result_of, start_hpsearch, wait_for
 
 from hpsearch.data.arrays import load_test
@@ -189,18 +190,24 @@ def test_mlflow_has_a_run_of_each_apart_from_the_trials(ran):
     assert final.data.metrics["test_recall/weighted avg"] == pytest.approx(final.data.metrics["test_accuracy"])
 
 
-def test_the_doctor_knows_them_and_writes_them_again(ran, tmp_path):
+def test_the_doctor_knows_them_and_writes_them_to_a_server_that_asks_for_a_password(ran, tmp_path, monkeypatch):
     done = hpsearch("doctor", "small", home=ran.home)
     assert done.returncode == 0, done.stdout
     assert "14 runs" in done.stderr
-    elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
-    done = hpsearch("doctor", "small", "--repair", "--tracking-uri", elsewhere, home=ran.home)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = MlflowServer(tmp_path, "of one's own")
+    server.start()
+    address = server.url.replace("http://", "http://admin:of%20one%27s%20own@")
+    done = hpsearch("doctor", "small", "--repair", home=ran.home, MLFLOW_TRACKING_URI=address)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "finalist 0 has no run" in done.stdout
-    there = mlflow.MlflowClient(elsewhere, elsewhere)
-    assert there.get_model_version_by_alias("small", "champion").tags["hpsearch.trial"] == str(
-        ran.summary["finalists"]["winner"]
-    )
+    assert "own@" not in done.stdout + done.stderr
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "of one's own")
+    there = mlflow.MlflowClient(server.url, server.url)
+    champion = there.get_model_version_by_alias("small", "champion")
+    assert champion.tags["hpsearch.trial"] == str(ran.summary["finalists"]["winner"])
+    server.kill()
 
 
 def test_every_finalist_has_its_model_with_signature_example_and_requirements(ran):
