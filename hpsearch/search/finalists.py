@@ -93,10 +93,12 @@ class Finish:
                 f"for trial {winner.trial}, which has won since; a study of another name may read it"
             )
             return
+        if finals.reading:
+            return
         stage = open_stage(self.study, Stage.FINAL, FINAL_OBJECTIVE)
         entrants = [winner, *([finals.default] if finals.default and finals.default.values else [])]
         trainings = [t for e in entrants for t in _seeded(e.trial, on_everything(e).plain(), finals.seeds)]
-        if not self._train(Stage.FINAL, stage, trainings) or finals.reading:
+        if not self._train(Stage.FINAL, stage, trainings):
             return
         keys = {training.key for training in trainings}
         records = [r for r in stage.records() if r.good and Training(r.of, recipe_of(r.config or {})).key in keys]
