@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from hpsearch.catalogue.datasets import DATASETS, dataset
 from hpsearch.catalogue.distributions import Choice, Float, Int, OneMinus
-from hpsearch.catalogue.rows import REQUIRED, Entry, Knob
+from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 from hpsearch.errors import UnknownNameError
 
@@ -27,8 +27,13 @@ every_knob = pytest.mark.parametrize(
 
 def _with(section: str, row: Entry, **knobs: Any) -> dict[str, Any]:
     """The knobs of the row as TrialConfig takes them."""
-    key, own = SELECTIONS[section][0], dict.fromkeys(row.references(), OWN)
-    return getattr(TrialConfig.model_validate({section: {key: row.name, **own, **knobs}}), section).knobs()
+    plain = {SELECTIONS[section][0]: row.name, **_named(row), **knobs}
+    return getattr(TrialConfig.model_validate({section: plain}), section).knobs()
+
+
+def _named(row: Entry) -> dict[str, Any]:
+    """What must be named: a person's own code, or the numbers of a schedule that has no others."""
+    return {k.name: OWN if k.type is Reference else [0.1, 0.01] for k in row.knobs if k.default is REQUIRED}
 
 
 def _plain(value: Any) -> Any:
@@ -86,18 +91,20 @@ def test_knobs_have_names_of_their_own_and_a_line_for_people(section, row):
 @every_row
 def test_the_defaults_of_a_row_are_within_its_own_rules(section, row):
     given = _with(section, row, **{name: _plain(value) for name, value in row.defaults().items()})
-    assert given == _with(section, row) == row.defaults() | dict.fromkeys(row.references(), OWN)
+    named = {name: tuple(value) if isinstance(value, list) else value for name, value in _named(row).items()}
+    assert given == _with(section, row) == row.defaults() | named
     assert row.check is None or row.check(row.defaults()) is None
 
 
 @every_row
-def test_what_has_no_default_is_a_persons_own_code_and_must_be_named(section, row):
-    assert row.complete == (not row.references())
-    assert {knob.name for knob in row.knobs if knob.default is REQUIRED} == set(row.references())
-    for name in row.references():
-        others = [knob for knob in row.references() if knob != name]
+def test_what_has_no_default_must_be_named(section, row):
+    named = _named(row)
+    assert row.complete == (not named)
+    assert set(row.references()) <= set(named)
+    for name in named:
+        others = {other: value for other, value in named.items() if other != name}
         with pytest.raises(ValidationError, match="Field required"):
-            TrialConfig.model_validate({section: {SELECTIONS[section][0]: row.name, **dict.fromkeys(others, OWN)}})
+            TrialConfig.model_validate({section: {SELECTIONS[section][0]: row.name, **others}})
 
 
 @every_knob
