@@ -41,7 +41,9 @@ def hpsearch_command(*arguments: str) -> list[str]:
 
 def environment(home: Path, **more: str) -> Mapping[str, str]:
     # Whoever tests may have an MLflow server of their own.
-    return os.environ | {"HPSEARCH_HOME": str(home), "MLFLOW_TRACKING_URI": ""} | more
+    # Tests that run beside each other are told the width of a terminal that nobody looks at.
+    ours = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    return ours | {"HPSEARCH_HOME": str(home), "MLFLOW_TRACKING_URI": ""} | more
 
 
 def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:

@@ -52,7 +52,8 @@ class Verdict:
         if reached is None:
             return f"it does not say which {figure.metric} it reached"
         if self.identical:
-            return f"{figure.metric} {reached:.4f}, identical to the study's"
+            about = f" ({figure.basis})" if figure.tolerance is None else ""
+            return f"{figure.metric} {reached:.4f}, identical to the study's{about}"
         within = "within" if self.agrees else "outside of"
         return f"{figure.metric} {reached:.4f}, {within} the study's {figure.shown}"
 

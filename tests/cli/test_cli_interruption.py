@@ -59,7 +59,8 @@ def assert_finishes(study, home):
     for run in children:
         assert run.info.status == "FINISHED"
         steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "val_accuracy")]
-        assert steps == list(range(1, EPOCHS + 1))
+        # MLflow orders them by their times, and some of an interrupted trial are those of its second life.
+        assert sorted(steps) == list(range(1, EPOCHS + 1))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -122,6 +122,7 @@ def test_the_same_command_again_adds_nothing_and_more_trials_add_the_missing_one
         # Other tests look at the study as it was.
         with sqlite3.connect(finished.home / "optuna.db") as connection:
             connection.execute("DELETE FROM trials WHERE number >= ?", (TRIALS,))
+        hpsearch("doctor", "quickstart", "--repair", home=finished.home)
 
 
 def test_a_file_that_changed_in_a_way_that_matters_is_refused_with_the_difference(finished):
