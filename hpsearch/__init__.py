@@ -11,9 +11,9 @@ One way through, from left to right; nobody imports from its right:
     data        datasets: found, verified, split
     training    one trial: a configuration and data become a stream of epoch rows
     executors   where trials run: worker processes
-    search      a study: ask, dispatch, report, prune, tell
-    tracking    listeners: MLflow, the terminal
-    analysis    what finished trials say: comparisons, with table and pictures
+    search      a study: ask, dispatch, report, prune, tell; then its finalists, and once the test set
+    analysis    what finished trials say: comparisons, finalists with intervals, tables and pictures
+    tracking    listeners: MLflow, the terminal; models and the registry
     export      a result taken away, and trained again
     cli         the commands
 """
