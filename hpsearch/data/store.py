@@ -23,7 +23,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-from hpsearch.catalogue.datasets import DatasetEntry, RawFile, dataset
+from hpsearch.catalogue.datasets import DatasetEntry, RawFile, dataset, is_own
 from hpsearch.data.raw import SourceBroken, SourceUnavailable, idx_header, read_verified
 from hpsearch.data.sources import Report, named_folder, sources_for
 from hpsearch.errors import DataError
@@ -86,6 +86,15 @@ def obtain(
             "make room there, or set HPSEARCH_CACHE to a folder that you can write"
         ) from error
     return folder
+
+
+def obtain_training(name: str, report: Report) -> None:
+    """Make sure that the training part of what a configuration names is there; of a user's own that is their affair.
+
+    The test part is checked when it is read. Raises as `obtain`.
+    """
+    if not is_own(name):
+        obtain(name, report=report, parts=("train",))
 
 
 def status(name: str) -> dict[str, object]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.sections import DataConfig
-from hpsearch.data.store import cache_folder, obtain
+from hpsearch.data.store import cache_folder, obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import cores
 from hpsearch.training.own import OwnTrainer
@@ -55,8 +54,7 @@ class Place:
             UserCodeError: a person's own function cannot be found, or raises.
         """
         self.prepare()
-        if not is_own(config.dataset):
-            obtain(config.dataset, report=self.report, parts=("train",))
+        obtain_training(config.dataset, self.report)
         from hpsearch.training.examples import TrainingData
 
         return TrainingData.load(config, self.folders)

@@ -11,10 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
-from hpsearch.data.store import obtain
+from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.executors.protocol import EpochDone, Job, TrialEnded, TrialLost
@@ -92,8 +91,7 @@ class Parallel:
         place = self._place
         own = any(isinstance(config, OwnConfig) for config in configs.values())
         for name in {config.data.dataset for config in configs.values() if not isinstance(config, OwnConfig)}:
-            if not is_own(name):
-                obtain(name, report=place.report)
+            obtain_training(name, place.report)
         if self._executor is None:
             self._executor = LocalExecutor(self._workers, place.log, place.report, place.folders, keras=not own)
         return self._executor

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
-from hpsearch.data.store import obtain
+from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialLost
@@ -118,8 +117,8 @@ def reproduce(
         HpsearchError: the worker died, or the training failed.
     """
     keras = not isinstance(config, OwnConfig)
-    if not isinstance(config, OwnConfig) and not is_own(config.data.dataset):
-        obtain(config.data.dataset, report=report)
+    if not isinstance(config, OwnConfig):
+        obtain_training(config.data.dataset, report)
     executor = LocalExecutor(1, log, report, folders, keras=keras, threads=threads)
     # One that ended by itself must end there again; the others had been stopped.
     most = len(record.rows) + record.good

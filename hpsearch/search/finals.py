@@ -193,10 +193,20 @@ def parts_of(study: Study) -> dict[Stage, list[TrialRecord]]:
 
 
 def chosen_trial(study: Study) -> TrialRecord | None:
-    """The trial to take away: the finalists' winner, else the best; None where none ended well."""
-    finals, records = read_finals(study), study.records()
+    """The trial to take away, of a study as it stands."""
+    return chosen_of(study.records(), read_finals(study), study.objective)
+
+
+def chosen_of(records: Sequence[TrialRecord], finals: Finals | None, objective: Objective) -> TrialRecord | None:
+    """The trial to take away: the finalists' winner, else the best; None where none ended well.
+
+    Args:
+        records: the trials of the search, by number.
+    """
     winner = finals.winner if finals else None
-    return best_trial(records, study.objective) if winner is None else records[winner.trial or 0]
+    if winner is None or winner.trial is None:
+        return best_trial(list(records), objective)
+    return records[winner.trial]
 
 
 def _entrants(stage: Study, scores: Mapping[int, float]) -> Iterator[Entrant]:

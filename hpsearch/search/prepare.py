@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
-from hpsearch.data.store import obtain
+from hpsearch.data.store import obtain_training
 from hpsearch.errors import DataError
 from hpsearch.search.provenance import digest_of
 
@@ -22,10 +21,8 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> None:
         DataError: a dataset cannot be had, or a trial of the study would not fit it.
     """
     for name in spec.datasets():
-        if not is_own(name):
-            # The test part is checked when it is read, and a search never does.
-            obtain(name, report=report, parts=("train",))
-        elif name.endswith(".npz"):
+        obtain_training(name, report)
+        if name.endswith(".npz"):
             from hpsearch.data.own import load_npz
 
             examples = len(load_npz(name, "train", spec.folders).labels)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hpsearch.analysis.verdict import judge
 from hpsearch.analysis.verdict_text import markdown
 from hpsearch.config.study import StudySpec
-from hpsearch.search.finals import Finals
+from hpsearch.search.finals import Finals, chosen_of
 from hpsearch.search.records import TrialRecord, best_trial, counts
 from hpsearch.tracking.view_state import varied_names
 
@@ -34,8 +34,7 @@ def study_note(spec: StudySpec, records: Sequence[TrialRecord], finals: Finals |
     ]
     if finals:
         lines += [markdown(judge(spec.name, finals)), ""]
-    winner = finals.winner if finals else None
-    chosen = best if winner is None or winner.trial is None else records[winner.trial]
+    chosen = chosen_of(records, finals, spec.objective) or best
     if not running:
         lines += [f"`best.yaml` among the artifacts holds the configuration of trial {chosen.number}:", ""]
     flat = chosen.flat
