@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from hpsearch.errors import EnvironmentProblem
-from hpsearch.search.home import BUSY_SECONDS, Home, advice, creating
+from hpsearch.search.home import BUSY_SECONDS, Home, advice, creating, prepare_sqlite
 
 
 def open_storage(home: Home, *, create: bool) -> RDBStorage:
@@ -25,6 +25,9 @@ def open_storage(home: Home, *, create: bool) -> RDBStorage:
     if create:
         home.create()
         with creating(home.optuna_db):
+            if not home.optuna_db.is_file():
+                _create(home)
+            prepare_sqlite(home.optuna_db)
             return _connect(home)
     if not home.optuna_db.is_file():
         raise EnvironmentProblem(
@@ -33,10 +36,22 @@ def open_storage(home: Home, *, create: bool) -> RDBStorage:
     return _connect(home)
 
 
-def _connect(home: Home) -> RDBStorage:
+def _create(home: Home) -> None:
+    """Make the database under another name: who looks at a home folder makes tables that are missing, too."""
+    unfinished = home.optuna_db.with_name(f".{home.optuna_db.name}.new")
+    # Left by one that was killed here.
+    for left in home.root.glob(f"{unfinished.name}*"):
+        left.unlink()
+    prepare_sqlite(unfinished)
+    # Closing it ends its write-ahead log, which would keep that name.
+    _connect(home, unfinished).engine.dispose()
+    unfinished.replace(home.optuna_db)
+
+
+def _connect(home: Home, database: Path | None = None) -> RDBStorage:
     with database_errors(home, RuntimeError):
         settings = {"connect_args": {"timeout": BUSY_SECONDS}}
-        return RDBStorage(_address(home.optuna_db.resolve()), engine_kwargs=settings)
+        return RDBStorage(_address((database or home.optuna_db).resolve()), engine_kwargs=settings)
 
 
 def _address(database: Path) -> str:

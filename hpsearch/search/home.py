@@ -161,7 +161,7 @@ def creating(database: Path) -> Iterator[None]:
     """Hold a SQLite file while its tables are made: two that make them at once fail, in Optuna as in MLflow.
 
     Raises:
-        EnvironmentProblem: as `_prepare_sqlite`, or another process holds it for two minutes.
+        EnvironmentProblem: another process holds it for two minutes.
     """
     lock = FileLock(database.with_name(f".{database.name}.lock"), timeout=120)
     try:
@@ -169,13 +169,12 @@ def creating(database: Path) -> Iterator[None]:
     except Timeout:
         raise EnvironmentProblem(f"{database}: another process has held {lock.lock_file} for two minutes") from None
     try:
-        _prepare_sqlite(database)
         yield
     finally:
         lock.release()
 
 
-def _prepare_sqlite(path: Path) -> None:
+def prepare_sqlite(path: Path) -> None:
     """Write-ahead logging, so that readers (the UI, `hpsearch trials`) never wait for the coordinator.
 
     Raises:

@@ -276,6 +276,7 @@ def kill_in(stage: Stage, command: subprocess.Popen[str], home: Path, name: str)
             found = find_stage(find_study(Home(home), name), stage)
         # There is no study yet, or no database.
         except HpsearchError:
+            assert command.poll() is None, command.communicate()
             return False
         return found is not None and any(record.rows for record in found.records())
 

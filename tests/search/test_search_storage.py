@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import optuna
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import text
 
 from hpsearch.config.study import load_study
 from hpsearch.errors import StudyChangedError
+from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, OUTCOME, ROW
 from hpsearch.search.sampling import make_pruner, make_sampler, suggest
@@ -20,6 +23,7 @@ from hpsearch.search.storage import (
     check_unchanged,
     find_study,
     forget_reports,
+    list_studies,
     open_study,
     put_back,
     settle,
@@ -161,3 +165,24 @@ def test_a_diverged_trial_is_worse_to_the_sampler_than_every_pruned_one(study, s
     record = study.record(0)
     assert record.best is None
     assert len(record.rows) == 3
+
+
+def test_who_looks_at_a_new_home_never_meets_half_a_database(tmp_path):
+    for number in range(20):
+        home = Home(tmp_path / f"home{number}")
+        with ThreadPoolExecutor(1) as pool:
+            over = Event()
+            looking = pool.submit(_look_until, over, home)
+            try:
+                open_storage(home, create=True)
+            finally:
+                over.set()
+            assert looking.result() > 0
+
+
+def _look_until(over, home):
+    looks = 0
+    while not over.is_set():
+        assert list_studies(home) == []
+        looks += 1
+    return looks
