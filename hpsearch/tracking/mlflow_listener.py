@@ -30,7 +30,7 @@ from hpsearch.tracking.target import Target
 from hpsearch.training.results import EpochRow
 
 # Writing takes at most this share of a processor: after it nothing is written for so much longer, but not for ever.
-SHARE, LONGEST_REST_SECONDS = 0.01, 5.0
+SHARE, LONGEST_REST_SECONDS = 0.01, 10.0
 # After an error nothing is tried for this long, and twice as long after each further one.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
 # How long the end of a run waits for what is still to be written: to a database, to a server, and where a
@@ -146,7 +146,9 @@ class MlflowListener(Listener):
         good = "FINISHED" if event.best else "FAILED"
         with self._telling():
             self._trials.clear()
-            self._records = {record.number: record for record in event.records}
+            # A trial that is as it was told is written already: the same object says so at once.
+            told = self._records
+            self._records = {r.number: told[r.number] if told.get(r.number) == r else r for r in event.records}
             self._status, self._over = "KILLED" if event.interrupted else good, True
         self._wait(FINAL_INTERRUPTED_SECONDS if event.interrupted else FINAL_SECONDS)
 

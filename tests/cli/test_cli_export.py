@@ -75,7 +75,8 @@ def test_a_training_of_ones_own_is_held_against_its_own_metric(tmp_path):
     assert hpsearch("run", str(study), home=home, cwd=tmp_path).returncode == 0
     done = hpsearch("export", "slow", "-o", "best.yaml", "--verify", home=home, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert lines_of(done.stderr)[-1].endswith(", identical to the study's (a training of your own: only you know its noise)")
+    agreement = ", identical to the study's (a training of your own: only you know its noise)"
+    assert lines_of(done.stderr)[-1].endswith(agreement)
     (tmp_path / "slow_training.py").write_text((tmp_path / "slow_training.py").read_text().replace("1 / (", "2 / ("))
     done = hpsearch("export", "slow", "-o", "best.yaml", "--verify", home=home, cwd=tmp_path)
     assert done.returncode == 4
