@@ -225,12 +225,11 @@ def _points(trials: Sequence[Measured], names: Sequence[str]) -> Iterable[Point]
 
 def _best(points: Sequence[Point], objective: Objective) -> Point:
     """The point with the best mean objective; a trial that has none counts as the worst of all."""
-    worst = -math.inf if objective.direction == "maximize" else math.inf
 
     def score(point: Point) -> float:
         spread = point.figures[objective.metric]
-        value = worst if spread.mean is None or spread.count < len(point.trials) else spread.mean
-        return value if objective.direction == "maximize" else -value
+        known = spread.mean is not None and spread.count == len(point.trials)
+        return objective.gain(spread.mean) if known and spread.mean is not None else -math.inf
 
     return max(points, key=score)
 

@@ -13,6 +13,7 @@ from hpsearch.analysis.statistics import (
     prediction_half_width,
     proportion_interval,
 )
+from hpsearch.config.file import Objective
 from hpsearch.search.finals import Entrant, FinalFigures, Finals
 
 
@@ -118,16 +119,15 @@ class Verdict:
 
 def judge(study: str, finals: Finals) -> Verdict:
     """What the finalists say."""
-    sign = 1 if finals.objective.direction == "maximize" else -1
-    winner = finals.winner
-    entrants = tuple(_standing(entrant, winner, sign) for entrant in finals.entrants)
+    winner, objective = finals.winner, finals.objective
+    entrants = tuple(_standing(entrant, winner, objective) for entrant in finals.entrants)
     several = winner is not None and len(winner.values) > 1
     return Verdict(
         study=study,
-        metric=finals.objective.metric,
+        metric=objective.metric,
         entrants=entrants,
         winner=entrants[0] if winner else None,
-        default=_standing(finals.default, winner, sign) if finals.default else None,
+        default=_standing(finals.default, winner, objective) if finals.default else None,
         epochs=winner.epochs if winner else None,
         tolerance=prediction_half_width(winner.values) if winner and several else None,
         tested=_tested(finals),
@@ -135,14 +135,14 @@ def judge(study: str, finals: Finals) -> Verdict:
     )
 
 
-def _standing(entrant: Entrant, winner: Entrant | None, sign: int) -> Standing:
+def _standing(entrant: Entrant, winner: Entrant | None, objective: Objective) -> Standing:
     values = entrant.values
     optimism = None
     if entrant.score is not None and values:
-        optimism = mean_interval([sign * (entrant.score - value) for value in values])
+        optimism = mean_interval([objective.gain(entrant.score - value) for value in values])
     difference = None
     if winner and entrant is not winner and len(values) == len(winner.values):
-        ours, theirs = ([sign * value for value in one.values] for one in (winner, entrant))
+        ours, theirs = ([objective.gain(value) for value in one.values] for one in (winner, entrant))
         difference = paired_difference(ours, theirs)
     interval = mean_interval(values) if values else None
     return Standing(entrant, interval, len(values), len(entrant.runs), optimism, difference)

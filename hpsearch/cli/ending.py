@@ -35,7 +35,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
     from hpsearch.search.records import counts
     from hpsearch.training.results import OVER_LIMITS, Outcome
 
-    tally = counts(list(ended.records))
+    tally = counts(ended.records)
     done = sum(tally.values())
     comparison = compared(spec, target.home, ended.records)
     verdict = judge(spec.name, ended.finals) if ended.finals else None
@@ -78,12 +78,11 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
 
 def _best_tables(spec: StudySpec, ended: StudyEnded, chosen: TrialRecord, verdict: Verdict | None) -> None:
     from hpsearch.cli.rows import trial_row
+    from hpsearch.search.records import ranked
 
     metric = spec.objective.metric
-    good = [record for record in ended.records if record.good and record.best]
-    sign = -1 if spec.objective.direction == "maximize" else 1
-    good.sort(key=lambda record: sign * (record.best.value if record.best else 0.0))
-    emit([trial_row(r, spec.objective.metric) for r in good[:5]], Format.table, title="Best trials")
+    leaders = ranked(ended.records, spec.objective)[:5]
+    emit([trial_row(record, metric) for record in leaders], Format.table, title="Best trials")
     if verdict:
         tell(verdict)
     if chosen.best:

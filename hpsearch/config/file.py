@@ -47,7 +47,11 @@ class Objective(Frozen):
         """Whether `value` improves on `than` by more than `min_delta`; anything improves on None."""
         if than is None:
             return True
-        return value > than + min_delta if self.direction == "maximize" else value < than - min_delta
+        return self.gain(value) > self.gain(than) + min_delta
+
+    def gain(self, value: float) -> float:
+        """`value` as something to maximize."""
+        return value if self.direction == "maximize" else -value
 
 
 class KerasObjective(Objective):

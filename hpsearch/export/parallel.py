@@ -19,7 +19,7 @@ from hpsearch.executors.local import LocalExecutor
 from hpsearch.executors.protocol import EpochDone, Job, TrialEnded, TrialLost
 from hpsearch.export.again import Place
 from hpsearch.export.retrain import Follower, Trained, record_of
-from hpsearch.training.results import Best, EpochRow, Outcome, best_of
+from hpsearch.training.results import TEST, Best, EpochRow, Outcome, best_of
 from hpsearch.training.structure import engines_for, needs_of, with_engine
 
 # How long events are waited for at a time.
@@ -145,7 +145,7 @@ class Parallel:
         while True:
             for event in executor.events(_SECONDS):
                 if isinstance(event, TrialEnded) and event.outcome is Outcome.COMPLETED:
-                    found: list[dict[str, Any]] = event.facts["test"]
+                    found: list[dict[str, Any]] = event.facts[TEST]
                     return [each["accuracy"] for each in found]
                 if isinstance(event, TrialEnded | TrialLost):
                     raise HpsearchError(f"the test images could not be read: {event.detail}")

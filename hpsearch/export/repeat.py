@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Any, Protocol
 
 from hpsearch.analysis.statistics import Interval, mean_interval
@@ -15,7 +14,7 @@ from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.export.retrain import Follower, Trained
-from hpsearch.search.records import rates_of
+from hpsearch.search.records import epochs_chosen, rates_of, typical
 from hpsearch.training.results import Outcome
 
 
@@ -102,7 +101,7 @@ def repeat(
         trained = trainer.train_all(configs, followers, test=request.test and not request.full)
         parts.append(Part(_some_good(trained, request.objective), request.objective))
     if request.full and isinstance(config, TrialConfig):
-        chosen = config.training.last_epoch if last else epochs_chosen(parts[0].trained)
+        chosen = config.training.last_epoch if last else epochs_chosen(one.record for one in parts[0].trained)
         everything = dict(enumerate(_everything(config, seeds, chosen, parts), start=len(seeds)))
         report(f"training on everything, validation images included, for {chosen} epochs")
         trained = _some_good(trainer.train_all(everything, followers, test=request.test), request.objective)
@@ -133,11 +132,6 @@ def seeded(config: Recipe, seed: int) -> Recipe:
     return config.model_copy(update={"seed": seed})
 
 
-def epochs_chosen(trained: Sequence[Trained]) -> int:
-    """The median of the best epochs."""
-    return max(1, round(median(one.record.best.epoch for one in trained if one.record.best)))
-
-
 def needs_validation(config: TrialConfig) -> bool:
     """Whether a training with validation must come before one on everything: for its epochs, or its rates."""
     if config.data.validation == 0:
@@ -147,7 +141,6 @@ def needs_validation(config: TrialConfig) -> bool:
 
 def _everything(config: TrialConfig, seeds: Sequence[int], epochs: int, parts: Sequence[Part]) -> list[TrialConfig]:
     """What each seed is trained with on everything; a schedule that looks at epochs does as in a typical training."""
-    before = [one.record for part in parts for one in part.trained if one.record.best]
-    typical = min(before, key=lambda record: abs(record.best.epoch - epochs) if record.best else 0, default=None)
-    rates = rates_of(typical) if typical else []
+    before = typical((one.record for part in parts for one in part.trained), epochs)
+    rates = rates_of(before) if before else []
     return [on_everything(config.model_copy(update={"seed": seed}), epochs, rates) for seed in seeds]

@@ -28,11 +28,11 @@ from hpsearch.search.coordinator import TICK, Coordinator
 from hpsearch.search.finals import READINGS, SEEDS, Entrant, FinalFigures, Finals, read_finals
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
-from hpsearch.search.records import FINISHED, TrialRecord, rates_of
+from hpsearch.search.records import FINISHED, TrialRecord, ranked, rates_of, typical
 from hpsearch.search.stages import Stage, Training, open_stage, plan, stage_spec
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import Study
-from hpsearch.training.results import Outcome
+from hpsearch.training.results import CONFUSION, TEST, TEST_EXAMPLES, Outcome
 
 # Of what is trained on everything nothing is held out to measure by.
 FINAL_OBJECTIVE = Objective(metric="loss")
@@ -143,9 +143,9 @@ class Finish:
             return
         figures = [
             FinalFigures(record.number, record.of, (record.config or {})[SEED], tested["accuracy"], *_rest(tested))
-            for record, tested in zip(records, facts["test"], strict=True)
+            for record, tested in zip(records, facts[TEST], strict=True)
         ]
-        line |= {"examples": facts["examples"], "figures": [vars(one) for one in figures]}
+        line |= {"examples": facts[TEST_EXAMPLES], "figures": [vars(one) for one in figures]}
         self.study.optuna.set_user_attr(READINGS, [*before, line])
 
     def _evaluate(self, job: Job) -> Any:
@@ -167,16 +167,13 @@ class Finish:
 
 
 def _rest(tested: dict[str, Any]) -> tuple[tuple[tuple[int, ...], ...], str]:
-    return tuple(map(tuple, tested["confusion_matrix"])), tested["hits"]
+    return tuple(map(tuple, tested[CONFUSION])), tested["hits"]
 
 
 def choose(records: Sequence[TrialRecord], objective: Objective, top: int) -> list[TrialRecord]:
     """The best trials that ended well, the best first; of those that differ in nothing but the seed the best."""
-    sign = -1 if objective.direction == "maximize" else 1
-    good = [record for record in records if record.good and record.best]
-    good.sort(key=lambda record: (sign * record.best.value if record.best else 0.0, record.number))
     distinct: dict[str, TrialRecord] = {}
-    for record in good:
+    for record in ranked(records, objective):
         plain = {name: value for name, value in (record.config or {}).items() if name != SEED}
         distinct.setdefault(json.dumps(plain, sort_keys=True), record)
     return list(distinct.values())[:top]
@@ -225,7 +222,8 @@ def on_everything(entrant: Entrant) -> TrialConfig:
     A schedule that looks at validation figures has none to look at: the rates of a typical training are taken.
     """
     config = TrialConfig.model_validate({**entrant.plain, SEED: None})
-    return everything.on_everything(config, entrant.epochs, rates_of(entrant.typical))
+    before = typical(entrant.runs, entrant.epochs)
+    return everything.on_everything(config, entrant.epochs, rates_of(before) if before else [])
 
 
 def is_finished(study: Study, spec: StudySpec) -> bool:

@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 from hpsearch.config.file import Objective
 from hpsearch.config.own import SEED
-from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, best_trial, read_trial
+from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, best_trial, epochs_chosen, read_trial
 from hpsearch.search.stages import Stage, find_stage
 from hpsearch.search.storage import Study
 
@@ -52,13 +52,8 @@ class Entrant:
 
     @property
     def epochs(self) -> int:
-        """The epochs that validation chose: the median of its trainings' best epochs."""
-        return max(1, round(median(run.best.epoch for run in self.runs if run.best)))
-
-    @property
-    def typical(self) -> TrialRecord:
-        """The training that ended best after about so many epochs."""
-        return min((r for r in self.runs if r.best), key=lambda r: abs(r.best.epoch - self.epochs) if r.best else 0)
+        """As many as its final trainings are given."""
+        return epochs_chosen(self.runs)
 
 
 @dataclass(frozen=True)
@@ -194,19 +189,19 @@ def parts_of(study: Study) -> dict[Stage, list[TrialRecord]]:
 
 def chosen_trial(study: Study) -> TrialRecord | None:
     """The trial to take away, of a study as it stands."""
-    return chosen_of(study.records(), read_finals(study), study.objective)
+    records = study.records()
+    return chosen_of(records, read_finals(study), best_trial(records, study.objective))
 
 
-def chosen_of(records: Sequence[TrialRecord], finals: Finals | None, objective: Objective) -> TrialRecord | None:
+def chosen_of(records: Sequence[TrialRecord], finals: Finals | None, best: TrialRecord | None) -> TrialRecord | None:
     """The trial to take away: the finalists' winner, else the best; None where none ended well.
 
     Args:
         records: the trials of the search, by number.
+        best: of them.
     """
     winner = finals.winner if finals else None
-    if winner is None or winner.trial is None:
-        return best_trial(list(records), objective)
-    return records[winner.trial]
+    return best if winner is None or winner.trial is None else records[winner.trial]
 
 
 def _entrants(stage: Study, scores: Mapping[int, float]) -> Iterator[Entrant]:
@@ -223,9 +218,7 @@ def _entrants(stage: Study, scores: Mapping[int, float]) -> Iterator[Entrant]:
 
 
 def _ranked(entrants: Sequence[Entrant], objective: Objective) -> tuple[Entrant, ...]:
-    sign = -1 if objective.direction == "maximize" else 1
-
     def place(entrant: Entrant) -> tuple[float, int]:
-        return math.inf if entrant.mean is None else sign * entrant.mean, entrant.trial or 0
+        return math.inf if entrant.mean is None else -objective.gain(entrant.mean), entrant.trial or 0
 
     return tuple(sorted(entrants, key=place))

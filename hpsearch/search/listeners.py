@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
-from hpsearch.search.finals import Finals
+from hpsearch.search.finals import Finals, chosen_of
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.training.results import EpochRow
@@ -75,9 +75,8 @@ class StudyEnded:
 
     @property
     def chosen(self) -> TrialRecord | None:
-        """The trial to take away: the finalists' winner, else the best; None where none ended well."""
-        winner = self.finals.winner if self.finals else None
-        return self.best if winner is None else self.records[winner.trial or 0]
+        """The trial to take away."""
+        return chosen_of(self.records, self.finals, self.best)
 
 
 class Listener:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 import optuna
@@ -131,18 +133,30 @@ def rates_of(record: TrialRecord) -> list[float]:
     return [row.metrics["learning_rate"] for row in record.rows if "learning_rate" in row.metrics]
 
 
-def best_trial(records: list[TrialRecord], objective: Objective) -> TrialRecord | None:
-    """The good trial with the best value, the earliest among equals; None where there is none."""
-    best: TrialRecord | None = None
-    for record in records:
-        if record.good and record.best:
-            than = best.best.value if best and best.best else None
-            if objective.better(record.best.value, than):
-                best = record
-    return best
+def ranked(records: Iterable[TrialRecord], objective: Objective) -> list[TrialRecord]:
+    """The good trials, the best first; of equals the one with the lowest number."""
+    values = [(-objective.gain(r.best.value), r.number, r) for r in records if r.good and r.best]
+    return [record for _, _, record in sorted(values, key=lambda value: value[:2])]
 
 
-def counts(records: list[TrialRecord]) -> dict[str, int]:
+def best_trial(records: Iterable[TrialRecord], objective: Objective) -> TrialRecord | None:
+    """The first of `ranked`; None where there is none."""
+    return next(iter(ranked(records, objective)), None)
+
+
+def epochs_chosen(records: Iterable[TrialRecord]) -> int:
+    """The epochs that validation chose in trainings of one configuration: the median of their best epochs."""
+    return max(1, round(median(record.best.epoch for record in records if record.best)))
+
+
+def typical(records: Iterable[TrialRecord], epochs: int) -> TrialRecord | None:
+    """The training that was best after about so many epochs, the first of equals; None where none had a best epoch."""
+    away = [(abs(record.best.epoch - epochs), i, record) for i, record in enumerate(records) if record.best]
+    return min(away)[2] if away else None
+
+
+def counts(records: Iterable[TrialRecord]) -> dict[str, int]:
     """`{"complete": 9, "pruned": 3, "failed": 0}`."""
     names = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
-    return {label: sum(record.state == state for record in records) for label, state in names.items()}
+    tally = Counter(record.state for record in records)
+    return {label: tally[state] for label, state in names.items()}

@@ -14,7 +14,6 @@ from enum import Enum
 from typing import Any
 
 import optuna
-from optuna.study import StudyDirection
 
 from hpsearch.config.file import NoPruner, Objective
 from hpsearch.config.own import Recipe
@@ -59,9 +58,8 @@ class Training:
 
 def open_stage(study: Study, stage: Stage, objective: Objective) -> Study:
     """The stage of a study; made where it is missing."""
-    direction = StudyDirection.MAXIMIZE if objective.direction == "maximize" else StudyDirection.MINIMIZE
     found = optuna.create_study(
-        study_name=_name(study, stage), storage=study.storage, direction=direction, load_if_exists=True
+        study_name=_name(study, stage), storage=study.storage, direction=objective.direction, load_if_exists=True
     )
     if IDENTITY not in found.user_attrs:
         found.set_user_attr(ENGINES, study.engines)

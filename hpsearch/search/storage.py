@@ -8,7 +8,6 @@ from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
@@ -171,8 +170,9 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
     """
     storage = open_storage(home, create=True)
     _continued(home, storage, spec)
-    direction = StudyDirection.MAXIMIZE if spec.objective.direction == "maximize" else StudyDirection.MINIMIZE
-    optuna_study = optuna.create_study(study_name=spec.name, storage=storage, direction=direction, load_if_exists=True)
+    optuna_study = optuna.create_study(
+        study_name=spec.name, storage=storage, direction=spec.objective.direction, load_if_exists=True
+    )
     optuna_study.set_user_attr(IDENTITY, spec.identity())
     remember(optuna_study, spec, file)
     if ENGINES not in optuna_study.user_attrs:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
-from hpsearch.tracking.mlflow_store import first_line
+from hpsearch.tracking.mlflow_store import reason_of
 from hpsearch.tracking.models import models_of
 from hpsearch.tracking.projector import Plan, Projector, Standing, plans
 
@@ -42,6 +42,6 @@ def write_outcome(
         failed.append(error)
     if failed:
         report(
-            f"MLflow lacks a part of the study ({first_line(failed[0])}); write it with "
+            f"MLflow lacks a part of the study ({reason_of(failed[0])}); write it with "
             f"`hpsearch doctor {plan.spec.name} --repair{plan.target.options}`"
         )

@@ -17,7 +17,7 @@ from hpsearch.tracking.differences import differences
 from hpsearch.tracking.histories import History, histories
 from hpsearch.tracking.images import RUNNING, RunImage
 from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs
-from hpsearch.tracking.mlflow_store import connect, first_line
+from hpsearch.tracking.mlflow_store import connect, reason_of
 from hpsearch.tracking.models import ModelError, models_of
 from hpsearch.tracking.projector import Plan, Projector, Standing, plans
 from hpsearch.tracking.tags import PARENT
@@ -226,7 +226,7 @@ class Doctor:
         try:
             yield
         except (MlflowException, SQLAlchemyError, ModelError, OSError) as error:
-            raise EnvironmentProblem(f"{self._plan.target}: MLflow cannot be {done} ({first_line(error)})") from None
+            raise EnvironmentProblem(f"{self._plan.target}: MLflow cannot be {done} ({reason_of(error)})") from None
 
 
 def _orphan(kept: Kept, why: str) -> Finding:

@@ -23,7 +23,7 @@ from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.tracking.images import RUNNING, RunImage, interrupted, running_image
 from hpsearch.tracking.mlflow_runs import StudyRuns
-from hpsearch.tracking.mlflow_store import check_database, first_line
+from hpsearch.tracking.mlflow_store import check_database, reason_of
 from hpsearch.tracking.mlflow_values import Row, milliseconds
 from hpsearch.tracking.projector import Plan, Projector, Render, Standing
 from hpsearch.tracking.target import Target
@@ -249,4 +249,4 @@ class MlflowListener(Listener):
         if what not in self._told:
             self._told.add(what)
             where = f" at {self._target}" if self._target.shared else ""
-            self._report(f"{what}{where} could not be written ({first_line(error)}); {self.GOES_ON}")
+            self._report(f"{what}{where} could not be written ({reason_of(error)}); {self.GOES_ON}")

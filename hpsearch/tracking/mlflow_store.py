@@ -62,7 +62,7 @@ def connect(target: Target) -> Any:
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     # A database's driver that is missing, a database that cannot be reached.
     except Exception as error:  # noqa: BLE001, RUF100
-        raise EnvironmentProblem(f"{target}: MLflow cannot use it ({first_line(error)})") from None
+        raise EnvironmentProblem(f"{target}: MLflow cannot use it ({reason_of(error)})") from None
 
 
 def open_client(database: Path) -> Any:
@@ -88,13 +88,13 @@ def open_client(database: Path) -> Any:
         # MLflow, SQLAlchemy, Alembic and sqlite3 each raise errors of their own here.
         except Exception as error:  # noqa: BLE001, RUF100
             raise EnvironmentProblem(
-                f"{database}: MLflow cannot use it ({first_line(error)}); "
+                f"{database}: MLflow cannot use it ({reason_of(error)}); "
                 "move the file away or name another home with --home"
             ) from None
     return client
 
 
-def first_line(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """The first line of an error's text, as long as a terminal can take; passwords in it are masked."""
     return masked((str(error).splitlines() or [type(error).__name__])[0])[:200]
 

@@ -9,14 +9,12 @@ from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.search.finals import FinalFigures, Finals
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
-
-# The fact of a finalist's training (`hpsearch.training.reading`).
-_CONFUSION = "confusion_matrix"
+from hpsearch.training.results import CONFUSION
 
 
 def model_figures(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, float]:
     """Of a finalist precision, recall and F1 on the validation images, of a final model those on the test images."""
-    if confusion := record.facts.get(_CONFUSION):
+    if confusion := record.facts.get(CONFUSION):
         return {f"val_{name}": value for name, value in class_figures(confusion, _classes(record, confusion)).items()}
     tested = _tested(record, stage, finals)
     if tested is None:
@@ -27,7 +25,7 @@ def model_figures(record: TrialRecord, stage: Stage, finals: Finals | None) -> d
 
 def model_texts(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, str]:
     """The artifacts about the same, by name."""
-    if confusion := record.facts.get(_CONFUSION):
+    if confusion := record.facts.get(CONFUSION):
         return texts(confusion, _classes(record, confusion), "validation")
     tested = _tested(record, stage, finals)
     return texts(tested.confusion, _classes(record, tested.confusion), "test") if tested else {}

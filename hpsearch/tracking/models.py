@@ -21,7 +21,7 @@ from hpsearch.config.study import StudySpec
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs
-from hpsearch.tracking.mlflow_store import address_of, connect, first_line
+from hpsearch.tracking.mlflow_store import address_of, connect, reason_of
 from hpsearch.tracking.projector import Plan
 from hpsearch.training.quiet import everything_to
 
@@ -224,7 +224,7 @@ def _log_models(
             _log_one(load_portable(each.file), each)
     # MLflow, its stores and a user's own layers have errors of every kind.
     except Exception as error:  # noqa: BLE001, RUF100
-        connection.send(f"{type(error).__name__}: {first_line(error)}")
+        connection.send(f"{type(error).__name__}: {reason_of(error)}")
         raise
     connection.send("")
 

@@ -19,7 +19,7 @@ def study_note(spec: StudySpec, records: Sequence[TrialRecord], finals: Finals |
         records: the trials, by number.
         finals: None: there are no finalists, or they are being trained.
     """
-    best, tally = best_trial(list(records), spec.objective), counts(list(records))
+    best, tally = best_trial(records, spec.objective), counts(records)
     ended = sum(tally.values())
     lines = [spec.file.description or f"Study `{spec.name}`", ""]
     if best is None or best.best is None:
@@ -34,7 +34,7 @@ def study_note(spec: StudySpec, records: Sequence[TrialRecord], finals: Finals |
     ]
     if finals:
         lines += [markdown(judge(spec.name, finals)), ""]
-    chosen = chosen_of(records, finals, spec.objective) or best
+    chosen = chosen_of(records, finals, best) or best
     if not running:
         lines += [f"`best.yaml` among the artifacts holds the configuration of trial {chosen.number}:", ""]
     flat = chosen.flat

@@ -47,9 +47,6 @@ class Progress:
         self._tally[label] += 1
         changed: dict[str, float] = {DONE: len(self._told), label: self._tally[label]}
         leader = best_trial([each for each in (best, record) if each], self._objective)
-        # Among equals the one with the lower number leads.
-        if best and leader is best and _equal(best, record) and record.good and record.number < best.number:
-            leader = record
         if leader and leader.best and leader is not best:
             changed["best_trial"] = leader.number
             if best is None or not _equal(best, leader):

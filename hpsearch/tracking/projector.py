@@ -9,7 +9,7 @@ from typing import Any
 from hpsearch.config.study import StudySpec
 from hpsearch.search.finals import Finals, chosen_of
 from hpsearch.search.provenance import Provenance
-from hpsearch.search.records import TrialRecord
+from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.search.stages import Stage
 from hpsearch.tracking.images import RunImage, study_image, trial_image
 from hpsearch.tracking.mlflow_runs import StudyRuns
@@ -48,7 +48,7 @@ class Plan:
     def texts(self, records: Mapping[int, TrialRecord]) -> dict[str, str]:
         """The artifacts of the study's own run once it is over, by name."""
         known = sorted(self.trials(records), key=lambda record: record.number)
-        best = chosen_of(known, self.finals, self.spec.objective)
+        best = chosen_of(known, self.finals, best_trial(known, self.spec.objective))
         return {STUDY_TEXT: self.text} | ({BEST_TEXT: self.render_best(self.spec, best)} if best else {})
 
     def trials(self, records: Mapping[int, TrialRecord]) -> Collection[TrialRecord]:

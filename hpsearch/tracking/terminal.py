@@ -69,7 +69,7 @@ class _Board(Listener):
         self._running.pop(number, None)
 
     def _best(self) -> TrialRecord | None:
-        return best_trial([self._ended[number] for number in sorted(self._ended)], self._objective)
+        return best_trial(self._ended.values(), self._objective)
 
     def _counts(self) -> dict[str, int]:
         outcomes = [record.outcome for record in self._ended.values()]

@@ -12,11 +12,9 @@ from hpsearch.catalogue.models import MODELS
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.examples import read_test_part
 from hpsearch.training.portable import confusion_matrix, load_portable, predicted_classes, save_portable
+from hpsearch.training.results import CONFUSION, TEST, TEST_EXAMPLES
 from hpsearch.training.trainer import Trainer
 from hpsearch.training.user_code import with_user_code
-
-# Names of facts: of validation images, where there are any; of test images.
-CONFUSION, TEST = "confusion_matrix", "test"
 
 
 def keep_model(trainer: Trainer, file: Path) -> dict[str, Any]:
@@ -45,7 +43,8 @@ def read_test(config: TrialConfig, models: Sequence[str], folders: Sequence[Path
 
     Returns:
         TEST: of each model, in their order, a mapping: `accuracy`; `confusion_matrix`; `hits`, which images it got
-        right: a bit each, eight to a byte, the first image in the highest bit, in hexadecimal.
+        right: a bit each, eight to a byte, the first image in the highest bit, in hexadecimal. TEST_EXAMPLES: how many
+        images there were.
     """
     arrays = read_test_part(config.data, folders)
     with_user_code("model", MODELS[config.model.selected()], config.model.knobs())
@@ -61,4 +60,4 @@ def read_test(config: TrialConfig, models: Sequence[str], folders: Sequence[Path
                 "hits": np.packbits(hits).tobytes().hex(),
             }
         )
-    return {TEST: found, "examples": len(arrays.labels)}
+    return {TEST: found, TEST_EXAMPLES: len(arrays.labels)}

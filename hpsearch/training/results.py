@@ -31,6 +31,9 @@ class Outcome(Enum):
 
 # Metrics of an epoch that say how fast it was, not how well it went.
 CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
+# Facts about a trained model: on the validation images, where there are any; of several on the test images, and how
+# many of those there are.
+CONFUSION, TEST, TEST_EXAMPLES = "confusion_matrix", "test", "examples"
 # What metrics of the machine begin with, on request and in MLflow.
 SYSTEM = "system/"
 GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
