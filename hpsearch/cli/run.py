@@ -84,12 +84,12 @@ def _run(
         say(f"note: {asked} trials are asked for; the grid has {total} points")
     request = Request(spec, dump(spec.document.data), total, workers or default_workers())
 
-    def closing(study: Study, ended: StudyEnded) -> None:
+    def closing(study: Study, ended: StudyEnded) -> bool:
         from hpsearch.search.finals import parts_of
         from hpsearch.tracking.closing import write_outcome
 
         plan = plan_of(study, spec, request.text, target)
-        write_outcome(plan, parts_of(study), interrupted=ended.interrupted, report=say)
+        return write_outcome(plan, parts_of(study), interrupted=ended.interrupted, report=say)
 
     ended = run_study(request, target.home, lambda study, stage: _listeners(target, study, stage), stop, say, closing)
     tell_end(spec, target, ended, total, output_format)

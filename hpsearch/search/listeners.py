@@ -80,7 +80,13 @@ class StudyEnded:
 
 
 class Listener:
-    """Follows a study; override what is of interest. Called in the coordinator, off the training path."""
+    """Follows a study; override what is of interest. Called in the coordinator, off the training path.
+
+    Attributes:
+        behind: once the study has ended, whether what this one keeps of it lacks a part.
+    """
+
+    behind = False
 
     def study_started(self, event: StudyStarted) -> None:
         """Before the first trial."""

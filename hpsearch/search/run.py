@@ -42,7 +42,7 @@ def run_study(
     listeners: Callable[[Study, Stage], Sequence[Listener]],
     stop: Stop,
     report: Callable[[str], None],
-    closing: Callable[[Study, StudyEnded], None],
+    closing: Callable[[Study, StudyEnded], bool],
 ) -> StudyEnded:
     """Train what is missing to the study's total.
 
@@ -52,7 +52,8 @@ def run_study(
         listeners: makes those who follow a part of the study; called only if there is something to train in it.
         stop: asked between the steps.
         report: told what happens before and beside the training, a line each.
-        closing: what is done once finalists were trained, while the study is still held.
+        closing: tells what the whole study has come to, while it is still held: once finalists were trained, and where
+            an earlier run was killed before it told all. Whether it could.
 
     Raises:
         HpsearchError: the study is held by another process, its file has changed, the data cannot be had.
@@ -68,18 +69,22 @@ def run_study(
         from hpsearch.search.finalists import Finish, is_finished
         from hpsearch.search.finals import read_finals
         from hpsearch.search.stages import Stage
-        from hpsearch.search.storage import check_unchanged, open_study, remember
+        from hpsearch.search.storage import UNTOLD, check_unchanged, open_study, remember
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
         if found is not None and (stop.asked or (is_complete(found, request.trials) and is_finished(found, spec))):
             remember(found.optuna, spec, request.text)
-            return _untouched(found, stop)
+            ended = _untouched(found, stop)
+            if found.optuna.user_attrs.get(UNTOLD) and not stop.asked:
+                found.optuna.set_user_attr(UNTOLD, not closing(found, ended))
+            return ended
         executor = executor or _workers(request, home, cleanup, report)
         prepare_data(spec, report)
         study = open_study(home, spec, request.text)
         if stop.asked:
             return _untouched(study, stop)
+        study.optuna.set_user_attr(UNTOLD, True)
 
         followers: list[Listener] = []
         cleanup.callback(lambda: _close(followers))
@@ -107,7 +112,11 @@ def run_study(
             finish.run()
             ended = replace(ended, interrupted=stop.asked, finals=read_finals(study))
             _close(followers)
-            closing(study, ended)
+            told = closing(study, ended)
+        else:
+            _close(followers)
+            told = not any(listener.behind for listener in followers)
+        study.optuna.set_user_attr(UNTOLD, stop.asked or not told)
         return replace(ended, finals=read_finals(study))
 
 

@@ -44,6 +44,8 @@ FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
+# Set while a run lasts, and after one that was killed or could not tell everything to those who follow the study.
+UNTOLD = "hpsearch:untold"
 # More than 2**63 epochs apart.
 _MOST_RUNGS = 64
 

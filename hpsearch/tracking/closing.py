@@ -1,4 +1,4 @@
-"""The end of a study in MLflow: its finalists' figures and models, the champion, and what its page says of them."""
+"""A whole study brought to MLflow: its trials, its finalists' figures and models, the champion, what its page says."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ def write_outcome(
     *,
     interrupted: bool,
     report: Callable[[str], None],
-) -> None:
-    """Bring MLflow to a study whose finalists were trained; what fails is told in a line, and mended by the doctor.
+) -> bool:
+    """Bring MLflow to a study that nobody trains; what fails is told in a line: the next run or the doctor mends it.
 
     Args:
-        plan: of the study's search, with its finals.
+        plan: of the study's search, with its finals where there are any.
         parts: the records of every part of the study.
         interrupted: a person stopped it.
         report: told what happens, a line each.
+
+    Returns:
+        Whether MLflow has everything.
     """
     failed: list[Exception] = []
     try:
         for stage, planned in plans(plan, parts).items():
             records = {record.number: record for record in parts[stage]}
-            status = "KILLED" if interrupted else "FINISHED"
+            status = "KILLED" if interrupted else None
             Projector(planned, None, failed.append).write(Standing(records, {}, status, over=True))
         if not interrupted:
             models = models_of(plan, parts)
@@ -45,3 +48,4 @@ def write_outcome(
             f"MLflow lacks a part of the study ({reason_of(failed[0])}); write it with "
             f"`hpsearch doctor {plan.spec.name} --repair{plan.target.options}`"
         )
+    return not failed

@@ -120,6 +120,7 @@ class MlflowListener(Listener):
         self._thread.start()
 
     def _artifact_failed(self, error: Exception) -> None:
+        self.behind = True
         self._tell_once("MLflow's artifacts", error)
 
     def trial_started(self, event: TrialStarted) -> None:
@@ -189,6 +190,7 @@ class MlflowListener(Listener):
             self._given_up = True
             self._changed.notify_all()
         if missing:
+            self.behind = True
             self._report(self._missing())
 
     def _missing(self) -> str:

@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from support import hpsearch, result_of, start_hpsearch, wait_for
 
 from hpsearch.data.arrays import load_test
 from hpsearch.errors import HpsearchError
-from hpsearch.search.finals import READINGS, parts_of, read_finals
+from hpsearch.search.finals import READINGS, Finals, parts_of, read_finals
 from hpsearch.search.home import Home
 from hpsearch.search.stages import Stage, find_stage
 from hpsearch.search.storage import find_study
@@ -270,7 +272,18 @@ def test_a_kill_while_the_last_models_are_trained_changes_nothing(ran, tmp_path)
 
 def kill_in(stage: Stage, command: subprocess.Popen[str], home: Path, name: str) -> None:
     """Kill -9 once the first epoch of a stage is recorded."""
+    wait_for_first_row(stage, command, home, name)
+    os.kill(command.pid, signal.SIGKILL)
+    command.communicate(timeout=60)
 
+
+def finals_of(home: Path, name: str) -> Finals:
+    found = read_finals(find_study(Home(home), name))
+    assert found is not None
+    return found
+
+
+def wait_for_first_row(stage: Stage, command: subprocess.Popen[str], home: Path, name: str) -> None:
     def begun() -> bool:
         try:
             found = find_stage(find_study(Home(home), name), stage)
@@ -281,8 +294,6 @@ def kill_in(stage: Stage, command: subprocess.Popen[str], home: Path, name: str)
         return found is not None and any(record.rows for record in found.records())
 
     wait_for(begun, 120, f"{stage.value} have begun")
-    os.kill(command.pid, signal.SIGKILL)
-    command.communicate(timeout=60)
 
 
 OWN = """
@@ -311,6 +322,28 @@ def test_a_training_of_ones_own_has_finalists_without_a_test_set(tmp_path):
     assert found["default"] is None
     assert found["test_readings"] == []
     assert hpsearch("doctor", "own", home=home).returncode == 0
+
+
+def test_a_kill_before_the_outcome_was_told_is_mended_by_the_same_command(tmp_path):
+    (tmp_path / "own_gain.py").write_text(OWN.replace("0.1", "0.3"))
+    (tmp_path / "own.yaml").write_text(
+        "trainable: own_gain:train\nobjective: {metric: gain, direction: maximize}\ntrial: {x: {float: [0, 1]}}\n"
+        "search: {trials: 2, sampler: random, pruner: none}\nfinalists: {top: 2, seeds: 3}\n"
+    )
+    home = tmp_path / "runs"
+    command = start_hpsearch("run", "own.yaml", "--workers=1", home=home, cwd=tmp_path)
+    wait_for_first_row(Stage.FINALISTS, command, home, "own")
+    with closing(sqlite3.connect(Home(home).mlflow_db, timeout=60)) as other:
+        # The study comes to its end, and MLflow cannot be told.
+        other.execute("BEGIN IMMEDIATE")
+        wait_for(lambda: finals_of(home, "own").winner, 60, "a winner")
+        assert command.poll() is None
+        os.kill(command.pid, signal.SIGKILL)
+        command.communicate(timeout=60)
+    assert hpsearch("doctor", "own", home=home).returncode == 4
+    assert hpsearch("run", "own.yaml", home=home, cwd=tmp_path).returncode == 0
+    done = hpsearch("doctor", "own", home=home)
+    assert done.returncode == 0, done.stdout
 
 
 def test_finalists_may_be_asked_for_later(tmp_path):
