@@ -82,9 +82,11 @@ def test_every_optimizer_has_the_same_budget():
 
 # The quickstart is run by the tests of the commands.
 @pytest.mark.parametrize(("name", "options"), [("fashion_mnist", []), ("regularization", ["--quick"])])
+@pytest.mark.thorough(but=("regularization-options1",))
 def test_a_study_that_ships_runs(name, options, tmp_path):
     small = ["--set=trial.data.dataset=fashion_mnist_sample", "--set=trial.data.validation=400"]
     small += ["--set=trial.training.max_epochs=2", "--trials=5", *options]
+    small += ["--set=finalists={top: 1, seeds: 2}"] if name == "fashion_mnist" else []
     done = result_of(hpsearch("run", str(study(name)), *small, "-f", "json", home=tmp_path))
     assert sum(done["trials"].values()) == 5
     assert done["trials"]["failed"] == 0

@@ -39,6 +39,7 @@ def runs(uri: str) -> dict[str, Any]:
     return said
 
 
+@pytest.mark.thorough
 def test_a_server_that_stops_in_mid_study_costs_no_row_and_no_time(server: MlflowServer, tmp_path: Path) -> None:
     home, file = tmp_path / "home", slow_study(tmp_path, EPOCHS, PAUSE, TRIALS, waits=TRIALS - 1)
     server.start()

@@ -29,6 +29,7 @@ def mlp(**knobs):
 
 @pytest.mark.parametrize("engine", COMPILED)
 @pytest.mark.parametrize("optimizer", STEPWISE)
+@pytest.mark.thorough(but=("sgd", "adam", "muon", "proximal_gradient_descent"))
 def test_each_optimizer_trains_as_model_fit_does(optimizer, engine):
     config = small(engine, optimizer=optimizer)
     assert_same_curves(*train(config), fit(config))
@@ -41,6 +42,7 @@ SCHEDULED = [(name, per, "graph") for name in MOVING for per in ("step", "epoch"
 @pytest.mark.parametrize(
     ("schedule", "per", "engine"), [*SCHEDULED, ("cosine", "step", "xla"), ("exponential", "epoch", "xla")]
 )
+@pytest.mark.thorough(but=("cosine", "step-epoch-graph", "polynomial"))
 def test_each_schedule_trains_as_model_fit_does(executables, schedule, per, engine):
     config = small(engine, optimizer=SGD, schedule={"name": schedule, "per": per})
     assert_same_curves(*train(config, executables=executables), fit(config))
@@ -48,6 +50,7 @@ def test_each_schedule_trains_as_model_fit_does(executables, schedule, per, engi
 
 @pytest.mark.parametrize("engine", COMPILED)
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.thorough(but=("41", "534"))
 def test_each_size_of_the_last_batch_trains_as_model_fit_does(executables, size, engine):
     config = small(engine, batch_size=size)
     assert_same_curves(*train(config, executables=executables), fit(config))
@@ -195,6 +198,7 @@ def test_the_engine_fit_moves_the_rate_as_graph_does(executables, per):
     np.testing.assert_allclose(column(rows, "val_loss"), column(in_graph, "val_loss"), rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_all_of_it_at_once_trains_by_xla_as_model_fit_by_xla_does():
     # XLA's dropout draws other bits than TensorFlow's, so Keras must compile its step, too, and there is no last
     # partial batch, which would be trained in the graph.

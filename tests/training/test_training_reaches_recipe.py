@@ -6,6 +6,7 @@ Whether its mathematics are right is held elsewhere; here it is that a study tha
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from support import require
@@ -52,6 +53,14 @@ LOSS_KNOBS = {
     "mean_squared_error": [{}],
     "custom": [{"function": f"{OWN}:squared_hinge"}],
 }
+
+
+def _name(recipe: dict[str, Any]) -> str:
+    """`schedule-cosine`, `model-cnn`."""
+    section, knobs = next(iter(recipe.items()))
+    return f"{section}-{knobs.get('name', knobs.get('architecture'))}"
+
+
 RECIPES = [
     *({"model": {"architecture": name, **knobs}, "optimizer": ADAM} for name in MODELS for knobs in MODEL_KNOBS[name]),
     *({"schedule": {"name": name, **knobs}} for name in SCHEDULES for knobs in SCHEDULE_KNOBS[name]),
@@ -69,7 +78,8 @@ def data():
     return dataclasses.replace(data, validation=data.validation[:5000])
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+@pytest.mark.parametrize("recipe", RECIPES, ids=[_name(recipe) for recipe in RECIPES])
+@pytest.mark.thorough(but=("cnn", "mlp", "cosine1", "mean_squared_error"))
 def test_it_learns_fashion_mnist(recipe, data, executables):
     training = {"max_epochs": 3, "early_stopping": None, "engine": "graph"}
     plain = {"data": DATA, "model": MLP, "optimizer": SGD, "batch_size": 128, "training": training, "seed": 0}
