@@ -84,6 +84,7 @@ def test_one_signal_stops_cleanly_and_the_same_command_goes_on(study, tmp_path, 
         assert_finishes(study, home)
 
 
+@pytest.mark.thorough
 def test_after_kill_9_nothing_is_left_and_the_same_command_goes_on(study, tmp_path):
     home = tmp_path / "home"
     process = start_hpsearch("run", str(study), home=home)

@@ -77,6 +77,7 @@ def test_a_server_that_stops_in_mid_study_costs_no_row_and_no_time(server: Mlflo
     assert runs(f"sqlite:///{home / 'mlflow.db'}") == on_server
 
 
+@pytest.mark.thorough
 def test_without_a_server_a_study_trains_and_nobody_sees_the_password(tmp_path: Path) -> None:
     home, file, secret = tmp_path / "home", slow_study(tmp_path, 20, 0.05, 2), "s3cret-Word"
     variables = {"MLFLOW_TRACKING_URI": f"http://me:{secret}@127.0.0.1:9", "NO_PROXY": "127.0.0.1"}

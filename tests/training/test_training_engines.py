@@ -95,6 +95,7 @@ PROXIMAL = {"name": "proximal_gradient_descent", "learning_rate": 0.1, "l1": 1e-
     ],
     ids=lambda sections: "-".join(list(section)[-1] for section in sections.values()),
 )
+@pytest.mark.thorough(but=("dropout-normalization", "l1", "clipnorm", "nesterov"))
 def test_each_feature_trains_as_model_fit_does(executables, sections):
     config = small(**sections)
     trainer, rows = train(config)
