@@ -27,7 +27,7 @@ def doctor(
     """
     from hpsearch.config.stored import stored_study
     from hpsearch.search.finals import parts_of
-    from hpsearch.search.storage import find_study
+    from hpsearch.search.storage import UNTOLD, find_study
     from hpsearch.tracking.doctor import Doctor
     from hpsearch.tracking.target import find_target
 
@@ -47,6 +47,8 @@ def doctor(
             say(f"repairing {target} ...")
             patient.repair(findings)
             left = patient.examine()
+        if not left and found.optuna.user_attrs.get(UNTOLD) == target.key:
+            found.optuna.set_user_attr(UNTOLD, None)
     if output_format is not Format.table:
         told = {"study": study, "mlflow": str(target), "agree": not left}
         emit({**told, "findings": [asdict(f) for f in findings], "left": [asdict(f) for f in left]}, output_format)

@@ -82,7 +82,7 @@ def _run(
     asked = trials or spec.search.trials
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
         say(f"note: {asked} trials are asked for; the grid has {total} points")
-    request = Request(spec, dump(spec.document.data), total, workers or default_workers())
+    request = Request(spec, dump(spec.document.data), total, workers or default_workers(), target.key)
 
     def closing(study: Study, ended: StudyEnded) -> bool:
         from hpsearch.search.finals import parts_of

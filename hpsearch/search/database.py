@@ -25,7 +25,7 @@ def open_storage(home: Home, *, create: bool) -> RDBStorage:
     if create:
         home.create()
         with creating(home.optuna_db):
-            if not home.optuna_db.is_file():
+            if not os.path.lexists(home.optuna_db):
                 _create(home)
             prepare_sqlite(home.optuna_db)
             return _connect(home)
@@ -45,6 +45,9 @@ def _create(home: Home) -> None:
     prepare_sqlite(unfinished)
     # Closing it ends its write-ahead log, which would keep that name.
     _connect(home, unfinished).engine.dispose()
+    # The log of a database that a person has moved away would be played into this one.
+    for end in ("-wal", "-shm", "-journal"):
+        home.optuna_db.with_name(home.optuna_db.name + end).unlink(missing_ok=True)
     unfinished.replace(home.optuna_db)
 
 

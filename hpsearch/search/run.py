@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from hpsearch.config.study import StudySpec
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from hpsearch.search.stages import Stage
     from hpsearch.search.storage import Study
 
+# How often it is asked whether a person wants to stop.
+_TICK = 0.1
+
 
 @dataclass(frozen=True)
 class Request:
@@ -28,12 +33,14 @@ class Request:
         text: the file as it is run, `--set` applied.
         trials: the study's total.
         workers: trials at once.
+        follower: where the study is told, as it calls that.
     """
 
     spec: StudySpec
     text: str
     trials: int
     workers: int
+    follower: str = ""
 
 
 def run_study(
@@ -52,8 +59,8 @@ def run_study(
         listeners: makes those who follow a part of the study; called only if there is something to train in it.
         stop: asked between the steps.
         report: told what happens before and beside the training, a line each.
-        closing: tells what the whole study has come to, while it is still held: once finalists were trained, and where
-            an earlier run was killed before it told all. Whether it could.
+        closing: tells what the whole study has come to, while it is still held: where it has finalists, and where an
+            earlier run was killed before it told all. Whether it could.
 
     Raises:
         HpsearchError: the study is held by another process, its file has changed, the data cannot be had.
@@ -76,15 +83,17 @@ def run_study(
         if found is not None and (stop.asked or (is_complete(found, request.trials) and is_finished(found, spec))):
             remember(found.optuna, spec, request.text)
             ended = _untouched(found, stop)
-            if found.optuna.user_attrs.get(UNTOLD) and not stop.asked:
-                found.optuna.set_user_attr(UNTOLD, not closing(found, ended))
-            return ended
+            if found.optuna.user_attrs.get(UNTOLD) == request.follower and not stop.asked:
+                report("telling MLflow what an earlier run could not ...")
+                if _told(lambda: closing(found, ended), stop, asked=False):
+                    found.optuna.set_user_attr(UNTOLD, None)
+            return replace(ended, interrupted=stop.asked)
         executor = executor or _workers(request, home, cleanup, report)
         prepare_data(spec, report)
         study = open_study(home, spec, request.text)
         if stop.asked:
             return _untouched(study, stop)
-        study.optuna.set_user_attr(UNTOLD, True)
+        study.optuna.set_user_attr(UNTOLD, request.follower)
 
         followers: list[Listener] = []
         cleanup.callback(lambda: _close(followers))
@@ -110,14 +119,33 @@ def run_study(
         if spec.file.finalists and is_complete(study, request.trials) and not stop.asked:
             finish = Finish(study, spec, request.text, home, executor, following, stop, request.workers, report)
             finish.run()
-            ended = replace(ended, interrupted=stop.asked, finals=read_finals(study))
-            _close(followers)
-            told = closing(study, ended)
+            ended = replace(ended, interrupted=stop.asked)
+        _close(followers)
+        ended = replace(ended, finals=read_finals(study))
+        if ended.finals:
+            told = _told(lambda: closing(study, ended), stop, asked=ended.interrupted)
+            ended = replace(ended, interrupted=stop.asked)
         else:
-            _close(followers)
             told = not any(listener.behind for listener in followers)
-        study.optuna.set_user_attr(UNTOLD, stop.asked or not told)
-        return replace(ended, finals=read_finals(study))
+        if told and not stop.asked:
+            study.optuna.set_user_attr(UNTOLD, None)
+        return ended
+
+
+def _told(closing: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
+    """Whether `closing` could tell everything; who asks to stop, and has not `asked` before, is not kept waiting."""
+    telling = Future[bool]()
+
+    def tell() -> None:
+        try:
+            telling.set_result(closing())
+        except BaseException as error:
+            telling.set_exception(error)
+
+    Thread(target=tell, name="closing", daemon=True).start()
+    while not telling.done() and stop.asked == asked:
+        wait([telling], _TICK)
+    return telling.done() and telling.result()
 
 
 def _close(listeners: Sequence[Listener]) -> None:

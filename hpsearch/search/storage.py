@@ -44,7 +44,7 @@ FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
-# Set while a run lasts, and after one that was killed or could not tell everything to those who follow the study.
+# Who lacks a part of the study: set while a run lasts, and after one that was killed or could not tell them everything.
 UNTOLD = "hpsearch:untold"
 # More than 2**63 epochs apart.
 _MOST_RUNGS = 64

@@ -31,9 +31,10 @@ def write_outcome(
     """
     failed: list[Exception] = []
     try:
+        good = any(record.good for record in parts[Stage.SEARCH])
+        status = "KILLED" if interrupted else "FINISHED" if good else "FAILED"
         for stage, planned in plans(plan, parts).items():
             records = {record.number: record for record in parts[stage]}
-            status = "KILLED" if interrupted else None
             Projector(planned, None, failed.append).write(Standing(records, {}, status, over=True))
         if not interrupted:
             models = models_of(plan, parts)

@@ -151,7 +151,8 @@ class StudyRuns:
             if kept.tags.get(PARENT) != self.parent:
                 # The parent was deleted by a person.
                 self._client.set_tag(kept.run_id, PARENT, self.parent)
-            return False
+            # Who ended it may have been killed, or had no artifact store, before these were written.
+            return bool(image.texts)
         if kept and not (kept.mine and (kept.status == RUNNING or _ended_so(kept, image))):
             self.discard(number)
             kept = None

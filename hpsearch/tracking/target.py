@@ -50,6 +50,11 @@ class Target:
         named = self.uri is not None and masked(self.uri) == self.uri
         return self.home.option + (f" --tracking-uri {self.uri}" if named else "")
 
+    @property
+    def key(self) -> str:
+        """What a study calls it in its own records: nothing for the home folder's own, which may be moved."""
+        return masked(self.uri) if self.uri else ""
+
     def __str__(self) -> str:
         """As it may be printed."""
         return masked(self.uri) if self.uri else str(self.home.mlflow_db)

@@ -345,6 +345,13 @@ def test_a_kill_before_the_outcome_was_told_is_mended_by_the_same_command(tmp_pa
         assert command.poll() is None
         os.kill(command.pid, signal.SIGKILL)
         command.communicate(timeout=60)
+        # Who has no patience with MLflow is not kept.
+        again = start_hpsearch("run", "own.yaml", home=home, cwd=tmp_path)
+        assert again.stderr is not None
+        assert any("telling MLflow" in line for line in iter(again.stderr.readline, ""))
+        again.send_signal(signal.SIGINT)
+        again.communicate(timeout=20)
+        assert again.returncode == 130
     assert hpsearch("doctor", "own", home=home).returncode == 4
     assert hpsearch("run", "own.yaml", home=home, cwd=tmp_path).returncode == 0
     done = hpsearch("doctor", "own", home=home)

@@ -128,3 +128,36 @@ def test_an_address_of_no_mlflow_is_refused_before_anything_trains(tmp_path: Pat
     assert done.returncode == 2
     assert "--tracking-uri: must be the address" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+BROKEN = """
+def train(config, seed):
+    for epoch in range(2):
+        if config["x"] < 0.43:
+            raise ValueError("too small")
+        yield {"gain": config["x"]}
+"""
+
+
+def test_artifacts_that_could_not_be_written_are_written_by_the_next_run(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "broken.yaml").write_text(
+        "trainable: broken:train\nobjective: {metric: gain, direction: maximize}\ntrial: {x: {float: [0, 1]}}\n"
+        "search: {trials: 3, sampler: random, pruner: none}\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    # Nothing can be written below a file.
+    (home / "artifacts").touch()
+    done = hpsearch("run", "broken.yaml", home=home, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "MLflow's artifacts could not be written" in done.stderr
+    (home / "artifacts").unlink()
+    assert hpsearch("doctor", "broken", home=home).returncode == 4
+    done = hpsearch("run", "broken.yaml", home=home, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "telling MLflow what an earlier run could not ..." in done.stderr
+    agrees = hpsearch("doctor", "broken", home=home)
+    assert agrees.returncode == 0, agrees.stdout
+    # Once is enough.
+    assert "telling MLflow" not in hpsearch("run", "broken.yaml", home=home, cwd=tmp_path).stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -165,6 +167,27 @@ def test_a_diverged_trial_is_worse_to_the_sampler_than_every_pruned_one(study, s
     record = study.record(0)
     assert record.best is None
     assert len(record.rows) == 3
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+import optuna
+from hpsearch.search.database import open_storage
+from hpsearch.search.home import Home
+
+optuna.create_study(study_name="gone", storage=open_storage(Home(Path(sys.argv[1])), create=True))
+os._exit(0)
+"""
+
+
+def test_the_log_of_a_database_that_was_taken_away_is_not_played_into_the_next_one(spec, tmp_path):
+    home = Home(tmp_path / "home")
+    subprocess.run([sys.executable, "-c", KILLED, str(home.root)], check=True)
+    assert home.optuna_db.with_name("optuna.db-wal").stat().st_size
+    home.optuna_db.unlink()
+    open_study(home, spec, STUDY)
+    assert optuna.get_all_study_names(f"sqlite:///{home.optuna_db}") == ["kept"]
 
 
 def test_who_looks_at_a_new_home_never_meets_half_a_database(tmp_path):
