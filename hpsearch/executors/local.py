@@ -221,6 +221,9 @@ class LocalExecutor:
                 # Started once more where it has died.
                 _start_forkserver()
                 process.start()
+                # Else the start of another worker, in a thread of its own, asks whether this one has ended: and of two
+                # who ask in the same moment how it did, the second is told 255.
+                multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
                 worker.up = True
             except (EOFError, OSError) as error:
                 worker.refused = str(error) or type(error).__name__
