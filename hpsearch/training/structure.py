@@ -80,7 +80,9 @@ def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
     if config.training.engine != "auto":
         return config
     solver = OPTIMIZERS[config.optimizer.selected()].solver
-    engine = "graph" if solver else engines[config.model.selected()]
+    # On a CPU XLA draws random numbers so slowly that an epoch takes twelve times as long (tests/benchmarks/README.md).
+    dropout = config.model.knobs().get("dropout")
+    engine = "graph" if solver or dropout else engines[config.model.selected()]
     training = config.training.model_copy(update={"engine": engine})
     return config.model_copy(update={"training": training})
 

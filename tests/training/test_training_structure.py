@@ -25,6 +25,14 @@ def test_auto_is_xla_for_dense_and_recurrent_models_that_train_long_enough(max_e
         assert with_engine(config, chosen).training.max_epochs == config.training.max_epochs
 
 
+def test_auto_is_the_graph_for_a_model_with_dropout():
+    engines = {}
+    for dropout in (0.0, 0.3):
+        config = small("auto", model={"architecture": "mlp", "units": [8], "dropout": dropout})
+        engines[dropout] = with_engine(config, engines_for(100)).training.engine
+    assert engines == {0.0: "xla", 0.3: "graph"}
+
+
 @pytest.mark.parametrize("engine", ["graph", "xla", "fit"])
 def test_an_engine_that_is_named_stays(engine):
     assert with_engine(small(engine), engines_for(100)).training.engine == engine
