@@ -228,8 +228,8 @@ def _best(points: Sequence[Point], objective: Objective) -> Point:
 
     def score(point: Point) -> float:
         spread = point.figures[objective.metric]
-        known = spread.mean is not None and spread.count == len(point.trials)
-        return objective.gain(spread.mean) if known and spread.mean is not None else -math.inf
+        mean = spread.mean if spread.count == len(point.trials) else None
+        return -math.inf if mean is None else objective.gain(mean)
 
     return max(points, key=score)
 

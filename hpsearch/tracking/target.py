@@ -57,7 +57,7 @@ class Target:
 
     def __str__(self) -> str:
         """As it may be printed."""
-        return masked(self.uri) if self.uri else str(self.home.mlflow_db)
+        return self.key or str(self.home.mlflow_db)
 
     __repr__ = __str__
 
