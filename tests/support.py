@@ -76,6 +76,22 @@ def start_hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more:
     )
 
 
+def gain_study(folder: Path, name: str, training: str, search: str) -> Path:
+    """A study file over `train` of a module beside it, which yields `gain` for an `x` in [0, 1].
+
+    Args:
+        training: the module's code.
+        search: what follows in the file.
+    """
+    (folder / f"{name}_gain.py").write_text(training)
+    file = folder / f"{name}.yaml"
+    file.write_text(
+        f"trainable: {name}_gain:train\nobjective: {{metric: gain, direction: maximize}}\n"
+        f"trial: {{x: {{float: [0, 1]}}}}\n{search}"
+    )
+    return file
+
+
 def result_of(done: subprocess.CompletedProcess[str]) -> Any:
     """The JSON that a command printed; its exit code must be 0."""
     assert done.returncode == 0, done.stderr

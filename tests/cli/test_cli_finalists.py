@@ -19,7 +19,7 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow_server import MlflowServer
-from support import hpsearch, result_of, start_hpsearch, wait_for
+from support import gain_study, hpsearch, result_of, start_hpsearch, wait_for
 
 from hpsearch.data.arrays import load_test
 from hpsearch.errors import HpsearchError
@@ -312,11 +312,8 @@ def train(config, seed):
 
 @pytest.mark.thorough
 def test_a_training_of_ones_own_has_finalists_without_a_test_set(tmp_path):
-    (tmp_path / "own_gain.py").write_text(OWN)
-    (tmp_path / "own.yaml").write_text(
-        "trainable: own_gain:train\nobjective: {metric: gain, direction: maximize}\ntrial: {x: {float: [0, 1]}}\n"
-        "search: {trials: 3, sampler: random, pruner: none}\nfinalists: {top: 2, seeds: 3}\n"
-    )
+    search = "search: {trials: 3, sampler: random, pruner: none}\nfinalists: {top: 2, seeds: 3}\n"
+    gain_study(tmp_path, "own", OWN, search)
     home = tmp_path / "runs"
     # Killed on the way, it goes on.
     kill_in(Stage.FINALISTS, start_hpsearch("run", "own.yaml", home=home, cwd=tmp_path), home, "own")
@@ -330,11 +327,8 @@ def test_a_training_of_ones_own_has_finalists_without_a_test_set(tmp_path):
 
 @pytest.mark.thorough
 def test_a_kill_before_the_outcome_was_told_is_mended_by_the_same_command(tmp_path):
-    (tmp_path / "own_gain.py").write_text(OWN.replace("0.1", "0.3"))
-    (tmp_path / "own.yaml").write_text(
-        "trainable: own_gain:train\nobjective: {metric: gain, direction: maximize}\ntrial: {x: {float: [0, 1]}}\n"
-        "search: {trials: 2, sampler: random, pruner: none}\nfinalists: {top: 2, seeds: 3}\n"
-    )
+    search = "search: {trials: 2, sampler: random, pruner: none}\nfinalists: {top: 2, seeds: 3}\n"
+    gain_study(tmp_path, "own", OWN.replace("0.1", "0.3"), search)
     home = tmp_path / "runs"
     command = start_hpsearch("run", "own.yaml", "--workers=1", home=home, cwd=tmp_path)
     wait_for_first_row(Stage.FINALISTS, command, home, "own")
@@ -359,12 +353,7 @@ def test_a_kill_before_the_outcome_was_told_is_mended_by_the_same_command(tmp_pa
 
 
 def test_finalists_may_be_asked_for_later(tmp_path):
-    (tmp_path / "own_gain.py").write_text(OWN)
-    file = tmp_path / "own.yaml"
-    file.write_text(
-        "trainable: own_gain:train\nobjective: {metric: gain, direction: maximize}\ntrial: {x: {float: [0, 1]}}\n"
-        "search: {trials: 2, sampler: random}\n"
-    )
+    file = gain_study(tmp_path, "own", OWN, "search: {trials: 2, sampler: random}\n")
     home = tmp_path / "runs"
     assert "finalists" not in result_of(hpsearch("run", str(file), "-f", "json", home=home, cwd=tmp_path))
     none = hpsearch("finalists", "own", home=home)

@@ -11,7 +11,7 @@ import mlflow
 import psutil
 import pytest
 from mlflow_server import MlflowServer
-from support import epochs_in, hpsearch, processes_of, result_of, slow_study, start_hpsearch, wait_for
+from support import epochs_in, gain_study, hpsearch, processes_of, result_of, slow_study, start_hpsearch, wait_for
 
 TRIALS, EPOCHS, PAUSE = 4, 40, 0.05
 
@@ -140,11 +140,7 @@ def train(config, seed):
 
 
 def test_artifacts_that_could_not_be_written_are_written_by_the_next_run(tmp_path):
-    (tmp_path / "broken.py").write_text(BROKEN)
-    (tmp_path / "broken.yaml").write_text(
-        "trainable: broken:train\nobjective: {metric: gain, direction: maximize}\ntrial: {x: {float: [0, 1]}}\n"
-        "search: {trials: 3, sampler: random, pruner: none}\n"
-    )
+    gain_study(tmp_path, "broken", BROKEN, "search: {trials: 3, sampler: random, pruner: none}\n")
     home = tmp_path / "home"
     home.mkdir()
     # Nothing can be written below a file.
