@@ -1,12 +1,13 @@
 """The model architectures, one row each. Adding one touches this file only.
 
-Every `build(image_shape, classes, **knobs)` returns a Keras model from normalized images
-float32 [batch, height, width] to logits float32 [batch, classes]. Weights come from Keras's seeded
-random state, so set `keras.utils.set_random_seed` first.
+Every `build(image_shape, classes, **knobs)` returns a Keras model from normalized examples float32
+[batch, *image_shape] to logits float32 [batch, classes]. Images are [height, width] or [height, width, channels].
+Weights come from Keras's seeded random state, so set `keras.utils.set_random_seed` first.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -74,7 +75,7 @@ def _logits(keras: Any, x: Any, classes: int, l1: float, l2: float) -> Any:
 
 
 def _mlp(
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     classes: int,
     *,
     units: Sequence[int],
@@ -93,7 +94,7 @@ def _mlp(
     return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="mlp")
 
 
-def _perceptron(image_shape: tuple[int, int], classes: int, *, l1: float, l2: float) -> Any:
+def _perceptron(image_shape: tuple[int, ...], classes: int, *, l1: float, l2: float) -> Any:
     import keras
 
     inputs = keras.Input(image_shape, dtype="float32")
@@ -101,20 +102,40 @@ def _perceptron(image_shape: tuple[int, int], classes: int, *, l1: float, l2: fl
     return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="perceptron")
 
 
-def _deep_mlp(image_shape: tuple[int, int], classes: int, *, units: int, layers: int, **knobs: Any) -> Any:
+def _deep_mlp(image_shape: tuple[int, ...], classes: int, *, units: int, layers: int, **knobs: Any) -> Any:
     return _mlp(image_shape, classes, units=(units,) * layers, **knobs)
 
 
-def _pooled_away(knobs: Mapping[str, Any]) -> str | None:
-    """Each pooling halves the image: 28, 14, 7, 3, 1, and then nothing is left."""
-    most = 4
+def _cnn_takes(shape: tuple[int, ...], knobs: Mapping[str, Any]) -> str | None:
+    """Images with or without channels, large enough to be halved once for each of `filters`."""
+    if len(shape) not in (2, 3):
+        return (
+            "`architecture` cnn takes images [height, width] or [height, width, channels], "
+            f"but an example is {list(shape)}; mlp and perceptron take any shape"
+        )
+    height, width = shape[:2]
+    # 28, 14, 7, 3, 1, and then nothing is left.
+    most = min(height, width).bit_length() - 1
     if len(knobs["filters"]) <= most:
         return None
-    return f"`filters` may have at most {most} entries (each halves the 28 x 28 image), but got {len(knobs['filters'])}"
+    return (
+        f"`filters` may have at most {most} entries (each halves the {height} x {width} image; channels come last), "
+        f"but got {len(knobs['filters'])}"
+    )
+
+
+def _rnn_takes(shape: tuple[int, ...], _knobs: Mapping[str, Any]) -> str | None:
+    """A sequence: time steps, each of one or more values."""
+    if len(shape) > 1:
+        return None
+    return (
+        "`architecture` rnn takes images or sequences [time steps, values], "
+        f"but an example is {list(shape)}; mlp and perceptron take any shape"
+    )
 
 
 def _cnn(
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     classes: int,
     *,
     filters: Sequence[int],
@@ -129,7 +150,7 @@ def _cnn(
     import keras
 
     inputs = keras.Input(image_shape, dtype="float32")
-    x = keras.layers.Reshape((*image_shape, 1))(inputs)
+    x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1))(inputs)
     for channels in filters:
         x = keras.layers.Conv2D(
             channels,
@@ -149,7 +170,7 @@ def _cnn(
 
 
 def _rnn(
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     classes: int,
     *,
     cell: str,
@@ -163,6 +184,9 @@ def _rnn(
     import keras
 
     inputs = x = keras.Input(image_shape, dtype="float32")
+    if len(image_shape) > 2:
+        # A time step is a row of pixels with all of their channels.
+        x = keras.layers.Reshape((image_shape[0], math.prod(image_shape[1:])))(x)
     # One loop on every device: XLA cannot compile cuDNN's kernels.
     loop: dict[str, Any] = {} if cell == "simple_rnn" else {"use_cudnn": False}
     for layer in range(layers):
@@ -178,7 +202,7 @@ def _rnn(
 
 
 def _custom(
-    image_shape: tuple[int, int], classes: int, *, builder: Callable[..., Any], arguments: Mapping[str, Any]
+    image_shape: tuple[int, ...], classes: int, *, builder: Callable[..., Any], arguments: Mapping[str, Any]
 ) -> Any:
     """What a person's builder returns, wrapped where its input has another shape (a channel, or none yet).
 
@@ -253,7 +277,7 @@ MODELS = catalogue(
         ),
         "LeCun et al. 1998, doi:10.1109/5.726791",
         _cnn,
-        check=_pooled_away,
+        check_shape=_cnn_takes,
         # On a CPU its convolutions take minutes.
         xla=False,
     ),
@@ -277,6 +301,7 @@ MODELS = catalogue(
         "Elman 1990, doi:10.1207/s15516709cog1402_1; Cho et al. 2014, arXiv:1406.1078; "
         "Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735",
         _rnn,
+        check_shape=_rnn_takes,
     ),
     Entry(
         "custom",

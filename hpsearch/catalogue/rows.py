@@ -55,6 +55,8 @@ class Entry:
         build: makes the real thing from knob values; imports what is heavy only when called. In place of a
             Reference it gets what that names.
         check: says in a sentence what is impossible about a combination of knobs, or None.
+        check_shape: of a model; returns why it cannot take examples of this shape with these knobs,
+            in a sentence, or None. A model without it takes every shape.
         xla: of a model, whether XLA compiles it on a CPU in seconds.
         solver: of an optimizer, whether it takes the loss and its gradient over all examples at points of its own
             choice; then `build` gives its options, and neither batch size nor schedule plays a part.
@@ -70,6 +72,7 @@ class Entry:
     published: str
     build: Callable[..., Any]
     check: Callable[[Mapping[str, Any]], str | None] | None = None
+    check_shape: Callable[[tuple[int, ...], Mapping[str, Any]], str | None] | None = None
     xla: bool = True
     solver: bool = False
     auto_xla: bool = True

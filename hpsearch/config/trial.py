@@ -132,6 +132,12 @@ class TrialConfig(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _takes_the_images(self) -> TrialConfig:
+        if self.data.dataset in DATASETS and (problem := self.shape_problem(DATASETS[self.data.dataset].image_shape)):
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
     def _compiles(self) -> TrialConfig:
         architecture = self.model.selected()
         if self.training.engine == "xla" and not MODELS[architecture].xla:
@@ -166,6 +172,15 @@ class TrialConfig(Frozen):
         if isinstance(weights, tuple) and not any(weights):
             raise ValueError("`class_weight` must have a number above 0, but got zeros only")
         return self
+
+    def shape_problem(self, shape: tuple[int, ...]) -> str | None:
+        """Return why the model cannot take examples of this shape, in a sentence, or None.
+
+        Args:
+            shape: of one example.
+        """
+        check = MODELS[self.model.selected()].check_shape
+        return check(shape, self.model.knobs()) if check else None
 
     def batch_of(self, examples: int) -> int:
         """Examples per update where so many are trained on."""

@@ -18,6 +18,7 @@ from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig
+from hpsearch.errors import DataError
 from hpsearch.training.compiled import CompiledEpochs
 from hpsearch.training.epochs import Epochs, Parts
 from hpsearch.training.examples import TrainingData
@@ -36,8 +37,11 @@ def build_model(config: TrialConfig, data: TrainingData) -> Any:
     """A fresh model for such examples, with the initial weights that `config.seed` draws.
 
     Raises:
+        DataError: the architecture cannot take examples of this shape.
         UserCodeError: a person's own builder cannot be found, raises, or returns no such model.
     """
+    if problem := config.shape_problem(data.shape):
+        raise DataError(problem)
     # Layers are named anew, since their names are part of what XLA's cache is asked for.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)

@@ -196,6 +196,40 @@ def test_images_become_finite_logits(architecture):
     assert not np.allclose(logits.sum(axis=1), 1)
 
 
+SHAPES = [(16, 16, 3), (9, 6, 1), (12, 5), (7,), (5, 4, 6, 3)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("architecture", BUILT_IN)
+def test_an_architecture_takes_a_shape_or_says_in_a_sentence_which_it_takes(architecture, shape):
+    row = MODELS[architecture]
+    problem = row.check_shape and row.check_shape(shape, row.defaults())
+    takes = {"cnn": len(shape) in (2, 3), "rnn": len(shape) > 1}.get(architecture, True)
+    assert bool(problem) != takes
+    if problem:
+        assert f"but an example is {list(shape)}" in problem
+        return
+    model = row.build(shape, CLASSES, **row.defaults())
+    assert (model.input_shape, model.output_shape) == ((None, *shape), (None, CLASSES))
+
+
+def test_colours_are_the_channels_of_the_first_convolution():
+    model = MODELS["cnn"].build((16, 16, 3), CLASSES, **MODELS["cnn"].defaults())
+    kernel = next(layer for layer in model.layers if type(layer).__name__ == "Conv2D").kernel
+    assert kernel.shape == (3, 3, 3, 16)
+
+
+def test_a_recurrent_model_reads_rows_of_pixels_with_their_colours():
+    images = np.random.default_rng(1).normal(size=(5, 4, 3, 2)).astype(np.float32)
+    knobs = MODELS["rnn"].defaults() | {"cell": "simple_rnn", "units": 6, "activation": "relu"}
+    model = MODELS["rnn"].build((4, 3, 2), CLASSES, **knobs)
+    kernel, recurrent, bias, last, last_bias = model.get_weights()
+    state = np.zeros((5, 6))
+    for row in range(4):
+        state = np.maximum(images[:, row].reshape(5, 6) @ kernel + state @ recurrent + bias, 0)
+    np.testing.assert_allclose(np.asarray(model(images)), state @ last + last_bias, rtol=1e-3, atol=1e-4)
+
+
 NONLINEAR = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "tanh": np.tanh,
@@ -275,8 +309,9 @@ def test_the_seed_decides_the_initial_weights(architecture):
 
 def test_more_poolings_than_the_image_has_room_for_are_refused_before_they_are_built():
     row = MODELS["cnn"]
-    assert row.check({**row.defaults(), "filters": (1,) * 4}) is None
-    assert "at most 4" in row.check({**row.defaults(), "filters": (1,) * 5})
+    assert row.check_shape(IMAGE, {**row.defaults(), "filters": (1,) * 4}) is None
+    assert "at most 4" in row.check_shape(IMAGE, {**row.defaults(), "filters": (1,) * 5})
+    assert row.check_shape((64, 65, 3), {**row.defaults(), "filters": (1,) * 6}) is None
     with pytest.raises(ValueError, match=r"negative|smaller|must be"):
         _built("cnn", filters=[1] * 5)
 

@@ -138,6 +138,12 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "adam", "learning_rate": 0.02},
         "batch_size": 16,
     },
+    "colours-cnn": {
+        "data": {"dataset": "training.own_code:colours", "validation": 60},
+        "model": {"architecture": "cnn", "filters": [4], "units": []},
+        "optimizer": {"name": "adam", "learning_rate": 0.01},
+        "batch_size": 20,
+    },
     "full-batch-weights": {
         "batch_size": "full",
         "optimizer": {"name": "rmsprop", "learning_rate": 0.01},
@@ -151,7 +157,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-@pytest.mark.thorough(but=("proximal-exponential", "own-code"))
+@pytest.mark.thorough(but=("proximal-exponential", "own-code", "colours-cnn"))
 def test_what_it_trains_is_what_the_study_trained(name, place, data, tmp_path, capfd):
     training = {"max_epochs": 8, "early_stopping": None, "engine": "graph"}
     sections = {"training": training, "data": {"dataset": "fashion_mnist_sample", "validation": 500}}

@@ -1,6 +1,7 @@
 """What a person may bring along: schedules, builders of models, losses. Named as `training.own_code:name`."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 
@@ -21,6 +22,21 @@ def two_branches(image_shape, classes, width=8, activations=("relu", "tanh")):
 def sequential(image_shape, classes):
     """Without an input: it is built when it is first called."""
     return keras.Sequential([layers.Flatten(), layers.Dense(4, activation="relu"), layers.Dense(classes)])
+
+
+def colours():
+    """Noise of 16 x 16 pixels in three colours; the brightest colour is the class."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 3, 300)
+    images = draw.integers(0, 60, (300, 16, 16, 3)).astype(np.uint8)
+    images += (80 * np.eye(3, dtype=np.uint8)[labels])[:, None, None]
+    return (images, labels), (images[:50], labels[:50])
+
+
+def features():
+    """Examples without rows or columns."""
+    draw = np.random.default_rng(0)
+    return (draw.integers(0, 255, (60, 5)).astype(np.uint8), np.arange(60) % 3), None
 
 
 def squared_hinge(labels, logits):

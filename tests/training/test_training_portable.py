@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 from support import sample_config
+from training import own_code
 
 from hpsearch.config.file import Objective
 from hpsearch.data.arrays import load_test
 from hpsearch.data.store import obtain
+from hpsearch.errors import DataError
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.portable import confusion_matrix, portable_model, predicted_classes, save_portable
 from hpsearch.training.trainer import Trainer
@@ -82,6 +84,32 @@ def test_features_of_a_persons_own_are_normalized_inside(tmp_path):
     model = portable_model(trainer)
     assert model.input_shape == (None, 5)
     assert np.mean(predicted_classes(model, x[:40]) == y[:40]) == pytest.approx(trainer.test([tmp_path]).accuracy)
+
+
+@pytest.mark.parametrize("architecture", [{"architecture": "cnn", "filters": [4], "units": []}, "rnn", "perceptron"])
+def test_colour_images_are_trained_on_and_taken_by_the_portable_model(architecture):
+    trainer = trained(
+        data={"dataset": "training.own_code:colours", "validation": 60},
+        model=architecture,
+        optimizer={"name": "adam", "learning_rate": 0.01},
+        batch_size=20,
+    )
+    assert trainer.best.value > 0.9
+    (images, labels), _ = own_code.colours()
+    model = portable_model(trainer)
+    assert model.input_shape == (None, 16, 16, 3)
+    held_out = trainer.data.validation
+    found = model.predict(images[held_out], verbose=0).argmax(axis=1)
+    assert np.mean(found == labels[held_out]) == pytest.approx(trainer.best.value, abs=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "rnn"])
+def test_examples_of_a_shape_that_an_architecture_cannot_take_are_refused_in_one_line(architecture):
+    config = sample_config(data={"dataset": "training.own_code:features", "validation": 12}, model=architecture)
+    with pytest.raises(
+        DataError, match=rf"^`architecture` {architecture} takes .*, but an example is \[5\]; mlp and [^\n]*$"
+    ):
+        Trainer(config, Objective(), TrainingData.load(config.data))
 
 
 def test_a_confusion_matrix_has_a_row_for_each_true_class():
