@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.cli.options import FormatOption, SetOption
+from hpsearch.cli.options import FormatOption, SetOption, WorkersOption
 from hpsearch.cli.output import Format, emit, put, say
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ def bench(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="Study file (default: the quickstart's space).")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Trials at once (default: one per core).")
-    ] = None,
+    workers: WorkersOption = None,
     overrides: SetOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
+from hpsearch.cli.options import ForceOption, FormatOption, HomeOption, StudyArgument, check_output, home_of
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import EnvironmentProblem, HpsearchError
 
@@ -26,6 +26,7 @@ def compare(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Also write table and pictures to this HTML file."),
     ] = None,
+    force: ForceOption = False,
     raw: Annotated[bool, typer.Option("--raw", help="A row for each trial in place of each group.")] = False,
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
@@ -42,6 +43,8 @@ def compare(
     section = found.compare
     if section is None:
         raise HpsearchError(f"the file of study '{study}' has no section `compare`, which says what to compare")
+    if output is not None:
+        check_output(output, force=force)
     comparison = compared_by(found.name, found.description, found.objective, section, found.records())
     if raw:
         emit(comparison.raw(), output_format, title=f"Trials of {study}")

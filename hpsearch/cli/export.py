@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.cli.inspect import TrialOption
-from hpsearch.cli.options import HomeOption, StudyArgument, home_of
+from hpsearch.cli.options import ForceOption, HomeOption, StudyArgument, TrialOption, check_output, home_of
 from hpsearch.cli.output import put, say
-from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, EnvironmentProblem, NoGoodTrialError
+from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, NoGoodTrialError
 
 if TYPE_CHECKING:
     from hpsearch.export.again import Place
@@ -47,9 +46,12 @@ def export(
     verify: Annotated[
         bool,
         typer.Option(
-            "--verify", help="Rebuild from what is exported, train, compare with the study. FILE is kept if it exists."
+            "--verify",
+            help="Rebuild from what is exported, train, compare with the study. "
+            "A FILE that exists is kept (see --force).",
         ),
     ] = False,
+    force: ForceOption = False,
     trial: TrialOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -58,7 +60,8 @@ def export(
     yaml (.yaml) and json (.json) are the configuration that `hpsearch train` takes; keras is optimizer and schedule
     in Keras's JSON; python (.py) a script that needs only TensorFlow; model (.keras) the trained model.
 
-    With --verify a FILE that exists is not written but verified as it is. Exit codes: 0 it agrees, 4 it does not.
+    With --verify a FILE that exists is verified as it is; it is written again only with --force. Exit codes: 0 it
+    agrees, 4 it does not.
     """
     from hpsearch.config.study import module_folders
     from hpsearch.export.again import Place
@@ -73,11 +76,14 @@ def export(
         raise NoGoodTrialError(study)
     given, kept = _of_winner(found, home_of(home), record.number)
     chosen = Chosen(study, found.objective, record, given, kept)
+    verify_only = verify and output is not None and output.exists() and not force
+    if output is not None and not verify_only:
+        check_output(output, force=force)
     form = FORMATS[output_format.value] if output_format else format_of(output, read=verify)
     log = Path(tempfile.gettempdir()) / f"hpsearch-export-{os.getpid()}.log"
     place = Place(module_folders(output or Path("export")), log, say)
     try:
-        code = _export(chosen, form, place, output, verify=verify)
+        code = _export(chosen, form, place, output, verify=verify, verify_only=verify_only)
     finally:
         log.unlink(missing_ok=True)
     raise typer.Exit(code)
@@ -98,7 +104,8 @@ def _of_winner(study: Study, home: Home, trial: int) -> tuple[Figure | None, Pat
     return figure_of_winner(judge(study.name, finals)), kept if kept and kept.is_file() else None
 
 
-def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, verify: bool) -> int:
+def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, verify: bool, verify_only: bool) -> int:
+    """Write the file, unless it is only to be verified, and verify it where that is wanted; return the exit code."""
     if output is None:
         text = form.text(chosen, place)
         put(text)
@@ -108,12 +115,9 @@ def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, 
             file = Path(folder, f"exported{''.join(form.suffixes[:1])}")
             file.write_text(text, encoding="utf-8")
             return _verify(file, "the export", chosen, form, place)
-    if verify and output.exists():
+    if verify_only:
         say(f"{output} exists: it is verified as it is, not written again")
     else:
-        if not output.absolute().parent.is_dir():
-            # Said before anything is trained.
-            raise EnvironmentProblem(f"{output}: cannot be written: there is no folder {output.parent}")
         form.write(chosen, output, place)
         say(f"{chosen.name} written to {output}; {form.use.replace('FILE', str(output))}")
     return _verify(output, str(output), chosen, form, place) if verify else EXIT_DONE

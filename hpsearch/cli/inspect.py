@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
+from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, TrialOption, home_of
 from hpsearch.cli.output import Format, emit
 from hpsearch.errors import NoGoodTrialError
-
-TrialOption = Annotated[int | None, typer.Option("--trial", min=0, help="Number of a trial (default: the best).")]
 
 
 def studies(home: HomeOption = None, output_format: FormatOption = Format.table) -> None:

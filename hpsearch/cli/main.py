@@ -16,6 +16,7 @@ import typer
 
 from hpsearch.cli import bench, compare, data, doctor, export, finalists, inspect, reproduce, run, train, ui
 from hpsearch.cli.output import say
+from hpsearch.cli.usage import sentence_of
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, masked
 
 app = typer.Typer(
@@ -92,7 +93,7 @@ def _run() -> int:
         return EXIT_INTERRUPTED
     except Exception as error:
         if isinstance(error, _COMMAND_LINE_ERRORS):
-            error.show()
+            say(f"error: {sentence_of(error)}")
             return EXIT_BAD_INPUT
         if isinstance(error, OSError) and error.errno in _DISK:
             say(f"error: {error.filename or 'a file'}: {error.strerror}; the same command goes on once that is mended")

@@ -2,17 +2,86 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpsearch.cli.output import Format
-from hpsearch.errors import EnvironmentProblem
+from hpsearch.errors import EnvironmentProblem, HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.search.home import Home
 
+
+def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str | int], int]:
+    """Return the parser of a whole number on the command line.
+
+    Args:
+        name: the option or argument, as messages call it.
+        low, high: the smallest and the largest value that is allowed; no `high`: there is no largest.
+    """
+    rule = f"a whole number from {low:,} to {high:,}" if high is not None else f"a whole number, {low:,} or more"
+
+    def parse(given: str | int) -> int:
+        text = str(given).strip()
+        # More digits than any number here needs: Python refuses to convert thousands of them.
+        number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,30}", text) else None
+        if number is None or number < low or (high is not None and number > high):
+            raise HpsearchError(f"{name} is {_as_given(text)}, but must be {rule}")
+        return number
+
+    return parse
+
+
+def duration(name: str) -> Callable[[str], str]:
+    """Return the parser of a duration on the command line, `90`, `90s`, `20m` or `2h`; the text stays as it is."""
+
+    def parse(given: str) -> str:
+        number = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:s|m|h)?", given.strip())
+        if number is None or float(number[1]) == 0:
+            rule = "a duration above 0 such as 90s, 20m or 2h (a number alone is seconds)"
+            raise HpsearchError(f"{name} is {_as_given(given)}, but must be {rule}")
+        return given.strip()
+
+    return parse
+
+
+def _as_given(text: str) -> str:
+    """A number as it is, everything else in quotes."""
+    is_number = re.fullmatch(r"[+-]?[0-9]+(?:\.[0-9]+)?", text)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return text if is_number else f"'{text}'"
+
+
+TrialsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--trials",
+        metavar="N",
+        parser=whole_number("--trials", 1, 1_000_000),
+        help="The study's total, earlier runs included.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        parser=whole_number("--workers", 1, 10_000),
+        help="Trials at once (default: one per core).",
+    ),
+]
+TrialOption = Annotated[
+    int | None,
+    typer.Option(
+        "--trial", metavar="N", parser=whole_number("--trial", 0), help="Number of a trial (default: the best)."
+    ),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists, without asking.")]
 HomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -57,3 +126,25 @@ def home_of(path: Path | None) -> Home:
     if root.exists() and not root.is_dir():
         raise EnvironmentProblem(f"{root}: the home must be a folder; name another with --home or HPSEARCH_HOME")
     return Home(root)
+
+
+def check_output(file: Path, *, force: bool) -> None:
+    """Check, before any work is done, that the file which the user names for a result may be written.
+
+    A file that exists is overwritten if `force` is given or the user agrees in the terminal.
+
+    Raises:
+        EnvironmentProblem: it is a folder, its folder does not exist, or it exists and may not be overwritten.
+    """
+    if file.is_dir():
+        raise EnvironmentProblem(f"{file}: is a folder; name a file")
+    if not file.absolute().parent.is_dir():
+        raise EnvironmentProblem(f"{file}: cannot be written: there is no folder {file.parent}")
+    # What is not a regular file, such as /dev/stdout, holds nothing that could be lost.
+    if force or not file.is_file():
+        return
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        if typer.confirm(f"{file} exists; overwrite it?", err=True):
+            return
+        raise EnvironmentProblem(f"{file}: exists and was not overwritten")
+    raise EnvironmentProblem(f"{file}: exists; --force overwrites it, or name another file")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyArgument, home_of
+from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyArgument, home_of, whole_number
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, HpsearchError
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def reproduce(
     study: StudyArgument,
-    trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, help="Number of the trial.")],
+    trial: Annotated[
+        int, typer.Argument(metavar="TRIAL", parser=whole_number("TRIAL", 0), help="Number of the trial.")
+    ],
     overrides: SetOption = None,
     home: HomeOption = None,
     output_format: FormatOption = Format.table,

@@ -17,10 +17,14 @@ from hpsearch.cli.options import (
     StudyArgument,
     StudyFileArgument,
     TrackingOption,
+    TrialsOption,
+    WorkersOption,
+    duration,
     home_of,
 )
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.cli.plan import plan_of, render_best
+from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
@@ -36,15 +40,19 @@ STOP_SECONDS = 30.0
 
 def run(
     file: StudyFileArgument,
-    trials: Annotated[
-        int | None,
-        typer.Option("--trials", min=1, max=1_000_000, help="The study's total, earlier runs included."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Trials at once (default: one per core).")
-    ] = None,
+    trials: TrialsOption = None,
+    workers: WorkersOption = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", help="Start no new trial after this long: 90s, 20m, 2h.")
+        str | None,
+        typer.Option(
+            "--timeout",
+            metavar="DURATION",
+            parser=duration("--timeout"),
+            help="Start no new trial after this long: 90s, 20m, 2h.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the study; as --set name=NAME.")
     ] = None,
     overrides: SetOption = None,
     quick: QuickOption = False,
@@ -66,9 +74,24 @@ def run(
     target = find_target(home_of(home), tracking_uri)
     with stop.on_signals():
         changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
+        changes += [_named(name)] if name is not None else []
         spec = load_study(file, changes, quick=quick)
         ended = _run(spec, trials, workers, target, output_format, stop)
     raise typer.Exit(exit_code(ended))
+
+
+def _named(name: str) -> str:
+    """The override that gives the study its name.
+
+    Raises:
+        HpsearchError: no study may have that name.
+    """
+    from hpsearch.config.file import NAME, NAME_RULE
+
+    if not NAME.fullmatch(name):
+        raise HpsearchError(f"--name is {name!r}, but must be {NAME_RULE}")
+    # In quotes, since YAML takes a name such as 2024 for a number.
+    return f"name={json.dumps(name)}"
 
 
 def _run(

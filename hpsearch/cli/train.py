@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of
+from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of, whole_number
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import HpsearchError
 
@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 def train(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration, as `hpsearch export` writes it.")],
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, max=1000, help="How many seeds; the configuration's own comes first.")
+        int,
+        typer.Option(
+            "--seeds",
+            metavar="N",
+            parser=whole_number("--seeds", 1, 1000),
+            help="How many seeds; the configuration's own comes first.",
+        ),
     ] = 1,
     full: Annotated[
         bool,
@@ -40,7 +46,12 @@ def train(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Seeds at once (default: one per core; a single one takes all cores)."),
+        typer.Option(
+            "--workers",
+            metavar="N",
+            parser=whole_number("--workers", 1, 10_000),
+            help="Seeds at once (default: one per core; a single one takes all cores).",
+        ),
     ] = None,
     overrides: SetOption = None,
     tracking_uri: TrackingOption = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.options import HomeOption, home_of
+from hpsearch.cli.options import HomeOption, home_of, whole_number
 from hpsearch.cli.output import say
 from hpsearch.errors import UnknownNameError
 
@@ -24,7 +24,13 @@ def ui(
         bool, typer.Option("--finalists", help="Open the trainings of the study's finalists instead of its trials.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Port (default: 5000, or the next free one).")
+        int | None,
+        typer.Option(
+            "--port",
+            metavar="N",
+            parser=whole_number("--port", 1, 65_535),
+            help="Port (default: 5000, or the next free one).",
+        ),
     ] = None,
     host: Annotated[
         str,

@@ -19,6 +19,7 @@ METRICS: dict[str, Literal["maximize", "minimize"]] = {
     "loss": "minimize",
 }
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME_RULE = "1 to 64 letters, digits, dots, dashes or underscores and begin with a letter or digit"
 
 
 class Objective(Frozen):
@@ -200,10 +201,7 @@ class Finalists(Frozen):
 
 def _study_name(value: Any) -> Any:
     if isinstance(value, str) and not NAME.fullmatch(value):
-        raise ValueError(
-            f"`name` must be 1 to 64 letters, digits, dots, dashes or underscores and begin with a letter "
-            f"or digit, but got {value!r}"
-        )
+        raise ValueError(f"`name` must be {NAME_RULE}, but got {value!r}")
     return value
 
 

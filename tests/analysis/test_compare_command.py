@@ -79,6 +79,11 @@ def test_what_cannot_be_compared_is_told_in_a_line(tiny, tmp_path):
     missing = hpsearch("compare", "tiny", "-o", str(tmp_path / "no" / "x.html"), home=tiny.home)
     assert missing.returncode == 2
     assert "x.html: cannot be written" in missing.stderr
+    kept = tmp_path / "mine.html"
+    kept.write_text("mine")
+    refused = hpsearch("compare", "tiny", "-o", str(kept), home=tiny.home)
+    assert (refused.returncode, refused.stdout, kept.read_text()) == (2, "", "mine")
+    assert "exists; --force overwrites it" in refused.stderr
 
 
 def test_the_page_refers_to_nothing_outside_and_holds_the_curves(page, comparison):
