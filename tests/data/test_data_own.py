@@ -10,7 +10,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.sections import DataConfig
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.arrays import load_train
-from hpsearch.data.own import load_npz
+from hpsearch.data.own import load_npz, load_returned
 from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
 from hpsearch.training.examples import TrainingData, fit_normalization, share_of
@@ -29,7 +29,7 @@ def test_an_npz_file_is_found_beside_the_study_and_keeps_uint8(tmp_path):
     name = save(tmp_path / "own.npz", x_train=np.full((60, 4, 4), 7, np.uint8))
     arrays = load_npz(name, "train", [tmp_path / "elsewhere", tmp_path])
     assert arrays.images.dtype == np.uint8
-    assert load_npz(name, "test", [tmp_path]).images.dtype == np.float32
+    assert load_npz(save(tmp_path / "floats.npz"), "test", [tmp_path]).images.dtype == np.float32
     assert np.array_equal(arrays.labels, Y)
 
 
@@ -38,7 +38,24 @@ def test_an_npz_file_is_found_beside_the_study_and_keeps_uint8(tmp_path):
     [
         ({"x_train": X[:50]}, r"examples \[n, ...\] and labels \[n\] must be given, but got \[50, 5\] and \[60\]"),
         ({"y_train": Y - 1}, "labels must be whole numbers from 0 to 255, but got int64 from -1 to 1"),
-        ({"y_train": Y + 0.5}, "labels must be whole numbers"),
+        ({"y_train": Y + 0.5}, "labels must be whole numbers from 0 to 255, but got float64 such as 0.5"),
+        (
+            {"y_train": np.where(Y > 1, np.nan, Y)},
+            "labels must be whole numbers from 0 to 255, but got float64 with NaN",
+        ),
+        ({"y_train": Y + 300}, "labels must be whole numbers from 0 to 255, but got int64 from 300 to 302"),
+        ({"y_train": np.array(["cat", "dog", "emu"])[Y]}, "labels must be whole .* words such as 'cat'; np.unique"),
+        (
+            {"y_train": np.array(["a", None] * 30)},
+            "labels must be whole numbers from 0, but the array 'y_train' holds Py",
+        ),
+        ({"y_train": np.eye(3)[Y]}, r"labels must be one whole number .* \[60, 3\]; .* labels.argmax\(axis=1\)"),
+        ({"y_train": Y + 1}, "labels must be numbered from 0 without a gap, but got 1, 2, 3; subtract 1"),
+        ({"y_train": Y * Y + Y}, "labels must be numbered from 0 without a gap, but got 0, 2, 6; use np.unique"),
+        ({"y_train": Y * 0}, "labels must be of two classes at least, but all are 0"),
+        ({"x_val": X, "y_val": Y}, "'x_val' and 'y_val', is not supported; join these examples to the training"),
+        ({"valid_x": X, "valid_y": Y}, "'valid_x' and 'valid_y', is not supported"),
+        ({"x_train": X * 1j}, "examples must be numbers, but got complex128"),
         ({"x_train": np.where(X > 4, np.nan, X)}, "examples must be finite numbers"),
         ({"x_train": np.array([["a"]] * 60)}, "examples must be numbers"),
     ],
@@ -52,13 +69,70 @@ def test_what_breaks_a_rule_is_told(tmp_path, arrays, sentence):
 def test_what_is_no_such_file_is_told(tmp_path):
     (tmp_path / "text.npz").write_text("not an archive")
     np.savez(tmp_path / "half.npz", x_train=X)
+    np.savez(tmp_path / "test.npz", x_train=X, y_train=Y, x_test=X)
+    np.save(tmp_path / "one.npy", X)
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
     for name, sentence in [
+        ("test.npz", "the array 'y_test' is missing"),
+        ("one.npz", "cannot be read as an .npz file"),
         ("absent.npz", "there is no such file in"),
         ("text.npz", "cannot be read as an .npz file"),
         ("half.npz", "the array 'y_train' is missing; it has x_train"),
     ]:
         with pytest.raises(DataError, match=sentence):
             load_npz(name, "train", [tmp_path])
+
+
+@pytest.mark.parametrize("kind", [bool, np.float64, np.int8, np.uint64, object])
+def test_labels_of_every_type_that_holds_whole_numbers_are_taken(kind):
+    labels = (Y > 0).astype(kind)
+    arrays = load_returned("own:load", lambda: ((X, labels[:, None]), (X, labels)), "train")
+    assert arrays.labels.dtype == np.uint8
+    assert np.array_equal(arrays.labels, Y > 0)
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        (((X, Y), (X, Y), (X, Y)), "three pairs; a validation split of its own is not supported; join these"),
+        ((X, Y, X, Y), "4 values: ndarray, ndarray, ndarray, ndarray"),
+        ((X, Y), "2 values: ndarray, ndarray"),
+        (((X, Y, Y), (X, Y)), r"2 values: \(ndarray, ndarray, ndarray\), \(ndarray, ndarray\)"),
+        (((X, Y), None), r"2 values: \(ndarray, ndarray\), NoneType"),
+        ({"x_train": X}, "a dict"),
+        (None, "NoneType"),
+        (X, "a ndarray"),
+    ],
+)
+def test_what_a_function_returns_must_be_a_training_and_a_test_pair(returned, told):
+    for part in ("train", "test"):
+        with pytest.raises(DataError, match=rf"'own:load': the function must return \(x_train, .* returned {told}"):
+            load_returned("own:load", lambda: returned, part)
+
+
+def test_no_test_part_is_told_when_it_is_read():
+    assert len(load_returned("own:load", lambda: ((X, Y),), "train").labels) == 60
+    with pytest.raises(DataError, match="there is no test part"):
+        load_returned("own:load", lambda: ((X, Y),), "test")
+
+
+@pytest.mark.parametrize(
+    ("test", "sentence"),
+    [
+        ((X, Y + 1), "the test labels must be among the training labels, which are 0 to 2, but got 3"),
+        ((X[:, :4], Y), r"the test examples must be float32 \[5\] as the training examples are, but got float32 \[4\]"),
+        ((X.astype(np.uint8), Y), r"the test examples must be float32 \[5\] .* but got uint8 \[5\]"),
+    ],
+)
+def test_a_test_part_unlike_the_training_part_is_refused_when_it_is_read(tmp_path, test, sentence):
+    name = save(tmp_path / "own.npz", x_test=test[0], y_test=test[1])
+    for load in (
+        lambda part: load_npz(name, part, [tmp_path]),
+        lambda part: load_returned("own:load", lambda: ((X, Y), test), part),
+    ):
+        assert len(load("train").labels) == 60
+        with pytest.raises(DataError, match=sentence):
+            load("test")
 
 
 def test_floats_are_standardized_feature_by_feature_and_never_rescaled():
