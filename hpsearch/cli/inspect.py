@@ -53,9 +53,9 @@ def show(
     output_format: FormatOption = Format.table,
 ) -> None:
     """Show a study, or the learning curve of one trial."""
+    from hpsearch.catalogue.metric_names import SYSTEM
     from hpsearch.search.records import best_trial, counts
     from hpsearch.search.storage import find_study
-    from hpsearch.training.results import SYSTEM
 
     found = find_study(home_of(home), study)
     if trial is None:

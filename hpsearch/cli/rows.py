@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from hpsearch.catalogue.metric_names import column_name
 from hpsearch.cli.output import shown
 from hpsearch.search.records import TrialRecord
 
 # What a person looks for first, whether it was searched or fixed.
 _FIRST = ("learning_rate", "batch_size", "schedule")
+# Columns of a table of trials beside the objective's.
+TAKEN = frozenset({"trial", "state", "epoch", "seconds", "configuration"})
 
 
 def best_summary(study: str, record: TrialRecord) -> dict[str, Any]:
@@ -27,7 +30,7 @@ def trial_row(record: TrialRecord, metric: str) -> dict[str, Any]:
     return {
         "trial": record.number,
         "state": record.outcome.label if record.outcome else record.state.lower(),
-        metric: record.best.value if record.best else None,
+        column_name(metric, TAKEN): record.best.value if record.best else None,
         "epoch": record.best.epoch if record.best else None,
         "seconds": round(record.seconds, 1) if record.seconds is not None else None,
         "configuration": _configuration(record),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpsearch.catalogue.metric_names import column_name
 from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of, whole_number
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import HpsearchError
@@ -181,7 +182,8 @@ def _tell(name: str, objective: Objective, parts: Sequence[Part], output_format:
         rows = [{key: row[key] for key in columns if key in row} for row in part.rows()]
         # Where nothing is held out there is nothing to choose an epoch by.
         gone = {"value", "epoch"} if all(row["value"] is None for row in rows) else set()
-        shown = [{objective.metric if k == "value" else k: v for k, v in r.items() if k not in gone} for r in rows]
+        metric = column_name(objective.metric, frozenset(columns))
+        shown = [{metric if k == "value" else k: v for k, v in r.items() if k not in gone} for r in rows]
         emit(shown, Format.table, title=f"{name}, {_title(part)}")
         for sentence in _sentences(part):
             put(sentence)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
+from hpsearch.catalogue.metric_names import is_reserved
 from hpsearch.config.compare import Compare
 from hpsearch.config.reference import OwnCode
 from hpsearch.config.sections import Frozen
@@ -72,6 +73,10 @@ class OwnObjective(Objective):
         metric = value.get("metric", "val_accuracy") if isinstance(value, Mapping) else None
         if metric is not None and metric not in METRICS and "direction" not in value:
             raise ValueError("the key 'direction' is missing: maximize or minimize, for a metric of your own")
+        if is_reserved(str(metric)):
+            raise ValueError(
+                f"`metric` must not be {metric!r}, a name that hpsearch uses itself; yield it under another name"
+            )
         return value
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psutil
 
-from hpsearch.training.results import SYSTEM, EpochRow
+from hpsearch.catalogue.metric_names import SYSTEM
+from hpsearch.training.results import EpochRow
 
 
 class SystemMetrics:

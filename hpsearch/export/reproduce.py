@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpsearch.catalogue.metric_names import SYSTEM
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.data.store import obtain_training
@@ -17,7 +18,7 @@ from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialLost
 from hpsearch.search.prepare import own_digests
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import CLOCKS, SYSTEM, EpochRow, Outcome
+from hpsearch.training.results import CLOCKS, EpochRow, Outcome
 from hpsearch.training.structure import needs_of
 
 # What takes part in a training, and so in its bits.

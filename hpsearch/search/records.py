@@ -124,7 +124,8 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
 
 def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochRow, ...]:
     """Its finished epochs, in their order."""
-    found = (EpochRow.of(value) for key, value in trial.user_attrs.items() if key.startswith(ROW) and value)
+    attrs = trial.user_attrs.items()
+    found = (EpochRow.of(value, int(key.removeprefix(ROW))) for key, value in attrs if key.startswith(ROW) and value)
     return tuple(sorted(found, key=lambda row: row.epoch))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import posixpath
 import re
@@ -12,16 +13,19 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
+from hpsearch.catalogue.metric_names import BEST, SYSTEM, logged_name
 from hpsearch.config.file import METRICS
 from hpsearch.config.own import TRAINABLE
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import SYSTEM, EpochRow
+from hpsearch.training.results import EpochRow
 
 # What MLflow takes, in characters.
 _LONGEST_NAME, _LONGEST_PARAM, _LONGEST_TAG = 250, 6_000, 5_000
+# What stays of a longer name: there is room for what is put before and after it.
+_KEPT_OF_NAME = 220
 _Item = TypeVar("_Item")
-_NOT_IN_NAMES = re.compile(r"[^/\w.\- ]")
+_NOT_IN_NAMES = re.compile(r"[^/\w.\- :]")
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,34 @@ class Row:
 
     @staticmethod
     def of(row: EpochRow, when: int) -> Row:
-        return Row(row.epoch, when, numbers(row.metrics))
+        return Row(row.epoch, when, numbers({epoch_name(name): value for name, value in row.metrics.items()}))
 
 
 @cache
 def name_of(name: str) -> str:
-    """A name as MLflow takes it: a user's own metrics and parameters may have any."""
-    fit = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME]
+    """Return the name that MLflow takes for a metric or parameter of the user's, which may have any name.
+
+    A name that MLflow takes is left alone. Any other one ends in eight characters that follow from it, so that two
+    names never become one: `hits@10` becomes `hits_10-` and these.
+    """
+    fit = _NOT_IN_NAMES.sub("_", name)
     path = posixpath.normpath(fit)
     # MLflow refuses what would be another path if it were one, for instance `a//b` or `../a`.
     if path != fit or path == "." or path.startswith(("..", "/")):
         fit = fit.replace("/", "_").strip(".") or "_"
-    return fit
+    if fit == name and len(name) <= _LONGEST_NAME:
+        return name
+    return f"{fit[:_KEPT_OF_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def epoch_name(metric: str) -> str:
+    """Return the name of an epoch's metric in MLflow."""
+    return name_of(logged_name(metric))
+
+
+def best_name(metric: str) -> str:
+    """Return the name in MLflow of what a metric was at the best epoch of a trial."""
+    return f"{BEST}{name_of(metric)}"
 
 
 def param_texts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -75,8 +95,8 @@ def summary(record: TrialRecord) -> dict[str, float]:
         # Of a user's own training every metric counts.
         own = [name for name in at_best if not name.startswith(SYSTEM)]
         names = own if TRAINABLE in (record.config or {}) else METRICS
-        values |= {f"best_{name}": at_best[name] for name in names if name in at_best}
-        values["best_epoch"] = record.best.epoch
+        values |= {best_name(name): at_best[name] for name in names if name in at_best}
+        values[f"{BEST}epoch"] = record.best.epoch
     return values
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
+from hpsearch.tracking.mlflow_values import best_name, epoch_name, name_of
 
 VIEW_KEY, NESTED_KEY, FINALISTS_KEY = "hpsearch", "hpsearch-nested", "hpsearch-finalists"
 # As the page's list of views shows them.
@@ -61,10 +62,10 @@ def finalists_state(spec: StudySpec) -> dict[str, object]:
 
 def training_state(objective: Objective) -> dict[str, object]:
     """The runs page of what `hpsearch train` has trained: a run a training, best first."""
-    names = [f"best_{objective.metric}", "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
+    names = [best_name(objective.metric), "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
     best, tested, *others = [_column("metrics", name) for name in dict.fromkeys(names)]
     params = [_column("params", name) for name in ("seed", "validation", *ALWAYS)]
-    return _page("seed", objective, [best, tested, *params, *others], _curves([objective.metric, "loss"]))
+    return _page("seed", objective, [best, tested, *params, *others], _curves([epoch_name(objective.metric), "loss"]))
 
 
 def _page(kind: str, objective: Objective, columns: list[str], charts: list[dict[str, object]]) -> dict[str, object]:
@@ -96,9 +97,10 @@ def nested_state(spec: StudySpec) -> dict[str, object]:
 
 
 def _columns(spec: StudySpec) -> list[str]:
-    best = _column("metrics", f"best_{spec.objective.metric}")
-    varied = [_column("params", name) for name in varied_names(spec)]
-    others = ["best_epoch", *([spec.objective.metric] if spec.trainable else ("val_accuracy", "val_loss", "loss"))]
+    best = _column("metrics", best_name(spec.objective.metric))
+    varied = [_column("params", name_of(name)) for name in varied_names(spec)]
+    own = [epoch_name(spec.objective.metric)]
+    others = ["best_epoch", *(own if spec.trainable else ("val_accuracy", "val_loss", "loss"))]
     return [best, *varied, *(_column("metrics", name) for name in others)]
 
 
@@ -108,11 +110,11 @@ def _widths(columns: list[str]) -> dict[str, int]:
 
 def _charts(spec: StudySpec) -> list[dict[str, object]]:
     """Parallel coordinates of all trials, and the learning curves of the best ten."""
-    objective = spec.objective.metric
+    objective = epoch_name(spec.objective.metric)
     curves = [objective] if spec.trainable else ["val_accuracy", "val_loss", "loss", "learning_rate"]
     parallel = {
-        "selectedParams": _always_there(spec)[:_MOST_AXES],
-        "selectedMetrics": [f"best_{objective}"],
+        "selectedParams": [name_of(name) for name in _always_there(spec)[:_MOST_AXES]],
+        "selectedMetrics": [best_name(spec.objective.metric)],
         "showAllRuns": True,
     }
     return [_chart("PARALLEL", "parallel", parallel), *_curves([objective, *curves])]

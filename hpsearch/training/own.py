@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
+from hpsearch.catalogue.metric_names import recorded_name
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig
 from hpsearch.errors import HpsearchError
@@ -18,7 +19,8 @@ class OwnTrainer:
     """Drives `module:function`, called as `function(values, seed)`; iterate `epochs()` once.
 
     The function yields a mapping from metric names to numbers after each epoch of its own, the objective's metric
-    among them, and ends when it has trained enough. Where it is stopped early, its generator is closed.
+    among them, and ends when it has trained enough. A metric that has one of hpsearch's names is kept under another one
+    (`hpsearch.catalogue.metric_names`). Where it is stopped early, its generator is closed.
 
     Args:
         config: names the function, and what it is called with.
@@ -56,8 +58,8 @@ class OwnTrainer:
         try:
             began = time.perf_counter()
             for epoch, given in enumerate(source, start=1):
-                metrics = self._checked(given)
-                row = EpochRow(epoch, {"epoch_seconds": time.perf_counter() - began} | metrics)
+                metrics = {recorded_name(name): value for name, value in self._checked(given).items()}
+                row = EpochRow(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began})
                 if not row.finite:
                     self.outcome, self.finished = Outcome.DIVERGED, True
                     yield row

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from hpsearch.catalogue.metric_names import recorded_name
 from hpsearch.config.file import Objective
 
 
@@ -34,8 +35,6 @@ CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
 # Facts about a trained model: on the validation images, where there are any; of several on the test images, and how
 # many of those there are.
 CONFUSION, TEST, TEST_EXAMPLES = "confusion_matrix", "test", "examples"
-# What metrics of the machine begin with, on request and in MLflow.
-SYSTEM = "system/"
 GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 OVER_LIMITS = frozenset({Outcome.OVER_TIME, Outcome.OVER_MEMORY})
 # Something was wrong, with the trial or around it; diverging and being pruned are part of a search.
@@ -50,7 +49,8 @@ class EpochRow:
         epoch: counted from 1.
         metrics: loss, accuracy (of the training batches as they were trained on), val_loss,
             val_accuracy, learning_rate (in force at the epoch's last update), updates, seconds_per_update,
-            epoch_seconds (wall, validation included); of a user's own training what that yields.
+            epoch_seconds (wall, validation included); of a user's own training its metrics and epoch_seconds.
+            None is called `epoch` (see `hpsearch.catalogue.metric_names`).
     """
 
     epoch: int
@@ -60,8 +60,16 @@ class EpochRow:
         return {"epoch": self.epoch, **self.metrics}
 
     @staticmethod
-    def of(plain: Mapping[str, Any]) -> EpochRow:
-        return EpochRow(int(plain["epoch"]), {key: float(v) for key, v in plain.items() if key != "epoch"})
+    def of(plain: Mapping[str, Any], epoch: int | None = None) -> EpochRow:
+        """Return the row that `plain` gave.
+
+        Args:
+            epoch: its number, where the caller knows it. Earlier versions let a user's metric `epoch` replace it.
+        """
+        metrics = {key: float(value) for key, value in plain.items() if key != "epoch"}
+        if epoch is not None and plain["epoch"] != epoch:
+            metrics[recorded_name("epoch")] = float(plain["epoch"])
+        return EpochRow(int(plain["epoch"]) if epoch is None else epoch, metrics)
 
     @property
     def finite(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from training.stock import assert_same_curves, column, fit, small, train
 
+from hpsearch.catalogue.metric_names import LOGGED, RECORDED
 from hpsearch.config.file import Objective
 from hpsearch.errors import UserCodeError
 from hpsearch.training.callbacks import made
@@ -54,6 +55,24 @@ def test_a_callback_is_told_what_fit_tells_and_can_stop_the_training(executables
     assert [{name: log[name] for name in row} for log, row in zip(ours.logs, rows, strict=True)] == rows
     for told, by_fit in zip(ours.logs, theirs.logs, strict=True):
         assert {name: told[name] for name in by_fit} == pytest.approx(by_fit, rel=1e-4)
+
+
+class Writes(keras.callbacks.Callback):
+    """Puts into the logs what hpsearch has of its own, and a key that it has not."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update(dict.fromkeys([*logs, *RECORDED, *LOGGED, "best_val_accuracy", "system/load", "mine"], -1.0))
+
+
+def test_what_a_callback_puts_into_the_logs_only_later_callbacks_see(executables):
+    told = Told()
+    trainer, rows = train(small(), executables=executables, callbacks=[Writes(), told])
+    _, expected = train(small(), executables=executables)
+    assert [log["mine"] for log in told.logs] == [-1.0] * len(rows)
+    assert [list(row) for row in rows] == [list(row) for row in expected]
+    assert column(rows, "val_accuracy") == column(expected, "val_accuracy")
+    assert all(value >= 0 for row in rows for value in row.values())
+    assert trainer.best.value == max(column(rows, "val_accuracy"))
 
 
 def test_who_asks_to_stop_after_the_last_epoch_asks_for_nothing(executables):
