@@ -73,9 +73,51 @@ class StudyChangedError(HpsearchError):
 
 
 def first_line(error: BaseException) -> str:
-    """`ValueError: what it says first`, of any error."""
-    lines = str(error).strip().splitlines()
-    return ": ".join([type(error).__name__, *lines[:1]])
+    """Return `ValueError: the reason` in one line, for an error of any kind.
+
+    The reason is the first line of the error's text. Keras and TensorFlow begin with where an error occurred and give
+    the reason some lines further down: then it is both.
+    """
+    return ": ".join(part for part in (type(error).__name__, reason_in(str(error))) if part)
+
+
+def reason_in(text: str) -> str:
+    """Return the reason that the text of an error gives, in one line; see `first_line`."""
+    text = _BOLD.sub("", text)
+    lines = [line.strip() for line in _ARGUMENTS.split(text)[0].splitlines() if line.strip()]
+    if not lines:
+        return ""
+    first, rest = lines[0], lines[1:]
+    if rest and first.startswith("Exception encountered when calling "):
+        return f"{first.rstrip('.')}: {reason_in(_joined(rest))}"
+    if rest and first == "Graph execution error:":
+        # Where the operation was defined comes first.
+        found = (line for line in rest if not line.startswith(("Detected at node", "File ", "[[", "(")))
+        return f"{first} {_without_places(next(found, rest[-1]))}"
+    if rest and first == "in user code:":
+        # Each place is a line `File ...` and a line of code; then comes `ValueError: ...`.
+        places = [number for number, line in enumerate(rest) if line.startswith("File ")]
+        after = rest[places[-1] + 2 :] if places else rest
+        return reason_in(_joined(after).partition(": ")[2] or _joined(after))
+    if rest and first.endswith("Error encountered:"):
+        return f"{first} {rest[0]}"
+    return _without_places(first)
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(lines)
+
+
+def _without_places(line: str) -> str:
+    """The line without the names of TensorFlow's nodes around it."""
+    return _NODE.sub("", line).strip()
+
+
+# How Keras makes its reason bold, and what follows the reason.
+_BOLD = re.compile(r"\x1b\[\d*m")
+_ARGUMENTS = re.compile(r"^\s*(?:Call a|A)rguments received by ", re.MULTILINE)
+# `{{function_node __wrapped__...}} Incompatible shapes: [4] vs. [3] [Op:AddV2] name:`.
+_NODE = re.compile(r"^\{\{function_node [^}]*\}\}| \[Op:[^]]*\](?: name:.*)?$")
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:

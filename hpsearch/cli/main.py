@@ -17,7 +17,7 @@ import typer
 from hpsearch.cli import bench, compare, data, doctor, export, finalists, inspect, reproduce, run, train, ui
 from hpsearch.cli.output import say
 from hpsearch.cli.usage import sentence_of
-from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, masked
+from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, first_line, masked
 
 app = typer.Typer(
     help="Which optimizer, which learning rate, which schedule for this Keras model? Run a study and see.",
@@ -99,7 +99,7 @@ def _run() -> int:
             say(f"error: {error.filename or 'a file'}: {error.strerror}; the same command goes on once that is mended")
             return EXIT_BAD_INPUT
         log = _keep_traceback()
-        say(f"internal error: {type(error).__name__}: {error}; the traceback is in {log}")
+        say(f"internal error: {first_line(error)}; the traceback is in {log}")
         return EXIT_INTERNAL
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, reason_in
 
 # `-I` keeps PYTHONPATH and the current folder out, too; a module that is None cannot be imported.
 _RUN = """
@@ -32,7 +32,7 @@ def run_alone(file: Path, folders: Sequence[Path], report: Callable[[str], None]
         The last line that it prints.
 
     Raises:
-        HpsearchError: it fails; the message is the last line of what it says.
+        HpsearchError: it fails; the message is the error that it ends with, in one line.
     """
     command = [sys.executable, "-I", "-u", "-c", _RUN, str(file), *map(str, folders)]
     last = ""
@@ -47,9 +47,20 @@ def run_alone(file: Path, folders: Sequence[Path], report: Callable[[str], None]
                 report(last)
         if code := process.wait():
             said.seek(0)
-            why = [line.strip() for line in said if line.strip()] or [f"exit code {code}"]
-            raise HpsearchError(why[-1])
+            raise HpsearchError(_why(said.read()) or f"exit code {code}")
     return last
+
+
+def _why(text: str) -> str:
+    """Return the error that the output of a process ends with, in one line; without a traceback, its last line."""
+    _, found, traceback = text.rpartition("Traceback (most recent call last):")
+    lines = traceback.strip("\n").splitlines()
+    # The lines of the traceback are indented; the error follows.
+    begins = next((number for number, line in enumerate(lines) if line and not line[0].isspace()), None)
+    if not found or begins is None:
+        return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    kind, _, reason = "\n".join(lines[begins:]).partition(": ")
+    return ": ".join(part for part in (kind.strip().rpartition(".")[2], reason_in(reason)) if part)
 
 
 def accuracy_in(line: str) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from hpsearch.errors import EnvironmentProblem, masked
+from hpsearch.errors import EnvironmentProblem, masked, reason_in
 from hpsearch.search.home import creating, prepare_sqlite
 from hpsearch.tracking.empty_database import fill_from_cache, is_empty, keep, settle
 from hpsearch.tracking.target import Target
@@ -95,8 +95,8 @@ def open_client(database: Path) -> Any:
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of an error's text, as long as a terminal can take; passwords in it are masked."""
-    return masked((str(error).splitlines() or [type(error).__name__])[0])[:200]
+    """Return an error's reason in one line, not longer than a terminal can take; passwords in it are masked."""
+    return masked(reason_in(str(error)) or type(error).__name__)[:200]
 
 
 def _import_mlflow() -> Any:

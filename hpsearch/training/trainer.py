@@ -31,6 +31,7 @@ from hpsearch.training.flops import matrix_flops
 from hpsearch.training.rates import learning_rates, scheduling_callbacks
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after
 from hpsearch.training.structure import engines_for, with_engine
+from hpsearch.training.user_code import training_with
 
 
 class Trainer:
@@ -96,7 +97,8 @@ class Trainer:
         done = self._row.epoch if self._row else 0
         try:
             for epoch in range(done + 1, self.config.training.last_epoch + 1):
-                row, asked_to_stop = self._epoch(epoch)
+                with training_with(name for _, name in self.config.references()):
+                    row, asked_to_stop = self._epoch(epoch)
                 self._row = row
                 value = row.metrics.get(self.objective.metric, math.nan)
                 self.finished = epoch == self.config.training.last_epoch or self._engine.converged

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from hpsearch.catalogue.rows import Entry
-from hpsearch.errors import UserCodeError, first_line
+from hpsearch.errors import HpsearchError, UserCodeError, first_line
 
 
 def load(reference: str, where: str) -> Any:
@@ -60,6 +61,26 @@ def _told(function: Callable[..., Any], what: str) -> Callable[..., Any]:
             raise told from None
 
     return call
+
+
+@contextmanager
+def training_with(references: Iterable[str]) -> Iterator[None]:
+    """Raise what goes wrong in a training with a user's own code as a UserCodeError, since that code may be the cause.
+
+    Args:
+        references: each `module:name` that the training uses; without any, errors pass unchanged.
+    """
+    names = ", ".join(references)
+    try:
+        yield
+    except HpsearchError:
+        raise
+    except Exception as error:
+        if not names:
+            raise
+        told = UserCodeError(f"training with your own code ({names}) raised {first_line(error)}")
+        told.add_note(traceback.format_exc())
+        raise told from None
 
 
 def with_user_code(section: str, row: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:

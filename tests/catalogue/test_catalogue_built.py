@@ -278,7 +278,7 @@ def test_recurrent_layers_pass_on_every_state_but_the_last():
         (own_code.no_model, "but it returned Dense"),
         (own_code.with_softmax, "but its last layer is a softmax: leave that out"),
         (own_code.one_class_too_few, "but its output is (None, 9)"),
-        (own_code.of_other_images, "but it cannot take them: ValueError: "),
+        (own_code.of_other_images, "but it cannot take them: ValueError: Input 0 "),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

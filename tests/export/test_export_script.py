@@ -201,6 +201,17 @@ def test_hpsearch_cannot_be_imported_where_a_script_is_run(tmp_path):
         run_alone(file, [Path(__file__).parents[2]], print)
 
 
+def test_an_error_of_keras_in_a_script_keeps_its_reason(tmp_path):
+    file = tmp_path / "script.py"
+    file.write_text(
+        "import keras, numpy\nkeras.Sequential([keras.Input((7,)), keras.layers.Dense(3)])(numpy.zeros((2, 5)))\n"
+    )
+    with pytest.raises(
+        HpsearchError, match=r"^ValueError: Exception .* Sequential.call\(\): .* received input with shape \(2, 5\)$"
+    ):
+        run_alone(file, [], print)
+
+
 def test_what_cannot_be_said_is_refused(place):
     for name in ("python", "keras"):
         with pytest.raises(HpsearchError, match="lbfgs is SciPy's: Keras has no such optimizer; export it as yaml"):

@@ -63,6 +63,32 @@ def of_other_images(image_shape, classes):
     return keras.Model(inputs, layers.Dense(classes)(layers.Flatten()(inputs)))
 
 
+class Broken(layers.Layer):
+    """Raises where it computes; it can be built."""
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def call(self, inputs):
+        raise RuntimeError("no such thing")
+
+
+class InFives(layers.Layer):
+    """Raises when a graph runs where the values of a batch are not a multiple of five."""
+
+    def call(self, inputs):
+        fives = ops.reshape(inputs, (-1, 5 + 0 * ops.shape(inputs)[0]))
+        return inputs + 0 * ops.sum(fives)
+
+
+def with_a_broken_layer(image_shape, classes):
+    return keras.Sequential([layers.Flatten(), Broken(), layers.Dense(classes)])
+
+
+def in_fives(image_shape, classes):
+    return keras.Sequential([InFives(), layers.Flatten(), layers.Dense(classes)])
+
+
 def no_model(image_shape, classes):
     return layers.Dense(classes)
 

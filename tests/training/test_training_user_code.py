@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
+from training import own_code
 from training.stock import small, train
 
-from hpsearch.errors import UserCodeError
+from hpsearch.errors import UserCodeError, first_line
 from hpsearch.training.user_code import load, load_function
 
 OWN = "training.own_code"
@@ -71,6 +75,60 @@ def test_what_raises_is_told_with_its_key_and_keeps_its_traceback(where, engine)
     assert str(caught.value) == f"{where}: '{OWN}:out_of_order' raised RuntimeError: out of order"
     (note,) = caught.value.__notes__
     assert re.search(r'own_code.py", line \d+, in out_of_order', note)
+
+
+def _raised_by_a_layer(images):
+    keras.Sequential([keras.layers.Flatten(), own_code.Broken()])(images)
+
+
+def _raised_by_a_layer_in_a_graph(images):
+    tf.function(_raised_by_a_layer)(images)
+
+
+def _raised_in_user_code(images):
+    tf.function(lambda x: tf.reshape(x, [-1, 5]))(images)
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (_raised_by_a_layer, "RuntimeError: Exception encountered when calling Broken.call(): no such thing"),
+        (
+            _raised_by_a_layer_in_a_graph,
+            "RuntimeError: Exception encountered when calling Broken.call(): no such thing",
+        ),
+        (_raised_in_user_code, "ValueError: Dimension size must be evenly divisible by 5 but is 1568 for "),
+        (
+            keras.Sequential([keras.Input((7, 7)), keras.layers.Flatten(), keras.layers.Dense(3)]),
+            "ValueError: Exception encountered when calling Sequential.call(): Input 0 ",
+        ),
+        (lambda _: keras.layers.Dense(-3), "ValueError: Received an invalid value for `units`, expected a positive "),
+    ],
+)
+def test_an_error_of_keras_keeps_its_reason_in_one_line(call, line):
+    with pytest.raises(Exception, match=r".") as caught:
+        call(np.zeros((2, 28, 28), np.float32))
+    found = first_line(caught.value)
+    assert found.startswith(line)
+    assert "\n" not in found
+    assert "\x1b" not in found
+    assert not found.rstrip().endswith(("call()", ":"))
+
+
+@pytest.mark.parametrize(
+    ("builder", "reason"),
+    [
+        ("with_a_broken_layer", "RuntimeError: Exception encountered when calling Broken.call(): no such thing"),
+        # Batches of 100 can be reshaped; the last one, of 34, cannot.
+        (
+            "in_fives",
+            "InvalidArgumentError: Graph execution error: Input to reshape is a tensor with 26656 values, but ",
+        ),
+    ],
+)
+def test_a_layer_that_fails_in_training_is_told_with_its_reason(builder, reason):
+    message = told(train, small(model={"architecture": "custom", "builder": f"{OWN}:{builder}"}))
+    assert message.startswith(f"training with your own code ({OWN}:{builder}) raised {reason}")
 
 
 def test_arguments_that_a_builder_does_not_take_are_told():
