@@ -173,8 +173,10 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     system = SystemMetrics() if job.system_metrics else None
     for row in trainer.epochs():
         coordinator.tell(EpochDone(job.trial, system.added_to(row) if system else row))
-        # What has trained to its end is not pruned any more.
+        # A trial whose last epoch this was has trained to its end: it is complete and not pruned.
         if not coordinator.next() and not trainer.finished:
+            if isinstance(trainer, OwnTrainer) and trainer.at_end():
+                break
             return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.facts)
         # Not before the coordinator has recorded the epoch.
         if keep and not trainer.finished:

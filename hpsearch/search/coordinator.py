@@ -22,13 +22,14 @@ from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEn
 from hpsearch.search.dispatch import choose
 from hpsearch.search.ending import STATES, Hope, record_end
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.pruning import make_pruner
 from hpsearch.search.records import BASELINE, CONFIG, EARLIER, OF, PLANNED, ROW, best_trial
 from hpsearch.search.resume import Checkpoints, record_loss
-from hpsearch.search.sampling import make_pruner, make_sampler, rungs_passed, suggest
+from hpsearch.search.sampling import make_sampler, suggest
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import Study, put_back, settle, take
-from hpsearch.training.results import Best, EpochRow, Outcome, best_after, best_of
+from hpsearch.training.results import GOOD, WORST, Best, EpochRow, Outcome, best_after, best_of
 from hpsearch.training.structure import needs_of, with_engine
 
 # How often clocks are updated and a stop is noticed, in seconds.
@@ -73,10 +74,13 @@ class Coordinator:
         self._stage = stage
         self._running: dict[int, optuna.Trial] = {}
         self._best: dict[int, Best] = {}
+        # Trials that are never pruned, and those that were told to stop and have not ended yet.
+        self._unprunable: set[int] = set()
+        self._stopping: set[int] = set()
+        self._pruner = make_pruner(spec.search, study.objective)
         self._epochs = 0
         self._hope = Hope()
         self._deadline = math.inf
-        study.optuna.pruner = make_pruner(spec.search)
 
     def run(self, text: str, workers: int) -> StudyEnded:
         """Train until the study has its total, its time is over, or a person stops it."""
@@ -85,7 +89,9 @@ class Coordinator:
         left = settle(self._study)
         waiting = self._study.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         self._checkpoints.tidy([trial.number for trial in waiting])
-        started = StudyStarted(self._spec, text, self._study.records(), self._total, workers, self._stage)
+        records = self._study.records()
+        self._pruner.load(records)
+        started = StudyStarted(self._spec, text, records, self._total, workers, self._stage)
         self._inform(lambda listener: listener.study_started(started))
         if left:
             self.note(f"{left} {self._stage.many} were left running by an earlier run; they go on")
@@ -165,11 +171,16 @@ class Coordinator:
             config = with_engine(config, self._study.engines)
         trial.set_user_attr(CONFIG, config.plain())
         self._running[trial.number] = trial
+        # `user_attrs` copies every epoch each time it is asked.
+        attrs = trial.user_attrs
+        if attrs.get(BASELINE):
+            self._unprunable.add(trial.number)
+        self._pruner.forget(trial.number)
+        self._pruner.replay(trial.number, rows)
         self._best.pop(trial.number, None)
         if best := best_of(rows, self._study.objective):
             self._best[trial.number] = best
         self._executor.submit(self._job(trial, config, rows))
-        attrs = trial.user_attrs
         started = TrialStarted(trial.number, config, bool(attrs.get(BASELINE)), rows, attrs.get(OF))
         self._inform(lambda listener: listener.trial_started(started))
 
@@ -215,7 +226,7 @@ class Coordinator:
         chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.places())
         study.sampler = make_sampler(self._spec.search, chosen.number)
         rows = self._checkpoints.rows_kept(chosen)
-        return take(self._study, chosen, len(rows), rungs_passed(self._spec.search, len(rows))), rows
+        return take(self._study, chosen, len(rows)), rows
 
     def _handle(self, event: Event) -> None:
         trial = self._running.get(event.trial)
@@ -229,7 +240,8 @@ class Coordinator:
             self._lost(trial, event)
             return
         # The worker waits for this answer; everything else comes after it.
-        if self._report(trial, event) and not trial.user_attrs.get(BASELINE):
+        if self._report(trial, event):
+            self._stopping.add(event.trial)
             self._executor.prune(event.trial)
         else:
             self._executor.go_on(event.trial)
@@ -249,18 +261,30 @@ class Coordinator:
             return False
         self._best[event.trial] = best
         trial.report(best.value, row.epoch)
-        return trial.should_prune()
+        self._pruner.report(event.trial, row.epoch, best.value)
+        return event.trial not in self._unprunable and self._pruner.prunes(event.trial, row.epoch)
 
     def _tell(self, trial: optuna.Trial, end: TrialEnded) -> None:
         """Record the end before anything else; then inform."""
+        if end.trial in self._stopping and end.outcome not in GOOD:
+            # Whatever happened to it after it was told to stop does not matter.
+            end = TrialEnded(end.trial, Outcome.PRUNED, "", "", end.facts)
+        self._stopping.discard(end.trial)
         outcome, detail = record_end(self._study, trial, end, self._best.get(end.trial))
+        if outcome in WORST:
+            self._pruner.forget(end.trial)
+        self._pruner.end(end.trial, completed=outcome in GOOD)
         self._hope.trial_ended(outcome, detail)
         self._checkpoints.forget(trial.number)
         record = self._study.record(trial.number)
         self._inform(lambda listener: listener.trial_ended(record))
 
     def _lost(self, trial: optuna.Trial, event: TrialLost) -> None:
-        """Its worker is gone: it is tried again, unless that was in vain too often."""
+        """Its worker is gone: it is tried again, unless it was to stop anyhow or that was in vain too often."""
+        if event.trial in self._stopping:
+            del self._running[event.trial]
+            self._tell(trial, TrialEnded(event.trial, Outcome.PRUNED, "", "", {}))
+            return
         times, most = record_loss(trial, event.detail), self._spec.file.limits.retries
         if times > most:
             del self._running[event.trial]

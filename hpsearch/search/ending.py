@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from hpsearch.executors.protocol import TrialEnded
 from hpsearch.search.records import DETAIL, FACTS, OUTCOME, TRACEBACK
 from hpsearch.search.storage import Study, forget_reports
-from hpsearch.training.results import BROKEN, GOOD, OVER_LIMITS, Best, Outcome
+from hpsearch.training.results import BROKEN, GOOD, WORST, Best, Outcome
 
 STATES = {
     Outcome.COMPLETED: TrialState.COMPLETE,
@@ -21,7 +21,6 @@ STATES = {
     Outcome.OVER_MEMORY: TrialState.PRUNED,
     Outcome.FAILED: TrialState.FAIL,
 }
-WORST = OVER_LIMITS | {Outcome.DIVERGED}
 # A run whose first trials all break is stopped: the next ones would too.
 HOPELESS = 5
 

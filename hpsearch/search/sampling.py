@@ -1,4 +1,4 @@
-"""Optuna's sampler and pruner for a study, and a configuration from one of its trials."""
+"""Optuna's sampler for a study, and a configuration from one of its trials."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from hpsearch.catalogue.distributions import Int, OneMinus
-from hpsearch.config.file import Asha, Median, SearchConfig, Tpe
+from hpsearch.config.file import SearchConfig, Tpe
 from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -35,26 +34,6 @@ def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
             seed=seed,
         )
     return RandomSampler(seed=seed)
-
-
-def make_pruner(search: SearchConfig) -> BasePruner:
-    pruner = search.pruner
-    if isinstance(pruner, Asha):
-        return SuccessiveHalvingPruner(min_resource=pruner.min_resource, reduction_factor=pruner.reduction_factor)
-    if isinstance(pruner, Median):
-        return MedianPruner(n_startup_trials=pruner.startup_trials, n_warmup_steps=pruner.warmup_epochs)
-    return NopPruner()
-
-
-def rungs_passed(search: SearchConfig, epoch: int) -> int:
-    """How many rungs of successive halving a trial has met after an epoch (`SuccessiveHalvingPruner`'s formula)."""
-    pruner = search.pruner
-    if not isinstance(pruner, Asha):
-        return 0
-    rungs = 0
-    while pruner.min_resource * pruner.reduction_factor**rungs <= epoch:
-        rungs += 1
-    return rungs
 
 
 def optuna_distribution(node: Ranged | Options) -> BaseDistribution:

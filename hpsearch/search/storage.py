@@ -46,8 +46,6 @@ ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
 # Who lacks a part of the study: set while a run lasts, and after one that was killed or could not tell them everything.
 UNTOLD = "hpsearch:untold"
-# More than 2**63 epochs apart.
-_MOST_RUNGS = 64
 
 
 class Study:
@@ -235,16 +233,15 @@ def put_back(study: Study, trial_id: int) -> None:
     study.storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
-def take(study: Study, waiting: FrozenTrial, epochs: int = 0, rungs: int = 0) -> optuna.Trial:
+def take(study: Study, waiting: FrozenTrial, epochs: int = 0) -> optuna.Trial:
     """A waiting trial begins to run; of one that was interrupted what it keeps outlives that, and nothing else.
 
     Args:
         epochs: it keeps so many of its first epochs.
-        rungs: of successive halving, that it met within them.
     """
     study.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
     if waiting.user_attrs.get(OUTCOME):
-        forget_reports(study, waiting, epochs, rungs)
+        forget_reports(study, waiting, epochs)
         rows = [key for key in waiting.user_attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
         # A coordinator that died while it recorded the end has left a part of that.
         ends = [OUTCOME, EARLIER, DETAIL, FACTS, TRACEBACK]
@@ -255,16 +252,14 @@ def take(study: Study, waiting: FrozenTrial, epochs: int = 0, rungs: int = 0) ->
     return optuna.Trial(study.optuna, waiting._trial_id)
 
 
-def forget_reports(study: Study, trial: optuna.Trial | FrozenTrial, epochs: int = 0, rungs: int = 0) -> None:
-    """Take back what a running trial has reported to Optuna, and the rungs that the pruner saw it pass.
+def forget_reports(study: Study, trial: optuna.Trial | FrozenTrial, epochs: int = 0) -> None:
+    """Take back what a running trial has reported to Optuna.
 
     Optuna has no call for it: a second report of the same epoch is passed over.
 
     Args:
-        epochs, rungs: how many are kept.
+        epochs: how many are kept.
     """
-    passed = [f"completed_rung_{rung}" for rung in range(rungs, _MOST_RUNGS)]
-    _delete(study, "trial_system_attributes", trial._trial_id, passed)
     with study.storage.engine.begin() as connection:
         statement = "DELETE FROM trial_intermediate_values WHERE trial_id = :trial AND step > :epochs"
         connection.execute(text(statement), {"trial": trial._trial_id, "epochs": epochs})

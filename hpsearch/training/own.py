@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import traceback
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from numbers import Real
 from typing import Any
 
@@ -20,7 +23,8 @@ class OwnTrainer:
 
     The function yields a mapping from metric names to numbers after each epoch of its own, the objective's metric
     among them, and ends when it has trained enough. A metric that has one of hpsearch's names is kept under another one
-    (`hpsearch.catalogue.metric_names`). Where it is stopped early, its generator is closed.
+    (`hpsearch.catalogue.metric_names`). Where it is stopped early, its generator is closed; before that it is asked for
+    one more epoch, since only the function knows whether the last one was its last (`at_end`).
 
     Args:
         config: names the function, and what it is called with.
@@ -43,6 +47,7 @@ class OwnTrainer:
         self.outcome = Outcome.COMPLETED
         self.finished = False
         self.facts: dict[str, Any] = {}
+        self._source: Iterator[Any] = iter(())
 
     def epochs(self) -> Iterator[EpochRow]:
         """Train, one row an epoch.
@@ -52,7 +57,7 @@ class OwnTrainer:
             Exception: whatever the function raises.
         """
         name = self.config.trainable
-        source = self._function(dict(self.config.values), self.config.seed or 0)
+        self._source = source = self._function(dict(self.config.values), self.config.seed or 0)
         if not isinstance(source, Iterator):
             raise HpsearchError(f"trainable: {name} must yield a mapping an epoch, but returned {source!r:.60}")
         try:
@@ -70,6 +75,22 @@ class OwnTrainer:
         finally:
             if isinstance(source, Generator):
                 source.close()
+
+    def at_end(self) -> bool:
+        """Return whether the row just given is the function's last one, by asking the function for another.
+
+        This may take as long as an epoch, and nothing can be trained afterwards. A function that raises now had not
+        come to its end: what it raises is printed, and the answer is False.
+        """
+        try:
+            next(self._source)
+        except StopIteration:
+            return True
+        # A user's own code may call `sys.exit`, or raise what it likes.
+        except BaseException:
+            with suppress(OSError):  # of a full disk
+                print(traceback.format_exc(), file=sys.stderr, flush=True)
+        return False
 
     def _checked(self, given: Any) -> dict[str, float]:
         name, metric = self.config.trainable, self.objective.metric

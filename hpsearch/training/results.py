@@ -39,6 +39,8 @@ GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 OVER_LIMITS = frozenset({Outcome.OVER_TIME, Outcome.OVER_MEMORY})
 # Something was wrong, with the trial or around it; diverging and being pruned are part of a search.
 BROKEN = OVER_LIMITS | {Outcome.FAILED}
+# They rank below every other trial, whatever their epochs were.
+WORST = OVER_LIMITS | {Outcome.DIVERGED}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hpsearch.config.study import load_study
 from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, rows_of
 from hpsearch.search.resume import Checkpoints, in_vain, record_loss
-from hpsearch.search.sampling import make_pruner, make_sampler, rungs_passed, suggest
+from hpsearch.search.sampling import make_sampler, suggest
 from hpsearch.search.storage import open_study, put_back, settle, take
 from hpsearch.training.checkpoint import State, write
 from hpsearch.training.results import EpochRow
@@ -36,9 +36,7 @@ def spec(tmp_path):
 
 @pytest.fixture
 def study(spec, tmp_path):
-    study = open_study(Home(tmp_path / "home"), spec, STUDY)
-    study.optuna.pruner = make_pruner(spec.search)
-    return study
+    return open_study(Home(tmp_path / "home"), spec, STUDY)
 
 
 def ask(study, spec, number=0) -> optuna.Trial:
@@ -54,38 +52,27 @@ def train(trial, epochs) -> None:
     for epoch in epochs:
         trial.set_user_attr(f"{ROW}{epoch}", row_of(epoch).plain())
         trial.report(epoch / 10, epoch)
-        trial.should_prune()
 
 
 def waiting(study):
     return study.optuna.get_trials(states=(TrialState.WAITING,))[0]
 
 
-def test_the_epochs_up_to_the_checkpoint_are_kept_with_the_rungs_within_them(study, spec, tmp_path):
+def test_the_epochs_up_to_the_checkpoint_are_kept(study, spec, tmp_path):
     trial = ask(study, spec)
     trial.set_user_attr(CONFIG, PLAIN)
     train(trial, range(1, 11))
-    assert {key for key in study.optuna.get_trials()[0].system_attrs if "rung" in key} == {
-        f"completed_rung_{rung}" for rung in (0, 1, 2)
-    }
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     write(checkpoints.file(0), PLAIN, State(row_of(4), {}, {"variable/0": np.zeros(3)}))
     assert settle(study) == 1
     rows = checkpoints.rows_kept(waiting(study))
     assert [row.epoch for row in rows] == [1, 2, 3, 4]
-    again = take(study, waiting(study), 4, rungs_passed(spec.search, 4))
+    again = take(study, waiting(study), 4)
     assert rows_of(again) == rows
-    frozen = study.optuna.get_trials()[0]
-    assert list(frozen.intermediate_values) == [1, 2, 3, 4]
-    assert {key for key in frozen.system_attrs if "rung" in key} == {"completed_rung_0", "completed_rung_1"}
+    assert list(study.optuna.get_trials()[0].intermediate_values) == [1, 2, 3, 4]
     # What comes now is taken as if nothing had happened.
     train(again, range(5, 11))
-    assert study.optuna.get_trials()[0].system_attrs["completed_rung_2"] == 0.9
-
-
-@pytest.mark.parametrize(("epoch", "rungs"), [(0, 0), (1, 1), (2, 1), (3, 2), (8, 2), (9, 3)])
-def test_rungs_are_those_of_successive_halving(spec, epoch, rungs):
-    assert rungs_passed(spec.search, epoch) == rungs
+    assert list(study.optuna.get_trials()[0].intermediate_values) == list(range(1, 11))
 
 
 def test_parameters_that_were_half_drawn_are_drawn_again_as_the_first_time(study, spec):

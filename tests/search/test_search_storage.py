@@ -6,7 +6,6 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 
 import optuna
@@ -19,7 +18,7 @@ from hpsearch.errors import StudyChangedError
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, OUTCOME, ROW
-from hpsearch.search.sampling import make_pruner, make_sampler, suggest
+from hpsearch.search.sampling import make_sampler, suggest
 from hpsearch.search.storage import (
     ENGINES,
     check_unchanged,
@@ -131,20 +130,6 @@ def test_a_trial_that_starts_again_keeps_number_and_parameters_and_nothing_else(
     assert [row.epoch for row in study.record(0).rows] == [1]
 
 
-def test_a_pruner_judges_a_trial_that_starts_again_by_its_new_curve(study, spec):
-    strict = ["search.pruner={name: median, startup_trials: 1, warmup_epochs: 0}"]
-    study.optuna.pruner = make_pruner(load_study(Path(spec.document.name), strict).search)
-    old = ask(study, spec)
-    report(study, old, 0.1, 0.1, 0.1, 0.1)
-    put_back(study, old._trial_id)
-    again = take(study, study.optuna.get_trials()[old.number])
-    other = ask(study, spec)
-    report(study, other, 0.4, 0.5, 0.6, 0.7)
-    study.optuna.tell(other.number, 0.7)
-    report(study, again, 0.6)
-    assert not again.should_prune()
-
-
 def test_trials_of_a_dead_coordinator_wait_to_be_run_again(study, spec):
     ask(study, spec)
     assert settle(study) == 1
@@ -171,7 +156,6 @@ def test_a_diverged_trial_is_worse_to_the_sampler_than_every_pruned_one(study, s
 
 KILLED = """
 import os, sys
-from pathlib import Path
 import optuna
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home

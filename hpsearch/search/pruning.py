@@ -1,0 +1,143 @@
+"""Pruners: whether a running trial goes on after an epoch.
+
+They decide as Optuna's pruners of the same settings do, but from the values that the coordinator reports to them.
+Optuna's own read every unfinished trial back from the database each time, with all of its epochs, so that an epoch
+would cost more the more epochs there were before it.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable
+from statistics import median
+
+from hpsearch.config.file import Asha, Median, Objective, SearchConfig
+from hpsearch.search.records import FINISHED, TrialRecord
+from hpsearch.training.results import GOOD, WORST, EpochRow, best_after
+
+
+class Pruner:
+    """The pruner that prunes nothing, and what all pruners have in common.
+
+    Args:
+        objective: of the study.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+
+    def load(self, records: Iterable[TrialRecord]) -> None:
+        """Take in the finished trials of earlier runs."""
+        for record in records:
+            if record.state in FINISHED and record.outcome not in WORST:
+                self.replay(record.number, record.rows)
+                self.end(record.number, completed=record.outcome in GOOD)
+
+    def replay(self, trial: int, rows: Iterable[EpochRow]) -> None:
+        """Take in epochs that a trial has behind it."""
+        best = None
+        for row in rows:
+            best = best_after(best, row, self.objective)
+            if best and row.finite:
+                self.report(trial, row.epoch, best.value)
+
+    def report(self, trial: int, epoch: int, value: float) -> None:
+        """Take in a trial's best value so far, as of this epoch."""
+
+    def prunes(self, trial: int, epoch: int) -> bool:  # noqa: ARG002
+        """Return whether a trial should stop after the epoch just reported."""
+        return False
+
+    def end(self, trial: int, *, completed: bool) -> None:
+        """Note that a trial has ended, and whether it trained to its end."""
+
+    def forget(self, trial: int) -> None:
+        """Drop what a trial reported: it is run again, or its values are worth nothing."""
+
+
+class AshaPruner(Pruner):
+    """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934).
+
+    A rung is an epoch min_resource * reduction_factor**k. A trial goes on from a rung if its value is among the best
+    1/reduction_factor of all that have reached that rung; while these are fewer than reduction_factor, if it is the
+    best. Between rungs nothing is compared.
+
+    Args:
+        settings: of the study file.
+    """
+
+    def __init__(self, settings: Asha, objective: Objective) -> None:
+        super().__init__(objective)
+        self._settings = settings
+        # By the rung's epoch, for each trial: its value as a gain. And the rungs that a trial met in its last epoch.
+        self._rungs: dict[int, dict[int, float]] = {}
+        self._met: dict[int, list[int]] = {}
+
+    def report(self, trial: int, epoch: int, value: float) -> None:
+        self._met[trial] = []
+        rung = self._settings.min_resource
+        while rung <= epoch:
+            # Met later than at its own epoch where the value was not finite before.
+            if trial not in self._rungs.setdefault(rung, {}):
+                self._rungs[rung][trial] = self.objective.gain(value)
+                self._met[trial].append(rung)
+            rung *= self._settings.reduction_factor
+
+    def prunes(self, trial: int, epoch: int) -> bool:  # noqa: ARG002
+        return any(not self._promoted(trial, self._rungs[rung]) for rung in self._met.get(trial, ()))
+
+    def _promoted(self, trial: int, gains: dict[int, float]) -> bool:
+        better = sum(gain > gains[trial] for gain in gains.values())
+        return better < max(1, len(gains) // self._settings.reduction_factor)
+
+    def end(self, trial: int, *, completed: bool) -> None:  # noqa: ARG002
+        self._met.pop(trial, None)
+
+    def forget(self, trial: int) -> None:
+        self._met.pop(trial, None)
+        for gains in self._rungs.values():
+            gains.pop(trial, None)
+
+
+class MedianPruner(Pruner):
+    """Prunes a trial whose best value so far is worse than the median of the completed trials at the same epoch.
+
+    Args:
+        settings: of the study file.
+    """
+
+    def __init__(self, settings: Median, objective: Objective) -> None:
+        super().__init__(objective)
+        self._settings = settings
+        # For each trial that runs its gains by epoch; of the completed ones at each epoch all gains, sorted.
+        self._running: dict[int, dict[int, float]] = {}
+        self._at: dict[int, list[float]] = {}
+        self._completed = 0
+
+    def report(self, trial: int, epoch: int, value: float) -> None:
+        self._running.setdefault(trial, {})[epoch] = self.objective.gain(value)
+
+    def prunes(self, trial: int, epoch: int) -> bool:
+        if self._completed < max(1, self._settings.startup_trials) or epoch < self._settings.warmup_epochs:
+            return False
+        others = self._at.get(epoch, [])
+        return len(others) > 0 and self._running[trial][epoch] < median(others)
+
+    def end(self, trial: int, *, completed: bool) -> None:
+        gains = self._running.pop(trial, {})
+        if completed:
+            self._completed += 1
+            for epoch, gain in gains.items():
+                insort(self._at.setdefault(epoch, []), gain)
+
+    def forget(self, trial: int) -> None:
+        self._running.pop(trial, None)
+
+
+def make_pruner(search: SearchConfig, objective: Objective) -> Pruner:
+    """Return the pruner of a study file."""
+    if isinstance(search.pruner, Asha):
+        return AshaPruner(search.pruner, objective)
+    if isinstance(search.pruner, Median):
+        return MedianPruner(search.pruner, objective)
+    return Pruner(objective)
