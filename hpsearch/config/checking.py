@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain, islice, product
@@ -18,6 +19,7 @@ from hpsearch.config.yaml_text import KeyPath
 # these, every combination is tried.
 TIED = ("data", "batch_size")
 MAX_COMBINATIONS = 2_000
+_NUMBER = re.compile(r"\d[\d,.]*")
 
 FIRST = Pick(number=lambda node: _bounds(node)[0], option=lambda _node: 0)
 
@@ -97,8 +99,8 @@ def check_space(space: Branch, *, grid: bool = False) -> list[wording.Finding]:
             TrialConfig.model_validate(concrete(space, pick))
         except ValidationError as error:
             for path, sentence in wording.findings(error, lambda path: known_keys(TrialConfig, path)):
-                place, rule = origin(space, path, pick), sentence.partition(", but got ")[0]
-                # Both ends of a range may break the same rule: that is one problem.
+                # Both ends of a range may break the same rule, each with its number: that is one problem.
+                place, rule = origin(space, path, pick), _NUMBER.sub("", sentence.partition(", but got ")[0])
                 found.setdefault((place, rule), (place, sentence))
     return list(found.values())
 

@@ -135,14 +135,18 @@ def _seconds(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
+_LEAST_MEMORY = 100 * 2**20
+
+
 def _bytes(value: Any) -> Any:
     """`512MB` or `4GB` as bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(MB|GB)", value) if isinstance(value, str) else None
-    if match:
-        return int(float(match[1]) * {"MB": 2**20, "GB": 2**30}[match[2]])
-    if isinstance(value, str):
+    if isinstance(value, str) and not match:
         raise ValueError(f"`memory` must be bytes or a size such as 512MB or 4GB, but got {value!r}")
-    return value
+    size = int(float(match[1]) * {"MB": 2**20, "GB": 2**30}[match[2]]) if match else value
+    if isinstance(size, int | float) and not isinstance(size, bool) and size < _LEAST_MEMORY:
+        raise ValueError(f"`memory` is {value}, but must be 100MB or more")
+    return size
 
 
 _Seconds = Annotated[float, Field(gt=0), BeforeValidator(_seconds)]
@@ -186,7 +190,7 @@ class Limits(Frozen):
         None,
         description="a worker without a finished epoch for so long is stuck: it is replaced, the trial goes on",
     )
-    memory: Annotated[int, Field(ge=100 * 2**20), BeforeValidator(_bytes)] | None = Field(
+    memory: Annotated[int, Field(ge=_LEAST_MEMORY), BeforeValidator(_bytes)] | None = Field(
         None, description="a trial whose worker holds more is ended, and cannot win; TensorFlow alone takes about 0.9GB"
     )
     retries: int = Field(

@@ -7,7 +7,8 @@ from math import prod
 from typing import Any
 
 from hpsearch.config.checking import MAX_COMBINATIONS, combinations
-from hpsearch.config.problems import Finding, shown
+from hpsearch.config.foreign import flow
+from hpsearch.config.problems import Finding
 from hpsearch.config.space import Branch, Node, Options, Ranged, Sequence, distributions
 
 # More would take days, and one of them is nearly always a number too many in a list.
@@ -37,7 +38,7 @@ def check_grid(space: Branch) -> Iterator[Finding]:
     """Why a space is no grid."""
     ranges = [node for node in distributions(space) if isinstance(node, Ranged)]
     for node in ranges:
-        given = shown(node.distribution.plain())
+        given = flow(node.distribution.plain())
         yield node.where, f"a grid takes choices only, as in {{choice: [0.01, 0.1]}}, but got the range {given}"
     count = size(space)
     if not ranges and count == 1:

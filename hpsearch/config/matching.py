@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.catalogue.distributions import Float, Int, OneMinus
+from hpsearch.config.foreign import flow
 from hpsearch.config.problems import shown
 from hpsearch.config.space import Branch, Fixed, Node, Options, Ranged, Sequence
 from hpsearch.config.trial import SELECTIONS, TrialConfig
@@ -59,7 +60,7 @@ def _match_number(node: Ranged, value: Any, path: KeyPath, result: Match) -> Non
     if node.distribution.contains(value):
         result.params[node.name] = as_parameter(node, value)
     else:
-        result.problems.append((path, f"must lie in {node.distribution.plain()}, but got {shown(value)}"))
+        result.problems.append((path, f"must lie in {flow(node.distribution.plain())}, but got {shown(value)}"))
 
 
 def _match_option(node: Options, value: Any, path: KeyPath) -> Match:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpsearch.catalogue.distributions import Float, Int, OneMinus
+from hpsearch.config import foreign
 from hpsearch.config.problems import shown
 from hpsearch.config.space import Branch, Fixed, Node, Options, Ranged, Sequence
 from hpsearch.config.yaml_text import KeyPath
@@ -32,19 +34,48 @@ class Problems:
             self.found.append((where, sentence))
 
 
+def not_finite(value: Any, where: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Every number in plain data that is NaN or infinite, by its path, with the sentence that refuses it.
+
+    NaN is not equal to itself, and JSON, in which configurations are stored and exported, has neither of them.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        yield where, f"must be a finite number, but got {value}; {_INSTEAD}"
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from not_finite(item, (*where, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from not_finite(item, (*where, index))
+
+
+# What a user can write who needs the meaning of NaN or infinity.
+_INSTEAD = "write null, or a word for your own code to convert"
+
+
 def parse(value: Any, where: KeyPath, problems: Problems) -> Node:
     """The node for a value of a study file; what breaks a rule is reported and replaced by `Fixed`."""
+    kinds = [key for key in value if key in KINDS] if isinstance(value, Mapping) else []
+    if isinstance(value, Mapping) and kinds:
+        return _distribution(kinds, value, where, problems)
+    if _may_be_distribution(where) and (instead := foreign.hint(value)):
+        problems.add(where, f"{foreign.flow(value)} is another tool's notation; {instead}")
+        return Fixed(None, where)
     if isinstance(value, Mapping):
-        kinds = [key for key in value if key in KINDS]
-        if kinds:
-            return _distribution(kinds, value, where, problems)
         return Branch({str(key): parse(item, (*where, str(key)), problems) for key, item in value.items()}, where)
     if isinstance(value, list):
         items = tuple(parse(item, (*where, index), problems) for index, item in enumerate(value))
         if all(isinstance(item, Fixed) for item in items):
             return Fixed(value, where)
         return Sequence(items, where)
+    for place, sentence in not_finite(value, where):
+        problems.add(place, sentence)
     return Fixed(value, where)
+
+
+def _may_be_distribution(where: KeyPath) -> bool:
+    """Whether a mapping at a path may be meant as a distribution: not `trial` itself, nor a builder's arguments."""
+    return len(where) > 1 and where[-1] != "arguments"
 
 
 def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, problems: Problems) -> Node:
@@ -94,28 +125,32 @@ def _check_range(kind: str, value: Mapping[str, Any], where: KeyPath, problems: 
     number = int if kind == "int" else (int, float)
     if not isinstance(bounds, list) or len(bounds) != 2 or not all(_is(bound, number) for bound in bounds):
         wanted = "two whole numbers" if kind == "int" else "two numbers"
-        problems.add(inside, f"a range must be {wanted} [low, high], but got {shown(bounds)}")
+        instead = foreign.hint({kind: bounds} if isinstance(bounds, list) else bounds)
+        after = f"; {instead}" if instead else ""
+        problems.add(inside, f"a range must be {wanted} [low, high], but got {shown(bounds)}{after}")
         return
     low, high = bounds
-    if not all(abs(bound) <= sys.float_info.max for bound in bounds):
+    if not all(abs(bound) <= sys.float_info.max for bound in bounds) or abs(high - low) > sys.float_info.max:
         problems.add(inside, f"a range must be finite, but got {shown(bounds)}")
         return
     if not low < high:
-        hint = f"; write the value {low} itself" if low == high else ""
-        problems.add(inside, f"low < high must hold, but got (low={low}, high={high}){hint}")
+        what = f"write the value {low} itself" if low == high else f"write [{high}, {low}]"
+        problems.add(inside, f"the range is [{low}, {high}], but low must be less than high; {what}")
     log, step = value.get("log", False), value.get("step", 1)
     if not isinstance(log, bool):
         problems.add((*where, "log"), f"must be true or false, but got {log!r}")
     elif log and low <= 0:
-        problems.add(inside, f"low > 0 must hold with log: true, but got (low={low}, high={high})")
+        problems.add(inside, f"the range begins at {low}, but must begin above 0 with log: true")
     if kind != "int":
         return
     if not _is(step, int) or step < 1:
         problems.add((*where, "step"), f"must be a whole number >= 1, but got {step!r}")
     elif log is True and step != 1:
-        problems.add((*where, "step"), f"log: true and a step exclude each other, but got step={step}")
-    elif (high - low) % step:
-        problems.add(inside, f"high must be low plus a multiple of step, but got [{low}, {high}] with step={step}")
+        problems.add((*where, "step"), f"step is {step}, but a range with log: true has no steps")
+    elif low < high and (high - low) % step:
+        end = high - (high - low) % step
+        what = f"write [{low}, {end}]" if end > low else f"write [{low}, {low + step}]"
+        problems.add(inside, f"the range is [{low}, {high}] with step {step}, but must end at a step; {what}")
 
 
 def _is(value: Any, kind: Any) -> bool:

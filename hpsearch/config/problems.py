@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hpsearch.config import foreign
 from hpsearch.config.trial import SELECTIONS
 from hpsearch.config.yaml_text import Document, KeyPath
 from hpsearch.errors import StudyFileError, unknown_name
@@ -36,6 +37,10 @@ _TYPES = {
     "finite_number": "a finite number",
     "none_required": "null",
 }
+
+# Where a single value belongs, and where a whole number does.
+_WHOLE = {"int_type", "int_from_float", "int_parsing"}
+_ONE_VALUE = _WHOLE | {"float_type", "float_parsing", "bool_type", "string_type", "model_attributes_type"}
 
 # What has several forms, told apart by a name in it or by what it is.
 _TAGGED: tuple[KeyPath, ...] = (
@@ -74,7 +79,8 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
             # Of a list, its name says what each item is: `metrics`.
             last = path[-1] if isinstance(path[-1], str) else str(path[-2]).removesuffix("s")
             return path, unknown_name(str(path[0] if selects else last), value, names)
-        return path, f"must be {context['expected']}, but got {shown(value)}"
+        several = foreign.of_list(value) if isinstance(value, list) else None
+        return path, f"must be {context['expected']}, but got {shown(value)}{f'; {several}' if several else ''}"
     if kind in _BOUNDS:
         limit = next(iter(context.values()))
         return path, f"must be {_BOUNDS[kind]} {_number(limit)}, but got {shown(value)}"
@@ -84,7 +90,8 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
         return (*path, *_way_to(named[1], value)) if named else path, sentence
     wanted = _TYPES.get(kind)
     sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
-    return path, f"{sentence}, but got {shown(value)}"
+    several = foreign.of_list(value, whole=kind in _WHOLE) if isinstance(value, list) and kind in _ONE_VALUE else None
+    return path, f"{sentence}, but got {shown(value)}{f'; {several}' if several else ''}"
 
 
 def _way_to(key: str, value: Any) -> KeyPath:

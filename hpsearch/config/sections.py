@@ -60,13 +60,14 @@ class DataConfig(Frozen):
         held_out = self.validation if self.validation is not None else total // 12
         if held_out >= total:
             raise ValueError(
-                f"`validation` < the {total:,} training images of {self.dataset} must hold, but got {held_out:,}"
+                f"`validation` is {held_out:,}, but {self.dataset} has only {total:,} training images, and "
+                "some must be left"
             )
         left = total - held_out
         if self.train_examples is not None and self.train_examples > left:
             raise ValueError(
-                f"`train_examples` <= the {left:,} images that are not held out must hold, "
-                f"but got {self.train_examples:,}"
+                f"`train_examples` is {self.train_examples:,}, but only {left:,} images are left where {held_out:,} "
+                "are held out"
             )
         return self.train_examples or left, held_out
 

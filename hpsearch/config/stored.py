@@ -11,6 +11,7 @@ from hpsearch.config import problems as wording
 from hpsearch.config.checking import known_keys
 from hpsearch.config.overrides import apply_overrides
 from hpsearch.config.own import TRAINABLE, Recipe, recipe_of
+from hpsearch.config.parsing import not_finite
 from hpsearch.config.study import StudySpec, checked
 from hpsearch.config.trial import TrialConfig
 from hpsearch.config.yaml_text import Document, load_value
@@ -44,6 +45,8 @@ def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] =
     values = document.data["trial"]
     if not isinstance(values, dict) or values.get(TRAINABLE) != plain.get(TRAINABLE):
         raise StudyFileError([f"{document.place(('trial',))}: another training than the one that is recorded"])
+    if found := list(not_finite(values, ("trial",))):
+        raise wording.refuse(document, found)
     try:
         return recipe_of(values)
     except ValidationError as error:

@@ -128,7 +128,7 @@ class TrialConfig(Frozen):
     def _batch_fits(self) -> TrialConfig:
         images = self.data.training_examples
         if images is not None and self.batch_size != "full" and self.batch_size > images:
-            raise ValueError(f"`batch_size` <= the {images:,} training images must hold, but got {self.batch_size:,}")
+            raise ValueError(f"`batch_size` is {self.batch_size:,}, but there are only {images:,} training images")
         return self
 
     @model_validator(mode="after")
@@ -152,9 +152,9 @@ class TrialConfig(Frozen):
         if not OPTIMIZERS[name].solver:
             return self
         if dropout := self.model.knobs().get("dropout"):
-            raise ValueError(f"`dropout` must be 0 with {name}, which needs the same loss each time, but got {dropout}")
+            raise ValueError(f"`dropout` is {dropout}, but must be 0 with {name}, which needs the same loss each time")
         if self.training.engine in ("xla", "fit"):
-            raise ValueError(f"`engine` must be auto or graph with {name}, but got {self.training.engine}")
+            raise ValueError(f"`engine` is {self.training.engine}, but must be auto or graph with {name}")
         return self
 
     @model_validator(mode="after")

@@ -96,14 +96,14 @@ def stratified_split(labels: NDArray[np.uint8], validation: int, seed: int) -> S
 def _check(labels: NDArray[np.uint8], validation: int, seed: int) -> None:
     n = len(labels)
     if not 0 < validation < n:
-        raise DataError(f"`0 < validation < n` must hold, but got (validation={validation}, n={n})")
+        raise DataError(f"validation is {validation}, but must be from 1 to {n - 1} for {n} examples")
     if not 0 <= seed < 2**32:
-        raise DataError(f"`0 <= seed < 2**32` must hold for the split, but got (seed={seed})")
+        raise DataError(f"the split's seed is {seed}, but must be from 0 to 2**32 - 1")
     classes, sizes = np.unique(labels, return_counts=True)
     if not len(classes) <= validation <= n - len(classes) or sizes.min() < 2:
         raise DataError(
-            "training and validation must each hold at least one image per class, but got "
-            f"(validation={validation}, n={n}, classes={len(classes)}, smallest class={sizes.min()})"
+            f"{n} examples of {len(classes)} classes, the rarest with {sizes.min()}, cannot be split with validation "
+            f"{validation}: training and validation each need an example of every class"
         )
 
 
@@ -113,6 +113,6 @@ def _check_every_class_in_both(labels: NDArray[np.uint8], split: Split) -> None:
         missing = np.setdiff1d(labels, labels[positions])
         if len(missing):
             raise DataError(
-                f"{part} must hold at least one image per class, but class {missing[0]} is too rare for "
-                f"(validation={len(split.validation)}, n={len(labels)})"
+                f"class {missing[0]} is too rare: with {len(split.validation)} of {len(labels)} examples held out, the "
+                f"{part} examples have none of it, and each part must hold at least one of every class"
             )

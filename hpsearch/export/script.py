@@ -135,7 +135,7 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
     if OPTIMIZERS[config.optimizer.selected()].solver:
         raise HpsearchError(f"{config.optimizer.selected()} is SciPy's: Keras has no such optimizer; export it as yaml")
     if not data.held_out:
-        raise HpsearchError("`validation` above 0 must hold for a script, which prints the validation accuracy")
+        raise HpsearchError("`validation` is 0, but a script prints the validation accuracy, which needs some")
     schedule = keras_schedule(config, len(data.training))
     loss, defined = _loss(config)
     optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())

@@ -45,6 +45,6 @@ def _check_fits(config: TrialConfig, examples: int) -> None:
         raise DataError(f"trial.data: {error}") from None
     if config.batch_of(training) > training:
         raise DataError(
-            f"trial.batch_size: `batch_size` <= the {training:,} training examples of {config.data.dataset} must hold, "
-            f"but got {config.batch_size:,}"
+            f"trial.batch_size: `batch_size` is {config.batch_size:,}, but there are only {training:,} "
+            f"training examples in {config.data.dataset}"
         )

@@ -17,10 +17,13 @@ MALFORMED = {
     "empty_choice": ("trial: {batch_size: {choice: []}}\n", "at least one option"),
     "inverted_range": (
         "trial:\n  optimizer: {name: adam, learning_rate: {float: [0.1, 0.001], log: true}}\n",
-        "low < high must hold, but got (low=0.1, high=0.001)",
+        "the range is [0.1, 0.001], but low must be less than high; write [0.001, 0.1]",
     ),
-    "log_of_zero": ("trial: {optimizer: {name: adam, learning_rate: {float: [0, 1], log: true}}}\n", "low > 0"),
-    "too_many_held_out": ("trial: {data: {validation: 60000}}\n", "`validation` <"),
+    "log_of_zero": (
+        "trial: {optimizer: {name: adam, learning_rate: {float: [0, 1], log: true}}}\n",
+        "must begin above 0",
+    ),
+    "too_many_held_out": ("trial: {data: {validation: 60000}}\n", "`validation` is 60,000, but"),
     "unknown_metric": ("objective: {metric: acuracy}\n", "did you mean 'accuracy'?"),
     "bad_name": ("name: ../../etc\ntrial: {}\n", "`name` must be"),
     "bad_duration": ("search: {timeout: soon}\n", "90s, 20m or 2h"),

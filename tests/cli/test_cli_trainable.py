@@ -177,7 +177,7 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
         ({"objective": {"metric": "score"}}, "objective: the key 'direction' is missing"),
         ({"trial": {"trainable": 1, "x": {"choice": [1, 2]}}}, "trial.trainable: `trainable` stands beside `trial`"),
         ({"trial": {"seed": -1, "x": {"choice": [1, 2]}}}, "trial.seed: `seed` must be a whole number"),
-        ({"trial": {"x": {"float": [2, 1]}}}, "trial.x.float: low < high must hold"),
+        ({"trial": {"x": {"float": [2, 1]}}}, "trial.x.float: the range is [2, 1], but low must be less than high"),
     ],
 )
 def test_a_bad_file_is_told_in_a_line(folder, tmp_path, change, sentence):

@@ -76,7 +76,7 @@ def test_a_grid_has_as_many_trials_as_points_and_never_more(load, written, asked
         (
             ["trial.optimizer.choice.0.learning_rate={float: [0.1, 1]}"],
             "trial.optimizer.choice[0].learning_rate",
-            "a grid takes choices only, as in {choice: [0.01, 0.1]}, but got the range {'float': [0.1, 1.0]}",
+            "a grid takes choices only, as in {choice: [0.01, 0.1]}, but got the range {float: [0.1, 1.0]}",
         ),
         (["trial={seed: 1}"], "trial", "a grid must have at least one choice"),
         (

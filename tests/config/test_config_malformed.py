@@ -84,12 +84,12 @@ MALFORMED = [
     (
         _optimizer("learning_rate", "{float: [1, 0.1]}"),
         "4: trial.optimizer.learning_rate.float",
-        "low < high must hold, but got (low=1, high=0.1)",
+        "the range is [1, 0.1], but low must be less than high; write [0.1, 1]",
     ),
     (
         _optimizer("learning_rate", "\n      float: [0.1, 0.1]"),
         "5: trial.optimizer.learning_rate.float",
-        "low < high must hold, but got (low=0.1, high=0.1); write the value 0.1 itself",
+        "the range is [0.1, 0.1], but low must be less than high; write the value 0.1 itself",
     ),
     (_optimizer("learning_rate", "{float: [1, .inf]}"), "4: trial.optimizer.learning_rate.float", "must be finite"),
     (_optimizer("learning_rate", "{float: [.nan, 1]}"), "4: trial.optimizer.learning_rate.float", "must be finite"),
@@ -101,7 +101,7 @@ MALFORMED = [
     (
         _optimizer("learning_rate", "{float: [0, 1], log: true}"),
         "4: trial.optimizer.learning_rate.float",
-        "low > 0 must hold with log: true, but got (low=0, high=1)",
+        "the range begins at 0, but must begin above 0 with log: true",
     ),
     (
         _optimizer("learning_rate", "{float: [0.1, 1], log: 1}"),
@@ -126,15 +126,45 @@ MALFORMED = [
     (
         _trial("batch_size", "{int: [1, 10], step: 2}"),
         "3: trial.batch_size.int",
-        "high must be low plus a multiple of step, but got [1, 10] with step=2",
+        "the range is [1, 10] with step 2, but must end at a step; write [1, 9]",
     ),
     (_trial("batch_size", "{int: [1, 9], step: 0}"), "3: trial.batch_size.step", "must be a whole number >= 1"),
     (
         _trial("batch_size", "{int: [1, 9], step: 2, log: true}"),
         "3: trial.batch_size.step",
-        "log: true and a step exclude each other, but got step=2",
+        "step is 2, but a range with log: true has no steps",
     ),
     (_mlp("units", "[64, {int: [0, 9]}]"), "4: trial.model.units[1]", "must be >= 1, but got 0"),
+    # NaN and infinity, wherever a value may stand
+    (
+        _mlp("dropout", "{choice: [0.1, .nan]}"),
+        "4: trial.model.dropout.choice[1]",
+        "must be a finite number, but got nan",
+    ),
+    (_mlp("units", "[64, .inf]"), "4: trial.model.units[1]", "must be a finite number, but got inf; write null, or a"),
+    (_optimizer("epsilon", "{float: [-1e308, 1e308]}"), "4: trial.optimizer.epsilon.float", "must be finite"),
+    ("search: {timeout: .inf}\n", "1: search.timeout", "must be a finite number, but got inf"),
+    ("enqueue:\n  - {batch_size: .nan}\n", "2: enqueue[0].batch_size", "must be one of the study's options"),
+    # the notation of other tools, or what they take
+    (
+        _optimizer("learning_rate", "{min: 0.0001, max: 0.1}"),
+        "4: trial.optimizer.learning_rate",
+        "{min: 0.0001, max: 0.1} is another tool's notation; write {float: [0.0001, 0.1]}, or {float: [0.0001, 0.1]",
+    ),
+    (
+        _optimizer("learning_rate", "[0.001, 0.01]"),
+        "4: trial.optimizer.learning_rate",
+        "must be a number, but got [0.001, 0.01]; a range is {float: [0.001, 0.01]}; {choice: [0.001, 0.01]}",
+    ),
+    (
+        _optimizer("learning_rate", "{float: {min: 0.001, max: 0.01}}"),
+        "4: trial.optimizer.learning_rate.float",
+        "a range must be two numbers [low, high], but got {'min': 0.001, 'max': 0.01}; write {float: [0.001, 0.01]}",
+    ),
+    (_trial("batch_size", "[32, 64]"), "3: trial.batch_size", "; a range is {int: [32, 64]}; {choice: [32, 64]} tries"),
+    (_trial("optimizer", "[adam, sgd]"), "3: trial.optimizer", "; {choice: [adam, sgd]} tries each of these"),
+    (_mlp("activation", "[relu, tanh]"), "4: trial.model.activation", "; {choice: [relu, tanh]} tries each of these"),
+    (_mlp("activation", "{values: [relu, tanh]}"), "4: trial.model.activation", "; write {choice: [relu, tanh]}"),
     # choices
     (_trial("batch_size", "{choice: []}"), "3: trial.batch_size.choice", "a list of at least one option, but got []"),
     (_trial("batch_size", "{choice: 32}"), "3: trial.batch_size.choice", "a list of at least one option, but got 32"),
@@ -151,22 +181,26 @@ MALFORMED = [
         "2: trial.model.filters",
         "`filters` may have at most 4 entries",
     ),
-    (_trial("batch_size", "{int: [32, 55001]}"), "3: trial.batch_size", "<= the 55,000 training images must hold"),
+    (
+        _trial("batch_size", "{int: [32, 55001]}"),
+        "3: trial.batch_size",
+        "`batch_size` is 55,001, but there are only 55,000 training images",
+    ),
     (
         "trial:\n  data: {dataset: {choice: [fashion_mnist, fashion_mnist_sample]}}\n"
         "  batch_size: {choice: [32, 2000]}\n",
         "3: trial.batch_size.choice[1]",
-        "`batch_size` <= the 1,834 training images must hold, but got 2,000",
+        "`batch_size` is 2,000, but there are only 1,834 training images",
     ),
     (
         "trial:\n  data: {dataset: fashion_mnist, validation: {int: [1000, 60000]}}\n  batch_size: 1\n",
         "2: trial.data.validation",
-        "`validation` < the 60,000 training images of fashion_mnist must hold, but got 60,000",
+        "`validation` is 60,000, but fashion_mnist has only 60,000 training images",
     ),
     (
         "search:\n  pruner: {name: asha, min_resource: 4}\ntrial: {training: {max_epochs: 3}}\n",
         "2: search.pruner",
-        "`min_resource` <= max_epochs must hold, but got (min_resource=4, max_epochs=3)",
+        "`min_resource` is 4, but max_epochs is 3",
     ),
     ("objective:\n  metric: loss\n  direction: maximize\n", "3: objective.direction", "of loss must be minimize"),
     # how it is trained
@@ -262,7 +296,7 @@ MALFORMED = [
     ("search: {seed: -1}\n", "1: search.seed", "must be >= 0, but got -1"),
     ("search: {sampler: 3}\n", "1: search.sampler", "must be a name or a mapping"),
     ("limits: {memory: 4TB}\n", "1: limits.memory", "must be bytes or a size such as 512MB or 4GB, but got '4TB'"),
-    ("limits: {memory: 50MB}\n", "1: limits.memory", "must be >= 104,857,600, but got 52428800"),
+    ("limits: {memory: 50MB}\n", "1: limits.memory", "`memory` is 50MB, but must be 100MB or more"),
     ("limits: {epoch_seconds: soon}\n", "1: limits.epoch_seconds", "`epoch_seconds` must be seconds or a duration"),
     ("finalists: {top: 0}\n", "1: finalists.top", "must be >= 1, but got 0"),
     ("finalists: {seeds: 1}\n", "1: finalists.seeds", "must be >= 2, but got 1"),

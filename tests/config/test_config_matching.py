@@ -64,7 +64,7 @@ def test_what_is_given_becomes_parameters_and_the_rest_is_left_to_the_sampler(ev
         ({"optimizer": 3}, ("optimizer",), "one of the study's options"),
         ({"model": {"units": [16, 33]}}, ("model", "units", 1), "the study fixes this to 32, but got 33"),
         ({"model": {"units": [16]}}, ("model", "units"), "must be a list of 2, but got [16]"),
-        ({"model": {"units": [16.5, 32]}}, ("model", "units", 0), "must lie in {'int': [16, 64]}, but got 16.5"),
+        ({"model": {"units": [16.5, 32]}}, ("model", "units", 0), "must lie in {int: [16, 64]}, but got 16.5"),
         ({"model": "cnn"}, ("model",), "the study has 'mlp' here, but got 'cnn'"),
         ({"model": 3}, ("model",), "must be a mapping"),
         ({"training": {"max_epochs": 3}}, ("training",), "the study leaves 'training' at its default"),

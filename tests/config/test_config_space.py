@@ -205,4 +205,4 @@ def test_sections_that_one_rule_ties_together_are_checked_in_every_combination()
     )
     ((place, sentence),) = check_space(tree)
     assert place == ("trial", "batch_size", "choice", 1)
-    assert "the 1,000 training images" in sentence
+    assert "only 1,000 training images" in sentence

@@ -1,0 +1,217 @@
+"""Distributions as other tools write them, in the notation of study files: what a message tells the user to write.
+
+{min: 0.001, max: 0.1}                          {float: [0.001, 0.1]}
+{distribution: log_uniform_values, min: ...}    {float: [..., ...], log: true}
+{values: [32, 64]}, {grid_search: [32, 64]}     {choice: [32, 64]}
+tune.loguniform(1e-4, 1e-1)                     {float: [0.0001, 0.1], log: true}
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# The names that other tools have for a kind of distribution, without case, underscores, dashes and what stands
+# before them (`tune.`, `hp.`, `suggest_`), with our kind and whether it is logarithmic.
+_KINDS: dict[str, tuple[str, bool]] = {
+    **dict.fromkeys(("uniform", "quniform", "floatuniform", "uniformfloat"), ("float", False)),
+    **dict.fromkeys(("loguniform", "qloguniform", "loguniformvalues", "reciprocal"), ("float", True)),
+    **dict.fromkeys(("randint", "qrandint", "intuniform", "uniformint", "quniformint"), ("int", False)),
+    **dict.fromkeys(("lograndint", "qlograndint", "loguniformint"), ("int", True)),
+    **dict.fromkeys(("choice", "choices", "categorical", "gridsearch", "values"), ("choice", False)),
+}
+# Names that are too common to mean a distribution unless a key such as `type` says so.
+_TYPES: dict[str, tuple[str, bool]] = {
+    **_KINDS,
+    **dict.fromkeys(("float", "double", "real", "continuous", "range", "linear", "discrete"), ("float", False)),
+    **dict.fromkeys(("int", "integer", "qint"), ("int", False)),
+    **dict.fromkeys(("log", "logfloat", "logarithmic"), ("float", True)),
+    **dict.fromkeys(("logint",), ("int", True)),
+}
+_LOW = {"min", "low", "lower", "minimum", "minvalue", "lowerbound"}
+_HIGH = {"max", "high", "upper", "maximum", "maxvalue", "upperbound"}
+_BOUNDS = {"bounds", "range", "value"}
+_OPTIONS = {"values", "choices", "categories", "gridsearch", "options", "value"}
+# Those that need no `type` beside them.
+_PLAIN_OPTIONS = {"values", "choices", "categories", "gridsearch"}
+_KIND_KEYS = {"type", "distribution", "dist", "parametertype", "valuetype"}
+_LOG_KEYS = {"log", "logscale", "scale", "sampling", "scaling", "scalingtype", "prior"}
+_OTHERS = {"step", "q", "default", "defaultvalue"}
+_CALLABLE = {*_KINDS, "float", "int", "interval"} - {"values", "choices"}
+
+
+def hint(value: Any) -> str | None:
+    """What to write for a distribution in another tool's notation; None where the value is none.
+
+    Returns:
+        for instance `write {float: [0.001, 0.1]}`.
+    """
+    found = _translated(value)
+    return f"write {told(found)}" if found else None
+
+
+def told(distribution: Mapping[str, Any]) -> str:
+    """A distribution as a study file writes it; for a wide range with and without `log`."""
+    text = flow(distribution)
+    kind, values = next(iter(distribution.items()))
+    if kind == "number":
+        return f"{flow({'int': values})}, or {flow({'float': values})} if it need not be a whole number"
+    if kind in ("float", "int") and "log" not in distribution and values[0] > 0 and values[1] >= 100 * values[0]:
+        return f"{text}, or {flow({**distribution, 'log': True})} for the same chance of each order of magnitude"
+    return text
+
+
+def of_list(values: Sequence[Any], *, whole: bool = False) -> str | None:
+    """What to write for a list that stands where a single value belongs; None where it is empty or no plain list.
+
+    Args:
+        whole: whether a whole number belongs there.
+    """
+    if not values or not all(isinstance(item, str | int | float | bool) for item in values):
+        return None
+    choice = f"{flow({'choice': list(values)})} tries each of these"
+    numbers = all(_is_number(item) for item in values)
+    if len(values) != 2 or not numbers or not values[0] < values[1]:
+        return choice
+    kind = "int" if whole and all(isinstance(item, int) for item in values) else "float"
+    return f"a range is {told({kind: list(values)})}; {choice}"
+
+
+def flow(value: Any) -> str:
+    """Plain data as YAML writes it in a line: `{float: [0.001, 0.1], log: true}`."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w ./-]*", value):
+        return repr(value)
+    return str(value)
+
+
+def _translated(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, Mapping):
+        return _mapping({_plain_name(key): item for key, item in value.items()})
+    if isinstance(value, str) and "(" in value:
+        return _call(value)
+    return None
+
+
+def _plain_name(text: Any) -> str:
+    return re.sub(r"[^a-z]", "", str(text).rpartition(".")[2].lower()).removeprefix("suggest")
+
+
+def _mapping(items: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The distribution of a mapping whose keys have been made plain."""
+    if len(items) == 1:
+        ((name, inner),) = items.items()
+        if name in _KINDS:
+            return _of_kind(*_KINDS[name], inner)
+    if isinstance(space := items.get("feasiblespace"), Mapping):
+        # Katib: `feasibleSpace: {min: "0.01", max: "0.03"}` beside `parameterType`.
+        items = {**{key: item for key, item in items.items() if key != "feasiblespace"}, **space}
+    if not set(items) <= _LOW | _HIGH | _BOUNDS | _OPTIONS | _KIND_KEYS | _LOG_KEYS | _OTHERS:
+        return None
+    kinds = [_TYPES[name] for key in _KIND_KEYS if (name := _plain_name(items.get(key))) in _TYPES]
+    kind = min((kind for kind, _ in kinds), key=["choice", "int", "float"].index, default=None)
+    log = any(log for _, log in kinds) or any(_says_log(items[key]) for key in _LOG_KEYS & set(items))
+    low, high = (next((items[key] for key in items if key in names), None) for names in (_LOW, _HIGH))
+    if low is not None and high is not None:
+        return _range(kind, log, [low, high], items.get("step", items.get("q")))
+    options = next((items[key] for key in items if key in _OPTIONS), None)
+    bounds = next((items[key] for key in items if key in _BOUNDS), None)
+    if kind == "choice" or (kind is None and _PLAIN_OPTIONS & set(items) and not _KIND_KEYS & set(items)):
+        return {"choice": options} if isinstance(options, list) and options else None
+    return _range(kind, log, bounds, None) if kind and bounds is not None else None
+
+
+def _says_log(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and "log" in value.lower())
+
+
+def _of_kind(kind: str, log: bool, inner: Any) -> dict[str, Any] | None:
+    """The distribution of `{uniform: [0, 1]}` or `{uniform: {min: 0, max: 1}}`."""
+    if kind == "choice":
+        return {"choice": inner} if isinstance(inner, list) and inner else None
+    if isinstance(inner, Mapping):
+        found = _mapping({_plain_name(key): item for key, item in inner.items()})
+        if not found or "choice" in found:
+            return None
+        return _range(kind, log or "log" in found, next(iter(found.values())), found.get("step"))
+    if kind == "int" and _is_number(inner):
+        # NumPy's and hyperopt's randint(n): 0 to n - 1.
+        return _range(kind, log, [0, inner - 1], None)
+    return _range(kind, log, inner, None)
+
+
+def _call(text: str) -> dict[str, Any] | None:
+    """The distribution of a text such as `tune.loguniform(1e-4, 1e-1)`."""
+    try:
+        call = ast.parse(text.strip(), mode="eval").body
+        if not isinstance(call, ast.Call):
+            return None
+        name = _plain_name(ast.unparse(call.func))
+        values = [ast.literal_eval(argument) for argument in call.args]
+        named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if name not in _CALLABLE:
+        return None
+    # hyperopt and Optuna name the parameter first.
+    values = values[1:] if len(values) > 1 and isinstance(values[0], str) else values
+    kind, log = _TYPES.get(name, ("float", False))
+    if kind == "choice":
+        options = values[0] if len(values) == 1 else values
+        return {"choice": list(options)} if isinstance(options, list | tuple) and options else None
+    bounds = [
+        *values[: 3 if name.startswith("q") else 2],
+        *(named[key] for key in ("low", "lower", "high", "upper") if key in named),
+    ]
+    return _range(kind, log or _says_log(named.get("log")), bounds, named.get("step"))
+
+
+def _range(kind: str | None, log: bool, bounds: Any, step: Any) -> dict[str, Any] | None:
+    """Our range, where the bounds are two numbers that go up."""
+    if isinstance(bounds, list | tuple) and len(bounds) == 3 and step is None:
+        *bounds, step = bounds
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        return None
+    numbers = [_number(bound) for bound in bounds]
+    low, high = numbers
+    if low is None or high is None or not low < high:
+        return None
+    whole = isinstance(low, int) and isinstance(high, int)
+    if log and low <= 0:
+        # hyperopt and Weights & Biases write the ends of log-uniform as exponents of e.
+        low, high = (float(f"{math.exp(min(bound, 300)):.4g}") for bound in (low, high))
+        if not 0 < low < high:
+            return None
+        kind = kind or "float"
+    if kind is None:
+        kind = "float" if log or not whole else "int" if step is not None else "number"
+    if kind == "int" and not whole:
+        return None
+    found: dict[str, Any] = {kind: [low, high]}
+    if log:
+        return {**found, "log": True}
+    if kind == "int" and isinstance(step, int) and step > 1:
+        # A range ends at a step.
+        return {"int": [low, high - (int(high) - int(low)) % step], "step": step}
+    return found
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, str):
+        try:
+            value = float(value) if re.search(r"[.eE]", value) else int(value)
+        except ValueError:
+            return None
+    return value if _is_number(value) and math.isfinite(value) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,118 @@
+"""Distributions in the notation of other tools: each is answered with the text that a study file has for it."""
+
+from __future__ import annotations
+
+import pytest
+from support import gain_study
+
+from hpsearch.config.foreign import hint
+from hpsearch.config.parsing import Problems, parse
+from hpsearch.config.stored import stored_trial
+from hpsearch.config.study import load_study
+from hpsearch.config.yaml_text import load_value
+from hpsearch.errors import StudyFileError
+
+FOREIGN = {
+    # Weights & Biases
+    "{distribution: uniform, min: 0, max: 1}": "{float: [0, 1]}",
+    "{distribution: log_uniform_values, min: 1e-4, max: 1e-1}": "{float: [0.0001, 0.1], log: true}",
+    # exp(-9) and exp(0)
+    "{distribution: log_uniform, min: -9, max: 0}": "{float: [0.0001234, 1.0], log: true}",
+    "{distribution: q_uniform, min: 0.5, max: 2.5, q: 0.5}": "{float: [0.5, 2.5]}",
+    "{distribution: int_uniform, min: 1, max: 10}": "{int: [1, 10]}",
+    "{values: [32, 64]}": "{choice: [32, 64]}",
+    # Ray Tune
+    "tune.loguniform(1e-4, 1e-1)": "{float: [0.0001, 0.1], log: true}",
+    "tune.choice([16, 32])": "{choice: [16, 32]}",
+    "tune.qrandint(4, 130, 4)": "{int: [4, 128], step: 4}",
+    "{grid_search: [1, 2]}": "{choice: [1, 2]}",
+    "{tune.choice: [1, 2]}": "{choice: [1, 2]}",
+    # hyperopt, NNI
+    "hp.uniform('rate', 0, 1)": "{float: [0, 1]}",
+    "{_type: choice, _value: [a, b]}": "{choice: [a, b]}",
+    "{_type: loguniform, _value: [1e-4, 1e-1]}": "{float: [0.0001, 0.1], log: true}",
+    "{randint: 10}": "{int: [0, 9]}",
+    # Optuna, KerasTuner, Ax, Katib
+    "trial.suggest_float('rate', 1e-5, 1e-1, log=True)": "{float: [1e-05, 0.1], log: true}",
+    "{min_value: 32, max_value: 512, step: 32}": "{int: [32, 512], step: 32}",
+    "{min_value: 1e-4, max_value: 1e-2, sampling: log}": "{float: [0.0001, 0.01], log: true}",
+    "{type: range, bounds: [1e-6, 0.4], log_scale: true}": "{float: [1e-06, 0.4], log: true}",
+    "{parameterType: double, feasibleSpace: {min: '0.01', max: '0.03'}}": "{float: [0.01, 0.03]}",
+    # what people try
+    "{low: 0.1, high: 0.5}": "{float: [0.1, 0.5]}",
+    "{min: 16, max: 256}": "{int: [16, 256]}, or {float: [16, 256]} if it need not be a whole number",
+    "{type: float, min: 0.1, max: 0.5}": "{float: [0.1, 0.5]}",
+    "{uniform: [0, 1]}": "{float: [0, 1]}",
+    "{log_uniform: {min: 0.1, max: 0.5}}": "{float: [0.1, 0.5], log: true}",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_what_other_tools_write_is_answered_with_ours(text):
+    problems = Problems()
+    parse(load_value(text, "here"), ("trial", "x"), problems)
+    [(path, sentence)] = problems.found
+    assert path == ("trial", "x")
+    assert sentence.endswith(f"is another tool's notation; write {FOREIGN[text]}")
+
+
+@pytest.mark.parametrize("text", [text for text in FOREIGN.values() if " or " not in text])
+def test_the_answer_is_a_distribution(text):
+    problems = Problems()
+    node = parse(load_value(text, "here"), ("trial", "x"), problems)
+    assert (type(node).__name__ in ("Ranged", "Options"), problems.found) == (True, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "{lr: 0.1}",
+        "{min: 1}",
+        "{min: {float: [0, 1]}, max: 1}",
+        "{low: 5, high: 1}",
+        "{window: 3, min: 1, max: 2}",
+        "{name: piecewise_constant, values: [0.1, 0.01]}",
+        "{type: adam}",
+        "{step: 2}",
+        "uniform",
+        "f(x)",
+        "range(1, 10)",
+        "choice(",
+        "[0.1, 0.5]",
+    ],
+)
+def test_what_may_be_a_value_is_one(text):
+    assert hint(load_value(text, "here")) is None
+
+
+def test_a_builders_own_arguments_may_be_called_min_and_max():
+    problems = Problems()
+    parse({"model": {"arguments": {"min": 0, "max": 1}}}, ("trial",), problems)
+    assert problems.found == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("trial.clip={choice: [1.0, .inf]}", "trial.clip.choice[1]: must be a finite number, but got inf"),
+        ("trial.clip={choice: {none: .nan, one: 1}}", "trial.clip.choice.none: must be a finite number, but got nan"),
+        ("trial.deep={list: [1, {inner: -.inf}]}", "trial.deep.list[1].inner: must be a finite number, but got -inf"),
+        ("trial.clip=1e999", "trial.clip: must be a finite number, but got inf"),
+        ("trial.x={float: [0, .inf]}", "trial.x.float: a range must be finite, but got [0, inf]"),
+        ("enqueue=[{x: .nan}]", "enqueue[0].x: must lie in {float: [0.0, 1.0]}, but got nan"),
+        ("trial.x={min: 0.1, max: 0.5}", "trial.x: {min: 0.1, max: 0.5} is another tool's notation; write {float: ["),
+    ],
+)
+def test_nan_and_infinity_are_refused_for_a_training_of_ones_own_too(changes, message, tmp_path):
+    """NaN is not equal to itself, so that the study would be another one at each start."""
+    file = gain_study(tmp_path, "own", "", "search: {trials: 2}\n")
+    with pytest.raises(StudyFileError) as refused:
+        load_study(file, [changes])
+    assert str(refused.value).startswith(f"--set {changes}: {message}")
+
+
+def test_a_recorded_configuration_takes_none_of_them_either():
+    plain = {"trainable": "own:train", "x": 0.5, "seed": 1}
+    with pytest.raises(StudyFileError, match="must be a finite number, but got nan"):
+        stored_trial(plain, "trial 0", ["trial.x=.nan"])
