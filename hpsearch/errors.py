@@ -7,6 +7,7 @@ place (`hpsearch.cli.main`). Anything else that is raised is a bug: its tracebac
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -48,8 +49,9 @@ class NoGoodTrialError(HpsearchError):
 
     exit_code = EXIT_NO_GOOD_TRIAL
 
-    def __init__(self, study: str) -> None:
-        super().__init__(f"study '{study}' has no good trial yet; see `hpsearch trials {study}`")
+    def __init__(self, study: str, command: str) -> None:
+        """Name the study, and the command that shows its trials."""
+        super().__init__(f"study '{study}' has no good trial yet; see `{command}`")
 
 
 class DataError(HpsearchError):
@@ -127,6 +129,11 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     listed = ", ".join(names) if names else "none yet"
     return f"unknown {kind} '{name}'{hint}; available: {listed}"
+
+
+def command_line(*words: object) -> str:
+    """Return a command that a message suggests, quoted as a shell needs it."""
+    return shlex.join(map(str, words))
 
 
 def masked(text: str) -> str:

@@ -26,8 +26,9 @@ def doctor(
     empty MLflow too; what it replaces goes to MLflow's bin. Exit codes: 0 both agree, 4 they do not.
     """
     from hpsearch.config.stored import stored_study
+    from hpsearch.search import addresses
     from hpsearch.search.finals import parts_of
-    from hpsearch.search.storage import UNTOLD, find_study
+    from hpsearch.search.storage import find_study
     from hpsearch.tracking.doctor import Doctor
     from hpsearch.tracking.target import find_target
 
@@ -47,8 +48,8 @@ def doctor(
             say(f"repairing {target} ...")
             patient.repair(findings)
             left = patient.examine()
-        if not left and found.optuna.user_attrs.get(UNTOLD) == target.key:
-            found.optuna.set_user_attr(UNTOLD, None)
+        if not left:
+            addresses.set_complete(found.optuna, target.key)
     if output_format is not Format.table:
         told = {"study": study, "mlflow": str(target), "agree": not left}
         emit({**told, "findings": [asdict(f) for f in findings], "left": [asdict(f) for f in left]}, output_format)
@@ -57,7 +58,7 @@ def doctor(
             put(f"not repaired: {finding.line}")
     if left:
         differences = "1 difference" if len(left) == 1 else f"{len(left)} differences"
-        hint = "" if repair else f"; `hpsearch doctor {study} --repair` writes them again"
+        hint = "" if repair else f"; `{target.command('doctor', study, '--repair')}` writes them again"
         say(f"{target} does not agree with study '{study}': {differences}{hint}")
     else:
         say(f"{target} agrees with study '{study}': {patient.runs} runs")

@@ -51,7 +51,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
         count = sum(record.outcome in outcomes for record in ended.records)
         named += f"; {count} of the pruned {words}" if count else ""
     of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
-    option = target.home.option
+    home = target.home
     if ended.interrupted:
         say(f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on")
     elif ended.stopped:
@@ -66,14 +66,14 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
         say(f"table and pictures: {comparison.report}")
     if chosen is None:
         if not ended.interrupted:
-            say(f"no trial ended well; see `hpsearch trials {spec.name}{option}`")
+            say(f"no trial ended well; see `{home.command('trials', spec.name)}`")
         return
     if output_format is Format.table and not comparison:
         _best_tables(spec, ended, chosen, verdict)
     if spec.file.finalists and done < total and not ended.interrupted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
-    say(f"compare the runs:   {target if target.shared else f'hpsearch ui {spec.name}{option}'}")
-    say(f"take the best away: hpsearch export {spec.name} -o best.yaml{option}")
+    say(f"compare the runs:   {target if target.shared else home.command('ui', spec.name)}")
+    say(f"take the best away: {home.command('export', spec.name, '-o', 'best.yaml')}")
 
 
 def _best_tables(spec: StudySpec, ended: StudyEnded, chosen: TrialRecord, verdict: Verdict | None) -> None:

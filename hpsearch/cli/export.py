@@ -73,7 +73,7 @@ def export(
     found = find_study(home_of(home), study)
     record = found.record(trial) if trial is not None else chosen_trial(found)
     if record is None:
-        raise NoGoodTrialError(study)
+        raise NoGoodTrialError(study, home_of(home).command("trials", study))
     given, kept = _of_winner(found, home_of(home), record.number)
     chosen = Chosen(study, found.objective, record, given, kept)
     verify_only = verify and output is not None and output.exists() and not force

@@ -105,5 +105,5 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
     found = find_study(home_of(home), study)
     record = chosen_trial(found)
     if record is None:
-        raise NoGoodTrialError(study)
+        raise NoGoodTrialError(study, home_of(home).command("trials", study))
     emit(best_summary(study, record), output_format, title=f"Best of {study}")

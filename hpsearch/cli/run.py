@@ -100,6 +100,8 @@ def _run(
     from hpsearch.config.yaml_text import dump
     from hpsearch.executors.local import default_workers
     from hpsearch.search.run import Request, run_study
+    from hpsearch.tracking.mlflow_listener import lacks_a_part
+    from hpsearch.tracking.target import Target
 
     total = spec.total(trials)
     asked = trials or spec.search.trials
@@ -116,6 +118,8 @@ def _run(
 
     ended = run_study(request, target.home, lambda study, stage: _listeners(target, study, stage), stop, say, closing)
     tell_end(spec, target, ended, total, output_format)
+    for address in ended.lacking:
+        say(lacks_a_part(Target.of_key(target.home, address), spec.name))
     return ended
 
 

@@ -94,7 +94,7 @@ def train(
     log.unlink(missing_ok=True)
     _tell(name, objective, parts, output_format)
     if written:
-        say(f"look at the runs: {target if target.shared else f'hpsearch ui {name}{target.home.option}'}")
+        say(f"look at the runs: {target if target.shared else target.home.command('ui', name)}")
 
 
 def _trainer(

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hpsearch.errors import EnvironmentProblem, StudyBusyError
+from hpsearch.errors import EnvironmentProblem, StudyBusyError, command_line
 
 # How long a database that another program has locked is waited for.
 BUSY_SECONDS = 60.0
@@ -57,9 +57,14 @@ class Home:
         return self.root / "logs"
 
     @property
-    def option(self) -> str:
-        """What a further command needs to find it; nothing where it is the usual one."""
-        return f" --home {self.root}" if str(self.root) != "mlruns" else ""
+    def arguments(self) -> list[str]:
+        """The option that a further command needs to find this folder; none where it is the default."""
+        default = str(self.root) == "mlruns" and not os.environ.get("HPSEARCH_HOME")
+        return [] if default else ["--home", str(self.root)]
+
+    def command(self, *words: object) -> str:
+        """Return a command on this home folder as a shell takes it: `hpsearch trials digits --home runs`."""
+        return command_line("hpsearch", *words, *self.arguments)
 
     def study(self, name: str) -> Path:
         return self.root / "studies" / name

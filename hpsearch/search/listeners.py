@@ -63,6 +63,7 @@ class StudyEnded:
         seconds: wall time of this run.
         epochs: epochs trained by this run, in its search.
         finals: what its finalists came to, as far as there are any.
+        lacking: the MLflow addresses that lack a part of the study (`hpsearch.search.addresses`).
     """
 
     records: Sequence[TrialRecord]
@@ -72,6 +73,7 @@ class StudyEnded:
     epochs: int
     stopped: str = ""
     finals: Finals | None = None
+    lacking: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> TrialRecord | None:

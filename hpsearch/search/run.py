@@ -33,14 +33,14 @@ class Request:
         text: the file as it is run, `--set` applied.
         trials: the study's total.
         workers: trials at once.
-        follower: where the study is told, as it calls that.
+        address: of the MLflow that takes the runs, as the study records it.
     """
 
     spec: StudySpec
     text: str
     trials: int
     workers: int
-    follower: str = ""
+    address: str = ""
 
 
 def run_study(
@@ -71,29 +71,25 @@ def run_study(
         # First of all, since it imports TensorFlow beside everything that follows, the import of Optuna and
         # MLflow among it; unless this run may turn out to have nothing to train.
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
+        from hpsearch.search import addresses
         from hpsearch.search.coordinator import Coordinator
         from hpsearch.search.database import database_errors
         from hpsearch.search.finalists import Finish, is_finished
         from hpsearch.search.finals import read_finals
         from hpsearch.search.stages import Stage
-        from hpsearch.search.storage import UNTOLD, check_unchanged, open_study, remember
+        from hpsearch.search.storage import check_unchanged, open_study, remember
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
         if found is not None and (stop.asked or (is_complete(found, request.trials) and is_finished(found, spec))):
             remember(found.optuna, spec, request.text)
-            ended = _untouched(found, stop)
-            if found.optuna.user_attrs.get(UNTOLD) == request.follower and not stop.asked:
-                report("telling MLflow what an earlier run could not ...")
-                if _told(lambda: closing(found, ended), stop, asked=False):
-                    found.optuna.set_user_attr(UNTOLD, None)
-            return replace(ended, interrupted=stop.asked)
+            return _complete(found, request.address, stop, report, closing)
         executor = executor or _workers(request, home, cleanup, report)
         prepare_data(spec, report)
         study = open_study(home, spec, request.text)
         if stop.asked:
             return _untouched(study, stop)
-        study.optuna.set_user_attr(UNTOLD, request.follower)
+        addresses.begin(study.optuna, request.address)
 
         followers: list[Listener] = []
         cleanup.callback(lambda: _close(followers))
@@ -128,8 +124,31 @@ def run_study(
         else:
             told = not any(listener.behind for listener in followers)
         if told and not stop.asked:
-            study.optuna.set_user_attr(UNTOLD, None)
-        return ended
+            addresses.set_complete(study.optuna, request.address)
+        lacking = [address for address in addresses.incomplete(study.optuna) if address != request.address]
+        # What an interrupted run has not written yet, the next run writes as it goes on.
+        lacking += [] if told else [request.address]
+        return replace(ended, lacking=tuple(lacking))
+
+
+def _complete(
+    study: Study,
+    address: str,
+    stop: Stop,
+    report: Callable[[str], None],
+    closing: Callable[[Study, StudyEnded], bool],
+) -> StudyEnded:
+    """End a run that has nothing to train: write to MLflow what an earlier run with this address could not."""
+    from hpsearch.search import addresses
+
+    ended = _untouched(study, stop)
+    if address in addresses.incomplete(study.optuna) and not stop.asked:
+        report("telling MLflow what an earlier run could not ...")
+        if _told(lambda: closing(study, ended), stop, asked=False):
+            addresses.set_complete(study.optuna, address)
+    lacking = addresses.incomplete(study.optuna)
+    lacking += [address] if addresses.is_new(study.optuna, address) else []
+    return replace(ended, interrupted=stop.asked, lacking=tuple(lacking))
 
 
 def _told(closing: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:

@@ -44,8 +44,6 @@ FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
-# Who lacks a part of the study: set while a run lasts, and after one that was killed or could not tell them everything.
-UNTOLD = "hpsearch:untold"
 
 
 class Study:

@@ -45,8 +45,5 @@ def write_outcome(
     except Exception as error:  # noqa: BLE001, RUF100
         failed.append(error)
     if failed:
-        report(
-            f"MLflow lacks a part of the study ({reason_of(failed[0])}); write it with "
-            f"`hpsearch doctor {plan.spec.name} --repair{plan.target.options}`"
-        )
+        report(f"{plan.target}: MLflow could not be written ({reason_of(failed[0])})")
     return not failed

@@ -40,6 +40,12 @@ FINAL_SECONDS, FINAL_SERVER_SECONDS, FINAL_INTERRUPTED_SECONDS = 120.0, 20.0, 5.
 _FINAL_TRIES, _FINAL_PAUSE_SECONDS = 3, 1.0
 
 
+def lacks_a_part(target: Target, study: str) -> str:
+    """Return the sentence about an MLflow that lacks a part of a study, with the command that writes it."""
+    command = target.command("doctor", study, "--repair")
+    return f"{target}: MLflow lacks a part of study '{study}'; write it with `{command}`"
+
+
 class Writes(Protocol):
     """Brings MLflow to what was told, and forgets what it knows of it after an error."""
 
@@ -151,7 +157,9 @@ class MlflowListener(Listener):
             told = self._records
             self._records = {r.number: told[r.number] if told.get(r.number) == r else r for r in event.records}
             self._status, self._over = "KILLED" if event.interrupted else good, True
-        self._wait(FINAL_INTERRUPTED_SECONDS if event.interrupted else FINAL_SECONDS)
+        # The command that runs the study says in the end which addresses lack something.
+        missing = self._wait(FINAL_INTERRUPTED_SECONDS if event.interrupted else FINAL_SECONDS)
+        self.behind = self.behind or missing
 
     def close(self) -> None:
         """After an error in the coordinator no run is left RUNNING."""
@@ -161,7 +169,7 @@ class MlflowListener(Listener):
             for trial in self._trials.values():
                 trial.image = interrupted(trial.image)
             self._status, self._over = "KILLED", True
-        self._wait(FINAL_INTERRUPTED_SECONDS)
+        self._wait_and_report(FINAL_INTERRUPTED_SECONDS)
 
     def flush(self, seconds: float) -> bool:
         """Wait until MLflow has what was told; False: it has not, or not yet."""
@@ -180,8 +188,14 @@ class MlflowListener(Listener):
             self._version += 1
             self._changed.notify_all()
 
-    def _wait(self, seconds: float) -> None:
-        """Wait for what is still to be written, and not for ever."""
+    def _wait_and_report(self, seconds: float) -> None:
+        """Wait for what is still to be written; report where a part could not be."""
+        if self._wait(seconds):
+            self.behind = True
+            self._report(self._missing())
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait so long at most for what is still to be written; return whether a part is missing then."""
         if self._target.database is None:
             seconds = min(seconds, FINAL_SERVER_SECONDS)
         with self._changed:
@@ -189,14 +203,11 @@ class MlflowListener(Listener):
             missing = self._written != self._version
             self._given_up = True
             self._changed.notify_all()
-        if missing:
-            self.behind = True
-            self._report(self._missing())
+        return missing
 
     def _missing(self) -> str:
-        """What is said in the end where a part could not be written."""
-        command = f"hpsearch doctor {self._study} --repair{self._target.options}"
-        return f"MLflow lacks a part of the study; write it with `{command}`"
+        """The sentence that is reported in the end where a part could not be written."""
+        return lacks_a_part(self._target, self._study)
 
     def _work(self, projector: Writes) -> None:
         """The thread: bring MLflow to what was told, again and again."""

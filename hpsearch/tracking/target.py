@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.errors import HpsearchError, masked
+from hpsearch.errors import HpsearchError, command_line, masked
 from hpsearch.search.home import Home
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SQLITE = "sqlite:///"
+# A password that is masked.
+_HIDDEN = re.compile(r"[:=]\*\*\*")
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,22 @@ class Target:
         """Whether others may keep runs there too, under the same names."""
         return self.uri is not None
 
-    @property
-    def options(self) -> str:
-        """What a further command needs to find the same: ` --home runs --tracking-uri http://host:5000`."""
-        # One with a password came from the environment.
-        named = self.uri is not None and masked(self.uri) == self.uri
-        return self.home.option + (f" --tracking-uri {self.uri}" if named else "")
+    @staticmethod
+    def of_key(home: Home, key: str) -> Target:
+        """Return the target that has this `key`; a password in it is masked, so that no connection can be made."""
+        return Target(home, key or None)
+
+    def command(self, *words: object) -> str:
+        """Return a command on the same home folder and MLflow: `hpsearch doctor digits --tracking-uri http://host`.
+
+        An address with a password cannot be given as an option, and that of the home folder needs none; so where
+        MLFLOW_TRACKING_URI has another value, the command begins with the right one.
+        """
+        if self.uri is not None and masked(self.uri) == self.uri and not _HIDDEN.search(self.uri):
+            return command_line("hpsearch", *words, *self.home.arguments, "--tracking-uri", self.uri)
+        if masked(os.environ.get(VARIABLE, "")) == self.key:
+            return self.home.command(*words)
+        return f"{VARIABLE}={shlex.quote(self.key) if self.key else ''} {self.home.command(*words)}"
 
     @property
     def key(self) -> str:
@@ -83,4 +97,7 @@ def find_target(home: Home, option: str | None) -> Target:
             f"{source}: must be the address of an MLflow server (http://, https://) or database (sqlite:///FILE, "
             f"postgresql://, mysql://, mssql://), but got {masked(uri)!r}"
         )
-    return Target(home, uri)
+    target = Target(home, uri)
+    # The home folder's own database has one address only.
+    own = target.database is not None and target.database.resolve() == home.mlflow_db.resolve()
+    return Target(home) if own else target

@@ -109,7 +109,7 @@ class TrainingListener(MlflowListener):
         with self._telling():
             self._status, self._over = status, True
         self._start()
-        self._wait(FINAL_SECONDS)
+        self._wait_and_report(FINAL_SECONDS)
 
     def _start(self) -> None:
         if self._thread is None:

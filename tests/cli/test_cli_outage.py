@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -139,21 +140,50 @@ def train(config, seed):
 """
 
 
-def test_artifacts_that_could_not_be_written_are_written_by_the_next_run(tmp_path):
+def lacking(stderr: str) -> dict[str, list[str]]:
+    """What the end of a run says of each MLflow that lacks a part: the command that is suggested, by address."""
+    said = [line for line in stderr.splitlines() if "MLflow lacks a part of study 'broken'" in line]
+    assert said == stderr.splitlines()[len(stderr.splitlines()) - len(said) :]
+    return {line.partition(": MLflow")[0]: shlex.split(line.split("`")[1]) for line in said}
+
+
+def test_what_an_mlflow_lacks_is_said_whichever_address_the_next_run_has(tmp_path):
     gain_study(tmp_path, "broken", BROKEN, "search: {trials: 3, sampler: random, pruner: none}\n")
-    home = tmp_path / "home"
+    home, other = tmp_path / "my home", f"sqlite:///{tmp_path / 'other.db'}"
+    here, there = str(home / "mlflow.db"), ["--tracking-uri", other]
+    repair = ["hpsearch", "doctor", "broken", "--repair", "--home", str(home)]
+
+    def run(*options: str) -> str:
+        done = hpsearch("run", "broken.yaml", "--workers=1", *options, home=home, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
     home.mkdir()
     # Nothing can be written below a file.
     (home / "artifacts").touch()
-    done = hpsearch("run", "broken.yaml", home=home, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "MLflow's artifacts could not be written" in done.stderr
+    told = run()
+    assert "MLflow's artifacts could not be written" in told
+    assert lacking(told) == {here: repair}
+    # Nothing is trained, and nothing is written to an address that the study has never had.
+    assert lacking(run(*there)) == {here: repair, other: [*repair, *there]}
+    assert not (tmp_path / "other.db").exists()
     (home / "artifacts").unlink()
+    # The other one gets the whole study; the first one lacks its last trial now, too.
+    told = run(*there, "--trials", "4")
+    assert lacking(told) == {here: repair}
+    agrees = hpsearch("doctor", "broken", *there, home=home, cwd=tmp_path)
+    assert agrees.returncode == 0, agrees.stdout
     assert hpsearch("doctor", "broken", home=home).returncode == 4
-    done = hpsearch("run", "broken.yaml", home=home, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "telling MLflow what an earlier run could not ..." in done.stderr
+    told = run("--trials", "4")
+    assert "telling MLflow what an earlier run could not ..." in told
+    assert lacking(told) == {}
     agrees = hpsearch("doctor", "broken", home=home)
     assert agrees.returncode == 0, agrees.stdout
     # Once is enough.
-    assert "telling MLflow" not in hpsearch("run", "broken.yaml", home=home, cwd=tmp_path).stderr
+    assert "telling MLflow" not in run("--trials", "4")
+    # What is suggested mends what was said.
+    told = run("--trials", "5")
+    suggested = lacking(told)[other]
+    mended = hpsearch(*suggested[1:], home=tmp_path / "elsewhere", cwd=tmp_path)
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert lacking(run("--trials", "5")) == {}

@@ -8,7 +8,7 @@ import pytest
 
 from hpsearch.errors import EnvironmentProblem, HpsearchError, masked
 from hpsearch.search.home import Home
-from hpsearch.tracking.target import VARIABLE, find_target
+from hpsearch.tracking.target import VARIABLE, Target, find_target
 from hpsearch.tracking.ui import needs_password
 
 HOME = Home(Path("mlruns"))
@@ -38,7 +38,7 @@ def test_the_option_comes_before_the_variable_and_the_home_folder_last(monkeypat
     assert find_target(HOME, None).uri == "http://there:5000"
     monkeypatch.setenv(VARIABLE, "")
     target = find_target(HOME, None)
-    assert (target.uri, target.database, target.options) == (None, HOME.mlflow_db, "")
+    assert (target.uri, target.database) == (None, HOME.mlflow_db)
     assert find_target(HOME, "sqlite:////data/ml.db").database == Path("/data/ml.db")
     assert find_target(HOME, "postgresql+psycopg://me@host/db").database is None
 
@@ -63,7 +63,29 @@ def test_a_password_is_refused_on_the_command_line_and_never_shown(monkeypatch: 
     monkeypatch.setenv(VARIABLE, uri)
     target = find_target(HOME, None)
     assert target.uri == uri
-    assert "s3cret" not in f"{target} {target!r} {target.options}"
+    assert "s3cret" not in f"{target} {target!r} {target.command('doctor', 'digits')}"
+
+
+def test_a_suggested_command_finds_the_same_home_and_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HPSEARCH_HOME", raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    spaced, secret = Home(Path("my runs")), "http://me:s3cret@host"
+    assert Target(HOME).command("trials", "digits") == "hpsearch trials digits"
+    assert Target(spaced).command("trials", "digits") == "hpsearch trials digits --home 'my runs'"
+    assert Target(HOME, "http://host/a b").command("ui") == "hpsearch ui --tracking-uri 'http://host/a b'"
+    # The usual folder has to be named where the variable names another one.
+    monkeypatch.setenv("HPSEARCH_HOME", "elsewhere")
+    assert Target(HOME).command("ui") == "hpsearch ui --home mlruns"
+    monkeypatch.delenv("HPSEARCH_HOME")
+    hidden = Target.of_key(HOME, Target(HOME, secret).key)
+    assert hidden.command("ui") == f"{VARIABLE}='http://me:***@host' hpsearch ui"
+    monkeypatch.setenv(VARIABLE, secret)
+    assert hidden.command("ui") == Target(HOME, secret).command("ui") == "hpsearch ui"
+    assert Target(HOME).command("ui") == f"{VARIABLE}= hpsearch ui"
+
+
+def test_the_database_of_the_home_folder_has_one_address() -> None:
+    assert find_target(HOME, f"sqlite:///{HOME.mlflow_db.resolve()}") == Target(HOME)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

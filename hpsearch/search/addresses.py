@@ -1,0 +1,42 @@
+"""Which MLflow addresses have all of a study.
+
+The study itself keeps this, so that what one run could not write is still known where the next run has another address.
+An address is that of `hpsearch.tracking.target.Target.key`: nothing for the database of the home folder.
+"""
+
+from __future__ import annotations
+
+import optuna
+
+# A study's attribute: whether each address that it was given has all of it.
+ADDRESSES = "hpsearch:addresses"
+# What earlier versions kept: the address of the last run, while that lacked something.
+_LAST = "hpsearch:untold"
+
+
+def begin(study: optuna.Study, address: str) -> None:
+    """Record that a run with this address begins: every address lacks what the run will add."""
+    study.set_user_attr(ADDRESSES, dict.fromkeys([*_known(study), address], False))
+
+
+def set_complete(study: optuna.Study, address: str) -> None:
+    """Record that an address has all of the study."""
+    known = _known(study)
+    if known.get(address) is not True:
+        study.set_user_attr(ADDRESSES, {**known, address: True})
+
+
+def incomplete(study: optuna.Study) -> list[str]:
+    """Return the addresses that the study was given and that lack a part of it."""
+    return [address for address, complete in _known(study).items() if not complete]
+
+
+def is_new(study: optuna.Study, address: str) -> bool:
+    """Return whether the study was never given this address; False where an earlier version did not record it."""
+    return ADDRESSES in study.user_attrs and address not in _known(study)
+
+
+def _known(study: optuna.Study) -> dict[str, bool]:
+    attrs = study.user_attrs
+    last = attrs.get(_LAST)
+    return dict(attrs.get(ADDRESSES) or ({} if last is None else {last: False}))
