@@ -5,10 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import THOROUGH, require
+from support import ROOT, THOROUGH, require
 
 from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
+
+# What tools may leave in the repository's root; git ignores all of it.
+TOOLS = {".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", "__pycache__", "build", "dist"}
+BEFORE, LEFT = pytest.StashKey[set[Path]](), pytest.StashKey[list[Path]]()
+
+
+def entries() -> set[Path]:
+    """The files and folders of the repository's root and of its default home folder, ignored by git or not."""
+    found = [path for folder in (ROOT, ROOT / "mlruns") if folder.is_dir() for path in folder.iterdir()]
+    return {path for path in found if path.name not in TOOLS and not path.name.endswith(".egg-info")}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # A worker of pytest-xdist sees what the other workers do as well; the process that started them looks.
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[BEFORE] = entries()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the session where a test left something in the repository, for instance MLflow's default database."""
+    if before := session.config.stash.get(BEFORE, None):
+        session.config.stash[LEFT] = left = sorted(entries() - before)
+        if left and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for path in config.stash.get(LEFT, []):
+        terminalreporter.write_line(f"FAILED: a test left {path} in the repository", red=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
