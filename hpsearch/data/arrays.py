@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 class Arrays:
     """Read-only arrays: images uint8 [n, 28, 28] with 0 as background, labels uint8 [n].
 
-    Of a user's own dataset examples of any shape, float32 where they are not uint8.
+    Of a user's own dataset examples of any shape. Where they are not uint8 they are float32, or float64 if float32
+    would lose digits.
     """
 
-    images: NDArray[np.uint8] | NDArray[np.float32]
+    images: NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.float64]
     labels: NDArray[np.uint8]
 
 

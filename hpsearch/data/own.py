@@ -24,7 +24,7 @@ _HELD_OUT = "join these examples to the training examples: `data.validation` hol
 
 
 def load_npz(name: str, part: str, folders: Sequence[Path]) -> Arrays:
-    """Load one part of a user's own file: examples of any shape, uint8 as it is and every other type as float32.
+    """Load one part of a user's own file: examples of any shape, see `Arrays`.
 
     Args:
         name: of an `.npz` file with x_train, y_train, x_test and y_test; the test part may be missing.
@@ -145,7 +145,10 @@ def _test(name: str, training: tuple[Any, Any], test: tuple[Any, Any]) -> Arrays
     """The test part, which must look like the training part and have no class that it lacks."""
     known, tested = _training(name, *training), Arrays(_examples(name, test[0]), _labels(name, test[1]))
     _check_lengths(name, tested.images, tested.labels)
-    kinds = [f"{images.dtype} {list(images.shape[1:])}" for images in (known.images, tested.images)]
+    kinds = [
+        f"{'uint8' if images.dtype == np.uint8 else 'floats'} {list(images.shape[1:])}"
+        for images in (known.images, tested.images)
+    ]
     if kinds[0] != kinds[1]:
         raise DataError(
             f"dataset '{name}': the test examples must be {kinds[0]} as the training examples are, but got {kinds[1]}"
@@ -159,7 +162,7 @@ def _test(name: str, training: tuple[Any, Any], test: tuple[Any, Any]) -> Arrays
 
 
 def _examples(name: str, x: Any) -> Any:
-    """Examples [n, ...]: uint8 as they are, other numbers as float32."""
+    """Examples [n, ...]: uint8 as they are, other numbers as float32 where that loses no digit, else as float64."""
     try:
         images = np.asarray(x)
     except ValueError:
@@ -170,10 +173,12 @@ def _examples(name: str, x: Any) -> Any:
         if images.dtype.kind not in "biufO":
             raise TypeError
         with np.errstate(over="ignore"):
-            images = images.astype(np.float32)
+            images = images.astype(np.float32 if np.can_cast(images.dtype, np.float32) else np.float64)
+            # The model takes float32, once the examples are normalized.
+            fits = np.isfinite(images.astype(np.float32)).all()
     except (TypeError, ValueError):
         raise DataError(f"dataset '{name}': examples must be numbers, but got {images.dtype}") from None
-    if not np.isfinite(images).all():
+    if not fits:
         raise DataError(f"dataset '{name}': examples must be finite numbers")
     return images
 

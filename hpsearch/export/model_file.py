@@ -22,7 +22,9 @@ import numpy as np
 model = keras.saving.load_model({model!r})
 with np.load({examples!r}) as arrays:
     images, labels = arrays["images"], arrays["labels"]
-predicted = model.predict(images, batch_size=1000, verbose=0).argmax(axis=-1)
+# Not `model.predict`, which makes float32 of float64 before the model sees it.
+parts = [model.predict_on_batch(images[first : first + 1000]) for first in range(0, len(images), 1000)]
+predicted = np.concatenate(parts).argmax(axis=-1)
 print("val_accuracy", float((predicted == labels).mean()))
 """
 
@@ -70,8 +72,8 @@ def validation_accuracy(file: Path, config: TrialConfig, place: Place) -> float:
     data = place.data(config.data)
     with tempfile.TemporaryDirectory() as folder:
         examples, script = Path(folder, "validation.npz"), Path(folder, "evaluate.py")
-        images, labels = data.examples.images.numpy(), data.examples.labels.numpy()
-        np.savez(examples, images=images[data.validation], labels=labels[data.validation])
+        labels = data.examples.labels.numpy()
+        np.savez(examples, images=data.raw[data.validation], labels=labels[data.validation])
         script.write_text(_EVALUATE.format(model=str(file.absolute()), examples=str(examples)), encoding="utf-8")
         try:
             accuracy = accuracy_in(run_alone(script, (), lambda _: None))

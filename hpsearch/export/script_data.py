@@ -91,9 +91,10 @@ images = (images.astype("float32") - mean) / deviation
 """
 _STANDARDIZE_FLOATS = """
 # Each feature to mean 0 and deviation 1 over the examples that are trained on.
-images = images.astype("float32")
-mean, deviation = images[training].mean(axis=0, dtype="float64"), images[training].std(axis=0, dtype="float64")
-images = ((images - mean) / np.where(deviation > 0, deviation, 1)).astype("float32")
+images = images.astype("float64")
+mean, deviation = images[training].mean(axis=0), images[training].std(axis=0)
+varies = (np.ptp(images[training], axis=0) > 0) & (deviation > 0)
+images = ((images - mean) / np.where(varies, deviation, 1)).astype("float32")
 """
 _AS_THEY_ARE = """
 images = images.astype("float32")

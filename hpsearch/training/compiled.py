@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.training.epochs import Examples, Figures, Parts
+from hpsearch.training.inference import infer
 from hpsearch.training.xla_cache import same_names
 
 # Evaluation needs no gradients, so its batch size is free; at 1,000 the activations still fit the cache.
@@ -133,7 +134,8 @@ class CompiledEpochs:
     def _loss_and_hits(self, batch: Examples, *, training: bool) -> tuple[Any, Any]:
         parts = self._parts
         targets = parts.one_hot(batch.labels)
-        logits = parts.model(parts.normalized(batch, batch.images), training=training)
+        images = parts.normalized(batch, batch.images)
+        logits = parts.model(images, training=True) if training else infer(parts.model, images)
         weights = batch.weights if parts.weighted and training else None
         loss = parts.loss(targets, logits, sample_weight=weights)
         if parts.model.losses:

@@ -15,7 +15,8 @@ class Examples(NamedTuple):
     """Labelled images in memory, and how their raw pixels are normalized: x -> (x - shift) / scale.
 
     Attributes:
-        images: tensor uint8 [n, height, width]; of a user's own dataset any shape, float32 where it is not uint8.
+        images: tensor uint8 [n, height, width]; of a user's own dataset any shape, float32 and normalized already where
+            it is not uint8.
         labels: tensor uint8 [n].
         weights: tensor float32 [n], what each example counts in the training loss; [0] where all count the same.
         shift, scale: tensors float32 [], or of one example's shape where the examples are float32.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,20 @@ from hpsearch.training.epochs import Examples
 from hpsearch.training.user_code import load_function
 
 
+class Normalization(NamedTuple):
+    """x -> (x - shift) / scale.
+
+    Attributes:
+        shift, scale: a number, or float64 of one example's shape.
+    """
+
+    shift: Any = 0.0
+    scale: Any = 1.0
+
+
+NONE = Normalization()
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """The training images of a dataset, split. The test images are not part of it.
@@ -31,6 +45,8 @@ class TrainingData:
         training, validation: int64 indices into them; disjoint, stratified by class. Nothing need be held out.
         classes: how many there are.
         sample_weight: float32 [n], what each example counts in the training loss; None: all the same.
+        normalization: from raw examples to normalized ones, fitted on the training part alone.
+        raw: the training images as the dataset has them.
     """
 
     examples: Examples
@@ -38,6 +54,8 @@ class TrainingData:
     validation: npt.NDArray[np.int64]
     classes: int
     sample_weight: npt.NDArray[np.float32] | None = None
+    normalization: Normalization = NONE
+    raw: Any = None
 
     @property
     def held_out(self) -> bool:
@@ -74,13 +92,14 @@ class TrainingData:
         else:
             split = split_of(config.dataset, arrays.labels, held_out, config.split_seed)
         training = share_of(split.train, arrays.labels, count, config.split_seed)
-        shift, scale = fit_normalization(config.normalization, arrays.images, training)
+        found = fit_normalization(config.normalization, arrays.images, training)
         classes = int(arrays.labels.max()) + 1 if own else len(DATASETS[config.dataset].classes)
-        return TrainingData(examples_of(arrays, shift, scale), training, split.validation, classes)
+        examples = examples_of(arrays, found)
+        return TrainingData(examples, training, split.validation, classes, normalization=found, raw=arrays.images)
 
     def load_test(self, config: DataConfig, folders: Sequence[Path] = ()) -> Examples:
         """The test part, normalized as the training part is. Raises as `load`."""
-        return examples_of(read_test_part(config, folders), self.examples.shift, self.examples.scale)
+        return examples_of(read_test_part(config, folders), self.normalization)
 
     def weighted(self, class_weight: Literal["balanced"] | tuple[float, ...] | None) -> Examples:
         """The examples with what each counts: its sample weight times the weight of its class.
@@ -134,8 +153,8 @@ def share_of(
     return np.sort(shuffled[np.argsort(turn, kind="stable")[:count]])
 
 
-def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray[np.int64]) -> tuple[Any, Any]:
-    """Shift and scale of raw pixels in [0, 255], or of float32 features, each on its own.
+def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray[np.int64]) -> Normalization:
+    """Fit the normalization of raw pixels in [0, 255], or of float features, each on its own, in float64.
 
     Raises:
         DataError: `rescale` of what are no pixels.
@@ -144,10 +163,12 @@ def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray
         if name == "rescale":
             raise DataError("normalization: `rescale` is for uint8 pixels; examples of floats take standardize")
         if name == "none":
-            return 0.0, 1.0
-        # Features that never vary are left as they are.
-        deviation = images[training].std(axis=0, dtype=np.float64)
-        return images[training].mean(axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1.0)
+            return NONE
+        seen = images[training]
+        # A feature that never varies is not scaled. Its deviation may be a rounding error instead of zero.
+        varies = np.ptp(seen, axis=0) > 0
+        deviation = seen.std(axis=0, dtype=np.float64)
+        return Normalization(seen.mean(axis=0, dtype=np.float64), np.where(varies & (deviation > 0), deviation, 1.0))
     if name == "standardize":
         # Counted block by block: one array of all training pixels as float64 takes 330 MB.
         counts = np.zeros(256, np.int64)
@@ -155,13 +176,19 @@ def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray
             counts += np.bincount(images[some].ravel(), minlength=256)
         pixels = np.arange(256)
         mean = float(np.average(pixels, weights=counts))
-        return mean, float(np.average((pixels - mean) ** 2, weights=counts) ** 0.5)
-    return 0.0, 255.0 if name == "rescale" else 1.0
+        return Normalization(mean, float(np.average((pixels - mean) ** 2, weights=counts) ** 0.5))
+    return Normalization(0.0, 255.0 if name == "rescale" else 1.0)
 
 
-def examples_of(arrays: Arrays, shift: Any, scale: Any) -> Examples:
-    """Images and labels as tensors, all of the same weight."""
-    if arrays.images.dtype != np.uint8:
-        shift, scale = (np.broadcast_to(number, arrays.images.shape[1:]) for number in (shift, scale))
+def examples_of(arrays: Arrays, normalization: Normalization) -> Examples:
+    """Images and labels as tensors, all of the same weight.
+
+    Pixels stay uint8 and are normalized batch by batch. Floats are normalized here, in float64: in float32 a feature
+    with a mean that is large beside its deviation would lose its digits.
+    """
+    images, shift, scale = arrays.images, normalization.shift, normalization.scale
+    if images.dtype != np.uint8:
+        images = ((images - shift) / scale).astype(np.float32)
+        shift, scale = np.zeros(images.shape[1:]), np.ones(images.shape[1:])
     shift, scale = tf.constant(shift, tf.float32), tf.constant(scale, tf.float32)
-    return Examples(tf.constant(arrays.images), tf.constant(arrays.labels), tf.zeros([0]), shift, scale)
+    return Examples(tf.constant(images), tf.constant(arrays.labels), tf.zeros([0]), shift, scale)

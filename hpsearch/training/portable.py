@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import build_model
+from hpsearch.training.inference import infer
 from hpsearch.training.trainer import Trainer
 
 # Examples in a call; at 1,000 the activations still fit the cache.
@@ -28,19 +30,40 @@ def portable_model(trainer: Trainer) -> Any:
     """The trainer's model with the weights that it has now, as a Keras model of its own.
 
     Returns:
-        From raw images uint8 [batch, height, width] (a user's own examples of floats: float32) to probabilities
-        float32 [batch, classes]. Loads with `keras.saving.load_model` where hpsearch cannot be imported.
+        From raw images uint8 [batch, height, width] (a user's own examples of floats: float32 or float64, as
+        `Arrays` has them) to probabilities float32 [batch, classes]. Loads with `keras.saving.load_model` where
+        hpsearch cannot be imported.
     """
     model = build_model(trainer.config, trainer.data)
     model.set_weights(trainer.model.get_weights())
-    examples = trainer.data.examples
-    shift, scale = (np.asarray(number, np.float64) for number in (examples.shift, examples.scale))
-    # Of pixels one number, of a user's own features one each: (x - mean) / sqrt(variance).
-    axis = tuple(range(1, 1 + shift.ndim)) or None
-    normalized = keras.layers.Normalization(axis=axis, mean=shift.tolist(), variance=(scale**2).tolist())
-    inputs = keras.Input(trainer.data.shape, dtype=examples.images.dtype.name, name="images")
-    outputs = keras.layers.Softmax(name="probabilities")(model(normalized(inputs)))
+    inputs, normalized = _normalized(trainer.data)
+    # Where the caller says nothing of `training`, augmentation would take part, whose layers have it on by default.
+    outputs = keras.layers.Softmax(dtype="float32", name="probabilities")(infer(model, normalized))
     return keras.Model(inputs, outputs, name=trainer.config.model.selected())
+
+
+def _normalized(data: TrainingData) -> tuple[Any, Any]:
+    """Return the input of raw examples, and what normalizes them, both symbolic.
+
+    Keras keeps a layer's numbers as float32. So the mean of a feature is taken off in two steps, its value as float32
+    and what is left of it, and both are computed in float64.
+    """
+    shift, scale = (np.asarray(number, np.float64) for number in data.normalization)
+    if data.raw.dtype == np.uint8:
+        inputs = keras.Input(data.shape, dtype="uint8", name="images")
+        mean, variance = float(shift), float(scale) ** 2
+        return inputs, keras.layers.Normalization(axis=None, mean=mean, variance=variance, dtype="float32")(inputs)
+    if not shift.ndim:
+        # `normalization: none`.
+        inputs = keras.Input(data.shape, dtype="float32", name="images")
+        return inputs, inputs
+    inputs = keras.Input(data.shape, dtype=data.raw.dtype.name, name="images")
+    most = shift.astype(np.float32).astype(np.float64)
+    left, factor = shift - most, 1 / scale
+    x = keras.layers.Rescaling(1.0, offset=(-most).tolist(), dtype="float64", name="most_of_the_mean")(inputs)
+    offset = (-left * factor).tolist()
+    x = keras.layers.Rescaling(factor.tolist(), offset=offset, dtype="float64", name="standardized")(x)
+    return inputs, keras.layers.Activation("linear", dtype="float32", name="as_float32")(x)
 
 
 def save_portable(trainer: Trainer, file: Path) -> Any:
@@ -78,7 +101,7 @@ def predicted_classes(model: Any, images: Any) -> npt.NDArray[np.int64]:
         model: a portable one.
         images: raw, [n, ...].
     """
-    call = tf.function(model, reduce_retracing=True)
+    call = tf.function(lambda some: infer(model, some), reduce_retracing=True)
     parts = [call(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
     return np.concatenate([np.argmax(part, axis=-1) for part in parts])
 

@@ -27,9 +27,7 @@ def keep_model(trainer: Trainer, file: Path) -> dict[str, Any]:
     held_out = trainer.data.validation
     if not len(held_out):
         return {}
-    images, labels = (
-        np.asarray(part)[held_out] for part in (trainer.data.examples.images, trainer.data.examples.labels)
-    )
+    images, labels = trainer.data.raw[held_out], np.asarray(trainer.data.examples.labels)[held_out]
     return {CONFUSION: confusion_matrix(labels, predicted_classes(model, images), trainer.data.classes)}
 
 

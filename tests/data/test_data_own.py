@@ -29,7 +29,10 @@ def test_an_npz_file_is_found_beside_the_study_and_keeps_uint8(tmp_path):
     name = save(tmp_path / "own.npz", x_train=np.full((60, 4, 4), 7, np.uint8))
     arrays = load_npz(name, "train", [tmp_path / "elsewhere", tmp_path])
     assert arrays.images.dtype == np.uint8
-    assert load_npz(save(tmp_path / "floats.npz"), "test", [tmp_path]).images.dtype == np.float32
+    for kind, kept in (("f8", "f8"), ("f4", "f4"), ("f2", "f4"), ("i2", "f4"), ("i8", "f8")):
+        floats = save(tmp_path / f"{kind}.npz", x_train=X.astype(kind), x_test=X[:9].astype("f4"))
+        assert load_npz(floats, "train", [tmp_path]).images.dtype == kept
+        assert load_npz(floats, "test", [tmp_path]).images.dtype == np.float32
     assert np.array_equal(arrays.labels, Y)
 
 
@@ -120,8 +123,8 @@ def test_no_test_part_is_told_when_it_is_read():
     ("test", "sentence"),
     [
         ((X, Y + 1), "the test labels must be among the training labels, which are 0 to 2, but got 3"),
-        ((X[:, :4], Y), r"the test examples must be float32 \[5\] as the training examples are, but got float32 \[4\]"),
-        ((X.astype(np.uint8), Y), r"the test examples must be float32 \[5\] .* but got uint8 \[5\]"),
+        ((X[:, :4], Y), r"the test examples must be floats \[5\] as the training examples are, but got floats \[4\]"),
+        ((X.astype(np.uint8), Y), r"the test examples must be floats \[5\] .* but got uint8 \[5\]"),
     ],
 )
 def test_a_test_part_unlike_the_training_part_is_refused_when_it_is_read(tmp_path, test, sentence):
@@ -141,6 +144,12 @@ def test_floats_are_standardized_feature_by_feature_and_never_rescaled():
     assert np.allclose(scale, X[:40].std(0), atol=1e-5)
     with pytest.raises(DataError, match="`rescale` is for uint8 pixels"):
         fit_normalization("rescale", X.astype(np.float32), np.arange(40))
+
+
+def test_a_feature_that_never_varies_is_not_scaled_by_a_rounding_error():
+    constant = np.full((60, 1), 0.1)
+    assert constant[:47].std(axis=0) > 0
+    assert fit_normalization("standardize", constant, np.arange(47)).scale == 1
 
 
 def test_shares_are_nested_and_every_class_has_its_part():

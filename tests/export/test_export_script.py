@@ -26,7 +26,7 @@ from hpsearch.export.formats import FORMATS
 from hpsearch.export.isolated import accuracy_in, run_alone
 from hpsearch.export.script import Source, script
 from hpsearch.export.script_data import splitting
-from hpsearch.training.examples import TrainingData, examples_of
+from hpsearch.training.examples import Normalization, TrainingData, examples_of
 
 STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.solver]
 SMALL = {"architecture": "mlp", "units": [4]}
@@ -82,7 +82,7 @@ def _executed(name: str, text: str, **has: Any) -> Any:
 def test_the_split_is_that_of_the_study(sizes, validation, seed):
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.uint8)
     split = stratified_split(labels, validation, seed)
-    examples = examples_of(Arrays(np.zeros((len(labels), 1), np.uint8), labels), 0.0, 1.0)
+    examples = examples_of(Arrays(np.zeros((len(labels), 1), np.uint8), labels), Normalization())
     data = TrainingData(examples, split.train, split.validation, len(sizes))
     text = splitting(DataConfig(dataset="own.npz", validation=validation, split_seed=seed), data)
     even = len(set(sizes)) == 1 and validation % len(sizes) == 0
@@ -144,6 +144,11 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "adam", "learning_rate": 0.01},
         "batch_size": 20,
     },
+    "far-away-floats": {
+        "data": {"dataset": "training.own_code:far_away", "validation": 80, "normalization": "standardize"},
+        "optimizer": {"name": "adam", "learning_rate": 0.02},
+        "batch_size": 20,
+    },
     "full-batch-weights": {
         "batch_size": "full",
         "optimizer": {"name": "rmsprop", "learning_rate": 0.01},
@@ -157,7 +162,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-@pytest.mark.thorough(but=("proximal-exponential", "own-code", "colours-cnn"))
+@pytest.mark.thorough(but=("proximal-exponential", "own-code", "colours-cnn", "far-away-floats"))
 def test_what_it_trains_is_what_the_study_trained(name, place, data, tmp_path, capfd):
     training = {"max_epochs": 8, "early_stopping": None, "engine": "graph"}
     sections = {"training": training, "data": {"dataset": "fashion_mnist_sample", "validation": 500}}

@@ -33,10 +33,37 @@ def colours():
     return (images, labels), (images[:50], labels[:50])
 
 
+def far_away():
+    """Features with a mean that float32 cannot tell from its neighbours, tiny ones, and one that never varies."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 3, 400)
+    spread = draw.normal(scale=0.3, size=(400, 4)) + np.eye(3, 4)[labels]
+    examples = spread * [1, 1e-3, 1e-12, 0] + [1e8, 1e6, 3e-9, 0.1]
+    return (examples, labels), (examples[:50], labels[:50])
+
+
 def features():
     """Examples without rows or columns."""
     draw = np.random.default_rng(0)
-    return (draw.integers(0, 255, (60, 5)).astype(np.uint8), np.arange(60) % 3), None
+    return ((draw.integers(0, 255, (60, 5)).astype(np.uint8), np.arange(60) % 3),)
+
+
+def augmented(image_shape, classes):
+    """Layers that do one thing in training and another one in inference."""
+    return keras.Sequential(
+        [
+            keras.Input(image_shape),
+            layers.Reshape((*image_shape, 1)),
+            layers.RandomTranslation(0.3, 0.3),
+            layers.RandomFlip(),
+            layers.GaussianNoise(0.3),
+            layers.Flatten(),
+            layers.Dense(24, activation="relu"),
+            layers.BatchNormalization(momentum=0.8),
+            layers.Dropout(0.3),
+            layers.Dense(classes),
+        ]
+    )
 
 
 def squared_hinge(labels, logits):

@@ -15,8 +15,18 @@ from hpsearch.config.file import Objective
 from hpsearch.data.arrays import load_test
 from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
+from hpsearch.export.again import Place
+from hpsearch.export.model_file import validation_accuracy
 from hpsearch.training.examples import TrainingData
-from hpsearch.training.portable import confusion_matrix, portable_model, predicted_classes, save_portable
+from hpsearch.training.portable import (
+    confusion_matrix,
+    load_portable,
+    portable_model,
+    predicted_classes,
+    save_portable,
+)
+from hpsearch.training.reading import keep_model, read_test
+from hpsearch.training.results import CONFUSION, TEST
 from hpsearch.training.trainer import Trainer
 
 SAMPLE = "fashion_mnist_sample"
@@ -71,6 +81,70 @@ def test_it_loads_where_hpsearch_cannot_be_imported(tmp_path):
     assert alone.shape == (50, 10)
     assert np.allclose(alone.sum(axis=1), 1, atol=1e-5)
     assert np.allclose(alone, portable_model(trainer).predict(images, verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["graph", "fit"])
+def test_every_inference_is_that_of_predict_where_training_does_something_else(engine, tmp_path):
+    obtain(SAMPLE)
+    config = sample_config(
+        model={"architecture": "custom", "builder": "training.own_code:augmented"},
+        optimizer={"name": "adam", "learning_rate": 0.01},
+        training={"max_epochs": 3, "early_stopping": None, "engine": engine},
+    )
+    trainer = Trainer(config, Objective(), TrainingData.load(config.data))
+    rows = list(trainer.epochs())
+    held_out = trainer.data.validation
+    validation = [np.asarray(part)[held_out] for part in trainer.data.examples[:2]]
+    test = load_test(SAMPLE)
+
+    def predicted(images):
+        return trainer.model.predict(images / np.float32(255), batch_size=500, verbose=0)
+
+    def accuracy(images, labels):
+        return pytest.approx(np.mean(predicted(images).argmax(axis=1) == labels), abs=1e-6)
+
+    assert rows[trainer.best.epoch - 1].metrics["val_accuracy"] == trainer.best.value == accuracy(*validation)
+    assert trainer.best.value > 0.3
+    assert trainer.validate().accuracy == accuracy(*validation)
+    assert trainer.test().accuracy == accuracy(test.images, test.labels)
+    file = tmp_path / "m.keras"
+    matrix = keep_model(trainer, file)[CONFUSION]
+    assert matrix == confusion_matrix(validation[1], predicted(validation[0]).argmax(axis=1), 10)
+    (read,) = read_test(config, [str(file)], [])[TEST]
+    assert read["accuracy"] == accuracy(test.images, test.labels)
+    model, images = load_portable(file), np.array(test.images[:100])
+    expected = keras.ops.softmax(predicted(images))
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
+    # Whoever calls it without `training=False` asks for no augmentation either.
+    np.testing.assert_allclose(model(images), expected, atol=1e-5)
+
+
+def test_features_with_a_large_mean_keep_their_digits(tmp_path):
+    trainer = trained(
+        data={"dataset": "training.own_code:far_away", "validation": 80, "normalization": "standardize"},
+        optimizer={"name": "adam", "learning_rate": 0.02},
+        training={"max_epochs": 8, "early_stopping": None},
+        batch_size=20,
+    )
+    assert trainer.best.value > 0.9
+    (examples, labels), _ = own_code.far_away()
+    held_out = trainer.data.validation
+    file = tmp_path / "m.keras"
+    matrix = keep_model(trainer, file)[CONFUSION]
+    assert np.trace(matrix) / np.sum(matrix) == pytest.approx(trainer.best.value)
+    model = load_portable(file)
+    assert np.mean(np.argmax(model(examples[held_out]), axis=1) == labels[held_out]) == pytest.approx(
+        trainer.best.value
+    )
+    normalized = (examples - examples[trainer.data.training].mean(axis=0)) / trainer.data.normalization.scale
+    expected = keras.ops.softmax(trainer.model.predict(normalized, verbose=0))
+    np.testing.assert_allclose(model(examples), expected, atol=1e-4)
+    (read,) = read_test(trainer.config, [str(file)], [])[TEST]
+    assert read["accuracy"] == pytest.approx(trainer.test().accuracy)
+    assert read["accuracy"] > 0.9
+    assert validation_accuracy(file, trainer.config, Place([], tmp_path / "log", print)) == pytest.approx(
+        trainer.best.value
+    )
 
 
 def test_features_of_a_persons_own_are_normalized_inside(tmp_path):
