@@ -74,6 +74,19 @@ class StudyChangedError(HpsearchError):
     """The study exists, and the file now says something else that matters."""
 
 
+class ContentChangedError(HpsearchError):
+    """The user's own data or modules are other ones than when the run began.
+
+    Args:
+        name: of the dataset or the file that has changed.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} has changed while the study ran, so the run has ended; run it again to see what has changed"
+        )
+
+
 def first_line(error: BaseException) -> str:
     """Return `ValueError: the reason` in one line, for an error of any kind.
 

@@ -56,6 +56,10 @@ def run(
     ] = None,
     overrides: SetOption = None,
     quick: QuickOption = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option("--accept-changes", help="Go on although your own data or modules have changed; recorded."),
+    ] = False,
     tracking_uri: TrackingOption = None,
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
@@ -76,7 +80,7 @@ def run(
         changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
         changes += [_named(name)] if name is not None else []
         spec = load_study(file, changes, quick=quick)
-        ended = _run(spec, trials, workers, target, output_format, stop)
+        ended = _run(spec, trials, workers, target, output_format, stop, accept_changes=accept_changes)
     raise typer.Exit(exit_code(ended))
 
 
@@ -95,7 +99,14 @@ def _named(name: str) -> str:
 
 
 def _run(
-    spec: StudySpec, trials: int | None, workers: int | None, target: Target, output_format: Format, stop: Stop
+    spec: StudySpec,
+    trials: int | None,
+    workers: int | None,
+    target: Target,
+    output_format: Format,
+    stop: Stop,
+    *,
+    accept_changes: bool,
 ) -> StudyEnded:
     from hpsearch.config.yaml_text import dump
     from hpsearch.executors.local import default_workers
@@ -107,7 +118,7 @@ def _run(
     asked = trials or spec.search.trials
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
         say(f"note: {asked} trials are asked for; the grid has {total} points")
-    request = Request(spec, dump(spec.document.data), total, workers or default_workers(), target.key)
+    request = Request(spec, dump(spec.document.data), total, workers or default_workers(), target.key, accept_changes)
 
     def closing(study: Study, ended: StudyEnded) -> bool:
         from hpsearch.search.finals import parts_of
@@ -157,11 +168,13 @@ def validate(
     quick: QuickOption = False,
     output_format: FormatOption = Format.table,
 ) -> None:
-    """Check a study file without training; print its parameters."""
+    """Check a study file without training, your own .npz files too; print its parameters."""
     from hpsearch.config.space import Options
     from hpsearch.config.study import load_study
+    from hpsearch.search.prepare import check_files
 
     spec = load_study(file, overrides or [], quick=quick)
+    known = check_files(spec)
     rows = [
         {
             "parameter": node.name,
@@ -175,6 +188,11 @@ def validate(
         emit(table, Format.table, title=f"{spec.name}: {len(rows)} parameters{grid}")
     else:
         emit({"study": spec.name, "valid": True, "parameters": rows}, output_format)
+    for data, found in known.items():
+        configs = [config.for_data(found.dtype) for config in spec.keras_corners if config.data.dataset == data]
+        chosen = " or ".join(sorted({str(config.data.normalization) for config in configs}))
+        size = f"{found.examples:,} examples of shape {list(found.shape)} in {found.classes} classes"
+        say(f"{data}: {size}, {found.dtype}; normalization {chosen}")
     say(f"{file}: valid")
 
 

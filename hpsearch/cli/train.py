@@ -116,7 +116,7 @@ def _trainer(
 def _listener(name: str, request: Request, target: Target, folders: Sequence[Path]) -> TrainingListener:
     from hpsearch.config.trial import TrialConfig
     from hpsearch.export.yaml_file import configuration_yaml
-    from hpsearch.search.prepare import own_digests
+    from hpsearch.search.contents import own_digests
     from hpsearch.tracking.training_listener import Training, TrainingListener
 
     config = request.config

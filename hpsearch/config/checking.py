@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from itertools import chain, islice, product
 from typing import Any
@@ -103,6 +104,21 @@ def check_space(space: Branch, *, grid: bool = False) -> list[wording.Finding]:
                 place, rule = origin(space, path, pick), _NUMBER.sub("", sentence.partition(", but got ")[0])
                 found.setdefault((place, rule), (place, sentence))
     return list(found.values())
+
+
+def corners_with_data(space: Branch) -> Iterator[tuple[Pick, TrialConfig]]:
+    """Every corner of the space with every combination of what `data` and `batch_size` may be.
+
+    Args:
+        space: in which `check_space` found nothing.
+    """
+    tied = Branch({section: node for section, node in space.items.items() if section in TIED})
+    bases = chain([{}], islice(combinations(tied), MAX_COMBINATIONS))
+    drawn = (base | corner for base in bases for corner in chain([{}], _corner_draws(space, {})))
+    for pick in map(_pick, islice(drawn, MAX_COMBINATIONS)):
+        # Two values that cannot go together fail their trial alone.
+        with suppress(ValidationError):
+            yield pick, TrialConfig.model_validate(concrete(space, pick))
 
 
 def references(space: Branch) -> dict[KeyPath, str]:

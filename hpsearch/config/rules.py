@@ -14,6 +14,7 @@ from hpsearch.config.file import Asha
 from hpsearch.config.matching import match
 from hpsearch.config.own import TRAINABLE
 from hpsearch.config.reference import missing_module
+from hpsearch.config.sources import missing_name
 from hpsearch.config.space import Branch, Fixed, Options
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     pruner = spec.search.pruner
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
-    if spec.trainable and (sentence := missing_module(spec.trainable, spec.folders)):
+    own = spec.trainable
+    if own and (sentence := missing_module(own, spec.folders) or missing_name(own, spec.folders)):
         yield (TRAINABLE,), sentence
     if spec.objective.metric.startswith("val_") and any(c.data.validation == 0 for c in spec.keras_corners):
         yield (
@@ -55,9 +57,9 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
 
 
 def absent_modules(space: Branch, folders: list[Path]) -> Iterator[wording.Finding]:
-    """References to a person's own code whose module is nowhere; nothing is imported."""
+    """Return references to a user's own code that name no module, or nothing in it; nothing is imported."""
     for place, name in references(space).items():
-        if sentence := missing_module(name, folders):
+        if sentence := missing_module(name, folders) or missing_name(name, folders):
             yield place, sentence
 
 

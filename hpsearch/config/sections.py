@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -41,9 +42,10 @@ class DataConfig(Frozen):
         "last training on everything",
     )
     split_seed: int = Field(0, ge=0, lt=2**32, description="draws the held-out examples; the same for all trials")
-    normalization: Literal["rescale", "standardize", "none"] = Field(
-        "rescale",
-        description="rescale: to [0, 1]; standardize: mean 0, deviation 1 by training pixels; none: [0, 255]",
+    normalization: Literal["rescale", "standardize", "none"] | None = Field(
+        None,
+        description="rescale: divided by 255; standardize: mean 0, deviation 1 by the training part; none: as it is; "
+        "left out: rescale for uint8, standardize for every other type",
     )
 
     @property
@@ -70,6 +72,19 @@ class DataConfig(Frozen):
                 "are held out"
             )
         return self.train_examples or left, held_out
+
+    def normalization_of(self, dtype: str) -> Literal["rescale", "standardize", "none"]:
+        """Return the normalization of examples of this type, by the type where the configuration names none."""
+        return self.normalization or ("rescale" if dtype == "uint8" else "standardize")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pixels_are_rescaled(cls, value: Any) -> Any:
+        """Write down the normalization of a catalogue's dataset; that of a user's own is known once it is read."""
+        if isinstance(value, Mapping) and value.get("normalization") is None:
+            dataset = value.get("dataset", cls.model_fields["dataset"].default)
+            return {**value, "normalization": "rescale"} if dataset in DATASETS else value
+        return value
 
     @model_validator(mode="after")
     def _leaves_something(self) -> DataConfig:

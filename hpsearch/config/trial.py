@@ -36,7 +36,7 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
 }
 
 # Keys of `data` and `training` that most configurations leave out.
-UNUSED = ("train_examples", "stop_after", "class_weight", "gradient_noise", "metrics", "callbacks")
+UNUSED = ("train_examples", "normalization", "stop_after", "class_weight", "gradient_noise", "metrics", "callbacks")
 # Knobs that mean nothing unless another one is switched on.
 DEPENDENT = {"ema_momentum": "use_ema", "warmup_from": "warmup"}
 
@@ -181,6 +181,13 @@ class TrialConfig(Frozen):
         """
         check = MODELS[self.model.selected()].check_shape
         return check(shape, self.model.knobs()) if check else None
+
+    def for_data(self, dtype: str) -> TrialConfig:
+        """Return the configuration with the normalization that examples of this type get where none is written."""
+        if self.data.normalization is not None:
+            return self
+        data = self.data.model_copy(update={"normalization": self.data.normalization_of(dtype)})
+        return self.model_copy(update={"data": data})
 
     def batch_of(self, examples: int) -> int:
         """Examples per update where so many are trained on."""

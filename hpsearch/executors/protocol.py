@@ -13,6 +13,8 @@ from hpsearch.training.results import EpochRow, Outcome
 READY = "ready"
 # The fact of every training that says how many threads its worker had: sums depend on it to their last bits.
 THREADS = "threads"
+# What an inspection finds: the digest of a dataset beside the fields of an OwnData.
+DIGEST = "digest"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Job:
         model: file for the trained model, best epoch's weights; empty: it is not kept.
         reads: in place of training, the files of models to evaluate on the test images.
         system_metrics: whether each row is also to say what the machine is busy with.
+        inspects: in place of training, read the training part of the user's own dataset and check it.
+        data: the digest that the user's own dataset must have; empty: any.
+        sources: the digests that the user's modules must have, by the absolute paths of their files.
     """
 
     trial: int
@@ -41,6 +46,9 @@ class Job:
     model: str = ""
     reads: tuple[str, ...] = ()
     system_metrics: bool = False
+    inspects: bool = False
+    data: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class TrialEnded:
         traceback: of the failure, else empty.
         facts: what the worker knows about the training, for instance the number of weights; `threads` it had.
         worn: whether the worker should be replaced, since it has grown.
+        changed: whether it was not trained because its data or its modules are other ones than the job names.
     """
 
     trial: int
@@ -80,6 +89,7 @@ class TrialEnded:
     traceback: str
     facts: Mapping[str, Any]
     worn: bool = False
+    changed: bool = False
 
 
 @dataclass(frozen=True)

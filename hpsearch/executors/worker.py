@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from hpsearch.errors import first_line
+from hpsearch.errors import ContentChangedError, first_line
+from hpsearch.executors.own_content import OwnContent
 from hpsearch.executors.protocol import READY, THREADS, EpochDone, Job, TrialEnded
 from hpsearch.executors.system import SystemMetrics
 from hpsearch.training.quiet import everything_to
@@ -68,7 +69,8 @@ def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]
     everything_to(Path(log))
     sys.path[:0] = folders
     _limit_threads(threads, keras=keras)
-    kept, coordinator = _Kept(tuple(map(Path, folders))), _Coordinator(connection)
+    places = tuple(map(Path, folders))
+    kept, coordinator = _Kept(places, OwnContent(places)), _Coordinator(connection)
     try:
         coordinator.tell(READY)
         while True:
@@ -116,7 +118,8 @@ def _end() -> None:
 class _Kept:
     """What a worker keeps from trial to trial: where a user's files are, the data last used, what is compiled."""
 
-    folders: tuple[Path, ...] = ()
+    folders: tuple[Path, ...]
+    own: OwnContent
     data_key: str = ""
     data: TrainingData | None = None
     executables: Executables | None = None
@@ -138,6 +141,8 @@ def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         return _train(job, coordinator, kept)
     except _Alone:
         raise
+    except ContentChangedError as error:
+        return TrialEnded(job.trial, Outcome.FAILED, str(error), "", {}, changed=True)
     # A user's own code may call `sys.exit`, or raise what it likes.
     except BaseException as error:
         told = traceback.format_exc()
@@ -154,7 +159,11 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     from hpsearch.training.own import OwnTrainer
 
     config, objective = recipe_of(job.config), Objective.model_validate(job.objective)
+    kept.own.check_sources(job.sources)
+    if job.inspects and isinstance(config, TrialConfig):
+        return kept.own.inspect(job, config.data)
     if job.reads and isinstance(config, TrialConfig):
+        kept.own.check_file(config.data, job.data)
         from hpsearch.training.reading import read_test
 
         return TrialEnded(job.trial, Outcome.COMPLETED, "", "", read_test(config, job.reads, kept.folders))
@@ -164,7 +173,7 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         # Nobody but the function knows what its coming epochs depend on, so it starts afresh.
         trainer = OwnTrainer(config, objective)
     else:
-        trainer = _keras_trainer(config, objective, kept)
+        trainer = _keras_trainer(config, objective, kept, job.data)
         if job.epochs:
             trainer.restore(read(Path(job.checkpoint)))
         if job.checkpoint:
@@ -189,14 +198,15 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     return TrialEnded(job.trial, trainer.outcome, "", "", facts)
 
 
-def _keras_trainer(config: TrialConfig, objective: Objective, kept: _Kept) -> Trainer:
+def _keras_trainer(config: TrialConfig, objective: Objective, kept: _Kept, digest: str) -> Trainer:
     from hpsearch.training.examples import TrainingData
     from hpsearch.training.executable import Executables
     from hpsearch.training.trainer import Trainer
 
     key = config.data.model_dump_json()
     if kept.data is None or key != kept.data_key:
-        kept.data, kept.data_key = TrainingData.load(config.data, kept.folders), key
+        arrays = kept.own.arrays(config.data, digest)
+        kept.data, kept.data_key = TrainingData.load(config.data, kept.folders, arrays), key
     kept.executables = kept.executables or Executables()
     return Trainer(config, objective, kept.data, kept.executables)
 

@@ -15,7 +15,7 @@ from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialLost
-from hpsearch.search.prepare import own_digests
+from hpsearch.search.contents import own_digests
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import CLOCKS, EpochRow, Outcome

@@ -128,13 +128,14 @@ def splitting(config: DataConfig, data: TrainingData) -> str:
 
 def normalizing(config: DataConfig, data: TrainingData) -> str:
     """Normalizes `images` and defines the one-hot `targets`."""
-    pixels = data.examples.images.dtype.name == "uint8"
+    dtype = data.examples.images.dtype.name
+    pixels = dtype == "uint8"
     texts: dict[Any, str] = {
         "rescale": _RESCALE,
         "standardize": _STANDARDIZE if pixels else _STANDARDIZE_FLOATS,
         "none": _AS_THEY_ARE,
     }
-    return texts[config.normalization] + _TARGETS.format(classes=data.classes)
+    return texts[config.normalization_of(dtype)] + _TARGETS.format(classes=data.classes)
 
 
 def _folder(name: str) -> str:

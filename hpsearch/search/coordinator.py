@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import optuna
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
-from hpsearch.config.own import Recipe, recipe_of
+from hpsearch.config.own_data import OwnData
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import TrialConfig
-from hpsearch.executors.protocol import EpochDone, Event, Executor, Job, TrialEnded, TrialLost
+from hpsearch.errors import StudyChangedError
+from hpsearch.executors.protocol import EpochDone, Event, Executor, TrialEnded, TrialLost
+from hpsearch.search.contents import Contents
 from hpsearch.search.dispatch import choose
 from hpsearch.search.ending import STATES, Hope, record_end
+from hpsearch.search.jobs import Jobs
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.pruning import make_pruner
-from hpsearch.search.records import BASELINE, CONFIG, EARLIER, OF, PLANNED, ROW, best_trial
+from hpsearch.search.records import BASELINE, CONFIG, CONTENTS, OF, ROW, best_trial
 from hpsearch.search.resume import Checkpoints, record_loss
-from hpsearch.search.sampling import make_sampler, suggest
+from hpsearch.search.sampling import make_sampler
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import Study, put_back, settle, take
 from hpsearch.training.results import GOOD, WORST, Best, EpochRow, Outcome, best_after, best_of
-from hpsearch.training.structure import needs_of, with_engine
 
 # How often clocks are updated and a stop is noticed, in seconds.
 TICK = 0.2
@@ -50,6 +51,8 @@ class Coordinator:
         checkpoints: folder for the state of running trials.
         models: folder for what is trained; None: it is not kept.
         stage: which part of a study this is.
+        contents: digests of the user's own data and modules, as trials are to be trained with them.
+        known: what the user's own datasets hold, by name.
     """
 
     def __init__(
@@ -64,14 +67,19 @@ class Coordinator:
         checkpoints: Path,
         models: Path | None = None,
         stage: Stage = Stage.SEARCH,
+        contents: Contents | None = None,
+        known: Mapping[str, OwnData] | None = None,
     ) -> None:
         self._study, self._spec, self._executor = study, spec, executor
         self._make_listeners, self._total, self._stop = listeners, total, stop
         self._listeners: Sequence[Listener] = ()
         # What there is to tell while there is nobody to be told.
         self._untold: list[Callable[[Listener], None]] | None = []
-        self._checkpoints, self._models = Checkpoints(checkpoints), models
+        self._checkpoints = Checkpoints(checkpoints)
+        self._jobs = Jobs(study, spec, self._checkpoints, models, contents or Contents(), known or {})
         self._stage = stage
+        # Why the run must end early: the user's own data or modules have changed.
+        self._content_changed = ""
         self._running: dict[int, optuna.Trial] = {}
         self._best: dict[int, Best] = {}
         # Trials that are never pruned, and those that were told to stop and have not ended yet.
@@ -97,7 +105,7 @@ class Coordinator:
             self.note(f"{left} {self._stage.many} were left running by an earlier run; they go on")
         self._fill()
         self._meet_listeners()
-        while self._running and not self._stop.asked and not self._hope.none:
+        while self._running and not self._stop.asked and not self._hope.none and not self._content_changed:
             for event in self._executor.events(TICK):
                 # Who stops a whole process group kills workers too; that is not their trials' fault.
                 if not (self._stop.asked and isinstance(event, TrialLost)):
@@ -117,6 +125,8 @@ class Coordinator:
             stopped="" if complete else self._hope.none,
         )
         self._inform(lambda listener: listener.study_ended(ended))
+        if self._content_changed:
+            raise StudyChangedError(self._content_changed)
         return ended
 
     def note(self, line: str) -> None:
@@ -147,7 +157,7 @@ class Coordinator:
 
     def _more(self) -> bool:
         in_time = time.monotonic() < self._deadline
-        going_on = in_time and not self._stop.asked and not self._hope.none
+        going_on = in_time and not self._stop.asked and not self._hope.none and not self._content_changed
         return going_on and self._spoken_for() < self._total
 
     def _spoken_for(self) -> int:
@@ -161,15 +171,15 @@ class Coordinator:
         """Take the next trial, fix its configuration and send it to a worker."""
         trial, rows = self._next_trial()
         try:
-            config = self._config_of(trial)
+            config = self._jobs.config_of(trial)
         except ValidationError as error:
             # Two values that are each allowed and cannot go together.
             first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, first, "", {}))
             return
-        if isinstance(config, TrialConfig):
-            config = with_engine(config, self._study.engines)
+        contents = self._jobs.contents.of(config)
         trial.set_user_attr(CONFIG, config.plain())
+        trial.set_user_attr(CONTENTS, contents)
         self._running[trial.number] = trial
         # `user_attrs` copies every epoch each time it is asked.
         attrs = trial.user_attrs
@@ -180,39 +190,9 @@ class Coordinator:
         self._best.pop(trial.number, None)
         if best := best_of(rows, self._study.objective):
             self._best[trial.number] = best
-        self._executor.submit(self._job(trial, config, rows))
-        started = TrialStarted(trial.number, config, bool(attrs.get(BASELINE)), rows, attrs.get(OF))
+        self._executor.submit(self._jobs.job(trial, config, rows))
+        started = TrialStarted(trial.number, config, bool(attrs.get(BASELINE)), rows, attrs.get(OF), contents)
         self._inform(lambda listener: listener.trial_started(started))
-
-    def _config_of(self, trial: optuna.Trial) -> Recipe:
-        """What was planned, or what the sampler draws.
-
-        Raises:
-            pydantic.ValidationError: two values that are each allowed cannot go together.
-        """
-        if planned := trial.user_attrs.get(PLANNED):
-            return recipe_of(planned)
-        drawn = suggest(trial, self._spec.space)
-        if drawn.get("seed") is None:
-            drawn["seed"] = self._spec.search.seed + trial.number
-        return self._spec.recipe(drawn)
-
-    def _job(self, trial: optuna.Trial, config: Recipe, rows: Sequence[EpochRow]) -> Job:
-        seconds = sum(row.metrics.get("epoch_seconds", 0.0) for row in rows)
-        if rows:
-            trial.set_user_attr(EARLIER, seconds)
-        return Job(
-            trial.number,
-            config.plain(),
-            self._study.objective.model_dump(mode="json"),
-            needs_of(config),
-            self._spec.file.limits,
-            str(self._checkpoints.file(trial.number)),
-            len(rows),
-            seconds,
-            str(self._models / f"{trial.number}.keras") if self._models else "",
-            system_metrics=self._spec.file.system_metrics,
-        )
 
     def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochRow]]:
         """A waiting trial with the epochs that it goes on after, or else what the sampler proposes next."""
@@ -225,12 +205,16 @@ class Coordinator:
         waiting = sorted(waiting, key=lambda trial: trial.number)[: self._total - self._spoken_for()]
         chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.places())
         study.sampler = make_sampler(self._spec.search, chosen.number)
-        rows = self._checkpoints.rows_kept(chosen)
+        rows = self._jobs.rows_kept(chosen)
         return take(self._study, chosen, len(rows)), rows
 
     def _handle(self, event: Event) -> None:
         trial = self._running.get(event.trial)
         if trial is None:
+            return
+        if isinstance(event, TrialEnded) and event.changed:
+            self._content_changed = event.detail
+            self._interrupt(event.trial)
             return
         if isinstance(event, TrialEnded):
             del self._running[event.trial]

@@ -24,6 +24,7 @@ from hpsearch.config.own import SEED, recipe_of
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import Executor, Job, TrialEnded, TrialLost
+from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import TICK, Coordinator
 from hpsearch.search.finals import READINGS, SEEDS, Entrant, FinalFigures, Finals, read_finals
 from hpsearch.search.home import Home
@@ -53,6 +54,7 @@ class Finish:
         stop: asked between the steps.
         workers: trainings at once.
         report: told what happens, a line each.
+        contents: digests of the user's own data and modules.
     """
 
     study: Study
@@ -64,6 +66,7 @@ class Finish:
     stop: Stop
     workers: int
     report: Callable[[str], None]
+    contents: Contents
 
     def run(self) -> None:
         """Do what is missing, unless a person stops it."""
@@ -120,6 +123,7 @@ class Finish:
             checkpoints=self.home.checkpoints(self.study.name, stage.value),
             models=self.home.models(self.study.name, stage.value),
             stage=stage,
+            contents=self.contents,
         ).run(self.text, self.workers)
         return all(record.state in FINISHED for record in study.records())
 
@@ -132,13 +136,15 @@ class Finish:
             "by": f"process {os.getpid()} on {socket.gethostname()}",
             "winner": winner.trial,
             "dataset": config.data.dataset,
-            "digest": DATASETS[config.data.dataset].digest if config.data.dataset in DATASETS else "",
+            "digest": self._digest(config),
         }
         before = self.study.optuna.user_attrs.get(READINGS, [])
         self.study.optuna.set_user_attr(READINGS, [*before, line])
         models = tuple(str(folder / f"{record.number}.keras") for record in records)
         self.report(f"reading the test set, once, for {len(models)} models ...")
-        facts = self._evaluate(Job(0, config.plain(), FINAL_OBJECTIVE.model_dump(mode="json"), reads=models))
+        objective = FINAL_OBJECTIVE.model_dump(mode="json")
+        data, sources = self.contents.of(config).get("data", ""), self.contents.expected_sources()
+        facts = self._evaluate(Job(0, config.plain(), objective, reads=models, data=data, sources=sources))
         if facts is None:
             return
         figures = [
@@ -147,6 +153,11 @@ class Finish:
         ]
         line |= {"examples": facts[TEST_EXAMPLES], "figures": [vars(one) for one in figures]}
         self.study.optuna.set_user_attr(READINGS, [*before, line])
+
+    def _digest(self, config: TrialConfig) -> str:
+        """Return the digest of the dataset; empty where it is not known."""
+        name = config.data.dataset
+        return DATASETS[name].digest if name in DATASETS else self.contents.data.get(name, "")
 
     def _evaluate(self, job: Job) -> Any:
         """What a worker finds; None where it could not, which is told, or a person stopped it."""

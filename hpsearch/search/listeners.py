@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hpsearch.config.own import Recipe
 from hpsearch.config.study import StudySpec
@@ -42,6 +42,7 @@ class TrialStarted:
     Attributes:
         rows: the epochs that it goes on after; none where it starts afresh.
         of: of a finalist's training the trial that it trains again.
+        contents: as in its TrialRecord.
     """
 
     number: int
@@ -49,6 +50,7 @@ class TrialStarted:
     baseline: bool
     rows: Sequence[EpochRow] = ()
     of: int | None = None
+    contents: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,50 +1,119 @@
-"""Every dataset of a study, seen to be there and large enough before anything trains."""
+"""Every dataset of a study, seen to be there and to fit before anything trains."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 
+from hpsearch.catalogue.datasets import is_own
+from hpsearch.config import problems as wording
+from hpsearch.config.own_data import OwnData, dataset_places, unfit
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import obtain_training
-from hpsearch.errors import DataError
-from hpsearch.search.provenance import digest_of
+from hpsearch.errors import DataError, StudyChangedError
+from hpsearch.executors.protocol import DIGEST, EpochDone, Executor, Job, TrialEnded, TrialLost
+from hpsearch.search.contents import Contents
+from hpsearch.search.stop import Stop
+from hpsearch.training.results import Outcome
+
+# How often a stop is noticed, in seconds.
+_TICK = 0.2
 
 
-def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> None:
-    """Fetch the catalogue's datasets, look into a user's own files.
+def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, OwnData]:
+    """Fetch the catalogue's datasets, and check the user's own files.
 
-    What a user's function returns is looked at by the first trial: calling it here would import it here.
+    Returns:
+        What the user's own files hold, by name.
 
     Raises:
-        DataError: a dataset cannot be had, or a trial of the study would not fit it.
+        DataError: a dataset cannot be had, or breaks a rule.
+        StudyFileError: a file is missing, or a trial of the study would not fit it.
     """
     for name in spec.datasets():
         obtain_training(name, report)
-        if name.endswith(".npz"):
-            from hpsearch.data.own import load_npz
-
-            examples = len(load_npz(name, "train", spec.folders).labels)
-            for config in spec.keras_corners:
-                if config.data.dataset == name:
-                    _check_fits(config, examples)
+    return check_files(spec)
 
 
-def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, str]:
-    """What stands for the content of a user's own files with data, by the names that configurations give them."""
-    from hpsearch.data.own import find
+def check_files(spec: StudySpec) -> dict[str, OwnData]:
+    """Read the training parts of the user's own `.npz` files, and hold the study against them.
 
-    return {name: digest_of(find(name, folders)) for name in datasets if name.endswith(".npz")}
+    Raises:
+        DataError: a file breaks a rule.
+        StudyFileError: a file is missing, or a trial of the study would not fit it.
+    """
+    files = [name for name in spec.datasets() if name.endswith(".npz")]
+    if not files:
+        return {}
+    from hpsearch.data.own import find, load_npz, summary_of
+
+    places, missing = dataset_places(spec), []
+    for name in files:
+        try:
+            find(name, spec.folders)
+        except DataError as error:
+            missing.append((places[name], str(error)))
+    if missing:
+        raise wording.refuse(spec.document, missing)
+    known = {name: summary_of(load_npz(name, "train", spec.folders)) for name in files}
+    check_fits(spec, known)
+    return known
 
 
-def _check_fits(config: TrialConfig, examples: int) -> None:
-    try:
-        training, _ = config.data.examples_of(examples)
-    except ValueError as error:
-        raise DataError(f"trial.data: {error}") from None
-    if config.batch_of(training) > training:
-        raise DataError(
-            f"trial.batch_size: `batch_size` is {config.batch_size:,}, but there are only {training:,} "
-            f"training examples in {config.data.dataset}"
-        )
+def check_fits(spec: StudySpec, known: Mapping[str, OwnData]) -> None:
+    """Hold a study against the user's own datasets.
+
+    Raises:
+        StudyFileError: a trial of the study would not fit one of them.
+    """
+    if found := wording.distinct(unfit(spec, known)):
+        raise wording.refuse(spec.document, found)
+
+
+def inspect_functions(
+    spec: StudySpec, executor: Executor, contents: Contents, log: Path, stop: Stop
+) -> tuple[dict[str, OwnData], Contents]:
+    """Call the user's own dataset functions once, in a worker, and hold the study against what they return.
+
+    Args:
+        contents: of the study's files and modules.
+        log: file that takes what workers print.
+        stop: asked while a function runs.
+
+    Returns:
+        What the functions return, by name, and the contents with their digests. Not all of it where the user stopped.
+
+    Raises:
+        DataError: what a function returns breaks a rule.
+        StudyFileError: a function cannot be called, or a trial of the study would not fit what it returns.
+        StudyChangedError: a module was edited since the run began.
+    """
+    places, known = dataset_places(spec), dict[str, OwnData]()
+    for name in [name for name in spec.datasets() if is_own(name) and not name.endswith(".npz")]:
+        config = next(config for config in spec.keras_corners if config.data.dataset == name)
+        sources = contents.expected_sources()
+        executor.submit(Job(-1, config.plain(), {"metric": "loss"}, inspects=True, sources=sources))
+        end = _end(executor, stop)
+        if end is None:
+            break
+        if isinstance(end, TrialEnded) and end.changed:
+            raise StudyChangedError(end.detail)
+        if isinstance(end, TrialLost) or end.outcome is not Outcome.COMPLETED:
+            detail = end.detail.removeprefix("data.dataset: ")
+            if detail.startswith("dataset "):
+                raise DataError(detail)
+            raise wording.refuse(spec.document, [(places[name], f"{detail}; its traceback is in {log}")])
+        facts = dict(end.facts)
+        contents = replace(contents, data={**contents.data, name: facts[DIGEST]})
+        known[name] = OwnData(**{each.name: facts[each.name] for each in fields(OwnData)})
+    check_fits(spec, known)
+    return known, contents
+
+
+def _end(executor: Executor, stop: Stop) -> TrialEnded | TrialLost | None:
+    while not stop.asked:
+        for event in executor.events(_TICK):
+            if not isinstance(event, EpochDone):
+                return event
+    return None

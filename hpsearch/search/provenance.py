@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 PACKAGES = ("hpsearch", "tensorflow", "keras", "optuna", "mlflow", "numpy")
 STUDY_ID = "hpsearch.study_id"
-# Names of the study's attributes.
+# Names of the study's attributes. CONTENTS is a list: each entry has the moment from which on it held.
+CONTENTS = "hpsearch:contents"
 _ID, _DATA, _HISTORY = "hpsearch:id", "hpsearch:data", "hpsearch:provenance"
 
 
@@ -28,17 +27,25 @@ class Provenance:
         study: the study's own id, since its name may be taken elsewhere too; empty in what an early version made.
         history: from which moment on (ISO 8601) which tags held, in order.
         data: what a user's own files with data held when the study was made: their digests, by name.
+        current: what the user's own datasets hold now; empty in what an early version made.
     """
 
     study: str
     history: Sequence[tuple[str, Mapping[str, str]]]
     data: Mapping[str, str] = field(default_factory=dict)
+    current: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(attrs: Mapping[str, Any]) -> Provenance:
         """As a study keeps it among its attributes."""
         history = [(entry["since"], entry["tags"]) for entry in attrs.get(_HISTORY, [])]
-        return Provenance(attrs.get(_ID, ""), history, attrs.get(_DATA, {}))
+        contents = attrs.get(CONTENTS)
+        return Provenance(attrs.get(_ID, ""), history, attrs.get(_DATA, {}), contents[-1]["data"] if contents else {})
+
+    @property
+    def current_data(self) -> Mapping[str, str]:
+        """The digests of the user's own datasets, as the next trials are trained with them."""
+        return {**self.data, **self.current}
 
     def tags(self, started: datetime | None = None) -> dict[str, str]:
         """The tags of a trial that began then; those of the study's first run where it is None."""
@@ -80,12 +87,6 @@ def provenance_tags() -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.user": _user(),
     }
-
-
-def digest_of(file: Path) -> str:
-    """32 hexadecimal characters that stand for what a file holds, as `DatasetEntry.digest` has them."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
 
 
 def git_commit() -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 from typing import Any
@@ -29,6 +29,8 @@ TRACEBACK = "traceback"
 LOSSES = "losses"
 EARLIER = "earlier_seconds"
 ROW = "epoch:"
+# The digests of the data and of the modules that it was trained with.
+CONTENTS = "contents"
 # Optuna's states of a trial that is over.
 FINISHED = frozenset({"COMPLETE", "PRUNED", "FAIL"})
 
@@ -54,6 +56,7 @@ class TrialRecord:
         ended: when it ended; None while it has not.
         losses: why it lost its worker, each time.
         of: of a finalist's training the trial that it trains again; None of a trial, and of the Keras default.
+        contents: digests of what it was trained with: `data`, the user's dataset, and `sources`, the user's modules.
     """
 
     number: int
@@ -72,6 +75,7 @@ class TrialRecord:
     ended: datetime | None = None
     losses: tuple[str, ...] = ()
     of: int | None = None
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
@@ -119,6 +123,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         ended=trial.datetime_complete if finished else None,
         losses=tuple(loss["reason"] for loss in attrs.get(LOSSES, [])),
         of=attrs.get(OF),
+        contents=attrs.get(CONTENTS, {}),
     )
 
 

@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from hpsearch.config.study import StudySpec
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.search.home import Home
-from hpsearch.search.prepare import prepare_data
+from hpsearch.search.prepare import inspect_functions, prepare_data
 from hpsearch.search.stop import Stop
 
 if TYPE_CHECKING:
+    from hpsearch.config.own_data import OwnData
+    from hpsearch.executors.protocol import Executor
+    from hpsearch.search.contents import Contents
     from hpsearch.search.listeners import Listener, StudyEnded
     from hpsearch.search.stages import Stage
     from hpsearch.search.storage import Study
@@ -34,6 +38,7 @@ class Request:
         trials: the study's total.
         workers: trials at once.
         address: of the MLflow that takes the runs, as the study records it.
+        accept_changes: whether the study goes on although the user's own data or modules have changed.
     """
 
     spec: StudySpec
@@ -41,6 +46,7 @@ class Request:
     trials: int
     workers: int
     address: str = ""
+    accept_changes: bool = False
 
 
 def run_study(
@@ -72,21 +78,24 @@ def run_study(
         # MLflow among it; unless this run may turn out to have nothing to train.
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
         from hpsearch.search import addresses
+        from hpsearch.search.contents import contents_of, note_changes
         from hpsearch.search.coordinator import Coordinator
         from hpsearch.search.database import database_errors
         from hpsearch.search.finalists import Finish, is_finished
         from hpsearch.search.finals import read_finals
         from hpsearch.search.stages import Stage
-        from hpsearch.search.storage import check_unchanged, open_study, remember
+        from hpsearch.search.storage import check_unchanged, remember
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
         if found is not None and (stop.asked or (is_complete(found, request.trials) and is_finished(found, spec))):
+            note_changes(found, contents_of(spec), report)
             remember(found.optuna, spec, request.text)
             return _complete(found, request.address, stop, report, closing)
+        # Compared before a worker is waited for.
+        contents = contents_of(spec, found, accept=request.accept_changes)
         executor = executor or _workers(request, home, cleanup, report)
-        prepare_data(spec, report)
-        study = open_study(home, spec, request.text)
+        study, contents, known = _prepared(request, home, executor, contents, stop, report)
         if stop.asked:
             return _untouched(study, stop)
         addresses.begin(study.optuna, request.address)
@@ -111,9 +120,13 @@ def run_study(
                 total=request.trials,
                 stop=stop,
                 checkpoints=home.checkpoints(spec.name),
+                contents=contents,
+                known=known,
             ).run(request.text, request.workers)
         if spec.file.finalists and is_complete(study, request.trials) and not stop.asked:
-            finish = Finish(study, spec, request.text, home, executor, following, stop, request.workers, report)
+            finish = Finish(
+                study, spec, request.text, home, executor, following, stop, request.workers, report, contents
+            )
             finish.run()
             ended = replace(ended, interrupted=stop.asked)
         _close(followers)
@@ -151,6 +164,27 @@ def _complete(
     return replace(ended, interrupted=stop.asked, lacking=tuple(lacking))
 
 
+def _prepared(
+    request: Request,
+    home: Home,
+    executor: Executor,
+    contents: Contents,
+    stop: Stop,
+    report: Callable[[str], None],
+) -> tuple[Study, Contents, dict[str, OwnData]]:
+    """The study with its data seen to be there, the contents to be recorded, and what the user's own datasets hold."""
+    from hpsearch.search.contents import settle_contents
+    from hpsearch.search.storage import open_study
+
+    spec = request.spec
+    known = prepare_data(spec, report)
+    study = open_study(home, spec, request.text)
+    returned, contents = inspect_functions(spec, executor, contents, _log(home, spec), stop)
+    if not stop.asked:
+        contents = settle_contents(study, contents, report, accept=request.accept_changes)
+    return study, contents, known | returned
+
+
 def _told(closing: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
     """Whether `closing` could tell everything; who asks to stop, and has not `asked` before, is not kept waiting."""
     telling = Future[bool]()
@@ -175,10 +209,14 @@ def _close(listeners: Sequence[Listener]) -> None:
 def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[[str], None]) -> LocalExecutor:
     report(f"starting {request.workers} workers ...")
     home.logs.mkdir(exist_ok=True)
-    log = home.logs / f"{request.spec.name}-workers.log"
+    log = _log(home, request.spec)
     executor = LocalExecutor(request.workers, log, report, request.spec.folders, keras=request.spec.trainable is None)
     cleanup.callback(executor.close)
     return executor
+
+
+def _log(home: Home, spec: StudySpec) -> Path:
+    return home.logs / f"{spec.name}-workers.log"
 
 
 def _untouched(study: Study, stop: Stop) -> StudyEnded:

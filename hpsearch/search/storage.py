@@ -19,9 +19,9 @@ from hpsearch.config.matching import baselines, match
 from hpsearch.config.study import StudySpec
 from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
+from hpsearch.search.contents import Contents, own_digests
 from hpsearch.search.database import database_errors, open_storage
 from hpsearch.search.home import Home
-from hpsearch.search.prepare import own_digests
 from hpsearch.search.provenance import Provenance, new_provenance
 from hpsearch.search.records import (
     BASELINE,
@@ -73,6 +73,11 @@ class Study:
     @property
     def provenance(self) -> Provenance:
         return Provenance.of(self.optuna.user_attrs)
+
+    @property
+    def contents(self) -> Contents | None:
+        """Digests of the user's own data and modules, as its next trials must have them; None in an early version's."""
+        return Contents.stored(self.optuna.user_attrs)
 
     @property
     def compare(self) -> Compare | None:

@@ -39,6 +39,7 @@ from hpsearch.tracking.tags import (
     LOSSES,
     NOTE,
     OUTCOME,
+    SOURCES,
     STUDY,
     THREADS_TAG,
     identity_tags,
@@ -88,8 +89,9 @@ class RunImage:
 
 def running_image(event: TrialStarted, started: datetime, provenance: Provenance, stage: Stage) -> RunImage:
     """A trial that begins to be trained."""
-    flat, inputs = event.config.flat(), inputs_of(event.config, provenance)
-    about = identity_tags(stage, event.number, event.of, baseline=event.baseline) | _digest_tags(inputs)
+    flat, inputs = event.config.flat(), inputs_of(event.config, provenance, event.contents)
+    about = identity_tags(stage, event.number, event.of, baseline=event.baseline)
+    about |= _digest_tags(inputs, event.contents)
     name = _name(stage, event.number, event.of, flat)
     tags = tag_texts(about | provenance.tags(started))
     return RunImage(name, RUNNING, param_texts(flat), tags, (), milliseconds(started), inputs=inputs)
@@ -110,7 +112,7 @@ def trial_image(
         finals: what the finalists have come to; only then a final training is told with its test figures.
     """
     config = recipe_of(record.config) if record.config is not None else None
-    flat, inputs = config.flat() if config else {}, inputs_of(config, provenance)
+    flat, inputs = config.flat() if config else {}, inputs_of(config, provenance, record.contents)
     ended = milliseconds(record.ended)
     rows = [Row.of(row, when) for row, when in dated_rows(record)]
     if record.state in FINISHED:
@@ -130,7 +132,8 @@ def trial_image(
         more |= {THREADS_TAG: str(record.facts[THREADS])} if THREADS in record.facts else {}
         texts = {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
         texts |= model_texts(record, stage, finals)
-    about = identity_tags(stage, record.number, record.of, baseline=record.baseline) | _digest_tags(inputs)
+    about = identity_tags(stage, record.number, record.of, baseline=record.baseline)
+    about |= _digest_tags(inputs, record.contents)
     tags = about | provenance.tags(record.started)
     return RunImage(
         _name(stage, record.number, record.of, flat),
@@ -194,8 +197,9 @@ def _name(stage: Stage, number: int, of: int | None, flat: Mapping[str, object])
     return f"{stage.one} {number}{again}" + (f" {flat['optimizer']}" if "optimizer" in flat else "")
 
 
-def _digest_tags(inputs: Sequence[DataInput]) -> dict[str, str]:
-    return {DIGEST: _digests(inputs)} if inputs else {}
+def _digest_tags(inputs: Sequence[DataInput], contents: Mapping[str, str]) -> dict[str, str]:
+    sources = {SOURCES: contents["sources"]} if "sources" in contents else {}
+    return {**({DIGEST: _digests(inputs)} if inputs else {}), **sources}
 
 
 def _digests(inputs: Sequence[DataInput]) -> str:

@@ -42,8 +42,12 @@ class DataInput:
     tags: Mapping[str, str]
 
 
-def inputs_of(config: Recipe | None, provenance: Provenance) -> tuple[DataInput, ...]:
-    """What a training reads; nothing where only a user's own code knows."""
+def inputs_of(config: Recipe | None, provenance: Provenance, contents: Mapping[str, str]) -> tuple[DataInput, ...]:
+    """What a training reads; nothing where only a user's own code knows.
+
+    Args:
+        contents: of the training, as in its TrialRecord; an early version kept the study's digests only.
+    """
     if not isinstance(config, TrialConfig):
         return ()
     data = config.data
@@ -51,24 +55,23 @@ def inputs_of(config: Recipe | None, provenance: Provenance) -> tuple[DataInput,
     if data.dataset in DATASETS:
         training, validation = data.examples_of(DATASETS[data.dataset].train_examples)
         tags |= {"training_examples": str(training), "validation_examples": str(validation)}
-    return tuple(_named(data.dataset, provenance, tags))
+    own = {data.dataset: contents["data"]} if "data" in contents else provenance.data
+    return tuple(_named(data.dataset, own, tags))
 
 
 def inputs_of_study(spec: StudySpec, provenance: Provenance) -> tuple[DataInput, ...]:
     """What any trial of the study reads."""
-    return tuple(found for name in spec.datasets() for found in _named(name, provenance, _TRAINING))
+    return tuple(found for name in spec.datasets() for found in _named(name, provenance.current_data, _TRAINING))
 
 
-def _named(name: str, provenance: Provenance, tags: Mapping[str, str]) -> Iterator[DataInput]:
+def _named(name: str, own: Mapping[str, str], tags: Mapping[str, str]) -> Iterator[DataInput]:
     if name in DATASETS:
         entry = DATASETS[name]
         profile = json.dumps({"training_examples": entry.train_examples, "test_examples": entry.test_examples})
         source = json.dumps({"url": entry.homepage})
         yield DataInput(name, entry.digest, "http", source, _schema(entry), profile, tags)
-    elif name in provenance.data:
-        yield DataInput(
-            name[-_LONGEST_NAME:], provenance.data[name], "local", json.dumps({"uri": name}), None, None, tags
-        )
+    elif name in own:
+        yield DataInput(name[-_LONGEST_NAME:], own[name], "local", json.dumps({"uri": name}), None, None, tags)
 
 
 def _schema(entry: DatasetEntry) -> str:

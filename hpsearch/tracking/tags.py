@@ -8,6 +8,7 @@ KIND, TRIAL, TRAINING, OUTCOME, DETAIL, BASELINE = (
     f"hpsearch.{name}" for name in ("kind", "trial", "training", "outcome", "detail", "baseline")
 )
 DIGEST = "hpsearch.data_digest"
+SOURCES = "hpsearch.sources_digest"
 THREADS_TAG = "hpsearch.threads"
 # Why the trial was tried again.
 LOSSES = "hpsearch.losses"

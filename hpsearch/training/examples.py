@@ -68,18 +68,20 @@ class TrainingData:
         return tuple(self.examples.images.shape[1:])
 
     @staticmethod
-    def load(config: DataConfig, folders: Sequence[Path] = ()) -> TrainingData:
+    def load(config: DataConfig, folders: Sequence[Path] = (), own: Arrays | None = None) -> TrainingData:
         """Read the dataset from the cache, or a user's own from where it is, and split it.
 
         Args:
             folders: where a user's own file is looked for.
+            own: the training part of a user's own dataset, where it has been read already.
 
         Raises:
             DataError: the dataset is not in the cache (`hpsearch data fetch`), or the user's own breaks a rule.
             UserCodeError: the user's own function cannot be found, or raises.
         """
-        own = is_own(config.dataset)
-        arrays = _own(config.dataset, "train", folders) if own else load_train(config.dataset)
+        if own is None and is_own(config.dataset):
+            own = load_own(config.dataset, "train", folders)
+        arrays = load_train(config.dataset) if own is None else own
         try:
             count, held_out = config.examples_of(len(arrays.labels))
         except ValueError as error:
@@ -87,13 +89,13 @@ class TrainingData:
         if not held_out:
             everything = np.arange(len(arrays.labels), dtype=np.int64)
             split = Split(train=everything, validation=everything[:0])
-        elif own:
+        elif own is not None:
             split = stratified_split(arrays.labels, held_out, config.split_seed)
         else:
             split = split_of(config.dataset, arrays.labels, held_out, config.split_seed)
         training = share_of(split.train, arrays.labels, count, config.split_seed)
-        found = fit_normalization(config.normalization, arrays.images, training)
-        classes = int(arrays.labels.max()) + 1 if own else len(DATASETS[config.dataset].classes)
+        found = fit_normalization(config.normalization_of(arrays.images.dtype.name), arrays.images, training)
+        classes = len(DATASETS[config.dataset].classes) if own is None else int(arrays.labels.max()) + 1
         examples = examples_of(arrays, found)
         return TrainingData(examples, training, split.validation, classes, normalization=found, raw=arrays.images)
 
@@ -105,13 +107,21 @@ class TrainingData:
         """The examples with what each counts: its sample weight times the weight of its class.
 
         balanced: n / (classes n_c), n_c of the n training examples being of class c (King and Zeng 2001).
+
+        Raises:
+            DataError: there is not one weight for each class.
         """
         if class_weight is None and self.sample_weight is None:
             return self.examples
         labels = self.examples.labels.numpy()
         weights = np.ones(len(labels), np.float32) if self.sample_weight is None else self.sample_weight
         if class_weight is not None:
-            counts = np.bincount(labels[self.training], minlength=int(labels.max()) + 1).clip(1)
+            if isinstance(class_weight, tuple) and len(class_weight) != self.classes:
+                raise DataError(
+                    f"training.class_weight has {len(class_weight)} numbers, but must have {self.classes}: "
+                    "one for each class"
+                )
+            counts = np.bincount(labels[self.training], minlength=self.classes).clip(1)
             of_class = len(self.training) / (len(counts) * counts) if class_weight == "balanced" else class_weight
             weights = weights * np.asarray(of_class, np.float32)[labels]
         return self.examples._replace(weights=tf.constant(weights, tf.float32))
@@ -120,12 +130,13 @@ class TrainingData:
 def read_test_part(config: DataConfig, folders: Sequence[Path] = ()) -> Arrays:
     """The test part, raw, its bytes checked: the one place that reads it. Raises as `TrainingData.load`."""
     if is_own(config.dataset):
-        return _own(config.dataset, "test", folders)
+        return load_own(config.dataset, "test", folders)
     obtain(config.dataset, parts=("test",))
     return load_test(config.dataset)
 
 
-def _own(name: str, part: str, folders: Sequence[Path]) -> Arrays:
+def load_own(name: str, part: str, folders: Sequence[Path]) -> Arrays:
+    """Load one part of a user's own dataset: `train` or `test`. Raises as `TrainingData.load`."""
     if name.endswith(".npz"):
         return load_npz(name, part, folders)
     return load_returned(name, load_function(name, "data.dataset"), part)
@@ -154,16 +165,8 @@ def share_of(
 
 
 def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray[np.int64]) -> Normalization:
-    """Fit the normalization of raw pixels in [0, 255], or of float features, each on its own, in float64.
-
-    Raises:
-        DataError: `rescale` of what are no pixels.
-    """
-    if images.dtype != np.uint8:
-        if name == "rescale":
-            raise DataError("normalization: `rescale` is for uint8 pixels; examples of floats take standardize")
-        if name == "none":
-            return NONE
+    """Fit the normalization of raw pixels in [0, 255], or of float features, each on its own, in float64."""
+    if images.dtype != np.uint8 and name == "standardize":
         seen = images[training]
         # A feature that never varies is not scaled. Its deviation may be a rounding error instead of zero.
         varies = np.ptp(seen, axis=0) > 0

@@ -47,7 +47,7 @@ class Trainer:
         callbacks: Keras callbacks beside those that the configuration names, after them.
 
     Attributes:
-        config: with the engine that trains it.
+        config: with the engine that trains it and the normalization that was taken.
         model: a Keras model, logits from normalized images.
         best: the best epoch so far; None before the first finite one. The last one where nothing is held out, and
             its value is NaN unless the objective is of the training images.
@@ -64,6 +64,7 @@ class Trainer:
         executables: Executables | None = None,
         callbacks: Sequence[Any] = (),
     ) -> None:
+        config = config.for_data(data.examples.images.dtype.name)
         self.config = with_engine(config, engines_for(config.training.max_epochs))
         self.objective, self.data = objective, data
         self._examples = data.weighted(config.training.class_weight)

@@ -138,12 +138,11 @@ def test_a_test_part_unlike_the_training_part_is_refused_when_it_is_read(tmp_pat
             load("test")
 
 
-def test_floats_are_standardized_feature_by_feature_and_never_rescaled():
+def test_floats_are_standardized_feature_by_feature_and_rescaled_as_pixels_are():
     shift, scale = fit_normalization("standardize", X.astype(np.float32), np.arange(40))
     assert np.allclose(shift, X[:40].mean(0), atol=1e-5)
     assert np.allclose(scale, X[:40].std(0), atol=1e-5)
-    with pytest.raises(DataError, match="`rescale` is for uint8 pixels"):
-        fit_normalization("rescale", X.astype(np.float32), np.arange(40))
+    assert fit_normalization("rescale", X.astype(np.float32), np.arange(40)) == (0, 255)
 
 
 def test_a_feature_that_never_varies_is_not_scaled_by_a_rounding_error():

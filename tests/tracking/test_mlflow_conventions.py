@@ -14,8 +14,8 @@ from support import hpsearch
 from tracking.story import Story, make_config, make_listener, make_spec
 
 from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.data.digests import digest_of
 from hpsearch.search.home import Home
-from hpsearch.search.provenance import digest_of
 from hpsearch.tracking.mlflow_store import database_uri
 from hpsearch.training.results import Outcome
 

@@ -1,0 +1,96 @@
+"""A user's own data and modules in a worker: read there, and held against the digests that a job names."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.catalogue.datasets import is_own
+from hpsearch.config.sources import same_source, source_digest
+from hpsearch.data.digests import arrays_digest, digest_of
+from hpsearch.errors import ContentChangedError, HpsearchError
+from hpsearch.executors.protocol import DIGEST, Job, TrialEnded
+from hpsearch.training.results import Outcome
+
+if TYPE_CHECKING:
+    from hpsearch.config.sections import DataConfig
+    from hpsearch.data.arrays import Arrays
+
+
+class OwnContent:
+    """The user's own data and modules, as one worker reads them.
+
+    Args:
+        folders: where the user's files are.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        # A dataset that was read to be checked; the next training on it takes it.
+        self._inspected: tuple[str, Arrays] | None = None
+        self._sources: Mapping[str, str] = {}
+
+    def check_sources(self, expected: Mapping[str, str]) -> None:
+        """Refuse modules that were edited since the run began. A worker imports a module once, so it asks once.
+
+        Args:
+            expected: digests by the absolute paths of files.
+
+        Raises:
+            ContentChangedError: a module has other code, or is gone.
+        """
+        if expected == self._sources:
+            return
+        for file, digest in expected.items():
+            if not Path(file).is_file() or not same_source(source_digest(Path(file)), digest):
+                raise ContentChangedError(file)
+        self._sources = expected
+
+    def check_file(self, config: DataConfig, digest: str) -> None:
+        """Refuse an `.npz` file that was replaced since the run began.
+
+        Raises:
+            ContentChangedError: the file's digest is another one.
+        """
+        from hpsearch.data.own import find
+
+        name = config.dataset
+        if digest and name.endswith(".npz") and digest_of(find(name, self._folders)) != digest:
+            raise ContentChangedError(name)
+
+    def inspect(self, job: Job, config: DataConfig) -> TrialEnded:
+        """Read the training part of a dataset; its facts are the fields of an OwnData, and DIGEST."""
+        from hpsearch.data.own import summary_of
+        from hpsearch.training.examples import load_own
+
+        try:
+            arrays = load_own(config.dataset, "train", self._folders)
+        except HpsearchError as error:
+            print(traceback.format_exc(), file=sys.stderr, flush=True)
+            return TrialEnded(job.trial, Outcome.FAILED, str(error), "", {})
+        self._inspected = config.dataset, arrays
+        facts = {**asdict(summary_of(arrays)), DIGEST: arrays_digest(arrays)}
+        return TrialEnded(job.trial, Outcome.COMPLETED, "", "", facts)
+
+    def arrays(self, config: DataConfig, digest: str) -> Arrays | None:
+        """Return the training part of the user's own dataset; None where the dataset is the catalogue's.
+
+        Raises:
+            ContentChangedError: its digest is not the expected one.
+            DataError, UserCodeError: it cannot be had.
+        """
+        from hpsearch.training.examples import load_own
+
+        name = config.dataset
+        if not is_own(name):
+            return None
+        self.check_file(config, digest)
+        inspected, self._inspected = self._inspected, None
+        arrays = inspected[1] if inspected and inspected[0] == name else load_own(name, "train", self._folders)
+        if digest and not name.endswith(".npz") and arrays_digest(arrays) != digest:
+            raise ContentChangedError(name)
+        return arrays

@@ -1,0 +1,231 @@
+"""What decides a training beside the study file: the content of the user's own data and of the user's own modules.
+
+A study keeps digests of both. They are compared whenever a run goes on with it, so no trial is trained with other data
+or other code than the trials before it unless the user accepts that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.catalogue.datasets import is_own
+from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.sources import digest_together, same_source, source_digest, source_files
+from hpsearch.config.study import StudySpec
+from hpsearch.data.digests import digest_of
+from hpsearch.errors import DataError, StudyChangedError
+from hpsearch.search.provenance import CONTENTS
+
+if TYPE_CHECKING:
+    from hpsearch.search.records import TrialRecord
+    from hpsearch.search.storage import Study
+
+# Characters of a digest that a message shows.
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Digests of the user's own data and modules.
+
+    Attributes:
+        data: of datasets, by the names that configurations give them. What a function returns is known once it was
+            called.
+        sources: of modules, by their names below their folder.
+        files: where these modules are now.
+    """
+
+    data: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    def of(self, config: Recipe) -> dict[str, str]:
+        """Return the digests that one training is recorded with: of its own dataset and of all modules."""
+        dataset = "" if isinstance(config, OwnConfig) else config.data.dataset
+        found = {"data": self.data.get(dataset, ""), "sources": digest_together(self.sources)}
+        return {name: digest for name, digest in found.items() if digest}
+
+    def expected_sources(self) -> dict[str, str]:
+        """Return the modules' digests by the absolute paths of their files, as a worker checks them."""
+        return {str(self.files[name].absolute()): digest for name, digest in self.sources.items() if name in self.files}
+
+    def plain(self) -> dict[str, Any]:
+        return {"data": dict(self.data), "sources": dict(self.sources)}
+
+    @staticmethod
+    def stored(attrs: Mapping[str, Any]) -> Contents | None:
+        """Return what a study holds now, from its attributes; None where an early version made it."""
+        history = attrs.get(CONTENTS)
+        return Contents(history[-1]["data"], history[-1]["sources"]) if history else None
+
+
+def contents_of(spec: StudySpec, study: Study | None = None, *, accept: bool = False) -> Contents:
+    """Compute the digests of a study's files with data and of its modules; files that are missing are left out.
+
+    Args:
+        study: that the spec continues; refused as by `check_contents`.
+        accept: as of `check_contents`.
+    """
+    references = {name for config in spec.keras_corners for _, name in config.references()}
+    if spec.trainable:
+        references.add(spec.trainable)
+    found = contents_now(spec.datasets(), references, spec.folders)
+    if study is not None:
+        check_contents(study, found, accept=accept)
+    return found
+
+
+def contents_now(datasets: Iterable[str], references: Iterable[str], folders: Sequence[Path]) -> Contents:
+    """Compute the digests of files with data and of the modules that references name."""
+    data: dict[str, str] = {}
+    for name in datasets:
+        with suppress(DataError):
+            data |= own_digests([name], folders)
+    files = source_files(references, folders)
+    return Contents(data, {name: source_digest(file) for name, file in files.items()}, files)
+
+
+def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, str]:
+    """Compute the digests of the user's own files with data, by the names that configurations give them.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    names = [name for name in datasets if name.endswith(".npz") and is_own(name)]
+    if not names:
+        return {}
+    from hpsearch.data.own import find
+
+    return {name: digest_of(find(name, folders)) for name in names}
+
+
+def changed(was: Contents | None, now: Contents) -> dict[str, str]:
+    """Compare what a study holds with what there is now: `was 1a2b3c4d, is now 5e6f7a8b`, by name."""
+    if was is None:
+        return {}
+    data = [(name, was.data[name], digest) for name, digest in now.data.items() if name in was.data]
+    found = {name: _was_now(before, digest) for name, before, digest in data if before != digest}
+    for name in sorted({*was.sources, *now.sources}):
+        before, digest = was.sources.get(name, ""), now.sources.get(name, "")
+        if not (before and digest and same_source(before, digest)):
+            found[name] = _was_now(before, digest)
+    return found
+
+
+def _was_now(before: str, digest: str) -> str:
+    return f"was {before[:_SHOWN] or 'absent'}, is now {digest[:_SHOWN] or 'absent'}"
+
+
+def check_contents(study: Study, now: Contents, *, accept: bool) -> list[str]:
+    """Refuse to go on with a study whose data or modules have changed since trials were trained.
+
+    Args:
+        study: as long as none of its trials has finished an epoch nothing is refused.
+        now: what there is.
+        accept: whether the user accepts the changes.
+
+    Returns:
+        What was accepted, a line for each change.
+
+    Raises:
+        StudyChangedError: something has changed, and that is not accepted.
+    """
+    found = changed(study.contents, now)
+    records = study.records() if found else []
+    lines = [f"{name}: {change}{_trained_with(name, records)}" for name, change in found.items()]
+    if not any(record.rows for record in records):
+        return []
+    if not accept:
+        lines = [
+            f"study '{study.name}' exists, and what its trials were trained with has changed:",
+            *(f"  {line}" for line in lines[:20]),
+            "take the change back, give the study another name (--name NEW), or go on with it (--accept-changes)",
+        ]
+        raise StudyChangedError("\n".join(lines))
+    return lines
+
+
+def _trained_with(name: str, records: Iterable[TrialRecord]) -> str:
+    """`; trials 0-3, 7 were trained with the old one`."""
+    numbers = [record.number for record in records if record.rows and (not is_own(name) or _dataset(record) == name)]
+    if not numbers:
+        return ""
+    several = len(numbers) > 1
+    return (
+        f"; trial{'s' if several else ''} {', '.join(_ranges(numbers))} {'were' if several else 'was'} trained before"
+    )
+
+
+def _dataset(record: TrialRecord) -> Any:
+    data = (record.config or {}).get("data")
+    return data.get("dataset") if isinstance(data, Mapping) else None
+
+
+def _ranges(numbers: Sequence[int]) -> Iterator[str]:
+    """`0-3` and `7` of 0, 1, 2, 3, 7."""
+    first = last = numbers[0]
+    for number in [*numbers[1:], None]:
+        if number is not None and number == last + 1:
+            last = number
+            continue
+        yield f"{first}-{last}" if last > first else str(first)
+        if number is not None:
+            first = last = number
+
+
+def note_changes(study: Study, now: Contents, report: Callable[[str], None]) -> None:
+    """Report what has changed since the trials of a study in which nothing is left to be trained."""
+    for name, change in changed(study.contents, now).items():
+        report(f"note: {name}: {change}; its trials were trained with the old one, and there are no more to be trained")
+
+
+def settle_contents(study: Study, now: Contents, report: Callable[[str], None], *, accept: bool) -> Contents:
+    """Record what the coming trials of a study are trained with.
+
+    Args:
+        now: what there is.
+        report: told in a line what the user has accepted.
+        accept: as of `check_contents`.
+
+    Returns:
+        The contents to record with each trial. A module whose code is the same keeps the digest that the study has.
+
+    Raises:
+        StudyChangedError: something has changed, and that is not accepted.
+    """
+    for line in check_contents(study, now, accept=accept):
+        report(f"accepted: {line}")
+    was = study.contents
+    if was is not None:
+        pairs = [(name, was.sources[name], digest) for name, digest in now.sources.items() if name in was.sources]
+        same = {name: before for name, before, digest in pairs if same_source(before, digest)}
+        now = replace(now, data={**was.data, **now.data}, sources={**now.sources, **same})
+    if was is None or now.plain() != was.plain():
+        entry = {"since": datetime.now().isoformat(), **now.plain()}
+        study.optuna.set_user_attr(CONTENTS, [*study.optuna.user_attrs.get(CONTENTS, []), entry])
+    return now
+
+
+def changed_since(
+    attrs: Mapping[str, Any], recorded: Mapping[str, str], config: Recipe, now: Contents
+) -> dict[str, str]:
+    """Compare what one trial was trained with to what there is now, as `changed`.
+
+    Args:
+        attrs: of its study.
+        recorded: the digests of the trial, as `Contents.of` gives them.
+        config: of the trial.
+        now: of its dataset and of the modules that it names.
+    """
+    dataset = "" if isinstance(config, OwnConfig) else config.data.dataset
+    history = [Contents(entry["data"], entry["sources"]) for entry in attrs.get(CONTENTS, [])]
+    then = next((each for each in history if digest_together(each.sources) == recorded.get("sources")), None)
+    # Other trials of the study may name other modules.
+    sources = {name: digest for name, digest in then.sources.items() if name in now.sources} if then else now.sources
+    data = {dataset: recorded["data"]} if "data" in recorded else {}
+    return changed(Contents(data, sources), now)

@@ -1,0 +1,89 @@
+"""What each trial of a study is to train: its configuration, and the job for a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from hpsearch.config.own import Recipe, recipe_of
+from hpsearch.config.own_data import OwnData, with_normalization
+from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
+from hpsearch.executors.protocol import Job
+from hpsearch.search.contents import Contents
+from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED
+from hpsearch.search.resume import Checkpoints
+from hpsearch.search.sampling import suggest
+from hpsearch.search.storage import Study
+from hpsearch.training.results import EpochRow
+from hpsearch.training.structure import needs_of, with_engine
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Makes the configurations and the jobs of a study's trials.
+
+    Attributes:
+        checkpoints: the files for the state of running trials.
+        models: folder for trained models; None: they are not kept.
+        contents: digests of the user's own data and modules, as trials are to be trained with them.
+        known: what the user's own datasets hold, by name.
+    """
+
+    study: Study
+    spec: StudySpec
+    checkpoints: Checkpoints
+    models: Path | None
+    contents: Contents
+    known: Mapping[str, OwnData]
+
+    def config_of(self, trial: optuna.Trial) -> Recipe:
+        """Return what was planned for a trial, or else what the sampler draws, with engine and normalization chosen.
+
+        Raises:
+            pydantic.ValidationError: two values that are each allowed cannot go together.
+        """
+        if planned := trial.user_attrs.get(PLANNED):
+            config = recipe_of(planned)
+        else:
+            drawn = suggest(trial, self.spec.space)
+            if drawn.get("seed") is None:
+                drawn["seed"] = self.spec.search.seed + trial.number
+            config = self.spec.recipe(drawn)
+        if isinstance(config, TrialConfig):
+            return with_normalization(with_engine(config, self.study.engines), self.known)
+        return config
+
+    def job(self, trial: optuna.Trial, config: Recipe, rows: Sequence[EpochRow]) -> Job:
+        """Return the job that trains a configuration after the epochs `rows`; what they took is recorded."""
+        seconds = sum(row.metrics.get("epoch_seconds", 0.0) for row in rows)
+        if rows:
+            trial.set_user_attr(EARLIER, seconds)
+        return Job(
+            trial.number,
+            config.plain(),
+            self.study.objective.model_dump(mode="json"),
+            needs_of(config),
+            self.spec.file.limits,
+            str(self.checkpoints.file(trial.number)),
+            len(rows),
+            seconds,
+            str(self.models / f"{trial.number}.keras") if self.models else "",
+            system_metrics=self.spec.file.system_metrics,
+            data=self.contents.of(config).get("data", ""),
+            sources=self.contents.expected_sources(),
+        )
+
+    def rows_kept(self, waiting: FrozenTrial) -> Sequence[EpochRow]:
+        """Return the epochs that an interrupted trial goes on after.
+
+        There are none where its checkpoint is gone, or where it was trained with other data or other modules.
+        """
+        config, contents = waiting.user_attrs.get(CONFIG), waiting.user_attrs.get(CONTENTS)
+        if config is not None and contents is not None and contents != self.contents.of(recipe_of(config)):
+            return ()
+        return self.checkpoints.rows_kept(waiting)
