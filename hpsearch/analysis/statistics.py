@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -11,6 +11,10 @@ from typing import Any
 CONFIDENCE = 0.95
 # Of what a figure's tolerance is made of: one right training in a hundred falls outside.
 TOLERANCE_CONFIDENCE = 0.99
+# Fewer values give no tolerance. The 99 % prediction interval of 2 values reaches 78 standard deviations to either
+# side, that of 3 values 11, that of 4 values 7 and that of 5 values 5.
+TOLERANCE_VALUES = 4
+Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,34 @@ class Interval:
         return f"{self.mean:{form}} [{self.low:{form}}, {self.high:{form}}]"
 
 
+def fitting(bounds: Bounds | None, values: Iterable[float]) -> Bounds | None:
+    """The bounds of a metric, if the values keep them: a user's own `val_accuracy` may be in percent."""
+    return bounds if bounds and all(bounds[0] <= value <= bounds[1] for value in values) else None
+
+
+def of_differences(bounds: Bounds | None) -> Bounds | None:
+    """The bounds of the difference between two values that lie within the given bounds."""
+    return (bounds[0] - bounds[1], bounds[1] - bounds[0]) if bounds else None
+
+
 def mean_interval(
-    values: Sequence[float], confidence: float = CONFIDENCE, over: str = "seeds", digits: int = 12
+    values: Sequence[float],
+    confidence: float = CONFIDENCE,
+    over: str = "seeds",
+    digits: int = 12,
+    bounds: Bounds | None = None,
 ) -> Interval:
     """Student's t interval of a mean (Student 1908; `scipy.stats.ttest_1samp`).
+
+    The interval of few values may reach beyond what the mean can be. It is then cut at these bounds: the mean is never
+    out there, so that the cut interval holds it as often as the whole one (Mandelkern 2002, Statistical Science 17(2),
+    doi:10.1214/ss/1030550859).
 
     Args:
         values: finite; at least one.
         over: what the values differ by, for the method's name.
         digits: the ends are rounded to so many, so that they are the same wherever they are calculated.
+        bounds: the smallest and the largest value that the mean can have; None: it has none.
     """
     name = f"Student's t over {len(values)} {over}"
     if len(values) < 2:
@@ -73,14 +96,25 @@ def mean_interval(
 
     found = ttest_1samp(values, 0.0).confidence_interval(confidence)
     low, high = round(float(found.low), digits), round(float(found.high), digits)
+    if bounds and (low < bounds[0] or high > bounds[1]):
+        ends = f"[{bounds[0]:g}, {bounds[1]:g}]" if math.isfinite(bounds[1]) else f"{bounds[0]:g} or more"
+        low, high, name = max(low, bounds[0]), min(high, bounds[1]), f"{name}, cut to {ends}"
     return Interval(fmean(values), low, high, stdev(values), len(values), name, confidence)
 
 
 def paired_difference(
-    ours: Sequence[float], theirs: Sequence[float], confidence: float = CONFIDENCE, over: str = "seeds"
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    confidence: float = CONFIDENCE,
+    over: str = "seeds",
+    bounds: Bounds | None = None,
 ) -> Interval:
-    """The mean of ours minus theirs, pair by pair: Student's t interval (`scipy.stats.ttest_rel`)."""
-    found = mean_interval([a - b for a, b in zip(ours, theirs, strict=True)], confidence, over)
+    """The mean of ours minus theirs, pair by pair: Student's t interval (`scipy.stats.ttest_rel`).
+
+    Args:
+        bounds: of the difference (`of_differences`).
+    """
+    found = mean_interval([a - b for a, b in zip(ours, theirs, strict=True)], confidence, over, bounds=bounds)
     return Interval(
         found.mean, found.low, found.high, found.std, found.count, f"paired {found.method}", found.confidence
     )
@@ -104,3 +138,24 @@ def prediction_half_width(values: Sequence[float], confidence: float = TOLERANCE
 
     n = len(values)
     return float(t.ppf((1 + confidence) / 2, n - 1)) * stdev(values) * math.sqrt(1 + 1 / n)
+
+
+def tolerance_of(values: Sequence[float], useless: float | None = None) -> tuple[float | None, str]:
+    """How far another training may lie from the mean of these, or why that cannot be said from them.
+
+    A check must be able to fail. So there is no tolerance from fewer than `TOLERANCE_VALUES` trainings, nor one within
+    which a useless model would lie.
+
+    Args:
+        values: of trainings of one configuration.
+        useless: what a useless model has, for instance the accuracy of guessing; None: it is not known.
+
+    Returns:
+        the half width of Student's t prediction interval, and an empty text; or None, and the reason.
+    """
+    if len(values) < TOLERANCE_VALUES:
+        return None, f"{len(values)} seeds are too few for a tolerance: it takes {TOLERANCE_VALUES}"
+    width = prediction_half_width(values)
+    if useless is not None and abs(fmean(values) - useless) <= width:
+        return None, f"the seeds lie so far apart that a useless model ({useless:.4g}) would be within the tolerance"
+    return width, ""

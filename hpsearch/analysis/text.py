@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hpsearch.analysis.comparison import Comparison, Spread
 from hpsearch.catalogue.figures import ACCURACIES, FIGURES
+from hpsearch.config.trial import TrialConfig, varying_terms
 from hpsearch.training.results import Outcome
 
 
@@ -62,6 +63,7 @@ def notes(comparison: Comparison) -> list[str]:
         told.append(
             f"The target is {metric} {section.target:g}; means to the target are over the trials that reached it."
         )
+    told += _incomparable_losses(comparison)
     if any(point.count(Outcome.DIVERGED) for point in comparison.every):
         named = _and(ACCURACIES)
         told.append(f"A trial that diverged counts with the {named} of guessing (1 / classes), and has no loss.")
@@ -76,6 +78,18 @@ def notes(comparison: Comparison) -> list[str]:
     if any(len(point.trials) == 1 for point in points):
         told.append("A single trial says nothing about the spread between seeds.")
     return told
+
+
+def _incomparable_losses(comparison: Comparison) -> Iterator[str]:
+    """Which columns are losses that mean something else in each row."""
+    records = [trial.record for point in comparison.points for trial in point.trials]
+    configs = [TrialConfig.model_validate(record.config) for record in records if record.config]
+    for name in comparison.section.report:
+        if varying := varying_terms(config.loss_terms(name.removeprefix("final_")) for config in configs):
+            yield (
+                f"{capital(FIGURES[name].title)} cannot be compared between rows that differ in {_and(varying)}; "
+                "val_cross_entropy can (`training.metrics: [cross_entropy]`)."
+            )
 
 
 def words(name: str) -> str:

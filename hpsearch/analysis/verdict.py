@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from hpsearch.analysis.statistics import (
+    Bounds,
     Interval,
+    fitting,
     mean_interval,
+    of_differences,
     paired_difference,
-    prediction_half_width,
     proportion_interval,
+    tolerance_of,
 )
+from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.search.finals import Entrant, FinalFigures, Finals
 
@@ -47,6 +53,30 @@ class Standing:
             "trainings": self.wanted,
             "values": list(self.entrant.values),
         }
+
+
+class Finding(Enum):
+    """The winner compared with the untuned Keras default of its model, on the validation images."""
+
+    BETTER = "better"
+    UNCLEAR = "better, but perhaps by chance"
+    NOT_BETTER = "not better"
+    WORSE = "worse"
+    SAME = "the same configuration"
+
+    @property
+    def recommendation(self) -> str:
+        """What the user should do; empty where nothing speaks against the winner."""
+        return _RECOMMENDATIONS[self]
+
+
+_RECOMMENDATIONS = {
+    Finding.BETTER: "",
+    Finding.UNCLEAR: "More seeds (finalists.seeds) would tell; until then the default is as good a choice.",
+    Finding.NOT_BETTER: "Take the default, or search again with more trials or another space.",
+    Finding.WORSE: "Take the default, or search again with more trials or another space.",
+    Finding.SAME: "The search has found nothing better than the default; more trials or another space may.",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +117,9 @@ class Verdict:
         winner: the first of them, once all have been trained.
         default: the Keras default of the winner's model.
         epochs: that validation chose for the winner.
-        tolerance: how far one more training of the winner may lie from its mean.
+        against_default: the winner compared with `default`; None where one of them has no value for a seed.
+        tolerance: how far one more training of the winner may lie from its mean; None where that cannot be said.
+        no_tolerance: why there is none; else empty.
         tested: None where the test set was not read for this winner.
         audit: a line for every reading of the test set.
     """
@@ -97,8 +129,10 @@ class Verdict:
     entrants: tuple[Standing, ...]
     winner: Standing | None
     default: Standing | None
+    against_default: Finding | None
     epochs: int | None
     tolerance: float | None
+    no_tolerance: str
     tested: Tested | None
     audit: tuple[str, ...]
 
@@ -110,8 +144,15 @@ class Verdict:
             "winner": self.winner.entrant.trial if self.winner else None,
             "epochs": self.epochs,
             "tolerance": self.tolerance,
+            "no_tolerance": self.no_tolerance or None,
             "entrants": [standing.plain() for standing in self.entrants],
             "default": self.default.plain() if self.default else None,
+            "against_default": {
+                "finding": self.against_default.value,
+                "recommendation": self.against_default.recommendation or None,
+            }
+            if self.against_default
+            else None,
             "test": self.tested.plain() if self.tested else None,
             "test_readings": list(self.audit),
         }
@@ -120,31 +161,63 @@ class Verdict:
 def judge(study: str, finals: Finals) -> Verdict:
     """What the finalists say."""
     winner, objective = finals.winner, finals.objective
-    entrants = tuple(_standing(entrant, winner, objective) for entrant in finals.entrants)
-    several = winner is not None and len(winner.values) > 1
+    bounds = fitting(bounds_of(objective.metric), _all_values(finals))
+    entrants = tuple(_standing(entrant, winner, objective, bounds) for entrant in finals.entrants)
+    default = _standing(finals.default, winner, objective, bounds) if finals.default else None
+    tolerance, no_tolerance = (
+        tolerance_of(winner.values, useless_value(objective.metric, winner)) if winner else (None, "")
+    )
     return Verdict(
         study=study,
         metric=objective.metric,
         entrants=entrants,
         winner=entrants[0] if winner else None,
-        default=_standing(finals.default, winner, objective) if finals.default else None,
+        default=default,
+        against_default=_against(winner, default) if winner and default else None,
         epochs=winner.epochs if winner else None,
-        tolerance=prediction_half_width(winner.values) if winner and several else None,
+        tolerance=tolerance,
+        no_tolerance=no_tolerance,
         tested=_tested(finals),
         audit=tuple(reading.line for reading in finals.readings),
     )
 
 
-def _standing(entrant: Entrant, winner: Entrant | None, objective: Objective) -> Standing:
-    values = entrant.values
+def useless_value(metric: str, entrant: Entrant) -> float | None:
+    """What a useless model has: the accuracy of guessing, 1 / classes; None where that is not known."""
+    if metric.removeprefix("val_") != "accuracy":
+        return None
+    dataset = (entrant.plain.get("data") or {}).get("dataset")
+    return 1 / len(DATASETS[dataset].classes) if dataset in DATASETS else 0.0
+
+
+def _all_values(finals: Finals) -> Iterator[float]:
+    for entrant in (*finals.entrants, *([finals.default] if finals.default else [])):
+        yield from entrant.values
+        if entrant.score is not None:
+            yield entrant.score
+
+
+def _against(winner: Entrant, default: Standing) -> Finding | None:
+    if dict(winner.plain) == dict(default.entrant.plain):
+        return Finding.SAME
+    difference = default.difference
+    if difference is None or difference.low is None or difference.high is None:
+        return None
+    if difference.mean > 0:
+        return Finding.BETTER if difference.low > 0 else Finding.UNCLEAR
+    return Finding.WORSE if difference.high < 0 else Finding.NOT_BETTER
+
+
+def _standing(entrant: Entrant, winner: Entrant | None, objective: Objective, bounds: Bounds | None) -> Standing:
+    values, of_both = entrant.values, of_differences(bounds)
     optimism = None
     if entrant.score is not None and values:
-        optimism = mean_interval([objective.gain(entrant.score - value) for value in values])
+        optimism = mean_interval([objective.gain(entrant.score - value) for value in values], bounds=of_both)
     difference = None
     if winner and entrant is not winner and len(values) == len(winner.values):
         ours, theirs = ([objective.gain(value) for value in one.values] for one in (winner, entrant))
-        difference = paired_difference(ours, theirs)
-    interval = mean_interval(values) if values else None
+        difference = paired_difference(ours, theirs, bounds=of_both)
+    interval = mean_interval(values, bounds=bounds) if values else None
     return Standing(entrant, interval, len(values), len(entrant.runs), optimism, difference)
 
 
@@ -154,16 +227,20 @@ def _tested(finals: Finals) -> Tested | None:
         return None
     ours, theirs = finals.tested(champion.trial), finals.tested(None)
     over_seeds = over_images = None
+    bounds = bounds_of("test_accuracy")
     if theirs and [one.seed for one in ours] == [one.seed for one in theirs]:
-        over_seeds = paired_difference(_accuracies(ours), _accuracies(theirs))
+        over_seeds = paired_difference(_accuracies(ours), _accuracies(theirs), bounds=of_differences(bounds))
         over_images = paired_difference(
-            _shares(ours, reading.examples), _shares(theirs, reading.examples), over="test images"
+            _shares(ours, reading.examples),
+            _shares(theirs, reading.examples),
+            over="test images",
+            bounds=of_differences(bounds),
         )
     return Tested(
         champion=proportion_interval(sum(row[i] for i, row in enumerate(champion.confusion)), reading.examples),
         figures=champion,
-        winner=mean_interval(_accuracies(ours)),
-        default=mean_interval(_accuracies(theirs)) if theirs else None,
+        winner=mean_interval(_accuracies(ours), bounds=bounds),
+        default=mean_interval(_accuracies(theirs), bounds=bounds) if theirs else None,
         over_seeds=over_seeds,
         over_images=over_images,
         when=reading.when,

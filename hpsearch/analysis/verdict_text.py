@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpsearch.analysis.statistics import CONFIDENCE, Interval
-from hpsearch.analysis.verdict import Standing, Tested, Verdict
+from hpsearch.analysis.verdict import Finding, Standing, Tested, Verdict
 
 _PERCENT = f"{CONFIDENCE:.0%}"
+# What the table says of the Keras default.
+_NOTES = {Finding.WORSE: "better than the winner", Finding.NOT_BETTER: "as good as the winner"}
+
+_COMPARED = {
+    Finding.BETTER: "better than {known}",
+    Finding.UNCLEAR: "better than {known}, but perhaps by chance",
+    Finding.NOT_BETTER: "not better than {known}",
+    Finding.WORSE: "worse than {known}",
+}
 
 
 def rows(verdict: Verdict) -> list[dict[str, Any]]:
@@ -19,6 +28,8 @@ def rows(verdict: Verdict) -> list[dict[str, Any]]:
 
 def _row(standing: Standing, verdict: Verdict) -> dict[str, Any]:
     note = "winner" if standing is verdict.winner else ""
+    if standing is verdict.default and verdict.against_default in _NOTES:
+        note = _NOTES[verdict.against_default]
     if standing.trained < standing.wanted:
         note = f"{standing.trained} of {standing.wanted} trainings ended well"
     return {
@@ -27,7 +38,7 @@ def _row(standing: Standing, verdict: Verdict) -> dict[str, Any]:
         "std": standing.interval.std if standing.interval else None,
         "seeds": standing.trained,
         "single score": standing.entrant.score,
-        "winner minus it": _shown(standing.difference, "+"),
+        "winner's gain": _shown(standing.difference, "+"),
         "note": note,
     }
 
@@ -42,6 +53,7 @@ def sentences(verdict: Verdict) -> list[str]:
         f"The winner is {winner.entrant.label}: mean {metric} {winner.interval.shown()} ({_PERCENT}, "
         f"{winner.interval.method})."
     ]
+    found += default_sentences(verdict)
     if winner.optimism and winner.entrant.score is not None:
         found.append(
             f"Its single score of {winner.entrant.score:.4f} in the search was optimistic by "
@@ -52,6 +64,23 @@ def sentences(verdict: Verdict) -> list[str]:
     elif verdict.audit:
         found.append("The test set was read for an earlier winner, and not for this one.")
     return found
+
+
+def default_sentences(verdict: Verdict) -> list[str]:
+    """Whether the winner is better than the untuned Keras default of its model, with the figures, and what to do."""
+    winner, default, finding = verdict.winner, verdict.default, verdict.against_default
+    if winner is None or default is None or winner.interval is None:
+        return []
+    known = "the untuned Keras default of its model"
+    if finding is Finding.SAME:
+        return [f"It is {known}. {finding.recommendation}"]
+    if finding is None or default.interval is None or default.difference is None:
+        ended = f"{default.trained} of {default.wanted} trainings of it ended well"
+        return [f"It was not compared with {known}, since {ended}."]
+    found = f"It is {_COMPARED[finding]}".format(known=known)
+    means = f"mean {verdict.metric} {winner.interval.mean:.4f} against {default.interval.mean:.4f}"
+    gain = f"a gain of {default.difference.shown(sign='+')} ({default.difference.method})"
+    return [f"{found}: {means}, {gain}. {finding.recommendation}".strip()]
 
 
 def _test_sentences(verdict: Verdict, tested: Tested) -> list[str]:

@@ -47,7 +47,8 @@ def _dropout() -> Knob:
 
 
 def _penalty(name: str, formula: str, kernels: str = "kernels") -> Knob:
-    return Knob(name, float, 0.0, f"adds {name} times the sum of {formula} over all {kernels} to the loss", ge=0)
+    doc = f"adds {name} times the sum of {formula} over all {kernels} to the loss"
+    return Knob(name, float, 0.0, doc, ge=0, penalty=True)
 
 
 def _penalties() -> tuple[Knob, Knob]:

@@ -28,6 +28,8 @@ class Knob:
         gt, ge, lt, le: bounds that a value must respect; each element, where the type is a tuple.
         structural: of a number, that it decides what is compiled (it is used when a thing is built, or Keras
             calculates with it in Python): each of its values is compiled anew. Words and switches always are so.
+        penalty: of a model's number, that it adds a term to the loss, so that losses with other values of it cannot be
+            compared.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Knob:
     lt: float | None = None
     le: float | None = None
     structural: bool = False
+    penalty: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Entry:
         callback: of a schedule, whether `build(**knobs)` makes a Keras callback that sets the rate, instead of
             being the rate's formula.
         stock: of a schedule, the class of Keras that computes it (`stock_schedules`); None: there is none.
+        bounds: of a metric, its smallest and largest value; None: it has none.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Entry:
     auto_xla: bool = True
     callback: bool = False
     stock: Callable[..., tuple[str, dict[str, Any]] | None] | None = None
+    bounds: tuple[float, float] | None = None
 
     def recommended(self) -> dict[str, Distribution]:
         """The distributions that a study takes for the knobs it leaves out."""

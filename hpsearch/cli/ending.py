@@ -68,18 +68,25 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
         if not ended.interrupted:
             say(f"no trial ended well; see `{home.command('trials', spec.name)}`")
         return
-    if output_format is Format.table and not comparison:
-        _best_tables(spec, ended, chosen, verdict)
+    _tell_best(spec, ended, chosen, verdict, tables=output_format is Format.table and not comparison)
     if spec.file.finalists and done < total and not ended.interrupted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
     say(f"compare the runs:   {target if target.shared else home.command('ui', spec.name)}")
     say(f"take the best away: {home.command('export', spec.name, '-o', 'best.yaml')}")
 
 
-def _best_tables(spec: StudySpec, ended: StudyEnded, chosen: TrialRecord, verdict: Verdict | None) -> None:
+def _tell_best(
+    spec: StudySpec, ended: StudyEnded, chosen: TrialRecord, verdict: Verdict | None, *, tables: bool
+) -> None:
+    """Print the best trials, the finalists and the best configuration, or at least what speaks against the winner."""
+    from hpsearch.analysis.verdict_text import default_sentences
     from hpsearch.cli.rows import trial_row
     from hpsearch.search.records import ranked
 
+    if not tables:
+        if verdict and verdict.against_default and verdict.against_default.recommendation:
+            say(f"trial {chosen.number} won among the finalists. {' '.join(default_sentences(verdict))}")
+        return
     metric = spec.objective.metric
     leaders = ranked(ended.records, spec.objective)[:5]
     emit([trial_row(record, metric) for record in leaders], Format.table, title="Best trials")

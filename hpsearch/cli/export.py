@@ -17,7 +17,7 @@ from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, NoGoodTrialError
 if TYPE_CHECKING:
     from hpsearch.export.again import Place
     from hpsearch.export.chosen import Chosen
-    from hpsearch.export.figure import Figure
+    from hpsearch.export.figure import Repeated
     from hpsearch.export.formats import Format
     from hpsearch.search.home import Home
     from hpsearch.search.storage import Study
@@ -74,8 +74,8 @@ def export(
     record = found.record(trial) if trial is not None else chosen_trial(found)
     if record is None:
         raise NoGoodTrialError(study, home_of(home).command("trials", study))
-    given, kept = _of_winner(found, home_of(home), record.number)
-    chosen = Chosen(study, found.objective, record, given, kept)
+    winner, kept = _of_winner(found, home_of(home), record.number)
+    chosen = Chosen(study, found.objective, record, winner, kept)
     verify_only = verify and output is not None and output.exists() and not force
     if output is not None and not verify_only:
         check_output(output, force=force)
@@ -89,10 +89,9 @@ def export(
     raise typer.Exit(code)
 
 
-def _of_winner(study: Study, home: Home, trial: int) -> tuple[Figure | None, Path | None]:
-    """The figure of the finalists' winner and the file of the champion, where the trial is that."""
-    from hpsearch.analysis.verdict import judge
-    from hpsearch.export.figure import figure_of_winner
+def _of_winner(study: Study, home: Home, trial: int) -> tuple[Repeated | None, Path | None]:
+    """The trainings of the finalists' winner and the file of the champion, where the trial is that."""
+    from hpsearch.export.figure import repeated
     from hpsearch.search.finals import read_finals
     from hpsearch.search.stages import Stage
 
@@ -101,7 +100,7 @@ def _of_winner(study: Study, home: Home, trial: int) -> tuple[Figure | None, Pat
         return None, None
     champion = finals.champion
     kept = home.models(study.name, Stage.FINAL.value) / f"{champion.number}.keras" if champion else None
-    return figure_of_winner(judge(study.name, finals)), kept if kept and kept.is_file() else None
+    return repeated(finals), kept if kept and kept.is_file() else None
 
 
 def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, verify: bool, verify_only: bool) -> int:

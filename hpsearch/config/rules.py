@@ -16,6 +16,7 @@ from hpsearch.config.own import TRAINABLE
 from hpsearch.config.reference import missing_module
 from hpsearch.config.sources import missing_name
 from hpsearch.config.space import Branch, Fixed, Options
+from hpsearch.config.trial import varying_terms
 
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def broken_rules(spec: StudySpec) -> Iterator[wording.Finding]:
     """What is wrong with a study although each of its sections is right."""
-    return chain(_impossible(spec), _unfit_enqueued(spec), _incomparable(spec))
+    return chain(_impossible(spec), _losses_that_differ(spec), _unfit_enqueued(spec), _incomparable(spec))
 
 
 def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
@@ -53,6 +54,17 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
         yield (
             ("search", "pruner"),
             f"`min_resource` is {written}, but max_epochs is {spec.longest}",
+        )
+
+
+def _losses_that_differ(spec: StudySpec) -> Iterator[wording.Finding]:
+    """An objective whose values mean something else in each trial, so that there is no best one."""
+    metric = spec.objective.metric
+    if varying := varying_terms(config.loss_terms(metric) for config in spec.keras_corners):
+        yield (
+            ("objective", "metric"),
+            f"{metric} cannot be compared between trials that differ in {' and '.join(varying)}; use val_accuracy, or "
+            "val_cross_entropy with `training.metrics: [cross_entropy]`",
         )
 
 

@@ -7,7 +7,7 @@ row's knobs, so a value is checked once, here, for study files and exported conf
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -210,6 +210,22 @@ class TrialConfig(Frozen):
         for index, name in enumerate(self.training.callbacks):
             yield ("training", "callbacks", index), name
 
+    def loss_terms(self, metric: str) -> dict[str, Any]:
+        """What the values of `loss` or `val_loss` depend on beside the model's answers, by key path; else nothing.
+
+        Two trials can be compared by such a metric only where all of this is equal. Penalties are part of both losses;
+        class weights are of the training loss only.
+        """
+        if metric.removeprefix("val_") != "loss":
+            return {}
+        rows = MODELS[self.model.selected()].knobs
+        penalties = {f"model.{knob.name}": self.model.knobs()[knob.name] for knob in rows if knob.penalty}
+        terms = {"loss": self.loss.selected(), **{f"loss.{name}": value for name, value in self.loss.knobs().items()}}
+        terms |= {name: value for name, value in penalties.items() if value}
+        if metric == "loss" and self.training.class_weight is not None:
+            terms["training.class_weight"] = self.training.class_weight
+        return terms
+
     def plain(self) -> dict[str, Any]:
         """Plain data, as YAML and JSON take it."""
         return self.model_dump(mode="json")
@@ -235,6 +251,15 @@ class TrialConfig(Frozen):
                     continue
                 flat[name if name not in flat else f"{section}.{name}"] = leaf
         return flat
+
+
+def varying_terms(terms: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The key paths whose value is not the same in all of several trials (`TrialConfig.loss_terms`)."""
+    every = list(terms)
+    names = list(dict.fromkeys(name for one in every for name in one))
+    varying = [name for name in names if len({repr(one.get(name)) for one in every}) > 1]
+    # Where the loss itself varies, so do its knobs.
+    return ["loss"] if "loss" in varying else varying
 
 
 def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:

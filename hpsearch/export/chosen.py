@@ -1,8 +1,8 @@
-"""The trial that is exported, and the figure that belongs to it."""
+"""The trial that is exported, and what another training of it is compared with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config.file import Objective
@@ -10,7 +10,7 @@ from hpsearch.config.own import OwnConfig, Recipe, recipe_of
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.export.again import Place
-from hpsearch.export.figure import Figure, figure_of, told
+from hpsearch.export.figure import ACCURACY, Figure, Repeated, figure_of, told
 from hpsearch.search.records import TrialRecord
 
 
@@ -21,14 +21,14 @@ class Chosen:
     Attributes:
         study: its study's name.
         objective: the study's.
-        given: a figure of more trainings than this one; None: the trial's own.
+        winner: of the finalists' winner its trainings with new seeds; None: it is compared by its own values.
         kept: of the finalists' winner the file of the champion, which was trained on everything; None: there is none.
     """
 
     study: str
     objective: Objective
     record: TrialRecord
-    given: Figure | None = None
+    winner: Repeated | None = None
     kept: Path | None = None
 
     @property
@@ -58,20 +58,28 @@ class Chosen:
             raise HpsearchError(f"{recipe.trainable} is your own training, which can be exported as yaml or json only")
         return recipe
 
-    def figure(self, place: Place) -> Figure | None:
-        """What it is held against; None where it did not run to its end."""
-        figure = self.given or figure_of(self.record, self.objective)
+    def figure(self, place: Place, metric: str = ACCURACY) -> Figure | None:
+        """What another training is compared with; None where the trial did not run to its end.
+
+        Args:
+            metric: what it is to be compared by, if the finalists give its mean and a tolerance; else a Keras training
+                is compared by its validation accuracy, a user's own training by the objective.
+        """
         recipe = self.recipe
+        wanted = self.objective.metric if isinstance(recipe, OwnConfig) else metric
+        if self.winner and wanted in self.winner.figures:
+            return self.winner.figures[wanted]
+        figure = figure_of(self.record, self.objective)
         if figure and figure.tolerance is None and isinstance(recipe, TrialConfig):
             # Of a user's own dataset the validation examples have to be counted.
             return figure_of(self.record, self.objective, len(place.data(recipe.data).validation))
         return figure
 
-    def own_value(self, place: Place) -> float | None:
-        """What the trial itself reached, with its own seed."""
-        own = replace(self, given=None).figure(place)
-        return own.value if own else None
+    def own_value(self, metric: str) -> float | None:
+        """What the trial itself reached at its best epoch, with its own seed."""
+        best = self.record.best
+        return self.record.rows[best.epoch - 1].metrics.get(metric) if best else None
 
     def about(self, place: Place) -> str:
         """Where it comes from and what it reached."""
-        return " ".join(told(self.study, self.objective, self.record, self.figure(place)))
+        return " ".join(told(self.study, self.objective, self.record, self.figure(place), self.winner))

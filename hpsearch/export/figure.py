@@ -1,17 +1,21 @@
-"""The figure that an exported trial is held against, and how far another training of it may lie from that."""
+"""The value that another training of an exported trial is compared with, and how far it may lie from that."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
-from hpsearch.analysis.statistics import TOLERANCE_CONFIDENCE
-from hpsearch.analysis.verdict import Verdict
+from hpsearch.analysis.statistics import TOLERANCE_CONFIDENCE, fitting, mean_interval, tolerance_of
+from hpsearch.analysis.verdict import useless_value
 from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.config.own import recipe_of
 from hpsearch.config.trial import TrialConfig
+from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
 
 ACCURACY = "val_accuracy"
@@ -72,25 +76,66 @@ def figure_of(record: TrialRecord, objective: Objective, held_out: int | None = 
     if n is None:
         return Figure(ACCURACY, value, None, "the number of validation examples is not known")
     tolerance = 3 * math.sqrt(value * (1 - value) / n)
+    known = len(DATASETS[data.dataset].classes) if data.dataset in DATASETS else None
+    if value - tolerance <= (1 / known if known else 0):
+        # Whatever is held against it would agree.
+        return Figure(ACCURACY, value, None, f"on {n:,} validation examples, too few for a tolerance")
     return Figure(ACCURACY, value, tolerance, f"three standard errors of an accuracy on {n:,} validation examples")
 
 
-def figure_of_winner(verdict: Verdict) -> Figure | None:
-    """The figure of the finalists' winner: its mean over new seeds, with the prediction interval of one more training.
+@dataclass(frozen=True)
+class Repeated:
+    """The finalists' winner, trained again with new seeds.
 
-    None where there is no winner, its seeds are too few, or the study's objective is not that accuracy.
+    Attributes:
+        figures: by metric its mean over the seeds with its tolerance; only of metrics for which the seeds give one.
+        sentence: what its mean is, and, where there is no tolerance, why.
     """
-    if verdict.winner is None or verdict.tolerance is None or verdict.metric != ACCURACY:
+
+    figures: Mapping[str, Figure]
+    sentence: str
+
+
+def repeated(finals: Finals) -> Repeated | None:
+    """The winner's trainings as what an export of it is compared by: by the objective's metric and by val_accuracy.
+
+    The tolerance is the prediction interval of one more training (`tolerance_of`). None where there is no winner.
+    """
+    winner, objective = finals.winner, finals.objective
+    if winner is None:
         return None
-    assert verdict.winner.interval
-    basis = f"mean over {verdict.winner.trained} seeds, {TOLERANCE_CONFIDENCE:.0%} Student's t prediction interval"
-    return Figure(ACCURACY, verdict.winner.interval.mean, verdict.tolerance, basis)
+    figures, reasons = {}, {}
+    for metric in dict.fromkeys((objective.metric, ACCURACY)):
+        found = [run.rows[run.best.epoch - 1].metrics.get(metric) for run in winner.runs if run.best]
+        values = [value for value in found if value is not None]
+        if len(values) < len(winner.runs):
+            continue
+        tolerance, reasons[metric] = tolerance_of(values, useless_value(metric, winner))
+        if tolerance is not None:
+            basis = f"mean over {len(values)} seeds, {TOLERANCE_CONFIDENCE:.0%} Student's t prediction interval"
+            figures[metric] = Figure(metric, fmean(values), tolerance, basis)
+    mean = mean_interval(winner.values, bounds=fitting(bounds_of(objective.metric), winner.values))
+    sentence = (
+        f"It won among the finalists: mean {objective.metric} {mean.shown()} over {mean.count} new seeds "
+        f"({mean.confidence:.0%}, {mean.method})."
+    )
+    if reason := reasons.get(objective.metric):
+        sentence += f" It is not compared by this mean: {reason}."
+    return Repeated(figures, sentence)
 
 
-def told(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None) -> list[str]:
-    """Where an exported trial comes from, and what another training of it is held against: a sentence each."""
+def told(
+    study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None, winner: Repeated | None = None
+) -> list[str]:
+    """Where an exported trial comes from, and what another training of it is compared with: a sentence each.
+
+    Args:
+        winner: of the finalists' winner its trainings with new seeds.
+    """
     best = f"{objective.metric} {record.best.value:.6g} at epoch {record.best.epoch}" if record.best else ""
     lines = [f"Trial {record.number} of the study '{study_name}': {best or 'no finished epoch'}."]
+    if winner:
+        lines.append(winner.sentence)
     if figure:
         lines.append(f"Another training agrees where it reaches {figure.metric} {figure.shown}.")
     return lines

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hpsearch.config.changes import changes
-from hpsearch.config.own import OwnConfig
 from hpsearch.config.study import load_trial
 from hpsearch.errors import EnvironmentProblem, HpsearchError
 from hpsearch.export.again import Place, train_again
@@ -87,8 +86,12 @@ class Yaml(Format):
     name, use = "yaml", "train it with `hpsearch train FILE`"
     suffixes: ClassVar[tuple[str, ...]] = (".yaml", ".yml")
 
+    def figure(self, chosen: Chosen, place: Place) -> Figure | None:
+        # It is trained by hpsearch, which has the objective's metric too; scripts and models say their accuracy only.
+        return chosen.figure(place, chosen.objective.metric)
+
     def text(self, chosen: Chosen, place: Place) -> str:
-        return best_yaml(chosen.study, chosen.objective, chosen.record, chosen.figure(place))
+        return best_yaml(chosen.study, chosen.objective, chosen.record, self.figure(chosen, place), chosen.winner)
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
         _, objective, recipe = load_trial(file)
@@ -98,8 +101,9 @@ class Yaml(Format):
     def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
         _, objective, recipe = load_trial(file)
         trainer, rows = train_again(recipe, objective, place)
-        metric = objective.metric if isinstance(recipe, OwnConfig) else ACCURACY
-        return rows[trainer.best.epoch - 1].metrics[metric] if trainer.best else None
+        figure = self.figure(chosen, place)
+        metric = figure.metric if figure else objective.metric
+        return rows[trainer.best.epoch - 1].metrics.get(metric) if trainer.best else None
 
 
 class Json(Yaml):
@@ -109,7 +113,7 @@ class Json(Yaml):
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
 
     def text(self, chosen: Chosen, place: Place) -> str:
-        return best_json(chosen.study, chosen.objective, chosen.record, chosen.figure(place))
+        return best_json(chosen.study, chosen.objective, chosen.record, self.figure(chosen, place), chosen.winner)
 
 
 class Keras(Format):

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from hpsearch.analysis.statistics import Interval, mean_interval
+from hpsearch.analysis.statistics import Interval, fitting, mean_interval
+from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.everything import on_everything, watches_epochs
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
@@ -61,7 +62,10 @@ class Part:
             for name, value in figures.items():
                 if math.isfinite(value):
                     values.setdefault(name, []).append(value)
-        return {name: mean_interval(of_seeds) for name, of_seeds in values.items()}
+        return {
+            name: mean_interval(of_seeds, bounds=fitting(bounds_of(name), of_seeds))
+            for name, of_seeds in values.items()
+        }
 
     def plain(self) -> dict[str, Any]:
         """Of one training what it came to; of several a list, and the summary."""

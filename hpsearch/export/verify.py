@@ -68,6 +68,5 @@ def verify(file: Path, form: Format, chosen: Chosen, place: Place) -> Verdict:
     if figure is None:
         raise HpsearchError(f"{chosen.name} did not run to its end: there is no figure that it could be held against")
     differences = tuple(form.differences(file, chosen, place))
-    return Verdict(
-        figure, chosen.own_value(place), differences, None if differences else form.reached(file, chosen, place)
-    )
+    reached = None if differences else form.reached(file, chosen, place)
+    return Verdict(figure, chosen.own_value(figure.metric), differences, reached)

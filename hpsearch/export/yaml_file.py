@@ -9,7 +9,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.own import TRAINABLE, Recipe
 from hpsearch.config.yaml_text import dump
 from hpsearch.errors import HpsearchError
-from hpsearch.export.figure import Figure, figure_of, told
+from hpsearch.export.figure import Figure, Repeated, figure_of, told
 from hpsearch.search.records import TrialRecord
 
 
@@ -31,24 +31,38 @@ def configuration(study_name: str, objective: Objective, record: TrialRecord) ->
     }
 
 
-def best_yaml(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None = None) -> str:
+def best_yaml(
+    study_name: str,
+    objective: Objective,
+    record: TrialRecord,
+    figure: Figure | None = None,
+    winner: Repeated | None = None,
+) -> str:
     """The trial as YAML text, with where it comes from in its first lines.
 
     Args:
-        figure: what it is held against; left out: the trial's own.
+        figure: what another training is compared with; left out: the trial's own.
+        winner: of the finalists' winner its trainings with new seeds.
     """
     head = [
-        *told(study_name, objective, record, figure or figure_of(record, objective)),
+        *told(study_name, objective, record, figure or figure_of(record, objective), winner),
         "Train it again: hpsearch train FILE",
         f"Hold that against the study: hpsearch export {study_name} --trial {record.number} -o FILE --verify",
     ]
     return "".join(f"# {line}\n" for line in head) + dump(configuration(study_name, objective, record))
 
 
-def best_json(study_name: str, objective: Objective, record: TrialRecord, figure: Figure | None = None) -> str:
+def best_json(
+    study_name: str,
+    objective: Objective,
+    record: TrialRecord,
+    figure: Figure | None = None,
+    winner: Repeated | None = None,
+) -> str:
     """The same as JSON, which knows no comments: where it comes from is its description."""
     name, *rest = configuration(study_name, objective, record).items()
-    described = {"description": " ".join(told(study_name, objective, record, figure or figure_of(record, objective)))}
+    lines = told(study_name, objective, record, figure or figure_of(record, objective), winner)
+    described = {"description": " ".join(lines)}
     return json.dumps(dict([name]) | described | dict(rest), indent=2, allow_nan=False) + "\n"
 
 

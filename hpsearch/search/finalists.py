@@ -83,7 +83,7 @@ class Finish:
         if winner is None:
             self.report("no finalist trained well with every seed, so there is no winner")
         elif not self.spec.trainable and winner.trial is not None:
-            default = keras_default(TrialConfig.model_validate({**winner.plain, SEED: None}))
+            default = keras_default(TrialConfig.model_validate({**winner.plain, SEED: None}), self.study.objective)
             if self._train(Stage.FINALISTS, stage, _seeded(None, default.plain(), seeds)):
                 self._test(winner)
 
@@ -208,19 +208,24 @@ def _seeded(of: int | None, plain: Any, seeds: Sequence[int]) -> list[Training]:
     return [Training(of, recipe_of({**plain, SEED: seed})) for seed in seeds]
 
 
-def keras_default(config: TrialConfig) -> TrialConfig:
+def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
     """What somebody trains who tunes nothing: the same model and data, and all else as Keras has it.
 
     Adam at 0.001, batches of 32, cross-entropy, pixels in [0, 1]; epochs and early stopping as in `config`, so that it
-    is given as much time.
+    is given as much time. If the objective is a loss, then that loss is kept too: the values of two different losses
+    cannot be compared.
     """
     pixels = config.data.dataset in DATASETS
     data = config.data.model_copy(update={"normalization": "rescale"}) if pixels else config.data
-    training = config.training.model_copy(update={"class_weight": None, "callbacks": (), "gradient_noise": False})
+    terms = config.loss_terms(objective.metric)
+    class_weight = config.training.class_weight if "training.class_weight" in terms else None
+    untuned = {"class_weight": class_weight, "callbacks": (), "gradient_noise": False}
+    training = config.training.model_copy(update=untuned)
     examples = data.training_examples
     return TrialConfig(
         data=data,
         model=config.model,
+        **({"loss": config.loss} if terms else {}),
         batch_size=min(32, examples or 32),
         training=training,
         seed=config.seed,

@@ -195,6 +195,16 @@ def test_growth_needs_two_sizes_and_its_error_three():
     assert grown("seconds_per_epoch", []) is None
 
 
+def test_losses_that_mean_something_else_in_each_row_are_named():
+    smoothed = {"name": "categorical_crossentropy", "label_smoothing": 0.1}
+    found = compared([record(0, CURVE), record(1, CURVE, batch_size=64, loss=smoothed)], report=["val_loss", "loss"])
+    told = [note for note in notes(found) if "cannot be compared between rows" in note]
+    assert told[0].startswith("Validation loss cannot be compared between rows that differ in loss.label_smoothing;")
+    assert len(told) == 2
+    same = compared([record(0, CURVE), record(1, CURVE, batch_size=64)], report=["val_loss"])
+    assert not [note for note in notes(same) if "cannot be compared" in note]
+
+
 def test_a_full_batch_lies_on_the_axis_where_its_examples_are():
     full, small = compared([record(0, CURVE, batch_size="full"), record(1, CURVE, batch_size=64)]).points
     # 2,000 - 166 held out.

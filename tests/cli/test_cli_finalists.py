@@ -21,6 +21,7 @@ import pytest
 from mlflow_server import MlflowServer
 from support import gain_study, hpsearch, result_of, start_hpsearch, wait_for
 
+from hpsearch.analysis.verdict import Finding
 from hpsearch.data.arrays import load_test
 from hpsearch.errors import HpsearchError
 from hpsearch.search.finals import READINGS, Finals, parts_of, read_finals
@@ -130,6 +131,11 @@ def test_the_finalists_are_trained_with_new_seeds_and_the_best_mean_wins(ran):
     assert all(record.config["data"]["validation"] == 0 for record in parts[Stage.FINAL])
     assert "test" in found
     assert found["default"]["label"] == "Keras default"
+    # Two seeds: no tolerance, and an interval that is cut.
+    assert (found["tolerance"], "too few" in found["no_tolerance"]) == (None, True)
+    against = found["against_default"]
+    assert against["finding"] in {finding.value for finding in Finding}
+    assert ("won among the finalists. It is " in ran.stderr) == (against["recommendation"] is not None)
 
 
 def test_the_test_set_is_opened_once_after_its_audit_line_was_written(ran):

@@ -202,6 +202,21 @@ MALFORMED = [
         "2: search.pruner",
         "`min_resource` is 4, but max_epochs is 3",
     ),
+    (
+        "objective: {metric: val_loss}\ntrial:\n  loss: {choice: [categorical_crossentropy, mean_squared_error]}\n",
+        "1: objective.metric",
+        "val_loss cannot be compared between trials that differ in loss; use val_accuracy, or val_cross_entropy",
+    ),
+    (
+        "objective: {metric: val_loss}\ntrial:\n  model: {architecture: mlp, l2: {float: [0, 0.1]}}\n",
+        "1: objective.metric",
+        "val_loss cannot be compared between trials that differ in model.l2;",
+    ),
+    (
+        "objective: {metric: loss}\ntrial:\n  training: {class_weight: {choice: [null, balanced]}}\n",
+        "1: objective.metric",
+        "loss cannot be compared between trials that differ in training.class_weight;",
+    ),
     ("objective:\n  metric: loss\n  direction: maximize\n", "3: objective.direction", "of loss must be minimize"),
     # how it is trained
     (_training("engine", "gpu"), "4: trial.training.engine", "unknown engine 'gpu'; available: auto, fit, graph, xla"),

@@ -12,7 +12,7 @@ from support import sample_config
 
 from hpsearch.config.own import OwnConfig
 from hpsearch.errors import HpsearchError, StudyFileError
-from hpsearch.export.figure import Figure
+from hpsearch.export.figure import Figure, Repeated
 from hpsearch.export.formats import FORMATS, format_of
 from hpsearch.export.verify import verify
 
@@ -131,7 +131,8 @@ def test_a_damaged_model_is_told_in_a_line(written, chosen, place, tmp_path):
 def test_a_training_that_reaches_something_else_does_not_agree(written, chosen, place):
     rows = [replace(row, metrics={**row.metrics, "val_accuracy": 0.1}) for row in chosen.record.rows]
     somebody = replace(chosen.record, rows=tuple(rows))
-    other = replace(chosen, record=somebody, given=Figure("val_accuracy", 0.1, 0.05, "of somebody else"))
+    figure = Figure("val_accuracy", 0.1, 0.05, "of somebody else")
+    other = replace(chosen, record=somebody, winner=Repeated({figure.metric: figure}, "It won."))
     verdict = verify(written["yaml"], FORMATS["yaml"], other, place)
     assert not verdict.differences
     assert not verdict.agrees

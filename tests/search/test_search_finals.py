@@ -83,7 +83,7 @@ def test_the_keras_default_is_the_same_model_and_nothing_else_is_tuned():
         data={"dataset": "fashion_mnist_sample", "normalization": "standardize", "validation": 300},
         training={"max_epochs": 7, "early_stopping": {"patience": 2}, "class_weight": "balanced"},
     )
-    plain = keras_default(tuned)
+    plain = keras_default(tuned, UP)
     assert plain.model == tuned.model
     assert plain.optimizer == TrialConfig().optimizer
     assert (plain.optimizer.selected(), plain.optimizer.knobs()["learning_rate"]) == ("adam", 0.001)
@@ -92,6 +92,10 @@ def test_the_keras_default_is_the_same_model_and_nothing_else_is_tuned():
     assert (plain.data.normalization, plain.data.validation) == ("rescale", 300)
     assert (plain.training.max_epochs, plain.training.early_stopping) == (7, tuned.training.early_stopping)
     assert plain.training.class_weight is None
+    # A validation loss with label smoothing cannot be compared with one without.
+    assert keras_default(tuned, DOWN).loss == tuned.loss
+    weighted = keras_default(tuned, Objective(metric="loss", direction="minimize"))
+    assert (weighted.loss, weighted.training.class_weight) == (tuned.loss, "balanced")
 
 
 def test_a_training_on_everything_stops_at_the_chosen_epoch_and_keeps_its_schedule():
