@@ -83,8 +83,9 @@ def test_the_summary_of_a_part_is_over_its_good_seeds():
     summary = part.summary()
     assert summary["val_accuracy"].mean == pytest.approx(0.8)
     assert summary["test_accuracy"].std == pytest.approx(math.sqrt(0.02))
-    # Student's t with one degree of freedom: 12.7062.
-    assert summary["val_accuracy"].high == pytest.approx(0.8 + 12.7062 * 0.1, abs=1e-4)
+    # Student's t with one degree of freedom: 0.8 +- 12.7062 * 0.1, but no accuracy lies beyond 0 and 1.
+    assert (summary["val_accuracy"].low, summary["val_accuracy"].high) == (0, 1)
+    assert summary["val_accuracy"].method.endswith("cut to [0, 1]")
     diverged = Trained(record_of(sample_config(), [], outcome=Outcome.DIVERGED, best=None), {})
     assert Part((*part.trained, diverged), Objective()).summary()["val_accuracy"] == summary["val_accuracy"]
     assert [row["value"] for row in Part((*part.trained, diverged), Objective()).rows()] == [0.7, 0.9, None]
