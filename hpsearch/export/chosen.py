@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe, recipe_of
 from hpsearch.config.trial import TrialConfig
@@ -70,9 +71,10 @@ class Chosen:
         if self.winner and wanted in self.winner.figures:
             return self.winner.figures[wanted]
         figure = figure_of(self.record, self.objective)
-        if figure and figure.tolerance is None and isinstance(recipe, TrialConfig):
+        own = recipe if isinstance(recipe, TrialConfig) and recipe.data.dataset not in DATASETS else None
+        if figure and figure.tolerance is None and own:
             # Of a user's own dataset the validation examples have to be counted.
-            return figure_of(self.record, self.objective, len(place.data(recipe.data).validation))
+            return figure_of(self.record, self.objective, len(place.data(own.data).validation))
         return figure
 
     def own_value(self, metric: str) -> float | None:

@@ -58,7 +58,8 @@ def test_each_seed_is_told_and_their_mean_with_its_interval(repeated, finished):
     summary = told["summary"]["val_accuracy"]
     assert summary["mean"] == pytest.approx(sum(values) / 2)
     assert summary["low"] < min(values) <= max(values) < summary["high"]
-    assert (summary["count"], summary["confidence"], summary["method"]) == (2, 0.95, "Student's t over 2 seeds")
+    assert (summary["count"], summary["confidence"]) == (2, 0.95)
+    assert summary["method"].startswith("Student's t over 2 seeds")
     # Before the last training nothing but the validation images says how good they are.
     assert not [name for one in told["seeds"] for name in one if name.startswith("test")]
     assert "training on everything, validation images included, for" in stderr
