@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from hpsearch.config.own import TRAINABLE, Recipe, recipe_of
 from hpsearch.config.parsing import not_finite
 from hpsearch.config.study import StudySpec, checked
 from hpsearch.config.trial import TrialConfig
+from hpsearch.config.varied import Varied, find_varied
 from hpsearch.config.yaml_text import Document, load_value
 from hpsearch.errors import StudyFileError
 
@@ -26,6 +28,24 @@ def stored_study(text: str, name: str) -> StudySpec:
     """
     source = f"the file of study '{name}'"
     return checked(Document(source, load_value(text, source)), name)
+
+
+def readable_study(text: str, name: str) -> StudySpec | None:
+    """As `stored_study`; None where the study keeps no text, or one that this version of hpsearch cannot read."""
+    if text:
+        with suppress(StudyFileError):
+            return stored_study(text, name)
+    return None
+
+
+def varied_of(spec: StudySpec | None, configs: Iterable[Mapping[str, Any]]) -> Varied:
+    """The values that differ between the trials of a stored study.
+
+    Args:
+        spec: of the study; where it is None, the trials are compared with each other.
+        configs: of the trials, as the study keeps them.
+    """
+    return spec.varied if spec else find_varied(map(recipe_of, configs))
 
 
 def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] = ()) -> Recipe:

@@ -30,6 +30,7 @@ from hpsearch.config.space import (
     plain,
 )
 from hpsearch.config.trial import TrialConfig
+from hpsearch.config.varied import Varied, find_varied, one_seed_each
 from hpsearch.config.yaml_text import Document, load_document
 
 
@@ -89,6 +90,11 @@ class StudySpec:
     def corners(self) -> tuple[Recipe, ...]:
         """Configurations that reach every option of every choice and both ends of every range."""
         return tuple(map(self.recipe, corners(self.space)))
+
+    @cached_property
+    def varied(self) -> Varied:
+        """The values that differ between the study's trials."""
+        return find_varied(self.corners, seeds=one_seed_each(self.space, self.corners[0]))
 
     @cached_property
     def points(self) -> tuple[dict[str, Any], ...]:

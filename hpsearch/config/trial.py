@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import (
     BeforeValidator,
@@ -39,6 +39,24 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
 UNUSED = ("train_examples", "normalization", "stop_after", "class_weight", "gradient_noise", "metrics", "callbacks")
 # Knobs that mean nothing unless another one is switched on.
 DEPENDENT = {"ema_momentum": "use_ema", "warmup_from": "warmup"}
+
+
+class Leaf(NamedTuple):
+    """One value of a configuration.
+
+    Attributes:
+        section: the section that holds it.
+        entry: the selected catalogue entry whose knob it is, for instance adam; empty for other values.
+        name: its plain name, as in `TrialConfig.flat`.
+        value: as plain data.
+        used: whether `TrialConfig.flat` lists it.
+    """
+
+    section: str
+    entry: str
+    name: str
+    value: Any
+    used: bool = True
 
 
 class Selected(Frozen):
@@ -237,20 +255,28 @@ class TrialConfig(Frozen):
         A name that two sections share is prefixed with the later section's name. What nobody switched on
         is left out: an optimizer's clipping or averaging, a schedule's warm-up, a training's own callbacks.
         """
-        flat: dict[str, Any] = {}
+        return {leaf.name: leaf.value for leaf in self.leaves() if leaf.used}
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Every value, those that are switched off included; a knob that depends on one that is off is left out."""
+        used: set[str] = set()
         for section, value in self.plain().items():
+            entry = ""
             if section in SELECTIONS:
                 key = SELECTIONS[section][0]
-                flat[section] = value[key]
+                entry = value[key]
+                yield Leaf(section, "", section, entry)
+                used.add(section)
                 value = {name: knob for name, knob in value.items() if name != key}  # noqa: PLW2901
             for name, leaf in _leaves(section, value):
-                off = leaf is None or leaf == [] or (leaf is False and name in UNUSED)
-                if off and (section == "optimizer" or name in UNUSED):
-                    continue
                 if name in DEPENDENT and not value[DEPENDENT[name]]:
                     continue
-                flat[name if name not in flat else f"{section}.{name}"] = leaf
-        return flat
+                off = leaf is None or leaf == [] or (leaf is False and name in UNUSED)
+                left_out = off and (section == "optimizer" or name in UNUSED)
+                plain_name = name if name not in used else f"{section}.{name}"
+                if not left_out:
+                    used.add(plain_name)
+                yield Leaf(section, entry, plain_name, leaf, used=not left_out)
 
 
 def varying_terms(terms: Iterable[Mapping[str, Any]]) -> list[str]:

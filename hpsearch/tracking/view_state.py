@@ -23,8 +23,8 @@ _NAMES = {
     FINALISTS_KEY: "hpsearch: finalists",
 }
 _TAG = "mlflow.sharedViewState."
-# Shown even where a study keeps them fixed: people look for them.
-ALWAYS = ("optimizer", "learning_rate", "batch_size", "schedule")
+# What users look for first.
+FIRST = ("optimizer", "learning_rate", "batch_size", "schedule")
 # The page's own columns; the run's name is pinned to the left.
 # Sections of the page's charts: one of our own, and MLflow's.
 _SECTION, _MLFLOW_SECTIONS = "Study", ("Model metrics", "System metrics")
@@ -34,17 +34,9 @@ _RUN, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "dura
 
 
 def varied_names(spec: StudySpec) -> list[str]:
-    """The plain names of the values that differ between trials, and those that always matter.
-
-    The corners of the space reach every option and both ends of every range, so a value varies
-    exactly if it differs between two corners.
-    """
-    seen: dict[str, set[str]] = {}
-    for corner in spec.corners:
-        for name, value in corner.flat().items():
-            seen.setdefault(name, set()).add(str(value))
-    always = () if spec.trainable else ALWAYS
-    return [*always, *(name for name, values in seen.items() if len(values) > 1 and name not in always)]
+    """The plain names of the values that differ between the study's trials; those compared first come first."""
+    names = spec.varied.names
+    return [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
 
 
 def view_state(spec: StudySpec) -> dict[str, object]:
@@ -64,7 +56,7 @@ def training_state(objective: Objective) -> dict[str, object]:
     """The runs page of what `hpsearch train` has trained: a run a training, best first."""
     names = [best_name(objective.metric), "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
     best, tested, *others = [_column("metrics", name) for name in dict.fromkeys(names)]
-    params = [_column("params", name) for name in ("seed", "validation", *ALWAYS)]
+    params = [_column("params", name) for name in ("seed", "validation", *FIRST)]
     return _page("seed", objective, [best, tested, *params, *others], _curves([epoch_name(objective.metric), "loss"]))
 
 

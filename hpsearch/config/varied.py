@@ -1,0 +1,202 @@
+"""What varies between the trials of a study: found once, and shown the same way everywhere.
+
+A value varies if two configurations of the study can differ in it. The terminal, the tables, MLflow's columns and the
+page of a study list these values and no others, so that two trials with different configurations look different.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hpsearch.catalogue.distributions import Float, OneMinus
+from hpsearch.config.own import SEED, OwnConfig, Recipe
+from hpsearch.config.space import Branch, Node, Options, Ranged
+from hpsearch.config.space import Sequence as Items
+from hpsearch.config.trial import Leaf
+
+# The order in which sections are listed; sections of a user's own training keep the order of the file.
+_ORDER = ("optimizer", "batch_size", "schedule", "model", "loss", "data", "training", SEED)
+# Significant digits of a float: in a table, and where two configurations would look the same otherwise.
+DIGITS, MORE_DIGITS = 4, 8
+
+# A value's section, the catalogue entry whose knob it is (or ""), and its plain name.
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Varied:
+    """The values that differ between the trials of a study.
+
+    Attributes:
+        keys: of these values. The learning rates of adam and of sgd are two keys with one name.
+        labels: the short name of each plain name: `width` for `arguments.width`. Unambiguous within the study.
+    """
+
+    keys: tuple[Key, ...]
+    labels: Mapping[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """The plain names, as `flat()` and MLflow's parameters have them, without doubles."""
+        return list(dict.fromkeys(name for _, _, name in self.keys))
+
+    def with_seed(self) -> Varied:
+        """The same, and the seed."""
+        seed = (SEED, "", SEED)
+        return self if seed in self.keys else replace(self, keys=(*self.keys, seed))
+
+    def leaves(self, config: Recipe) -> list[Leaf]:
+        """What a configuration has of these values, in their order."""
+        has = {_key(leaf): leaf for leaf in leaves_of(config)}
+        return [has[key] for key in self.keys if key in has]
+
+    def values(self, config: Recipe) -> dict[str, Any]:
+        """What a configuration has of these values, by plain name."""
+        return {leaf.name: leaf.value for leaf in self.leaves(config)}
+
+    def line(self, config: Recipe, digits: int | None = DIGITS) -> str:
+        """Return `adam learning_rate=0.001213 batch_size=128`; empty where nothing varies.
+
+        Args:
+            digits: of a float; None: every value in full, as JSON.
+        """
+        return " ".join(self._word(leaf, digits) for leaf in self.leaves(config))
+
+    def _word(self, leaf: Leaf, digits: int | None) -> str:
+        text = value_text(leaf.value, digits)
+        # The optimizer's name needs no key: it comes first and is followed by its knobs.
+        is_optimizer = leaf.section == leaf.name == "optimizer"
+        return text if is_optimizer else f"{self.labels.get(leaf.name, leaf.name)}={text}"
+
+
+class Lines:
+    """Gives each configuration a line, and different configurations different lines.
+
+    Most lines show four digits of a float. More are shown where a line would repeat that of another configuration, and
+    the seed is added where the configurations differ in nothing else.
+    """
+
+    def __init__(self, varied: Varied) -> None:
+        self._varied = varied
+        self._owners: dict[str, str] = {}
+
+    def line(self, config: Recipe) -> str:
+        """Return the line of a configuration; the same one each time."""
+        owner = json.dumps(config.plain(), sort_keys=True, default=str)
+        line = ""
+        for line in self._candidates(config):
+            if self._owners.setdefault(line, owner) == owner:
+                break
+        return line
+
+    def _candidates(self, config: Recipe) -> Iterator[str]:
+        for digits in (DIGITS, MORE_DIGITS, None):
+            yield self._varied.line(config, digits)
+        yield f"{self._varied.line(config)} seed={config.seed}".strip()
+        yield f"{self._varied.line(config, None)} seed={config.seed}".strip()
+
+
+def find_varied(configs: Iterable[Recipe], *, seeds: bool = False) -> Varied:
+    """Find the values in which configurations differ.
+
+    Args:
+        configs: the corners of a space, which reach every option and both ends of every range; or those of all trials.
+        seeds: whether each trial gets a seed of its own that tells it from others.
+    """
+    tables = [{_key(leaf): leaf for leaf in leaves_of(config)} for config in configs]
+    texts = [{key: repr(leaf.value) for key, leaf in table.items()} for table in tables]
+    seen: dict[Key, set[str]] = {}
+    for table in texts:
+        for key, text in table.items():
+            seen.setdefault(key, set()).add(text)
+    found = {key for key, values in seen.items() if len(values) > 1}
+    while more := _telling_apart(texts, found):
+        found |= more
+    if seeds:
+        found.add((SEED, "", SEED))
+    keys = [key for key in dict.fromkeys([*seen, (SEED, "", SEED)]) if key in found]
+    return Varied(tuple(sorted(keys, key=_place)), _labels({name for _, _, name in seen}))
+
+
+def one_seed_each(space: Branch, config: Recipe) -> bool:
+    """Whether trials get a seed each, and the space alone cannot tell them apart: without ranges of real numbers."""
+    return config.seed is None and not _continuous(space)
+
+
+def leaves_of(config: Recipe) -> Iterator[Leaf]:
+    """Every value of a configuration."""
+    if isinstance(config, OwnConfig):
+        return (Leaf(SEED if name == SEED else "", "", name, value) for name, value in config.flat().items())
+    return config.leaves()
+
+
+def value_text(value: Any, digits: int | None = DIGITS) -> str:
+    """Return a value as one word: `0.001213`, `[256,128]`, `yes`, `none`.
+
+    Args:
+        digits: significant digits of a float; None: the value as JSON.
+    """
+    if digits is None:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{','.join(value_text(item, digits) for item in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{value_text(item, digits)}' for key, item in value.items())}}}"
+    text = str(value)
+    return text if text.isprintable() and text.split() == [text] else json.dumps(text, ensure_ascii=False)
+
+
+def _key(leaf: Leaf) -> Key:
+    return leaf.section, leaf.entry, leaf.name
+
+
+def _telling_apart(tables: Sequence[Mapping[Key, str]], found: set[Key]) -> set[Key]:
+    """Return keys by which two configurations differ that `found` cannot tell apart; none where there are no such two.
+
+    They differ in keys that only one of them has, for instance `early_stopping.patience` and `early_stopping` itself.
+    """
+    owners: dict[tuple[tuple[Key, str], ...], Mapping[Key, str]] = {}
+    for table in tables:
+        projection = tuple((key, text) for key, text in table.items() if key in found)
+        other = owners.setdefault(projection, table)
+        if other != table:
+            return {
+                next(key for key in one if key not in two)
+                for one, two in ((table, other), (other, table))
+                if one.keys() - two.keys()
+            }
+    return set()
+
+
+def _labels(names: set[str]) -> dict[str, str]:
+    """The last part of each dotted name where no other name ends in it, else the whole name."""
+    ends = [name.rpartition(".")[2] for name in names]
+    return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}
+
+
+def _place(key: Key) -> int:
+    section = key[0]
+    return _ORDER.index(section) if section in _ORDER else -1
+
+
+def _continuous(node: Node) -> bool:
+    """Whether every configuration of a node holds a number drawn from a range of real numbers."""
+    match node:
+        case Ranged(distribution):
+            return isinstance(distribution, Float | OneMinus)
+        case Options(options):
+            return all(map(_continuous, options))
+        case Branch(items):
+            return any(map(_continuous, items.values()))
+        case Items(items):
+            return any(map(_continuous, items))
+    return False
