@@ -34,7 +34,7 @@ OWNERS = {
     "plotly": {"analysis"},
     "typer": {"cli"},
     "click": {"cli"},
-    "rich": {"cli", "tracking.terminal"},
+    "rich": {"cli", "tracking.terminal", "tracking.live_view"},
     "tensorflow": {"training", "executors.worker"},
     "keras": {"training", "catalogue", "export.keras_json", "export.printed", "export.schedule", "export.script"},
     "sklearn": {"data", "analysis.confusion"},

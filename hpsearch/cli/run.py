@@ -127,20 +127,22 @@ def _run(
         plan = plan_of(study, spec, request.text, target)
         return write_outcome(plan, parts_of(study), interrupted=ended.interrupted, report=say)
 
-    ended = run_study(request, target.home, lambda study, stage: _listeners(target, study, stage), stop, say, closing)
+    ended = run_study(
+        request, target.home, lambda study, stage: _listeners(target, study, stage, stop), stop, say, closing
+    )
     tell_end(spec, target, ended, total, output_format)
     for address in ended.lacking:
         say(lacks_a_part(Target.of_key(target.home, address), spec.name))
     return ended
 
 
-def _listeners(target: Target, study: Study, stage: Stage) -> Sequence[Listener]:
+def _listeners(target: Target, study: Study, stage: Stage, stop: Stop) -> Sequence[Listener]:
     from hpsearch.search.stages import Stage
     from hpsearch.tracking.mlflow_listener import MlflowListener
     from hpsearch.tracking.terminal import make_terminal
 
     # The terminal comes first: what a person sees does not wait for a database.
-    terminal = make_terminal()
+    terminal = make_terminal(stop)
     if stage is Stage.FINAL:
         # Their runs are written with their test figures, once these are known.
         return [terminal]

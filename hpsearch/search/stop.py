@@ -16,12 +16,21 @@ from hpsearch.search.home import Home
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
+STOPPING = "stopping: running trials are recorded as interrupted; once more stops at once"
+_SHOW_CURSOR = b"\x1b[?25h"
+
 
 class Stop:
-    """Whether a person asked to stop; asked between the steps of a run."""
+    """Whether a person asked to stop; asked between the steps of a run.
+
+    Attributes:
+        shown_by_view: whether a live view is on the terminal and prints `STOPPING` itself: a line that a signal handler
+            writes into its picture would leave a second copy of it behind.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        self.shown_by_view = False
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -35,10 +44,12 @@ class Stop:
         # os.write, since a handler may run in the middle of a print.
         def stop(_number: int, _frame: FrameType | None) -> None:
             if self.asked:
-                os.write(2, b"stopped at once\n")
+                # A live view hides the cursor.
+                os.write(2, (b"\n" + _SHOW_CURSOR if self.shown_by_view else b"") + b"stopped at once\n")
                 os._exit(EXIT_INTERRUPTED)
             self.asked = True
-            os.write(2, b"stopping: running trials are recorded as interrupted; once more stops at once\n")
+            if not self.shown_by_view:
+                os.write(2, f"{STOPPING}\n".encode())
 
         with _handled(stop):
             yield

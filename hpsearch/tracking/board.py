@@ -1,0 +1,101 @@
+"""The state of a running study as the views of the terminal show it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from hpsearch.config.file import Objective
+from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.varied import Varied
+from hpsearch.search.listeners import Listener, StudyStarted, TrialStarted
+from hpsearch.search.records import TrialRecord, best_trial
+from hpsearch.search.stages import Stage
+from hpsearch.training.results import EpochRow, Outcome
+
+# Of a training whose length is unknown: this many epochs count as a half of it.
+_HALF = 10
+
+
+@dataclass
+class Running:
+    config: Recipe
+    rows: list[EpochRow] = field(default_factory=list)
+
+
+class Board(Listener):
+    """What both views show: trials that run, trials that ended, the best so far, the time."""
+
+    def __init__(self) -> None:
+        self._objective = Objective()
+        self._total = 0
+        self._stage = Stage.SEARCH
+        self._varied = Varied((), {})
+        self._began = time.monotonic()
+        self._running: dict[int, Running] = {}
+        self._ended: dict[int, TrialRecord] = {}
+        self._before = 0
+        self._done = 0.0
+
+    def study_started(self, event: StudyStarted) -> None:
+        self._objective, self._total, self._stage = event.spec.objective, event.total, event.stage
+        # Later stages train the same configuration with several seeds.
+        self._varied = event.spec.varied if event.stage is Stage.SEARCH else event.spec.varied.with_seed()
+        self._ended = {r.number: r for r in event.records if r.outcome and r.outcome is not Outcome.INTERRUPTED}
+        self._before, self._began = len(self._ended), time.monotonic()
+
+    def trial_started(self, event: TrialStarted) -> None:
+        self._running[event.number] = Running(event.config, list(event.rows))
+
+    def epoch_done(self, number: int, row: EpochRow) -> None:
+        self._running[number].rows.append(row)
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        self._running.pop(record.number, None)
+        self._ended[record.number] = record
+
+    def trial_interrupted(self, number: int) -> None:
+        self._running.pop(number, None)
+
+    def _best(self) -> TrialRecord | None:
+        return best_trial(self._ended.values(), self._objective)
+
+    def _done_trials(self) -> float:
+        """Return how many trials are done, a running one in part: its epochs over the most that it may train.
+
+        The number never falls while a study runs: the length of a user's own training is an estimate that changes.
+        """
+        longest = max((len(record.rows) for record in self._ended.values() if record.good), default=0)
+        running = sum(_share(len(each.rows), each.config, longest) for each in self._running.values())
+        self._done = min(float(self._total), max(self._done, len(self._ended) + running))
+        return self._done
+
+    def _left(self) -> str:
+        """Return the time left, by the speed of this run; empty before its first trial has ended."""
+        if len(self._ended) <= self._before:
+            return ""
+        done = self._done_trials()
+        seconds = (time.monotonic() - self._began) / (done - self._before) * (self._total - done)
+        return f"about {clock_text(max(0.0, seconds))} left"
+
+
+def _share(epochs: int, config: Recipe, longest: int) -> float:
+    """Return which part of a running trial is done.
+
+    Args:
+        longest: the most epochs of a trial that trained to its end; 0 where none has.
+    """
+    if not isinstance(config, OwnConfig):
+        return min(1.0, epochs / config.training.last_epoch)
+    return min(0.95, epochs / longest) if longest else epochs / (epochs + _HALF)
+
+
+def number_text(value: float) -> str:
+    """Return four decimals, or four significant digits where these would say little."""
+    return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1e5 else f"{value:.4g}"
+
+
+def clock_text(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
