@@ -62,7 +62,8 @@ class Measured:
     def plain(self) -> dict[str, Any]:
         """A row of the raw figures."""
         outcome = self.record.outcome.label if self.record.outcome else None
-        about = {"trial": self.record.number, "seed": self.record.flat.get("seed"), "outcome": outcome}
+        seed = self.record.flat.get("seed")
+        about = {"number": self.record.number, "seed": seed, "state": self.record.state, "outcome": outcome}
         return {**self.group, **self.at, **about, **self.figures}
 
 

@@ -80,7 +80,7 @@ def _tell_best(
 ) -> None:
     """Print the best trials, the finalists and the best configuration, or at least what speaks against the winner."""
     from hpsearch.analysis.verdict_text import default_sentences
-    from hpsearch.cli.rows import trial_row
+    from hpsearch.cli.rows import trial_rows
     from hpsearch.search.records import ranked
 
     if not tables:
@@ -89,7 +89,7 @@ def _tell_best(
         return
     metric = spec.objective.metric
     leaders = ranked(ended.records, spec.objective)[:5]
-    emit([trial_row(record, metric) for record in leaders], Format.table, title="Best trials")
+    emit(trial_rows(leaders, spec.varied), Format.table, title=f"Best trials, by {metric}", below="params")
     if verdict:
         tell(verdict)
     if chosen.best:

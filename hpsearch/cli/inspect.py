@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, TrialOption, home_of
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of, whole_number
 from hpsearch.cli.output import Format, emit
 from hpsearch.errors import NoGoodTrialError
 
+if TYPE_CHECKING:
+    from hpsearch.config.study import StudySpec
+    from hpsearch.config.varied import Varied
+    from hpsearch.search.records import TrialRecord
+    from hpsearch.search.storage import Study
+
+ShownTrialOption = Annotated[
+    int | None,
+    typer.Option(
+        "--trial",
+        metavar="N",
+        parser=whole_number("--trial", 0),
+        help="Show this trial and its learning curve in place of the study.",
+    ),
+]
+
 
 def studies(home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """List all studies with their trials and best values."""
+    """List all studies: how many trials each has, how many of them are complete, pruned and failed, and the best value.
+
+    The counts are of trials that have ended; the others are running or waiting.
+    """
     from hpsearch.search.records import best_trial, counts
     from hpsearch.search.storage import list_studies
 
@@ -30,60 +54,52 @@ def studies(home: HomeOption = None, output_format: FormatOption = Format.table)
 
 
 def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """List a study's trials with values and parameters."""
-    from hpsearch.cli.rows import trial_row
+    """List a study's trials: number, state, outcome, best value and its epoch, seconds, parameters.
+
+    The state is Optuna's (COMPLETE, PRUNED, FAIL, RUNNING, WAITING); the outcome says how the trial ended. The table
+    shows the parameters that vary in this study. -f json, yaml and csv hold all of them, and the reason of the outcome.
+    """
+    from hpsearch.cli.rows import trial_rows
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
     records = found.records()
     if output_format is Format.table:
-        emit(
-            [trial_row(record, found.objective.metric) for record in records],
-            output_format,
-            title=f"Trials of {study}",
-        )
+        title = f"Trials of {study}; value: {found.objective.metric}, {found.objective.direction}"
+        rows = trial_rows(records, _spec_and_varied(found, records)[1])
+        emit(rows, output_format, title=title, below="params")
     else:
         emit([record.summary() for record in records], output_format)
 
 
 def show(
     study: StudyArgument,
-    trial: TrialOption = None,
+    trial: ShownTrialOption = None,
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:
-    """Show a study, or the learning curve of one trial."""
-    from hpsearch.catalogue.metric_names import SYSTEM
-    from hpsearch.search.records import best_trial, counts
+    """Show a study: its settings, how its trials ended, and the best one with the values that were searched.
+
+    With --trial: one trial, its reason, its configuration and its learning curve. With -f csv the curve alone.
+    """
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
     if trial is None:
-        records = found.records()
-        best = best_trial(records, found.objective)
-        data = {
-            "study": found.name,
-            "description": found.description,
-            "objective": found.objective.model_dump(mode="json"),
-            "trials": counts(records),
-            "epochs": sum(len(record.rows) for record in records),
-            "training_seconds": round(sum(record.seconds or 0.0 for record in records), 1),
-            "best": best.summary() if best else None,
-        }
-        emit(data, output_format, title=f"Study {study}")
+        emit(_study_summary(found, output_format), output_format, title=f"Study {study}")
         return
     record = found.record(trial)
     curve = [row.plain() for row in record.rows]
     about = {
         **record.summary(),
-        "outcome": record.outcome.label if record.outcome else None,
-        "reason": record.detail or (record.outcome.value if record.outcome else ""),
         "keras_defaults": record.baseline,
         **({"losses": list(record.losses)} if record.losses else {}),
         **({"traceback": record.traceback} if record.traceback else {}),
     }
     if output_format is Format.table:
-        emit(about, output_format, title=f"Trial {trial} of {study}")
+        from hpsearch.catalogue.metric_names import SYSTEM
+
+        emit(about, output_format, title=f"Trial {trial} of {study}; value: {found.objective.metric}")
         # There is no room for what the machine was busy with.
         shown = [{name: value for name, value in row.items() if not name.startswith(SYSTEM)} for row in curve]
         emit(shown, output_format, title="Epochs")
@@ -93,8 +109,43 @@ def show(
         emit({"study": study, **about, "epochs": curve}, output_format)
 
 
+def _study_summary(found: Study, output_format: Format) -> dict[str, Any]:
+    """Return what `hpsearch show STUDY` prints. The table leaves out the best trial's parameters that do not vary."""
+    from hpsearch.config.own import recipe_of
+    from hpsearch.search.records import best_trial, outcomes, states
+
+    records = found.records()
+    best = best_trial(records, found.objective)
+    spec, varied = _spec_and_varied(found, records)
+    summary = best.summary() if best else None
+    if best and summary and best.config is not None and output_format is Format.table:
+        summary["params"] = varied.values(recipe_of(best.config))
+    search = found.identity.get("search", {})
+    return {
+        "study": found.name,
+        "description": found.description,
+        "objective": found.objective.model_dump(mode="json"),
+        "sampler": search.get("sampler"),
+        "pruner": search.get("pruner"),
+        "parameters": ", ".join(varied.names) if output_format is Format.table else varied.names,
+        "total": spec.total() if spec else None,
+        "trials": states(records),
+        "outcomes": outcomes(records),
+        "epochs": sum(len(record.rows) for record in records),
+        "training_seconds": round(sum(record.seconds or 0.0 for record in records), 1),
+        "best": summary,
+    }
+
+
+def _spec_and_varied(found: Study, records: Sequence[TrialRecord]) -> tuple[StudySpec | None, Varied]:
+    from hpsearch.config.stored import readable_study, varied_of
+
+    spec = readable_study(found.file, found.name)
+    return spec, varied_of(spec, (record.config for record in records if record.config is not None))
+
+
 def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """Print the best trial of a study: value, epoch, configuration.
+    """Print the best trial of a study: number, outcome, value, epoch and its whole configuration.
 
     Where the study has finalists it is their winner, and the value is that of its single trial.
     """
@@ -106,4 +157,7 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
     record = chosen_trial(found)
     if record is None:
         raise NoGoodTrialError(study, home_of(home).command("trials", study))
-    emit(best_summary(study, record), output_format, title=f"Best of {study}")
+    if output_format is Format.table:
+        emit(record.summary(), output_format, title=f"Best trial of {study}; value: {found.objective.metric}")
+    else:
+        emit(best_summary(study, record), output_format)

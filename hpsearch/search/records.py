@@ -87,11 +87,18 @@ class TrialRecord:
         """The configuration under plain names; empty before the trial first ran."""
         return recipe_of(self.config).flat() if self.config is not None else {}
 
+    @property
+    def reason(self) -> str:
+        """Why it ended as it did, in a line; empty where it has not ended."""
+        return self.detail or (self.outcome.value if self.outcome else "")
+
     def summary(self) -> dict[str, Any]:
         """The interface of `hpsearch trials -f json`."""
         return {
             "number": self.number,
             "state": self.state,
+            "outcome": self.outcome.label if self.outcome else None,
+            "reason": self.reason,
             "value": self.best.value if self.best else None,
             "epoch": self.best.epoch if self.best else None,
             "params": self.flat,
@@ -161,8 +168,21 @@ def typical(records: Iterable[TrialRecord], epochs: int) -> TrialRecord | None:
     return min(away)[2] if away else None
 
 
+def outcomes(records: Iterable[TrialRecord]) -> dict[str, int]:
+    """Return `{"completed": 7, "early_stopped": 2, "pruned": 2, "diverged": 1}`: how often each outcome occurs."""
+    tally = Counter(record.outcome for record in records)
+    return {outcome.label: tally[outcome] for outcome in Outcome if tally[outcome]}
+
+
+def states(records: Iterable[TrialRecord]) -> dict[str, int]:
+    """Return the number of trials in each of Optuna's states, as `counts`, with `running` and `waiting`."""
+    records = list(records)
+    tally = Counter(record.state for record in records)
+    return counts(records) | {"running": tally["RUNNING"], "waiting": tally["WAITING"]}
+
+
 def counts(records: Iterable[TrialRecord]) -> dict[str, int]:
-    """`{"complete": 9, "pruned": 3, "failed": 0}`."""
+    """Return the number of trials in each of Optuna's final states: `{"complete": 9, "pruned": 3, "failed": 0}`."""
     names = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
     tally = Counter(record.state for record in records)
     return {label: tally[state] for label, state in names.items()}

@@ -60,8 +60,8 @@ def test_csv_holds_a_row_for_each_point_and_raw_for_each_trial(tiny, comparison)
     assert rows[1]["val_accuracy.count"] == rows[1]["trials"] == "3"
     assert rows[2]["diverged"] == "3"
     raw = list(csv.DictReader(io.StringIO(hpsearch("compare", "tiny", "--raw", "-f", "csv", home=tiny.home).stdout)))
-    assert [int(row["trial"]) for row in raw] == list(range(9))
-    values = {int(row["trial"]): float(row["val_accuracy"]) for row in raw if row["outcome"] != "diverged"}
+    assert [int(row["number"]) for row in raw] == list(range(9))
+    values = {int(row["number"]): float(row["val_accuracy"]) for row in raw if row["outcome"] != "diverged"}
     assert values == {number: shown["value"] for number, shown in enumerate(tiny.trials) if shown["value"] is not None}
 
 

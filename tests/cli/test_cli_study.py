@@ -13,6 +13,7 @@ import yaml
 from support import QUICKSTART, SMALL, hpsearch, result_of
 
 TRIALS = 6
+TRIAL = {"number", "state", "outcome", "reason", "value", "epoch", "params", "seconds"}
 STATES = {"COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"}
 
 
@@ -29,7 +30,7 @@ def test_run_ends_with_its_summary(finished):
 
 def test_best_is_the_best_of_the_complete_trials_at_its_best_epoch(finished):
     best = result_of(hpsearch("best", "quickstart", "-f", "json", home=finished.home))
-    assert set(best) == {"study", "trial", "value", "epoch", "config"}
+    assert set(best) == {"study", "trial", "config", *TRIAL}
     assert best == finished.summary["best"]
     trials = result_of(hpsearch("trials", "quickstart", "-f", "json", home=finished.home))
     assert best["value"] == max(trial["value"] for trial in trials if trial["state"] == "COMPLETE")
@@ -39,7 +40,7 @@ def test_trials_lists_every_trial_with_its_concrete_parameters(finished):
     trials = result_of(hpsearch("trials", "quickstart", "-f", "json", home=finished.home))
     assert [trial["number"] for trial in trials] == list(range(TRIALS))
     for trial in trials:
-        assert set(trial) == {"number", "state", "value", "epoch", "params", "seconds"}
+        assert set(trial) == TRIAL
         assert trial["state"] in STATES
         assert 0 < trial["value"] <= 1
         assert trial["seconds"] > 0
