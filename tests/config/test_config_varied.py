@@ -26,7 +26,7 @@ def study(tmp_path):
         file.write_text(text)
         return load_study(file)
 
-    (tmp_path / "mine.py").touch()
+    (tmp_path / "mine.py").write_text("def net(shape, classes, width, depth): ...\n\n\ndef train(config, seed): ...\n")
     return make
 
 

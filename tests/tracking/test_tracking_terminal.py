@@ -186,7 +186,7 @@ def test_the_bar_moves_with_epochs(spec):
 
 
 def test_the_bar_moves_with_the_epochs_of_a_users_own_training(tmp_path):
-    (tmp_path / "mine.py").touch()
+    (tmp_path / "mine.py").write_text("def train(config, seed): ...\n")
     file = tmp_path / "own.yaml"
     file.write_text("trainable: mine:train\nobjective: {metric: val_accuracy}\ntrial: {x: {float: [0, 1]}}\n")
     screen = Screen(80)
