@@ -10,13 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    JsonValue,
-    create_model,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, JsonValue, create_model, model_validator
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.losses import LOSSES
