@@ -201,6 +201,7 @@ OPTIMIZERS = catalogue(
         "Parikh and Boyd 2014, doi:10.1561/2400000003, section 4.2; Duchi and Singer 2009, JMLR 10:2899-2934",
         _proximal_gradient_descent,
         check=one_clipping,
+        keras=False,
     ),
     Entry(
         "adamw",
@@ -290,5 +291,6 @@ OPTIMIZERS = catalogue(
         "Liu and Nocedal 1989, doi:10.1007/BF01589116; Byrd et al. 1995, doi:10.1137/0916069 (scipy.optimize L-BFGS-B)",
         _lbfgs,
         solver=True,
+        keras=False,
     ),
 )

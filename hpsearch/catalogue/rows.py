@@ -66,6 +66,7 @@ class Entry:
         auto_xla: of a model, whether `engine: auto` may take XLA; otherwise only a person who names it.
         callback: of a schedule, whether `build(**knobs)` makes a Keras callback that sets the rate, instead of
             being the rate's formula.
+        keras: of an optimizer, whether it is a class of Keras, so that its defaults are those of Keras.
         stock: of a schedule, the class of Keras that computes it (`stock_schedules`); None: there is none.
         bounds: of a metric, its smallest and largest value; None: it has none.
     """
@@ -81,6 +82,7 @@ class Entry:
     solver: bool = False
     auto_xla: bool = True
     callback: bool = False
+    keras: bool = True
     stock: Callable[..., tuple[str, dict[str, Any]] | None] | None = None
     bounds: tuple[float, float] | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.compare import compared
@@ -33,10 +34,9 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
     from hpsearch.analysis.verdict import judge
     from hpsearch.cli.rows import best_summary
     from hpsearch.search.records import counts
-    from hpsearch.training.results import OVER_LIMITS, Outcome
 
     tally = counts(ended.records)
-    done = sum(tally.values())
+    done = _done(ended)
     comparison = compared(spec, target.home, ended.records)
     verdict = judge(spec.name, ended.finals) if ended.finals else None
     chosen = ended.chosen
@@ -46,20 +46,10 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
         report: dict[str, Any] = {"comparison": str(comparison.report)} if comparison else {}
         report |= {"finalists": verdict.plain()} if verdict else {}
         emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
-    named = ", ".join(f"{count} {state}" for state, count in tally.items())
-    for outcomes, words in (({Outcome.DIVERGED}, "diverged"), (OVER_LIMITS, "went over their limits")):
-        count = sum(record.outcome in outcomes for record in ended.records)
-        named += f"; {count} of the pruned {words}" if count else ""
-    of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
     home = target.home
-    if ended.interrupted:
-        say(f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on")
-    elif ended.stopped:
-        say(f"study '{spec.name}' was stopped early: {ended.stopped}")
-    elif done < total:
-        say(f"study '{spec.name}' stopped at its timeout: {of} ({named})")
-    else:
-        say(f"study '{spec.name}' is complete: {of} ({named})")
+    say(_how_it_ended(spec, ended, total))
+    if _left_failed(ended) and not ended.interrupted:
+        say("failed trials are tried again by the same command with --retry-failed")
     if comparison and output_format is Format.table:
         comparison.print()
     if comparison:
@@ -69,10 +59,58 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
             say(f"no trial ended well; see `{home.command('trials', spec.name)}`")
         return
     _tell_best(spec, ended, chosen, verdict, tables=output_format is Format.table and not comparison)
-    if spec.file.finalists and done < total and not ended.interrupted:
+    if spec.file.finalists and done < total and not ended.interrupted and not ended.exhausted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
     say(f"compare the runs:   {target if target.shared else home.command('ui', spec.name)}")
     say(f"take the best away: {home.command('export', spec.name, '-o', 'best.yaml')}")
+
+
+def _done(ended: StudyEnded) -> int:
+    """How many trials count toward the total: those that ended without failing."""
+    return sum(record.state in ("COMPLETE", "PRUNED") for record in ended.records)
+
+
+def _left_failed(ended: StudyEnded) -> bool:
+    """Whether there is a configuration whose trials have all failed."""
+
+    def first(record: TrialRecord) -> int:
+        return record.number if record.retry_of is None else record.retry_of
+
+    failed = {first(record) for record in ended.records if record.state == "FAIL" and record.config is not None}
+    return bool(failed - {first(record) for record in ended.records if record.state != "FAIL"})
+
+
+def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:
+    """`study 'quickstart' is complete: 16 of 16 trials (8 complete, 8 pruned, 0 failed)`."""
+    from hpsearch.search.records import counts
+    from hpsearch.training.results import OVER_LIMITS, Outcome
+
+    if ended.stopped and not ended.interrupted:
+        return f"study '{spec.name}' was stopped early: {ended.stopped}"
+    tally, done = counts(ended.records), _done(ended)
+    failed = f"; {tally['failed']} more failed" if tally["failed"] else ", 0 failed"
+    named = f"{tally['complete']} complete, {tally['pruned']} pruned{failed}"
+    for outcomes, words in (({Outcome.DIVERGED}, "diverged"), (OVER_LIMITS, "went over their limits")):
+        count = sum(record.outcome in outcomes for record in ended.records)
+        named += f"; {count} of the pruned {words}" if count else ""
+    of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
+    if ended.interrupted:
+        return f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on"
+    if done < total and not ended.exhausted:
+        return f"study '{spec.name}' stopped at its timeout: {of} ({named})"
+    why = f"; {_exhausted(spec)}" if done < total else ""
+    return f"study '{spec.name}' is complete: {of} ({named}){why}"
+
+
+def _exhausted(spec: StudySpec) -> str:
+    """Why there are no more trials."""
+    if spec.points:
+        return "every point of the grid was tried"
+    from hpsearch.config.finite import size
+
+    count = size(spec.space)
+    what = f"all {count:,.0f} configurations were tried" if count < math.inf else "no new configuration was found"
+    return f"the space is exhausted: {what}, and with a fixed seed none is trained twice"
 
 
 def _tell_best(

@@ -82,6 +82,8 @@ def show(
 
     With --trial: one trial, its reason, its configuration and its learning curve. With -f csv the curve alone.
     """
+    from hpsearch.config.own import recipe_of
+    from hpsearch.search.baselines import has_keras_defaults
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
@@ -92,7 +94,8 @@ def show(
     curve = [row.plain() for row in record.rows]
     about = {
         **record.summary(),
-        "keras_defaults": record.baseline,
+        "keras_defaults": record.config is not None and has_keras_defaults(recipe_of(record.config)),
+        **({"retry_of": record.retry_of} if record.retry_of is not None else {}),
         **({"losses": list(record.losses)} if record.losses else {}),
         **({"traceback": record.traceback} if record.traceback else {}),
     }

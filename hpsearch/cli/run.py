@@ -54,6 +54,9 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Name of the study; as --set name=NAME.")
     ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Also try the configurations of failed trials again.")
+    ] = False,
     overrides: SetOption = None,
     quick: QuickOption = False,
     accept_changes: Annotated[
@@ -66,9 +69,10 @@ def run(
 ) -> None:
     """Run a study file, or go on with its study.
 
-    Trains what is missing to the study's total number of trials; a study that exists is continued. Ctrl-C
-    once stops cleanly; the same command goes on later. Ends with the best configuration, or with the
-    comparison that the file asks for. Exit codes: 0 done, 2 bad input, 3 no good trial, 130 interrupted.
+    Trains what is missing to the study's total number of trials, of which failed ones are no part; a study that
+    exists is continued. Ctrl-C once stops cleanly; the same command goes on later. Ends with the best
+    configuration, or with the comparison that the file asks for. Exit codes: 0 done, 2 bad input, 3 no good trial,
+    130 interrupted.
     """
     from hpsearch.config.study import load_study
     from hpsearch.search.stop import Stop
@@ -80,7 +84,8 @@ def run(
         changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
         changes += [_named(name)] if name is not None else []
         spec = load_study(file, changes, quick=quick)
-        ended = _run(spec, trials, workers, target, output_format, stop, accept_changes=accept_changes)
+        given = {"accept_changes": accept_changes, "retry_failed": retry_failed}
+        ended = _run(spec, trials, workers, target, output_format, stop, **given)
     raise typer.Exit(exit_code(ended))
 
 
@@ -107,6 +112,7 @@ def _run(
     stop: Stop,
     *,
     accept_changes: bool,
+    retry_failed: bool,
 ) -> StudyEnded:
     from hpsearch.config.yaml_text import dump
     from hpsearch.executors.local import default_workers
@@ -118,7 +124,8 @@ def _run(
     asked = trials or spec.search.trials
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
         say(f"note: {asked} trials are asked for; the grid has {total} points")
-    request = Request(spec, dump(spec.document.data), total, workers or default_workers(), target.key, accept_changes)
+    at_once, text = workers or default_workers(), dump(spec.document.data)
+    request = Request(spec, text, total, at_once, target.key, accept_changes, retry_failed)
 
     def closing(study: Study, ended: StudyEnded) -> bool:
         from hpsearch.search.finals import parts_of

@@ -10,27 +10,41 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
+from hpsearch.config.file import Grid
+from hpsearch.config.finite import can_repeat
 from hpsearch.config.own_data import OwnData
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import StudyChangedError
 from hpsearch.executors.protocol import EpochDone, Event, Executor, TrialEnded, TrialLost
+from hpsearch.search.attempts import Attempts, awaited, enqueue_again
 from hpsearch.search.contents import Contents
 from hpsearch.search.dispatch import choose
-from hpsearch.search.ending import STATES, Hope, record_end
+from hpsearch.search.ending import AbortCheck, record_end
 from hpsearch.search.jobs import Jobs
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.pruning import make_pruner
-from hpsearch.search.records import BASELINE, CONFIG, CONTENTS, OF, ROW, best_trial
+from hpsearch.search.records import (
+    BASELINE,
+    CONFIG,
+    CONTENTS,
+    FINISHED,
+    OF,
+    RETRY_OF,
+    ROW,
+    best_trial,
+    read_trial,
+)
 from hpsearch.search.resume import Checkpoints, record_loss
-from hpsearch.search.sampling import make_sampler
+from hpsearch.search.sampling import Proposals, make_sampler
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import Study, put_back, settle, take
+from hpsearch.search.storage import EXHAUSTED, Study, put_back, settle, take
 from hpsearch.training.results import GOOD, WORST, Best, EpochRow, Outcome, best_after, best_of
 
 # How often clocks are updated and a stop is noticed, in seconds.
@@ -46,7 +60,7 @@ class Coordinator:
         executor: where trials run; the coordinator does not close it.
         listeners: makes those who are informed, in this order; called once the first trials are on their way,
             since MLflow takes longer to import than an epoch to train.
-        total: the number of trials that the study is to have, those of earlier runs included.
+        total: the number of trials that the study is to have, those of earlier runs included and failed ones not.
         stop: asked between events.
         checkpoints: folder for the state of running trials.
         models: folder for what is trained; None: it is not kept.
@@ -87,16 +101,23 @@ class Coordinator:
         self._stopping: set[int] = set()
         self._pruner = make_pruner(spec.search, study.objective)
         self._epochs = 0
-        self._hope = Hope()
+        self._abort = AbortCheck(total)
         self._deadline = math.inf
+        self._attempts = Attempts([], spec.file.limits.retries)
+        self._proposals = Proposals(study.optuna, spec) if can_repeat(spec.space) else None
+        # Trials that wait to be run; None: they are to be read again.
+        self._waiting: list[FrozenTrial] | None = None
+        # Whether nothing is left that could be tried, as long as no trial fails.
+        self._exhausted = False
 
     def run(self, text: str, workers: int) -> StudyEnded:
         """Train until the study has its total, its time is over, or a person stops it."""
         self._deadline = time.monotonic() + (self._spec.search.timeout or math.inf)
         began = time.monotonic()
         left = settle(self._study)
-        waiting = self._study.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        self._checkpoints.tidy([trial.number for trial in waiting])
+        trials = self._study.optuna.get_trials(deepcopy=False)
+        self._attempts = Attempts(trials, self._spec.file.limits.retries)
+        self._checkpoints.tidy([trial.number for trial in trials if trial.state == TrialState.WAITING])
         records = self._study.records()
         self._pruner.load(records)
         started = StudyStarted(self._spec, text, records, self._total, workers, self._stage)
@@ -105,7 +126,7 @@ class Coordinator:
             self.note(f"{left} {self._stage.many} were left running by an earlier run; they go on")
         self._fill()
         self._meet_listeners()
-        while self._running and not self._stop.asked and not self._hope.none and not self._content_changed:
+        while self._running and not self._stop.asked and not self._abort.reason and not self._content_changed:
             for event in self._executor.events(TICK):
                 # Who stops a whole process group kills workers too; that is not their trials' fault.
                 if not (self._stop.asked and isinstance(event, TrialLost)):
@@ -115,14 +136,20 @@ class Coordinator:
         for number in list(self._running):
             self._interrupt(number)
         records = self._study.records()
-        complete = sum(record.outcome in STATES for record in records) >= self._total
+        exhausted = self._exhausted and not self._stop.asked and not self._content_changed
+        complete = self._attempts.ended >= self._total or exhausted
+        if self._stage is not Stage.SEARCH:
+            complete = all(record.state in FINISHED for record in records)
+        elif exhausted:
+            self._study.optuna.set_user_attr(EXHAUSTED, True)
         ended = StudyEnded(
             records=records,
             best=best_trial(records, self._study.objective),
             interrupted=self._stop.asked and not complete,
             seconds=time.monotonic() - began,
             epochs=self._epochs,
-            stopped="" if complete else self._hope.none,
+            stopped="" if complete else self._abort.reason,
+            exhausted=exhausted and self._stage is Stage.SEARCH,
         )
         self._inform(lambda listener: listener.study_ended(ended))
         if self._content_changed:
@@ -152,37 +179,46 @@ class Coordinator:
 
     def _fill(self) -> None:
         """Begin trials until no worker is free."""
-        while self._free() and self._more():
-            self._begin()
+        while self._free() and self._going_on() and self._begin():
+            pass
 
-    def _more(self) -> bool:
-        in_time = time.monotonic() < self._deadline
-        going_on = in_time and not self._stop.asked and not self._hope.none and not self._content_changed
-        return going_on and self._spoken_for() < self._total
+    def _going_on(self) -> bool:
+        ends = self._stop.asked or self._abort.reason or self._content_changed
+        return time.monotonic() < self._deadline and not ends
 
-    def _spoken_for(self) -> int:
-        """How many of the study's trials have ended or are running."""
-        return sum(t.state != TrialState.WAITING for t in self._study.optuna.get_trials(deepcopy=False))
+    def _room(self) -> int:
+        """How many more trials the study may begin."""
+        return self._total - self._attempts.ended - len(self._running)
 
     def _free(self) -> bool:
         return any(not place.busy for place in self._executor.places())
 
-    def _begin(self) -> None:
-        """Take the next trial, fix its configuration and send it to a worker."""
-        trial, rows = self._next_trial()
+    def _begin(self) -> bool:
+        """Take the next trial, fix its configuration and send it to a worker; False: there is none."""
+        found = self._next_trial()
+        if found is None:
+            return False
+        trial, rows = found
         try:
             config = self._jobs.config_of(trial)
         except ValidationError as error:
             # Two values that are each allowed and cannot go together.
             first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, first, "", {}))
-            return
-        contents = self._jobs.contents.of(config)
-        trial.set_user_attr(CONFIG, config.plain())
-        trial.set_user_attr(CONTENTS, contents)
-        self._running[trial.number] = trial
+            return True
         # `user_attrs` copies every epoch each time it is asked.
         attrs = trial.user_attrs
+        contents = self._jobs.contents.of(config)
+        first_trial = self._attempts.first_of(config.plain(), contents)
+        if self._proposals and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
+            # Enqueued in part, and completed by the sampler to what was there before.
+            detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
+            self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, detail, "", {}))
+            return True
+        trial.set_user_attr(CONFIG, config.plain())
+        trial.set_user_attr(CONTENTS, contents)
+        self._attempts.begin(trial.number, config.plain(), contents)
+        self._running[trial.number] = trial
         if attrs.get(BASELINE):
             self._unprunable.add(trial.number)
         self._pruner.forget(trial.number)
@@ -191,22 +227,60 @@ class Coordinator:
         if best := best_of(rows, self._study.objective):
             self._best[trial.number] = best
         self._executor.submit(self._jobs.job(trial, config, rows))
-        started = TrialStarted(trial.number, config, bool(attrs.get(BASELINE)), rows, attrs.get(OF), contents)
+        baseline, retry_of = bool(attrs.get(BASELINE)), attrs.get(RETRY_OF)
+        started = TrialStarted(trial.number, config, baseline, rows, attrs.get(OF), contents, retry_of)
         self._inform(lambda listener: listener.trial_started(started))
+        return True
 
-    def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochRow]]:
-        """A waiting trial with the epochs that it goes on after, or else what the sampler proposes next."""
+    def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochRow]] | None:
+        """Return the next trial with the epochs that it goes on after; None: there is none now.
+
+        Trials that wait come first; then what the sampler proposes, or of a grid the points that failed.
+        """
+        study, room = self._study.optuna, self._room()
+        if self._waiting is None:
+            self._waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        # Not all of them may have room in the study's total: those enqueued first do, and what the user asked to be
+        # tried again.
+        retries = awaited(self._waiting)
+        others = [trial for trial in self._waiting if trial not in retries]
+        waiting = [*others[: max(0, room)], *retries]
+        if waiting:
+            chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.places())
+            self._waiting.remove(chosen)
+            study.sampler = make_sampler(self._spec.search, chosen.number)
+            rows = self._jobs.rows_kept(chosen)
+            return take(self._study, chosen, len(rows)), rows
+        if room <= 0 or self._stage is not Stage.SEARCH or self._exhausted:
+            return None
+        trial = self._new_trial()
+        self._exhausted = trial is None
+        return (trial, ()) if trial else None
+
+    def _new_trial(self) -> optuna.Trial | None:
+        """Create a trial; None: every configuration was tried."""
         study = self._study.optuna
-        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if not waiting:
-            study.sampler = make_sampler(self._spec.search, len(study.get_trials(deepcopy=False)))
-            return study.ask(), ()
-        # Not all of them may have room in the study's total: those enqueued first do.
-        waiting = sorted(waiting, key=lambda trial: trial.number)[: self._total - self._spoken_for()]
-        chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.places())
-        study.sampler = make_sampler(self._spec.search, chosen.number)
-        rows = self._jobs.rows_kept(chosen)
-        return take(self._study, chosen, len(rows)), rows
+        trials = study.get_trials(deepcopy=False)
+        if isinstance(self._spec.search.sampler, Grid):
+            failed = next(self._attempts.failed(asked=False), None)
+            if failed is None:
+                return None
+            enqueue_again(study, trials[failed])
+        elif self._proposals:
+            params = self._proposals.draw(len(trials), lambda drawn: self._is_new(drawn, len(trials)))
+            if params is None:
+                return None
+            study.enqueue_trial(params)
+        study.sampler = make_sampler(self._spec.search, len(trials))
+        return study.ask()
+
+    def _is_new(self, drawn: dict[str, Any], number: int) -> bool:
+        """Whether a configuration can be trained and was not."""
+        try:
+            config = self._jobs.recipe(drawn, number)
+        except ValidationError:
+            return False
+        return self._attempts.first_of(config.plain(), self._jobs.contents.of(config)) is None
 
     def _handle(self, event: Event) -> None:
         trial = self._running.get(event.trial)
@@ -258,9 +332,13 @@ class Coordinator:
         if outcome in WORST:
             self._pruner.forget(end.trial)
         self._pruner.end(end.trial, completed=outcome in GOOD)
-        self._hope.trial_ended(outcome, detail)
+        self._attempts.end(end.trial, failed=outcome is Outcome.FAILED)
+        if outcome is Outcome.FAILED:
+            self._exhausted = False
+        self._abort.trial_ended(outcome, detail)
         self._checkpoints.forget(trial.number)
-        record = self._study.record(trial.number)
+        # Of this trial alone: the study reads every unfinished one.
+        record = read_trial(self._study.storage.get_trial(trial._trial_id), self._study.objective)
         self._inform(lambda listener: listener.trial_ended(record))
 
     def _lost(self, trial: optuna.Trial, event: TrialLost) -> None:
@@ -280,5 +358,6 @@ class Coordinator:
 
     def _interrupt(self, number: int) -> None:
         trial = self._running.pop(number)
+        self._waiting = None
         put_back(self._study, trial._trial_id)
         self._inform(lambda listener: listener.trial_interrupted(number))

@@ -21,8 +21,10 @@ STATES = {
     Outcome.OVER_MEMORY: TrialState.PRUNED,
     Outcome.FAILED: TrialState.FAIL,
 }
-# A run whose first trials all break is stopped: the next ones would too.
+# A run whose first trials all break is stopped: the next ones would too. Since failed trials do not count toward the
+# total, so is a run in which this many for each trial of the total fail, or this many in a small study.
 HOPELESS = 5
+FAILURES_PER_TRIAL, FEWEST_FAILURES = 2, 10
 
 
 def record_end(study: Study, trial: optuna.Trial, end: TrialEnded, best: Best | None) -> tuple[Outcome, str]:
@@ -50,23 +52,31 @@ def record_end(study: Study, trial: optuna.Trial, end: TrialEnded, best: Best | 
     return outcome, detail
 
 
-class Hope:
-    """Whether there is sense in going on with a run: not where its first trials have all broken."""
+class AbortCheck:
+    """Decide whether a run is to be stopped because too many of its trials fail.
 
-    def __init__(self) -> None:
-        self._broken = 0
+    Args:
+        total: the number of trials that the study is to have.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._most = max(FEWEST_FAILURES, FAILURES_PER_TRIAL * total)
+        self._broken = self._failed = 0
         self._some_did_not = False
         self._last = ""
 
     def trial_ended(self, outcome: Outcome, detail: str) -> None:
+        self._failed += outcome is Outcome.FAILED
         if outcome in BROKEN:
             self._broken, self._last = self._broken + 1, detail or outcome.value
         else:
             self._some_did_not = True
 
     @property
-    def none(self) -> str:
-        """Why there is none; empty where there is."""
-        if self._some_did_not or self._broken < HOPELESS:
-            return ""
-        return f"the first {self._broken} trials of this run all failed, the last one so: {self._last}"
+    def reason(self) -> str:
+        """Why the run is to be stopped; empty where it is not."""
+        if not self._some_did_not and self._broken >= HOPELESS:
+            return f"the first {self._broken} trials of this run all failed, the last one so: {self._last}"
+        if self._failed >= self._most:
+            return f"{self._failed} trials of this run failed, the last one so: {self._last}"
+        return ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from hpsearch.config.file import Objective
 from hpsearch.config.own import SEED
+from hpsearch.search.baselines import UNTUNED
 from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, best_trial, epochs_chosen, read_trial
 from hpsearch.search.stages import Stage, find_stage
 from hpsearch.search.storage import Study
@@ -38,7 +39,7 @@ class Entrant:
 
     @property
     def label(self) -> str:
-        return "Keras default" if self.trial is None else f"trial {self.trial}"
+        return UNTUNED if self.trial is None else f"trial {self.trial}"
 
     @property
     def values(self) -> tuple[float, ...]:

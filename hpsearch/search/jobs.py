@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 
-from hpsearch.config.own import Recipe, recipe_of
+from hpsearch.config.own import SEED, Recipe, recipe_of
 from hpsearch.config.own_data import OwnData, with_normalization
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import Job
 from hpsearch.search.contents import Contents
-from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED
+from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED, RETRY_OF
 from hpsearch.search.resume import Checkpoints
 from hpsearch.search.sampling import suggest
 from hpsearch.search.storage import Study
@@ -47,13 +48,23 @@ class Jobs:
         Raises:
             pydantic.ValidationError: two values that are each allowed cannot go together.
         """
-        if planned := trial.user_attrs.get(PLANNED):
-            config = recipe_of(planned)
-        else:
-            drawn = suggest(trial, self.spec.space)
-            if drawn.get("seed") is None:
-                drawn["seed"] = self.spec.search.seed + trial.number
-            config = self.spec.recipe(drawn)
+        attrs = trial.user_attrs
+        if planned := attrs.get(PLANNED):
+            return self._completed(recipe_of(planned))
+        # What is tried again has the seed that it had.
+        return self.recipe(suggest(trial, self.spec.space), attrs.get(RETRY_OF, trial.number))
+
+    def recipe(self, drawn: dict[str, Any], number: int) -> Recipe:
+        """Return the configuration of trial `number` from what was drawn, with engine and normalization chosen.
+
+        Raises:
+            pydantic.ValidationError: two values that are each allowed cannot go together.
+        """
+        if drawn.get(SEED) is None:
+            drawn[SEED] = self.spec.search.seed + number
+        return self._completed(self.spec.recipe(drawn))
+
+    def _completed(self, config: Recipe) -> Recipe:
         if isinstance(config, TrialConfig):
             return with_normalization(with_engine(config, self.study.engines), self.known)
         return config

@@ -43,6 +43,7 @@ class TrialStarted:
         rows: the epochs that it goes on after; none where it starts afresh.
         of: of a finalist's training the trial that it trains again.
         contents: as in its TrialRecord.
+        retry_of: the failed trial whose configuration is tried again.
     """
 
     number: int
@@ -51,6 +52,7 @@ class TrialStarted:
     rows: Sequence[EpochRow] = ()
     of: int | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
+    retry_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class StudyEnded:
         best: the best good one; None where there is none.
         interrupted: a person stopped it.
         stopped: why it stopped by itself before its end; empty where it did not.
+        exhausted: every configuration of the space has been tried, so there are no more trials.
         seconds: wall time of this run.
         epochs: epochs trained by this run, in its search.
         finals: what its finalists came to, as far as there are any.
@@ -76,6 +79,7 @@ class StudyEnded:
     stopped: str = ""
     finals: Finals | None = None
     lacking: tuple[str, ...] = ()
+    exhausted: bool = False
 
     @property
     def chosen(self) -> TrialRecord | None:

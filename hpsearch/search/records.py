@@ -24,6 +24,8 @@ BASELINE = "baseline"
 # Of a training that is no trial of the search: what it is to train, and the trial that it trains again.
 PLANNED = "planned"
 OF = "of"
+# Of a trial that tries a failed trial's configuration again: the first trial that had it.
+RETRY_OF = "retry_of"
 FACTS = "facts"
 TRACEBACK = "traceback"
 LOSSES = "losses"
@@ -56,6 +58,7 @@ class TrialRecord:
         ended: when it ended; None while it has not.
         losses: why it lost its worker, each time.
         of: of a finalist's training the trial that it trains again; None of a trial, and of the Keras default.
+        retry_of: the failed trial whose configuration it tries again; None: it tries none.
         contents: digests of what it was trained with: `data`, the user's dataset, and `sources`, the user's modules.
     """
 
@@ -76,6 +79,7 @@ class TrialRecord:
     losses: tuple[str, ...] = ()
     of: int | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
+    retry_of: int | None = None
 
     @property
     def good(self) -> bool:
@@ -131,6 +135,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         losses=tuple(loss["reason"] for loss in attrs.get(LOSSES, [])),
         of=attrs.get(OF),
         contents=attrs.get(CONTENTS, {}),
+        retry_of=attrs.get(RETRY_OF),
     )
 
 

@@ -39,6 +39,7 @@ class Request:
         workers: trials at once.
         address: of the MLflow that takes the runs, as the study records it.
         accept_changes: whether the study goes on although the user's own data or modules have changed.
+        retry_failed: whether the configurations of failed trials are to be tried again.
     """
 
     spec: StudySpec
@@ -47,6 +48,7 @@ class Request:
     workers: int
     address: str = ""
     accept_changes: bool = False
+    retry_failed: bool = False
 
 
 def run_study(
@@ -88,7 +90,8 @@ def run_study(
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
-        if found is not None and (stop.asked or (is_complete(found, request.trials) and is_finished(found, spec))):
+        done = found is not None and is_complete(found, request.trials) and is_finished(found, spec)
+        if found is not None and (stop.asked or (done and not request.retry_failed)):
             note_changes(found, contents_of(spec), report)
             remember(found.optuna, spec, request.text)
             return _complete(found, request.address, stop, report, closing)
@@ -99,6 +102,7 @@ def run_study(
         if stop.asked:
             return _untouched(study, stop)
         addresses.begin(study.optuna, request.address)
+        _retry(study, request, report)
 
         followers: list[Listener] = []
         cleanup.callback(lambda: _close(followers))
@@ -219,19 +223,41 @@ def _log(home: Home, spec: StudySpec) -> Path:
     return home.logs / f"{spec.name}-workers.log"
 
 
+def _retry(study: Study, request: Request, report: Callable[[str], None]) -> None:
+    """Enqueue failed configurations once more where the user asks for it."""
+    from hpsearch.search.attempts import enqueue_failed
+
+    if request.retry_failed and not enqueue_failed(study.optuna):
+        report("no trial has failed, so none is tried again")
+
+
 def _untouched(study: Study, stop: Stop) -> StudyEnded:
     """What a run that trains nothing says."""
     from hpsearch.search.finals import read_finals
     from hpsearch.search.listeners import StudyEnded
     from hpsearch.search.records import best_trial
+    from hpsearch.search.storage import EXHAUSTED
 
     records, finals = study.records(), read_finals(study)
-    return StudyEnded(records, best_trial(records, study.objective), stop.asked, 0.0, 0, finals=finals)
+    best, exhausted = best_trial(records, study.objective), bool(study.optuna.user_attrs.get(EXHAUSTED))
+    return StudyEnded(records, best, stop.asked, 0.0, 0, finals=finals, exhausted=exhausted)
 
 
 def is_complete(study: Study, total: int) -> bool:
-    """Whether the study has its trials and none was left running by a coordinator that died."""
+    """Whether the study has its trials, failed ones not counted, and none was left waiting to go on.
+
+    A space of which every configuration was tried has no more trials.
+    """
     from optuna.trial import TrialState
 
-    states = [trial.state for trial in study.optuna.get_trials(deepcopy=False)]
-    return TrialState.RUNNING not in states and sum(state.is_finished() for state in states) >= total
+    from hpsearch.search.attempts import awaited
+    from hpsearch.search.records import OUTCOME
+    from hpsearch.search.storage import EXHAUSTED
+
+    trials = study.optuna.get_trials(deepcopy=False)
+    if awaited(trials) or any(trial.state == TrialState.RUNNING for trial in trials):
+        return False
+    if sum(trial.state.is_finished() and trial.state != TrialState.FAIL for trial in trials) >= total:
+        return True
+    interrupted = any(trial.state == TrialState.WAITING and trial.user_attrs.get(OUTCOME) for trial in trials)
+    return bool(study.optuna.user_attrs.get(EXHAUSTED)) and not interrupted

@@ -44,6 +44,8 @@ FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
+# Set once every configuration of the space has been tried.
+EXHAUSTED = "hpsearch:exhausted"
 
 
 class Study:

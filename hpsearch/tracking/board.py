@@ -42,7 +42,7 @@ class Board(Listener):
         # Later stages train the same configuration with several seeds.
         self._varied = event.spec.varied if event.stage is Stage.SEARCH else event.spec.varied.with_seed()
         self._ended = {r.number: r for r in event.records if r.outcome and r.outcome is not Outcome.INTERRUPTED}
-        self._before, self._began = len(self._ended), time.monotonic()
+        self._before, self._began = self._counted(), time.monotonic()
 
     def trial_started(self, event: TrialStarted) -> None:
         self._running[event.number] = Running(event.config, list(event.rows))
@@ -60,6 +60,10 @@ class Board(Listener):
     def _best(self) -> TrialRecord | None:
         return best_trial(self._ended.values(), self._objective)
 
+    def _counted(self) -> int:
+        """Return how many trials count toward the total: of a search those that ended without failing."""
+        return sum(self._stage is not Stage.SEARCH or r.outcome is not Outcome.FAILED for r in self._ended.values())
+
     def _done_trials(self) -> float:
         """Return how many trials are done, a running one in part: its epochs over the most that it may train.
 
@@ -67,12 +71,12 @@ class Board(Listener):
         """
         longest = max((len(record.rows) for record in self._ended.values() if record.good), default=0)
         running = sum(_share(len(each.rows), each.config, longest) for each in self._running.values())
-        self._done = min(float(self._total), max(self._done, len(self._ended) + running))
+        self._done = min(float(self._total), max(self._done, self._counted() + running))
         return self._done
 
     def _left(self) -> str:
         """Return the time left, by the speed of this run; empty before its first trial has ended."""
-        if len(self._ended) <= self._before:
+        if self._counted() <= self._before:
             return ""
         done = self._done_trials()
         seconds = (time.monotonic() - self._began) / (done - self._before) * (self._total - done)

@@ -13,6 +13,7 @@ from datetime import datetime
 from hpsearch.config.own import recipe_of
 from hpsearch.config.study import StudySpec
 from hpsearch.executors.protocol import THREADS
+from hpsearch.search.baselines import UNTUNED
 from hpsearch.search.finals import Finals
 from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import Provenance
@@ -43,6 +44,7 @@ from hpsearch.tracking.tags import (
     STUDY,
     THREADS_TAG,
     identity_tags,
+    retry_tags,
 )
 from hpsearch.training.results import Outcome
 
@@ -93,7 +95,7 @@ def running_image(event: TrialStarted, started: datetime, provenance: Provenance
     about = identity_tags(stage, event.number, event.of, baseline=event.baseline)
     about |= _digest_tags(inputs, event.contents)
     name = _name(stage, event.number, event.of, flat)
-    tags = tag_texts(about | provenance.tags(started))
+    tags = tag_texts(about | retry_tags(event.retry_of) | provenance.tags(started))
     return RunImage(name, RUNNING, param_texts(flat), tags, (), milliseconds(started), inputs=inputs)
 
 
@@ -134,7 +136,7 @@ def trial_image(
         texts |= model_texts(record, stage, finals)
     about = identity_tags(stage, record.number, record.of, baseline=record.baseline)
     about |= _digest_tags(inputs, record.contents)
-    tags = about | provenance.tags(record.started)
+    tags = about | retry_tags(record.retry_of) | provenance.tags(record.started)
     return RunImage(
         _name(stage, record.number, record.of, flat),
         STATUS[outcome],
@@ -192,8 +194,8 @@ def _figures(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[s
 
 
 def _name(stage: Stage, number: int, of: int | None, flat: Mapping[str, object]) -> str:
-    """`trial 7 adam`, `finalist 3 of trial 7 adam`, `final training 5 of the Keras default adam`."""
-    again = "" if stage is Stage.SEARCH else " of the Keras default" if of is None else f" of trial {of}"
+    """`trial 7 adam`, `finalist 3 of trial 7 adam`, `final training 5 of the untuned Keras default adam`."""
+    again = "" if stage is Stage.SEARCH else f" of the {UNTUNED}" if of is None else f" of trial {of}"
     return f"{stage.one} {number}{again}" + (f" {flat['optimizer']}" if "optimizer" in flat else "")
 
 

@@ -140,7 +140,7 @@ class LiveView(Board):
 
     def _head(self, width: int) -> RenderableType:
         """Return `quickstart  ━━━━━━━  8 of 16 trials  0:53  about 0:53 left`; the bar takes the room that is left."""
-        ended = min(len(self._ended), self._total)
+        ended = min(self._counted(), self._total)
         clock = clock_text(time.monotonic() - self._began)
         numbers = [
             f"{ended} of {self._total} {self._stage.many}",

@@ -12,6 +12,8 @@ SOURCES = "hpsearch.sources_digest"
 THREADS_TAG = "hpsearch.threads"
 # Why the trial was tried again.
 LOSSES = "hpsearch.losses"
+# The failed trial whose configuration a trial tries again.
+RETRY_OF = "hpsearch.retry_of"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 
@@ -26,6 +28,11 @@ def identity_tags(stage: Stage, number: int, of: int | None, *, baseline: bool) 
     if stage is Stage.SEARCH:
         return {**tags, TRIAL: str(number)}
     return {**tags, TRAINING: str(number), **({TRIAL: str(of)} if of is not None else {})}
+
+
+def retry_tags(retry_of: int | None) -> dict[str, str]:
+    """The tag of a trial that tries a failed trial's configuration again."""
+    return {} if retry_of is None else {RETRY_OF: str(retry_of)}
 
 
 def number_of(tags: dict[str, str], stage: Stage) -> int | None:

@@ -7,8 +7,10 @@ import sys
 from rich.console import Console
 
 from hpsearch.config.varied import Lines
+from hpsearch.search.baselines import note_of
 from hpsearch.search.listeners import Listener, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.tracking.board import Board, number_text
 from hpsearch.tracking.live_view import LiveView
@@ -38,14 +40,16 @@ class PlainLines(Board):
     def study_started(self, event: StudyStarted) -> None:
         super().study_started(event)
         self._lines = Lines(self._varied)
-        had = f" ({len(self._ended)} done before)" if self._ended else ""
+        had = f" ({self._counted()} done before)" if self._ended else ""
         what = " ".join(filter(None, [f"study '{event.spec.name}'", event.stage.value]))
         self._print(f"{what}: {event.total} {event.stage.many}{had}, {event.workers} at once")
 
     def trial_started(self, event: TrialStarted) -> None:
         super().trial_started(event)
-        note = " (Keras defaults)" if event.baseline else ""
+        note = note_of(event.config, baseline=event.baseline, finalists=self._stage is not Stage.SEARCH)
+        note = f" ({note})" if note else ""
         begins = f"goes on after epoch {len(event.rows)}" if event.rows else "started"
+        begins += "" if event.retry_of is None else f", trial {event.retry_of} again"
         line = self._lines.line(event.config)
         self._print(f"{self._stage.one} {event.number} {begins}{note}{f': {line}' if line else ''}")
 
@@ -66,7 +70,7 @@ class PlainLines(Board):
         self._print(
             f"{self._stage.one} {record.number} {outcome.label}: {value}{len(record.rows)} epochs, "
             f"{record.seconds or 0:.1f} s{'; ' + record.detail if record.detail else ''}{so_far}; "
-            f"{len(self._ended)} of {self._total} done{', ' + self._left() if self._left() else ''}"
+            f"{self._counted()} of {self._total} done{', ' + self._left() if self._left() else ''}"
         )
 
     def trial_interrupted(self, number: int) -> None:

@@ -88,7 +88,8 @@ def run(file, home, *arguments):
 
 def test_what_raises_exits_or_prints_fails_alone_with_its_traceback(tmp_path):
     names = ["nothing", "raises", "looks_gone", "interrupts", "exits", "exits_at_once", "prints"]
-    code, stderr, records = run(write_study(tmp_path, names), tmp_path / "home", "--workers=2")
+    # Two of them end without failing, the second one last.
+    code, stderr, records = run(write_study(tmp_path, names, trials=2), tmp_path / "home", "--workers=2")
     assert code == 0, stderr
     assert_stores_agree(tmp_path / "home", "faults", len(names))
     good = {name for name, record in records.items() if record.good}
@@ -112,7 +113,7 @@ def test_what_raises_exits_or_prints_fails_alone_with_its_traceback(tmp_path):
 
 def test_what_hangs_dawdles_or_allocates_without_end_is_ended_and_the_rest_goes_on(tmp_path):
     limits = "epoch_seconds: 1, trial_seconds: 3s, memory: 500MB, retries: 1"
-    file = write_study(tmp_path, ["hangs", "dawdles", "allocates", "nothing"], limits)
+    file = write_study(tmp_path, ["hangs", "dawdles", "allocates", "nothing"], limits, trials=3)
     code, stderr, records = run(file, tmp_path / "home", "--workers=2")
     assert code == 0, stderr
     expected = {

@@ -130,7 +130,7 @@ def test_the_finalists_are_trained_with_new_seeds_and_the_best_mean_wins(ran):
     assert (len(parts[Stage.FINALISTS]), len(parts[Stage.FINAL])) == (6, 4)
     assert all(record.config["data"]["validation"] == 0 for record in parts[Stage.FINAL])
     assert "test" in found
-    assert found["default"]["label"] == "Keras default"
+    assert found["default"]["label"] == "untuned Keras default"
     # Two seeds: no tolerance, and an interval that is cut.
     assert (found["tolerance"], "too few" in found["no_tolerance"]) == (None, True)
     against = found["against_default"]

@@ -25,7 +25,7 @@ trial:
   optimizer: {name: sgd, learning_rate: 0.5, momentum: 0.5, nesterov: false}
   batch_size: 50
   training: {max_epochs: 3, early_stopping: null}
-search: {trials: 3, pruner: none, baselines: false}
+search: {trials: 2, pruner: none, baselines: false}
 enqueue:
   - {model: {architecture: custom, arguments: {width: 8}}, schedule: {name: custom, function: "mine:halved"}}
   - {model: {architecture: custom, arguments: {width: 16}}, schedule: {name: custom, function: "mine:late"}}

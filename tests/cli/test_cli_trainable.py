@@ -140,14 +140,14 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
         "import own_training\n\n\ndef train(config, seed):\n"
         "    return getattr(own_training, config['way'])(config, seed)\n"
     )
-    # Where the first trials all fail the run would stop.
-    ways = ["fine", "raises", "leaves", "words", "other_metric", "returns", "diverges", "dies"]
+    # Where the first trials all fail the run would stop; two of them end without failing, the second one last.
+    ways = ["fine", "raises", "leaves", "words", "other_metric", "returns", "dies", "diverges"]
     study = {
         **STUDY,
         "name": "ways",
         "trainable": "own_ways:train",
         "trial": {"way": {"choice": ways}},
-        "search": {"sampler": "random", "pruner": "none", "trials": len(ways)},
+        "search": {"sampler": "random", "pruner": "none", "trials": 2},
         "enqueue": [{"way": way} for way in ways],
     }
     (folder / "ways.yaml").write_text(yaml.safe_dump(study))
@@ -155,6 +155,7 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
     done = hpsearch("run", str(folder / "ways.yaml"), "--workers", "1", home=home)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+    assert "is complete: 2 of 2 trials (1 complete, 1 pruned; 6 more failed; 1 of the pruned diverged)" in done.stderr
     trials = {
         t["params"]["way"]: result_of(hpsearch("show", "ways", "--trial", str(t["number"]), "-f", "json", home=home))
         for t in json.loads(hpsearch("trials", "ways", "-f", "json", home=home).stdout)
@@ -167,6 +168,20 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
     assert "must yield a mapping an epoch, but returned 0.5" in details["returns"]
     assert trials["diverges"]["state"] == "PRUNED"
     assert trials["dies"]["state"] == "FAIL"
+
+
+def test_failed_trials_are_tried_again_on_request(folder):
+    """The study of the ways has its total: only what failed is trained."""
+    home = folder / "ways"
+    again = hpsearch("run", str(folder / "ways.yaml"), "--workers", "1", home=home)
+    assert "study 'ways' is complete: 2 of 2 trials" in again.stderr
+    assert lines_of(again.stderr)[-3].endswith("by the same command with --retry-failed")
+    (folder / "own_ways.py").write_text("def train(config, seed):\n    yield {'accuracy_on_held_out': 0.7}\n")
+    options = ("--retry-failed", "--accept-changes", "-f", "json")
+    done = result_of(hpsearch("run", str(folder / "ways.yaml"), *options, home=home))
+    assert done["trials"] == {"complete": 7, "pruned": 1, "failed": 6}
+    last = result_of(hpsearch("show", "ways", "--trial", "13", "-f", "json", home=home))
+    assert (last["state"], last["retry_of"], last["params"]["way"]) == ("COMPLETE", 6, "dies")
 
 
 @pytest.mark.parametrize(

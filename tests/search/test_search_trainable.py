@@ -10,8 +10,10 @@ from support import gain_study
 
 from hpsearch.config.study import load_study
 from hpsearch.executors.local import LocalExecutor
+from hpsearch.search.attempts import enqueue_failed
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
+from hpsearch.search.run import is_complete
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import open_study
 from hpsearch.training.results import Outcome
@@ -33,11 +35,13 @@ def executor(folder):
 
 
 class Run:
-    """A study over a function of x in [0, 1] that yields `gain`."""
+    """A study over a function that yields `gain`, of x in [0, 1] unless `search` has a `trial:` of its own."""
 
     def __init__(self, folder, executor, name, training, search):
         self.folder, self.executor = folder / f"home-{name}", executor
         self.file = gain_study(folder, name, training, search)
+        if "trial:" in search:
+            self.file.write_text(self.file.read_text().replace("trial: {x: {float: [0, 1]}}\n", "", 1))
         self.spec = load_study(self.file)
         self.study = open_study(Home(self.folder), self.spec, self.file.read_text())
 
@@ -128,3 +132,127 @@ def test_what_an_epoch_costs_does_not_grow_with_the_epochs_before_it(folder, exe
         decoded = sum(calls[0] for (_, _, name), calls in stats.items() if name == "raw_decode")
         counts.append(decoded / len(run.study.record(total - 1).rows))
     assert counts[1] < 1.5 * counts[0] < 30
+
+
+RANDOM = "search: {{sampler: random, trials: {}, pruner: none}}\n"
+SOME_FAIL = """
+def train(config, seed):
+    if seed % 3 == 1:
+        raise ValueError("the third wheel came off")
+    yield {"gain": config["x"]}
+"""
+
+
+def states(records):
+    return [record.state for record in records]
+
+
+def test_failed_trials_do_not_use_up_the_total(folder, executor):
+    run = Run(folder, executor, "some", SOME_FAIL, RANDOM.format(4))
+    ended = run.go(4)
+    assert states(ended.records) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
+    assert (ended.stopped, is_complete(run.study, 4), is_complete(run.study, 5)) == ("", True, False)
+    # Continued, it trains what is missing and nothing else.
+    assert len(run.go(4).records) == 6
+    assert len(run.go(5).records) == 7
+
+
+MOST_FAIL = """
+def train(config, seed):
+    if seed:
+        raise ValueError("the third wheel came off")
+    yield {"gain": config["x"]}
+"""
+
+
+def test_a_run_in_which_many_more_fail_than_the_study_is_to_have_stops(folder, executor):
+    ended = Run(folder, executor, "most", MOST_FAIL, RANDOM.format(3)).go(3)
+    assert states(ended.records) == ["COMPLETE", *["FAIL"] * 10]
+    assert ended.stopped == "10 trials of this run failed, the last one so: ValueError: the third wheel came off"
+
+
+def test_failed_configurations_are_tried_again_on_request_as_new_trials_that_name_them(folder, executor):
+    training = "import os\n\n" + SOME_FAIL.replace(
+        "if seed", f"if not os.path.exists({str(folder / 'mended')!r}) and seed"
+    )
+    run = Run(folder, executor, "again", training, RANDOM.format(3))
+    before = run.go(3).records
+    assert states(before) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    (folder / "mended").touch()
+    assert is_complete(run.study, 3)
+    assert [enqueue_failed(run.study.optuna) for _ in range(2)] == [1, 1]
+    # The study has its total, and what was asked for is trained all the same: so also if the run was interrupted.
+    assert not is_complete(run.study, 3)
+    *same, last = run.go(3).records
+    assert same == before
+    assert (last.state, last.retry_of, last.config) == ("COMPLETE", 1, before[1].config)
+    assert (enqueue_failed(run.study.optuna), is_complete(run.study, 3)) == (0, True)
+
+
+GRID = "trial: {{x: {{choice: [0, 1, 2]}}{}}}\nsearch: {{sampler: grid}}\nlimits: {{retries: 1}}\n"
+POINT_FAILS = """
+def train(config, seed):
+    if config["x"] == 1:
+        raise ValueError("the third wheel came off")
+    yield {"gain": config["x"]}
+"""
+
+
+@pytest.mark.parametrize("seed", ["", ", seed: 5"])
+def test_a_point_of_a_grid_that_fails_is_tried_again_last_and_not_for_ever(folder, executor, seed):
+    run = Run(folder, executor, f"grid{len(seed)}", POINT_FAILS, GRID.format(seed))
+    ended = run.go(3)
+    assert [record.config["x"] for record in ended.records] == [0, 1, 2, 1]
+    assert [record.retry_of for record in ended.records] == [None, None, None, 1]
+    assert ended.records[3].config == ended.records[1].config
+    assert (ended.stopped, ended.exhausted, is_complete(run.study, 3)) == ("", True, True)
+    assert len(run.go(3).records) == 4
+
+
+LETTERS = "trial: {{x: {{choice: [a, b, c]}}, y: {{int: [1, 2]}}, seed: 1}}\nsearch: {{sampler: {}, trials: 20}}\n"
+LETTER = """
+def train(config, seed):
+    yield {"gain": ord(config["x"]) + config["y"]}
+"""
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "{name: tpe, startup_trials: 0}"])
+def test_with_a_fixed_seed_no_configuration_is_trained_twice(folder, executor, sampler):
+    run = Run(folder, executor, f"letters{len(sampler)}", LETTER, LETTERS.format(sampler))
+    half = run.go(4).records
+    # A copy that has seen the same trials proposes the same.
+    ended = run.go(20)
+    configs = {(record.config["x"], record.config["y"]) for record in ended.records}
+    assert len(ended.records) == len(configs) == 6
+    assert ended.records[:4] == half
+    assert (ended.stopped, ended.exhausted, is_complete(run.study, 20)) == ("", True, True)
+    assert len(run.go(20).records) == 6
+
+
+MIXED = """
+trial: {x: {choice: [{kind: plain}, {kind: scaled, by: {float: [1, 2]}}]}, seed: 1}
+search: {sampler: {name: tpe, startup_trials: 0}, trials: 8}
+enqueue: [{x: {kind: plain}}]
+"""
+
+
+def test_a_branch_without_numbers_is_trained_once_beside_one_that_has_no_end(folder, executor):
+    training = 'def train(config, seed):\n    yield {"gain": 9 if config["x"]["kind"] == "plain" else 0}\n'
+    records = Run(folder, executor, "mixed", training, MIXED).go(8).records
+    assert [record.config["x"]["kind"] for record in records] == ["plain", *["scaled"] * 7]
+
+
+def test_with_a_seed_a_trial_configurations_may_repeat(folder, executor):
+    search = LETTERS.format("random").replace(", seed: 1", "").replace("20", "8")
+    records = Run(folder, executor, "seeds", LETTER, search).go(8).records
+    assert len(records) == len({record.config["seed"] for record in records}) == 8
+
+
+def test_two_workers_do_not_train_the_same_configuration_at_once(folder):
+    executor = LocalExecutor(2, folder / "two.log", print, [folder], keras=False)
+    try:
+        run = Run(folder, executor, "two", LETTER, LETTERS.format("tpe"))
+        records = run.go(20).records
+    finally:
+        executor.close()
+    assert len(records) == len({(record.config["x"], record.config["y"]) for record in records}) == 6

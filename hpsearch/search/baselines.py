@@ -1,0 +1,37 @@
+"""What the trials and trainings are called that nobody tuned."""
+
+from __future__ import annotations
+
+from hpsearch.catalogue.optimizers import OPTIMIZERS
+from hpsearch.config.own import Recipe
+from hpsearch.config.trial import TrialConfig
+
+# The training that stands beside the finalists: the winner's model, and all else as Keras has it.
+UNTUNED = "untuned Keras default"
+_DEFAULTS, _NEAREST = "Keras defaults", "nearest to the Keras defaults"
+
+
+def has_keras_defaults(config: Recipe) -> bool:
+    """Return whether a configuration is what Keras does with the optimizer's name alone.
+
+    Every knob of the optimizer has its default, and the learning rate is constant.
+    """
+    if not isinstance(config, TrialConfig) or config.schedule.selected() != "constant":
+        return False
+    entry = OPTIMIZERS[config.optimizer.selected()]
+    return entry.keras and all(config.optimizer.knobs()[name] == value for name, value in entry.defaults().items())
+
+
+def note_of(config: Recipe, *, baseline: bool, finalists: bool = False) -> str:
+    """Return what is said of a trial that nobody tuned: nothing of one that was searched.
+
+    Args:
+        baseline: whether it was enqueued as an optimizer's Keras defaults. A space that does not hold these has the
+            nearest that it holds.
+        finalists: whether it is a training beside finalists.
+    """
+    if not baseline:
+        return ""
+    if finalists:
+        return UNTUNED
+    return _DEFAULTS if has_keras_defaults(config) else _NEAREST
