@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from hpsearch.catalogue.custom_model import own_methods
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
@@ -24,7 +25,9 @@ from hpsearch.export.printed import call, is_stock, source
 from hpsearch.export.schedule import KerasSchedule, keras_schedule
 from hpsearch.export.script_data import loading, normalizing, splitting
 from hpsearch.training.examples import TrainingData
+from hpsearch.training.executable import build_model
 from hpsearch.training.user_code import with_user_code
+from hpsearch.training.user_model import uses_float16
 
 _SCRIPT = '''"""{about}
 
@@ -81,6 +84,13 @@ _SEQUENTIAL = """model = keras.Sequential(
 """
 _OWN_MODEL = """inputs = keras.Input({shape})
 model = keras.Model(inputs, {builder}({shape}, {classes}{arguments})(inputs))
+"""
+# A model around it would not call its methods.
+_OWN_MODEL_WITH_METHODS = """model = {builder}({shape}, {classes}{arguments})
+model(keras.Input({shape}))
+"""
+_SCALED = """# The model computes in float16: its gradients would be rounded to zero if the loss were not scaled.
+optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
 """
 _OPTIMIZER = """
 # The learning rate of each update; an epoch has {updates:,}.
@@ -141,6 +151,8 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
     optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
     definitions = [*defined, *([] if is_stock(optimizer) else [source(type(optimizer))])]
     weights = config.training.class_weight
+    model = build_model(config, data)
+    scaled = _SCALED if uses_float16(model) else ""
     text = _SCRIPT.format(
         about=textwrap.fill(of.about, 110),
         imports="{imports}",
@@ -149,8 +161,9 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
         splitting=splitting(config.data, data),
         normalizing=normalizing(config.data, data),
         seed=config.seed or 0,
-        model=_model(config, data),
-        optimizer=_OPTIMIZER_READ.format(file=str(optimizer_file)) if optimizer_file else _optimizer(config, schedule),
+        model=_model(config, data, model),
+        optimizer=(_OPTIMIZER_READ.format(file=str(optimizer_file)) if optimizer_file else _optimizer(config, schedule))
+        + scaled,
         loss=loss,
         weights=_class_weight(config, data),
         batch="len(training)" if config.batch_size == "full" else config.batch_size,
@@ -174,14 +187,14 @@ def _imports(config: TrialConfig, text: str) -> str:
     return "\n".join(lines).strip() + "\n"
 
 
-def _model(config: TrialConfig, data: TrainingData) -> str:
+def _model(config: TrialConfig, data: TrainingData, model: Any) -> str:
     row, knobs = MODELS[config.model.selected()], config.model.knobs()
     if references := row.references():
         (reference,) = references
         given = "".join(f", {name}={value!r}" for name, value in knobs["arguments"].items())
         builder = knobs[reference].partition(":")[2]
-        return _OWN_MODEL.format(shape=data.shape, classes=data.classes, builder=builder, arguments=given)
-    model = row.build(data.shape, data.classes, **knobs)
+        text = _OWN_MODEL_WITH_METHODS if own_methods(model) else _OWN_MODEL
+        return text.format(shape=data.shape, classes=data.classes, builder=builder, arguments=given)
     # Every row of the catalogue is a chain of layers.
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     texts = [f"keras.Input({data.shape})", *(call(layer, indent=8) for layer in layers)]

@@ -117,7 +117,9 @@ class CompiledEpochs:
         optimizer, variables = self._parts.optimizer, self._parts.model.trainable_variables
         with tf.GradientTape() as tape:
             loss, hits = self._loss_and_hits(batch, training=True)
-        gradients = tape.gradient(loss, variables)
+            # Where the model computes in float16, its gradients would else be rounded to zero.
+            scaled = optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, variables)
         optimizer.learning_rate.assign(rate)
         optimizer.apply(gradients, variables)
         return loss * tf.cast(tf.size(batch.labels), tf.float32), hits
@@ -135,7 +137,7 @@ class CompiledEpochs:
         parts = self._parts
         targets = parts.one_hot(batch.labels)
         images = parts.normalized(batch, batch.images)
-        logits = parts.model(images, training=True) if training else infer(parts.model, images)
+        logits = tf.cast(parts.model(images, training=True) if training else infer(parts.model, images), tf.float32)
         weights = batch.weights if parts.weighted and training else None
         loss = parts.loss(targets, logits, sample_weight=weights)
         if parts.model.losses:

@@ -28,6 +28,7 @@ from hpsearch.training.noise import GradientNoise
 from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
 from hpsearch.training.user_code import with_user_code
+from hpsearch.training.user_model import refuse_for_solver, refuse_what_is_ignored, uses_float16
 
 # A study has a few structures (optimizers times shapes; there are 15 optimizers); each holds a model and its graphs.
 MOST_KEPT = 16
@@ -70,6 +71,10 @@ class Executable:
         optimizer = keras.optimizers.SGD(1.0) if row.solver else row.build(**config.optimizer.knobs())
         loss = with_user_code("loss", loss_row, config.loss.knobs())
         model = build_model(config, data)
+        if own := bool(MODELS[config.model.selected()].references()):
+            refuse_what_is_ignored(model, config.training.engine)
+        if own and row.solver:
+            refuse_for_solver(model, row.name)
         self._knobs: list[tuple[str, str, KnobVariable]] = []
         if not stock:
             model, of_model = turn_model(model, config.model.knobs())
@@ -81,6 +86,9 @@ class Executable:
         # There is one replica, so there is nothing to sum up; and Keras's way of doing it registers a custom gradient
         # with TensorFlow, which would keep all that is traced here, 3 MB, for ever.
         optimizer._all_reduce_sum_gradients = list
+        if uses_float16(model):
+            # As `compile` does it.
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         held = {id(variable) for _, _, variable in self._knobs}
         self._slots = [(v, v.numpy()) for v in optimizer.variables if id(v) not in held]

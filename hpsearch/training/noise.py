@@ -44,13 +44,16 @@ class GradientNoise:
     def _loop(self, examples: Examples, indices: Any) -> tuple[Any, Any]:
         """(mean over batches of |g|^2, |mean over batches of g|^2)."""
         parts, variables = self._parts, self._parts.model.trainable_variables
+        # 1, unless the model computes in float16.
+        scale = parts.optimizer.scale_loss(tf.constant(1.0))
 
         def body(step: Any, squares: Any, sums: list[Any]) -> tuple[Any, ...]:
             images, labels = tf.gather(examples.images, indices[step]), tf.gather(examples.labels, indices[step])
             with tf.GradientTape() as tape:
                 logits = parts.model(parts.normalized(examples, images), training=True)
-                loss = parts.loss(parts.one_hot(labels), logits)
-            gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, variables, unconnected_gradients="zero")]
+                loss = parts.optimizer.scale_loss(parts.loss(parts.one_hot(labels), logits))
+            found = tape.gradient(loss, variables, unconnected_gradients="zero")
+            gradients = [tf.convert_to_tensor(g) / scale for g in found]
             squares += tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients])
             return step + 1, squares, [s + g for s, g in zip(sums, gradients, strict=True)]
 

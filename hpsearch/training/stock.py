@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from hpsearch.errors import UserCodeError
 from hpsearch.training.epochs import Examples, Figures, Parts
+
+_OURS = ("loss", "accuracy")
 
 
 class _RateOfEachUpdate(keras.callbacks.Callback):  # type: ignore[misc]
@@ -30,7 +33,7 @@ class _OfLogits(keras.metrics.Metric):  # type: ignore[misc]
         self._metric = metric
 
     def update_state(self, targets: Any, logits: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
-        self._metric.update_state(targets, tf.nn.softmax(logits))
+        self._metric.update_state(targets, tf.nn.softmax(tf.cast(logits, tf.float32)))
 
     def result(self) -> Any:
         return self._metric.result()
@@ -79,7 +82,15 @@ class StockEpochs:
         return self._figures(seen)
 
     def _figures(self, seen: Mapping[str, float]) -> Figures:
-        return Figures(seen["loss"], seen["accuracy"], {name: seen[name] for name in self._parts.metrics})
+        if missing := [name for name in ("loss", "accuracy", *self._parts.metrics) if name not in seen]:
+            raise UserCodeError(
+                f"model.builder: what the model's own train_step and test_step return must include '{missing[0]}', "
+                f"as `self.compute_metrics` does, but they return {', '.join(seen) or 'nothing'}"
+            )
+        # A user's model may have further metrics.
+        return Figures(
+            seen["loss"], seen["accuracy"], {name: value for name, value in seen.items() if name not in _OURS}
+        )
 
     def _dataset(self, examples: Examples, indices: npt.NDArray[np.int64], batch: int, *, weighted: bool) -> Any:
         parts = self._parts

@@ -32,6 +32,7 @@ from hpsearch.training.rates import learning_rates, scheduling_callbacks
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after
 from hpsearch.training.structure import engines_for, with_engine
 from hpsearch.training.user_code import training_with
+from hpsearch.training.user_model import inner_optimizer
 
 
 class Trainer:
@@ -73,7 +74,7 @@ class Trainer:
         self._solver = OPTIMIZERS[config.optimizer.selected()].solver
         self._engine, self._parts = executable.epochs, executable.parts
         self.model = executable.parts.model
-        self._average = _Average(self._parts.optimizer)
+        self._average = _Average(inner_optimizer(self._parts.optimizer))
         callbacks = [*scheduling_callbacks(config), *made(config.training.callbacks), *callbacks]
         self._noise = executable.noise if config.training.gradient_noise else None
         self._seed = config.seed or 0
@@ -175,7 +176,7 @@ class Trainer:
         """Of the model (state of random numbers included) and the optimizer, each once."""
         optimizer = self._parts.optimizer
         # Nadam holds one that it does not list.
-        own = [value for value in vars(optimizer).values() if isinstance(value, keras.Variable)]
+        own = [value for value in vars(inner_optimizer(optimizer)).values() if isinstance(value, keras.Variable)]
         found = {id(v): v for v in [*self.model.variables, *optimizer.variables, *own]}
         return list(found.values())
 

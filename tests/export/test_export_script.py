@@ -199,6 +199,19 @@ def test_it_starts_from_the_weights_of_the_study(data, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(
+    ("builder", "line"),
+    [
+        ("half", "optimizer = keras.optimizers.LossScaleOptimizer(optimizer)"),
+        ("with_own_step", "model = with_own_step((28, 28), 10)"),
+        ("two_branches", "model = keras.Model(inputs, two_branches((28, 28), 10)(inputs))"),
+    ],
+)
+def test_a_users_model_trains_in_a_script_as_it_did_in_the_study(builder, line, data):
+    model = {"architecture": "custom", "builder": f"training.own_code:{builder}"}
+    assert line in _text(sample_config(model=model), data).splitlines()
+
+
 def test_hpsearch_cannot_be_imported_where_a_script_is_run(tmp_path):
     file = tmp_path / "script.py"
     file.write_text("import hpsearch\n")

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 
@@ -76,9 +77,130 @@ def mean_of_squared_hinge(labels, logits):
     return ops.mean(squared_hinge(labels, logits))
 
 
+def _flat(image_shape, *last):
+    return keras.Sequential([keras.Input(image_shape), layers.Flatten(), *last])
+
+
 def with_softmax(image_shape, classes):
     inputs = keras.Input(image_shape)
     return keras.Model(inputs, layers.Dense(classes, "softmax")(layers.Flatten()(inputs)))
+
+
+def with_softmax_layer(image_shape, classes):
+    return _flat(image_shape, layers.Dense(classes), layers.Softmax())
+
+
+def with_softmax_operation(image_shape, classes):
+    inputs = keras.Input(image_shape)
+    return keras.Model(inputs, ops.softmax(layers.Dense(classes)(layers.Flatten()(inputs))))
+
+
+def with_nested_softmax(image_shape, classes):
+    inputs = keras.Input(image_shape)
+    return keras.Model(inputs, layers.Activation("linear")(with_softmax(image_shape, classes)(inputs)))
+
+
+class Probabilities(keras.Model):
+    def __init__(self, classes):
+        super().__init__()
+        self.scores = layers.Dense(classes, kernel_initializer="zeros")
+
+    def call(self, inputs):
+        return ops.softmax(self.scores(ops.reshape(inputs, (-1, 784))))
+
+
+def subclass_with_softmax(image_shape, classes):
+    return Probabilities(classes)
+
+
+def with_sigmoid(image_shape, classes):
+    return _flat(image_shape, layers.Dense(classes, "sigmoid"))
+
+
+def of_zeros(image_shape, classes):
+    return _flat(image_shape, layers.Dense(classes, kernel_initializer="zeros"))
+
+
+def of_equal_shares(image_shape, classes):
+    """Before it is trained it gives 1 / classes for each class."""
+    share = keras.initializers.Constant(1 / classes)
+    return _flat(image_shape, layers.Dense(classes, kernel_initializer="zeros", bias_initializer=share))
+
+
+def of_log_probabilities(image_shape, classes):
+    return _flat(image_shape, layers.Dense(classes), layers.Activation("log_softmax"))
+
+
+def of_rectified_logits(image_shape, classes):
+    return _flat(image_shape, layers.Dense(classes, "relu"))
+
+
+def compiled(image_shape, classes):
+    model = of_zeros(image_shape, classes)
+    model.compile("sgd", "mse")
+    return model
+
+
+class OwnStep(keras.Model):
+    """Ascends where others descend."""
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            scores = self(x, training=True)
+            loss = -self.compute_loss(x, y, scores)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return self.compute_metrics(x, y, scores)
+
+
+def with_own_step(image_shape, classes):
+    inputs = keras.Input(image_shape)
+    return OwnStep(inputs, layers.Dense(classes)(layers.Flatten()(inputs)))
+
+
+def with_own_step_and_channel(image_shape, classes):
+    inputs = keras.Input((*image_shape, 1))
+    return OwnStep(inputs, layers.Dense(classes)(layers.Flatten()(inputs)))
+
+
+class OwnPrediction(keras.Model):
+    def predict_step(self, data):
+        return self(data, training=False) + 1
+
+
+def with_own_prediction(image_shape, classes):
+    inputs = keras.Input(image_shape)
+    return OwnPrediction(inputs, layers.Dense(classes)(layers.Flatten()(inputs)))
+
+
+class Sized(layers.Layer):
+    """Adds the size of its inputs to the loss, and keeps a metric of it."""
+
+    def __init__(self, metric=False):
+        super().__init__()
+        self.size = keras.metrics.Mean(name="size") if metric else None
+
+    def call(self, inputs):
+        size = ops.mean(ops.square(inputs))
+        self.add_loss(0.1 * size)
+        if self.size is not None:
+            self.size.update_state(size)
+        return inputs
+
+
+def with_side_loss(image_shape, classes):
+    return _flat(image_shape, layers.Dense(8), Sized(), layers.Dense(classes))
+
+
+def with_own_metric(image_shape, classes):
+    return _flat(image_shape, layers.Dense(8), Sized(metric=True), layers.Dense(classes))
+
+
+def half(image_shape, classes):
+    """Sets the policy for the whole process, as many scripts do."""
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    return _flat(image_shape, layers.Dense(16, "relu"), layers.Dense(classes))
 
 
 def one_class_too_few(image_shape, classes):
