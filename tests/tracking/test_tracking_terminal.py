@@ -217,7 +217,7 @@ def test_one_header_is_left_whatever_is_printed_between(spec):
     view.close()
     assert not stop.shown_by_view
     text = "\n".join(screen.lines)
-    assert text.count("3 of 10 trials") == text.count("1 complete") == text.count(STOPPING) == 1
+    assert text.count("2 of 10 trials") == text.count("1 complete") == text.count(STOPPING) == 1
     assert "^C" not in text
     assert "left" not in text
 
@@ -236,7 +236,7 @@ def test_a_terminal_that_is_made_narrower_and_wraps_its_rows_keeps_one_header(sp
     view.epoch_done(3, row(2, 0.9))
     view.close()
     text = "\n".join(screen.lines)
-    assert text.count("3 of 10 trials") == text.count("1 complete") == text.count("configuration") == 1
+    assert text.count("2 of 10 trials") == text.count("1 complete") == text.count("configuration") == 1
     assert "trial 2 failed: the worker died" in text
 
 
