@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hpsearch.analysis.comparison import Comparison, Spread
+from hpsearch.analysis.comparison import Comparison, Point, Spread
 from hpsearch.catalogue.figures import ACCURACIES, FIGURES
+from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig, varying_terms
 from hpsearch.training.results import Outcome
 
@@ -42,6 +43,9 @@ def table(comparison: Comparison) -> list[dict[str, str]]:
         fate = {"diverged": Outcome.DIVERGED, "failed": Outcome.FAILED, "pruned": Outcome.PRUNED}
         lost = [f"{count} {name}" for name, outcome in fate.items() if (count := point.count(outcome))]
         named = {name.rpartition(".")[2]: option(value) for name, value in {**point.group, **point.at}.items()}
+        if _is_early(point):
+            first = next(iter(named))
+            named[first] += " *"
         trials = ", ".join([str(len(point.trials)), *lost])
         figures = {FIGURES[name].label: shown(point.figures[name]) for name in comparison.section.report}
         lines.append({**named, "trials": trials, **figures})
@@ -63,6 +67,7 @@ def notes(comparison: Comparison) -> list[str]:
         told.append(
             f"The target is {metric} {section.target:g}; means to the target are over the trials that reached it."
         )
+    told += _solvers(comparison)
     told += _incomparable_losses(comparison)
     if any(point.count(Outcome.DIVERGED) for point in comparison.every):
         named = _and(ACCURACIES)
@@ -78,6 +83,32 @@ def notes(comparison: Comparison) -> list[str]:
     if any(len(point.trials) == 1 for point in points):
         told.append("A single trial says nothing about the spread between seeds.")
     return told
+
+
+def _is_early(point: Point) -> bool:
+    """Whether the point's optimizer is a solver, with one evaluation an epoch, that was ended before it converged."""
+    configs = [(trial.record, TrialConfig.model_validate(trial.record.config or {})) for trial in point.trials]
+    return any(
+        OPTIMIZERS[config.optimizer.selected()].solver and len(record.rows) >= config.training.last_epoch
+        for record, config in configs
+    )
+
+
+def _solvers(comparison: Comparison) -> Iterator[str]:
+    """What must be known of solvers beside optimizers that take many steps an epoch."""
+    early = [point for point in comparison.points if _is_early(point)]
+    if not early:
+        return
+    others = [trial.record for point in comparison.points if point not in early for trial in point.trials]
+    steps = sorted(round(sum(row.metrics.get("updates", 0) for row in record.rows)) for record in others)
+    evaluations = max(len(trial.record.rows) for point in early for trial in point.trials)
+    names = _and(list(dict.fromkeys(option(next(iter(point.group.values()))) for point in early)))
+    beside = f", where the others made {steps[len(steps) // 2]:,} updates" if steps else ""
+    yield (
+        f"* An epoch of {names} is one evaluation of the loss and its gradient on all training examples, and at most "
+        f"one step: {evaluations} in all{beside}. It had not converged: its figures say how far it came in as many "
+        "passes over the data, and not what it can reach."
+    )
 
 
 def _incomparable_losses(comparison: Comparison) -> Iterator[str]:

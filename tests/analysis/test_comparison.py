@@ -11,6 +11,7 @@ from support import sample_config
 from hpsearch.analysis.comparison import Spread, compare, grown, training_of
 from hpsearch.analysis.text import notes, shown, table
 from hpsearch.catalogue.figures import FIGURES
+from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.compare import Compare
 from hpsearch.config.file import Objective
 from hpsearch.search.home import Home
@@ -193,6 +194,22 @@ def test_growth_needs_two_sizes_and_its_error_three():
     (fit,) = compared(sized(1.0, [10, 100]), growth=["seconds_per_epoch"]).growth
     assert fit.standard_error is None
     assert grown("seconds_per_epoch", []) is None
+
+
+def test_a_solver_that_has_not_converged_is_marked_and_explained():
+    """Whatever it is called: its entry in the catalogue says that it is a solver."""
+    curve = [row(epoch, 0.4, updates=1.0) for epoch in (1, 2, 3)]
+    many = [row(epoch, 0.8, updates=215.0) for epoch in (1, 2, 3)]
+    solver = {"name": next(name for name, entry in OPTIMIZERS.items() if entry.solver)}
+    records = [record(0, curve, optimizer=solver), record(1, many), record(2, many[:2], optimizer=solver, batch_size=9)]
+    found = compared(records, by=["optimizer", "batch_size"])
+    assert [line["optimizer"] for line in table(found)] == [f"{solver['name']} *", "adam", solver["name"]]
+    [note] = [note for note in notes(found) if note.startswith("* ")]
+    assert note.startswith(
+        f"* An epoch of {solver['name']} is one evaluation of the loss and its gradient on all training"
+    )
+    assert "at most one step: 3 in all, where the others made 645 updates. It had not converged" in note
+    assert not [note for note in notes(compared(records[1:2])) if note.startswith("* ")]
 
 
 def test_losses_that_mean_something_else_in_each_row_are_named():
