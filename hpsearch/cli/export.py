@@ -91,6 +91,8 @@ def export(
 
 def _of_winner(study: Study, home: Home, trial: int) -> tuple[Repeated | None, Path | None]:
     """The trainings of the finalists' winner and the file of the champion, where the trial is that."""
+    from hpsearch.analysis.verdict import judge
+    from hpsearch.analysis.verdict_text import default_sentences
     from hpsearch.export.figure import repeated
     from hpsearch.search.finals import read_finals
     from hpsearch.search.stages import Stage
@@ -100,6 +102,9 @@ def _of_winner(study: Study, home: Home, trial: int) -> tuple[Repeated | None, P
         return None, None
     champion = finals.champion
     kept = home.models(study.name, Stage.FINAL.value) / f"{champion.number}.keras" if champion else None
+    verdict = judge(study.name, finals)
+    if verdict.against_default and verdict.against_default.recommendation:
+        say(f"trial {trial} won among the finalists. {' '.join(default_sentences(verdict))}")
     return repeated(finals), kept if kept and kept.is_file() else None
 
 

@@ -88,5 +88,5 @@ def _problems(config: TrialConfig, data: OwnData) -> Iterator[wording.Finding]:
     elif config.batch_of(training) > training:
         yield (
             ("batch_size",),
-            f"`batch_size` is {config.batch_size:,}, but there are only {training:,} training examples in {name}",
+            f"batch_size is {config.batch_size:,}, but there are only {training:,} training examples in {name}",
         )

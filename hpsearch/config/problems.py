@@ -87,7 +87,9 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
     if kind == "value_error":
         sentence = str(context["error"])
         named = re.search(r"`(\w+)`", sentence)
-        return (*path, *_way_to(named[1], value)) if named else path, sentence
+        # A sentence that begins with the value names its key as the place before it does: `batch_size is 9, but ...`.
+        plain = re.sub(r"^`(\w+)` is ", r"\1 is ", sentence)
+        return (*path, *_way_to(named[1], value)) if named else path, plain
     wanted = _TYPES.get(kind)
     sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
     several = foreign.of_list(value, whole=kind in _WHOLE) if isinstance(value, list) and kind in _ONE_VALUE else None

@@ -38,7 +38,7 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     if spec.objective.metric.startswith("val_") and any(c.data.validation == 0 for c in spec.keras_corners):
         yield (
             ("trial", "data", "validation"),
-            f"`validation` is 0, but {spec.objective.metric} needs images that are held out",
+            f"validation is 0, but {spec.objective.metric} needs images that are held out",
         )
     engines = {config.training.engine for config in spec.keras_corners}
     if len(engines) > 1:
@@ -53,7 +53,7 @@ def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
     if spec.longest is not None and written > spec.longest:
         yield (
             ("search", "pruner"),
-            f"`min_resource` is {written}, but max_epochs is {spec.longest}",
+            f"min_resource is {written}, but max_epochs is {spec.longest}",
         )
 
 

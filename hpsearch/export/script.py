@@ -145,7 +145,7 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
     if OPTIMIZERS[config.optimizer.selected()].solver:
         raise HpsearchError(f"{config.optimizer.selected()} is SciPy's: Keras has no such optimizer; export it as yaml")
     if not data.held_out:
-        raise HpsearchError("`validation` is 0, but a script prints the validation accuracy, which needs some")
+        raise HpsearchError("data.validation is 0, but a script prints the accuracy on held-out examples")
     schedule = keras_schedule(config, len(data.training))
     loss, defined = _loss(config)
     optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())

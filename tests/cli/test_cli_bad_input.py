@@ -23,7 +23,7 @@ MALFORMED = {
         "trial: {optimizer: {name: adam, learning_rate: {float: [0, 1], log: true}}}\n",
         "must begin above 0",
     ),
-    "too_many_held_out": ("trial: {data: {validation: 60000}}\n", "`validation` is 60,000, but"),
+    "too_many_held_out": ("trial: {data: {validation: 60000}}\n", "validation is 60,000, but"),
     "unknown_metric": ("objective: {metric: acuracy}\n", "did you mean 'accuracy'?"),
     "bad_name": ("name: ../../etc\ntrial: {}\n", "`name` must be"),
     "bad_duration": ("search: {timeout: soon}\n", "90s, 20m or 2h"),

@@ -157,6 +157,9 @@ def test_no_command_reads_the_test_set_again(ran):
     ):
         done = hpsearch(*command, home=ran.home, cwd=ran.folder, **watched)
         assert done.returncode == 0, done.stderr
+    # Who takes the winner away is told what speaks against it.
+    against = ran.summary["finalists"]["against_default"]["recommendation"]
+    assert ("won among the finalists. It is " in done.stderr) == (against is not None)
     assert len(opened(ran.folder)) == before
 
 

@@ -184,23 +184,23 @@ MALFORMED = [
     (
         _trial("batch_size", "{int: [32, 55001]}"),
         "3: trial.batch_size",
-        "`batch_size` is 55,001, but there are only 55,000 training images",
+        "batch_size is 55,001, but there are only 55,000 training images",
     ),
     (
         "trial:\n  data: {dataset: {choice: [fashion_mnist, fashion_mnist_sample]}}\n"
         "  batch_size: {choice: [32, 2000]}\n",
         "3: trial.batch_size.choice[1]",
-        "`batch_size` is 2,000, but there are only 1,834 training images",
+        "batch_size is 2,000, but there are only 1,834 training images",
     ),
     (
         "trial:\n  data: {dataset: fashion_mnist, validation: {int: [1000, 60000]}}\n  batch_size: 1\n",
         "2: trial.data.validation",
-        "`validation` is 60,000, but fashion_mnist has only 60,000 training images",
+        "validation is 60,000, but fashion_mnist has only 60,000 training images",
     ),
     (
         "search:\n  pruner: {name: asha, min_resource: 4}\ntrial: {training: {max_epochs: 3}}\n",
         "2: search.pruner",
-        "`min_resource` is 4, but max_epochs is 3",
+        "min_resource is 4, but max_epochs is 3",
     ),
     (
         "objective: {metric: val_loss}\ntrial:\n  loss: {choice: [categorical_crossentropy, mean_squared_error]}\n",
@@ -311,7 +311,7 @@ MALFORMED = [
     ("search: {seed: -1}\n", "1: search.seed", "must be >= 0, but got -1"),
     ("search: {sampler: 3}\n", "1: search.sampler", "must be a name or a mapping"),
     ("limits: {memory: 4TB}\n", "1: limits.memory", "must be bytes or a size such as 512MB or 4GB, but got '4TB'"),
-    ("limits: {memory: 50MB}\n", "1: limits.memory", "`memory` is 50MB, but must be 100MB or more"),
+    ("limits: {memory: 50MB}\n", "1: limits.memory", "memory is 50MB, but must be 100MB or more"),
     ("limits: {epoch_seconds: soon}\n", "1: limits.epoch_seconds", "`epoch_seconds` must be seconds or a duration"),
     ("finalists: {top: 0}\n", "1: finalists.top", "must be >= 1, but got 0"),
     ("finalists: {seeds: 1}\n", "1: finalists.seeds", "must be >= 2, but got 1"),

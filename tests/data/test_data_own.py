@@ -222,5 +222,5 @@ def test_what_does_not_fit_the_file_is_told_before_anything_trains(tmp_path):
     study.write_text("trial: {data: {dataset: own.npz, normalization: none}, batch_size: {choice: [16, 64]}}\n")
     refused = hpsearch("run", str(study), home=tmp_path / "home")
     assert refused.returncode != 0
-    assert "`batch_size` is 64, but there are only 55 training examples in own.npz" in refused.stderr
+    assert "batch_size is 64, but there are only 55 training examples in own.npz" in refused.stderr
     assert "Traceback" not in refused.stderr
