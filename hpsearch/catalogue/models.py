@@ -156,13 +156,15 @@ def _cnn(
             channels,
             kernel_size,
             padding="same",
+            # Keras's configuration file may say otherwise.
+            data_format="channels_last",
             use_bias=not batch_normalization,
             kernel_regularizer=_regularizer(keras, l1, l2),
         )(x)
         if batch_normalization:
             x = keras.layers.BatchNormalization()(x)
         x = keras.layers.Activation(activation)(x)
-        x = keras.layers.MaxPooling2D()(x)
+        x = keras.layers.MaxPooling2D(data_format="channels_last")(x)
     x = keras.layers.Flatten()(x)
     for width in units:
         x = _hidden(keras, x, width, activation, batch_normalization, dropout, l1, l2)

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from hpsearch.config.file import Grid
 from hpsearch.config.finite import can_repeat
 from hpsearch.config.own_data import OwnData
+from hpsearch.config.space import distributions
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import StudyChangedError
 from hpsearch.executors.protocol import EpochDone, Event, Executor, TrialEnded, TrialLost
@@ -101,7 +102,8 @@ class Coordinator:
         self._stopping: set[int] = set()
         self._pruner = make_pruner(spec.search, study.objective)
         self._epochs = 0
-        self._abort = AbortCheck(total)
+        sections = (spec.space.items[name] for name in ("model", "data") if name in spec.space.items)
+        self._abort = AbortCheck(total, same_model=not any(True for node in sections for _ in distributions(node)))
         self._deadline = math.inf
         self._attempts = Attempts([], spec.file.limits.retries)
         self._proposals = Proposals(study.optuna, spec) if can_repeat(spec.space) else None

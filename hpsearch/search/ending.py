@@ -21,6 +21,8 @@ STATES = {
     Outcome.OVER_MEMORY: TrialState.PRUNED,
     Outcome.FAILED: TrialState.FAIL,
 }
+# How the refusal of a user's model begins, whatever else a trial is made of.
+REFUSED_MODEL = "UserCodeError: model.builder must return "
 # A run whose first trials all break is stopped: the next ones would too. Since failed trials do not count toward the
 # total, so is a run in which this many for each trial of the total fail, or this many in a small study.
 HOPELESS = 5
@@ -57,9 +59,11 @@ class AbortCheck:
 
     Args:
         total: the number of trials that the study is to have.
+        same_model: whether all trials have the same model, with the same arguments and data.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, same_model: bool = False) -> None:
+        self._same_model, self._refused = same_model, False
         self._most = max(FEWEST_FAILURES, FAILURES_PER_TRIAL * total)
         self._broken = self._failed = 0
         self._some_did_not = False
@@ -67,6 +71,7 @@ class AbortCheck:
 
     def trial_ended(self, outcome: Outcome, detail: str) -> None:
         self._failed += outcome is Outcome.FAILED
+        self._refused |= self._same_model and detail.startswith(REFUSED_MODEL)
         if outcome in BROKEN:
             self._broken, self._last = self._broken + 1, detail or outcome.value
         else:
@@ -75,6 +80,8 @@ class AbortCheck:
     @property
     def reason(self) -> str:
         """Why the run is to be stopped; empty where it is not."""
+        if self._refused:
+            return "every trial has the same model, which is refused"
         if not self._some_did_not and self._broken >= HOPELESS:
             return f"the first {self._broken} trials of this run all failed, the last one so: {self._last}"
         if self._failed >= self._most:

@@ -46,7 +46,7 @@ class TrainingData:
         classes: how many there are.
         sample_weight: float32 [n], what each example counts in the training loss; None: all the same.
         normalization: from raw examples to normalized ones, fitted on the training part alone.
-        raw: the training images as the dataset has them.
+        raw_floats: the training examples as the dataset has them where they are not uint8, which stay raw.
     """
 
     examples: Examples
@@ -55,12 +55,18 @@ class TrainingData:
     classes: int
     sample_weight: npt.NDArray[np.float32] | None = None
     normalization: Normalization = NONE
-    raw: Any = None
+    raw_floats: Any = None
 
     @property
     def held_out(self) -> bool:
         """Whether there is a validation part."""
         return len(self.validation) > 0
+
+    @property
+    def raw(self) -> npt.NDArray[Any]:
+        """The training images as the dataset has them."""
+        images: npt.NDArray[Any] = self.examples.images.numpy() if self.raw_floats is None else self.raw_floats
+        return images
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,7 +103,14 @@ class TrainingData:
         found = fit_normalization(config.normalization_of(arrays.images.dtype.name), arrays.images, training)
         classes = len(DATASETS[config.dataset].classes) if own is None else int(arrays.labels.max()) + 1
         examples = examples_of(arrays, found)
-        return TrainingData(examples, training, split.validation, classes, normalization=found, raw=arrays.images)
+        return TrainingData(
+            examples,
+            training,
+            split.validation,
+            classes,
+            normalization=found,
+            raw_floats=None if arrays.images.dtype == np.uint8 else arrays.images,
+        )
 
     def load_test(self, config: DataConfig, folders: Sequence[Path] = ()) -> Examples:
         """The test part, normalized as the training part is. Raises as `load`."""

@@ -80,6 +80,20 @@ def test_the_best_of_it_is_exported_and_trained_beside_the_module(folder):
     assert trained["value"] == pytest.approx(summary["value"], abs=0.02)
 
 
+def test_a_model_that_every_trial_has_is_refused_once(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        SHOWN.replace("Dense(classes)(x)", "Dense(classes, activation='softmax')(x)") + LATE
+    )
+    (tmp_path / "own.yaml").write_text(
+        STUDY.replace("{width: {choice: [8, 16]}}", "{width: 8}").partition("enqueue:")[0]
+    )
+    done = hpsearch("run", "own.yaml", "--workers=1", "--trials=9", home=tmp_path / "home", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.count("its last layer is a softmax") == 1
+    assert "was stopped early: every trial has the same model, which is refused" in done.stderr
+    assert "trial 1 started" not in done.stderr
+
+
 def test_a_module_that_is_not_there_is_refused_before_anything_trains(tmp_path):
     (tmp_path / "own.yaml").write_text(STUDY)
     done = hpsearch("run", "own.yaml", home=tmp_path / "home", cwd=tmp_path)
