@@ -82,6 +82,11 @@ def export(
     form = FORMATS[output_format.value] if output_format else format_of(output, read=verify)
     log = Path(tempfile.gettempdir()) / f"hpsearch-export-{os.getpid()}.log"
     place = Place(module_folders(output or Path("export")), log, say)
+    if verify or form.name == "model":
+        from hpsearch.search.contents import changed_since
+
+        for name, change in changed_since(found, record, chosen.recipe, [*place.folders, *found.folders]).items():
+            say(f"note: {name} has changed since trial {record.number} was trained: {change}")
     try:
         code = _export(chosen, form, place, output, verify=verify, verify_only=verify_only)
     finally:

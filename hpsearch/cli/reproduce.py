@@ -69,6 +69,10 @@ def reproduce(
                 report=say,
                 each=each,
             )
+    except HpsearchError:
+        for note in notes:
+            say(f"note: {note}")
+        raise
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.
         raise typer.Abort from None
@@ -91,14 +95,15 @@ def _notes(study: Study, record: TrialRecord, config: Recipe, folders: Sequence[
     """What may explain a difference."""
     from hpsearch.config.own import recipe_of
     from hpsearch.executors.protocol import THREADS
-    from hpsearch.export.reproduce import changed_data, other_versions
+    from hpsearch.export.reproduce import other_versions
+    from hpsearch.search.contents import changed_since
 
     if record.config and config != recipe_of(record.config):
         yield "another configuration than the recorded one is trained, by --set"
     if versions := other_versions(study.provenance, record):
         yield f"it was trained with other versions: {'; '.join(versions)}"
-    if data := changed_data(study.provenance, config, folders):
-        yield f"{data} holds other data than when the study was made"
+    for name, change in changed_since(study, record, config, folders).items():
+        yield f"{name} has changed since trial {record.number} was trained: {change}"
     if THREADS not in record.facts:
         yield "how many threads its worker had is not recorded"
 

@@ -15,7 +15,6 @@ from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialLost
-from hpsearch.search.contents import own_digests
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import CLOCKS, EpochRow, Outcome
@@ -147,17 +146,6 @@ def _rows(executor: Executor, trial: int, most: int) -> Iterator[EpochRow]:
             if isinstance(event, TrialLost) or event.outcome is Outcome.FAILED:
                 raise HpsearchError(f"trial {trial} could not be trained again: {event.detail}")
             return
-
-
-def changed_data(provenance: Provenance, config: Recipe, folders: Sequence[Path]) -> str:
-    """The user's own file with data, where it holds something else than when the study was made; else empty.
-
-    Raises:
-        DataError: there is no such file.
-    """
-    name = "" if isinstance(config, OwnConfig) else config.data.dataset
-    known = provenance.data.get(name)
-    return name if known and own_digests([name], folders)[name] != known else ""
 
 
 def other_versions(provenance: Provenance, record: TrialRecord) -> list[str]:

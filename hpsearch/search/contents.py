@@ -211,21 +211,22 @@ def settle_contents(study: Study, now: Contents, report: Callable[[str], None], 
     return now
 
 
-def changed_since(
-    attrs: Mapping[str, Any], recorded: Mapping[str, str], config: Recipe, now: Contents
-) -> dict[str, str]:
-    """Compare what one trial was trained with to what there is now, as `changed`.
+def changed_since(study: Study, record: TrialRecord, config: Recipe, folders: Sequence[Path]) -> dict[str, str]:
+    """Compare what a trial was trained with to what there is now, as `changed`.
 
     Args:
-        attrs: of its study.
-        recorded: the digests of the trial, as `Contents.of` gives them.
-        config: of the trial.
-        now: of its dataset and of the modules that it names.
+        config: of the trial, or another one that is to be held against it.
+        folders: where the user's files and modules are looked for.
     """
-    dataset = "" if isinstance(config, OwnConfig) else config.data.dataset
-    history = [Contents(entry["data"], entry["sources"]) for entry in attrs.get(CONTENTS, [])]
-    then = next((each for each in history if digest_together(each.sources) == recorded.get("sources")), None)
+    if isinstance(config, OwnConfig):
+        dataset, references = "", [config.trainable]
+    else:
+        dataset, references = config.data.dataset, [name for _, name in config.references()]
+    now = contents_now([dataset], references, folders)
+    # An early version kept the digests of files for the whole study.
+    data = record.contents.get("data") or study.provenance.data.get(dataset, "")
+    history = [Contents(entry["data"], entry["sources"]) for entry in study.optuna.user_attrs.get(CONTENTS, [])]
+    then = next((each for each in history if digest_together(each.sources) == record.contents.get("sources")), None)
     # Other trials of the study may name other modules.
     sources = {name: digest for name, digest in then.sources.items() if name in now.sources} if then else now.sources
-    data = {dataset: recorded["data"]} if "data" in recorded else {}
-    return changed(Contents(data, sources), now)
+    return changed(Contents({dataset: data} if data else {}, sources), now)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support import gain_study, hpsearch, result_of
+from support import gain_study, hpsearch
 
 from hpsearch.config.own_data import with_normalization
 from hpsearch.config.study import load_study
@@ -90,10 +90,10 @@ def test_what_has_changed_is_named_and_refused_until_it_is_accepted(folder, name
     assert [line.partition(":")[0] for line in lines] == ["accepted"]
     # From here on this is what the study's trials are trained with.
     contents_of(spec, check_unchanged(Home(folder / "home"), spec))
-    before = study.record(0).contents
-    assert before != now.of(spec.corners[0])
+    before = study.record(0)
+    assert before.contents != now.of(spec.corners[0])
     told = [name] if (folder / name).exists() else []
-    assert list(changed_since(study.optuna.user_attrs, before, spec.corners[0], now)) == told
+    assert list(changed_since(study, before, spec.corners[0], [folder])) == told
 
 
 def test_comments_and_what_no_trial_was_trained_with_are_not_refused(folder):
@@ -255,8 +255,10 @@ def test_a_study_whose_module_was_edited_is_refused_and_goes_on_once_that_is_acc
     client = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("edited").experiment_id], "tags.`hpsearch.kind` = 'trial'")
     assert len({run.data.tags["hpsearch.sources_digest"] for run in runs}) == 2
-    told = result_of(hpsearch("trials", "edited", "-f", "json", home=home))
-    assert len(told) == 2
+    again = hpsearch("reproduce", "edited", "0", "-f", "json", home=home)
+    assert again.returncode == 4
+    assert "note: steps.py has changed since trial 0 was trained: was" in again.stderr
+    assert hpsearch("reproduce", "edited", "1", home=home).returncode == 0
 
 
 @pytest.mark.thorough
