@@ -29,9 +29,9 @@ ShownTrialOption = Annotated[
 
 
 def studies(home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """List all studies: how many trials each has, how many of them are complete, pruned and failed, and the best value.
+    """List all studies with their trials and best values.
 
-    The counts are of trials that have ended; the others are running or waiting.
+    Of the trials that have ended: how many are complete, pruned and failed. The others are running or waiting.
     """
     from hpsearch.search.records import best_trial, counts
     from hpsearch.search.storage import list_studies
@@ -54,7 +54,7 @@ def studies(home: HomeOption = None, output_format: FormatOption = Format.table)
 
 
 def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """List a study's trials: number, state, outcome, best value and its epoch, seconds, parameters.
+    """List a study's trials with values and parameters.
 
     The state is Optuna's (COMPLETE, PRUNED, FAIL, RUNNING, WAITING); the outcome says how the trial ended. The table
     shows the parameters that vary in this study. -f json, yaml and csv hold all of them, and the reason of the outcome.
@@ -78,9 +78,10 @@ def show(
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:
-    """Show a study: its settings, how its trials ended, and the best one with the values that were searched.
+    """Show a study, or with --trial one trial and its curve.
 
-    With --trial: one trial, its reason, its configuration and its learning curve. With -f csv the curve alone.
+    Of a study: its settings, how its trials ended, and the best one with the values that were searched. Of a trial: its
+    outcome and reason, its configuration, and its learning curve; with -f csv the curve alone.
     """
     from hpsearch.config.own import recipe_of
     from hpsearch.search.baselines import has_keras_defaults
@@ -148,7 +149,7 @@ def _spec_and_varied(found: Study, records: Sequence[TrialRecord]) -> tuple[Stud
 
 
 def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """Print the best trial of a study: number, outcome, value, epoch and its whole configuration.
+    """Print the best trial of a study and its configuration.
 
     Where the study has finalists it is their winner, and the value is that of its single trial.
     """

@@ -130,7 +130,8 @@ class LiveView(Board):
         if best := self._best_line():
             parts.append(best)
         if self._running:
-            parts += self._table(width)
+            # The empty line below the picture needs a row, too.
+            parts += self._table(width, self._console.height - len(parts) - 1)
         elif not self._ended and not self._over:
             parts.append(Text("starting the workers ...", style="dim"))
         for part in parts:
@@ -186,8 +187,12 @@ class LiveView(Board):
             f" at epoch {best.best.epoch} of {self._stage.one} {best.number}{f': {line}' if line else ''}",
         )
 
-    def _table(self, width: int) -> list[Text]:
-        """Return a header and a line for each running trial, the configuration last and cut to the width."""
+    def _table(self, width: int, height: int) -> list[Text]:
+        """Return a header and a line for each running trial, the configuration last and cut to the width.
+
+        Args:
+            height: the most lines. Where there are more trials, the last line says how many are left out.
+        """
         head = ["trial", "epoch", self._objective.metric, "best", "curve"]
         rows = [self._cells(number, running) for number, running in sorted(self._running.items())]
         widths = [max(cell_len(row[i]) for row in [head, *rows]) for i in range(len(head))]
@@ -201,7 +206,11 @@ class LiveView(Board):
         lines = [Text(_joined(head, widths, columns) + "configuration", style="dim")]
         for row, (_, running) in zip(rows, sorted(self._running.items()), strict=True):
             lines.append(Text(_joined(row, widths, columns) + self._varied.line(running.config)))
-        return lines
+        if len(lines) <= height:
+            return lines
+        shown = max(0, height - 2)
+        more = Text(f"and {len(rows) - shown} more running", style="dim")
+        return [*lines[: shown + 1], more] if shown else lines[:0]
 
     def _cells(self, number: int, running: Running) -> list[str]:
         values = [row.metrics.get(self._objective.metric, math.nan) for row in running.rows]

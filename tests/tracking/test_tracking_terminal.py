@@ -222,6 +222,25 @@ def test_one_header_is_left_whatever_is_printed_between(spec):
     assert "left" not in text
 
 
+def test_more_running_trials_than_rows_leave_one_header(spec):
+    screen = Screen(80, 8)
+    view = LiveView(screen.console)
+    view.study_started(StudyStarted(spec, "", [], 10, 8))
+    for number in range(8):
+        view.trial_started(TrialStarted(number, TrialConfig(), False))
+    # The empty row is the cursor's.
+    assert screen.lines[-1] == "and 5 more running"
+    assert len(screen.lines) == 7
+    screen.stream.feed("^C")
+    view.note("a note")
+    view.idle()
+    for number in range(8):
+        view.trial_interrupted(number)
+    view.study_ended(StudyEnded([], None, True, 1.0, 4))
+    view.close()
+    assert [line.split()[0] for line in screen.lines] == ["view", "0"]
+
+
 def test_a_terminal_that_is_made_narrower_and_wraps_its_rows_keeps_one_header(spec):
     screen = Screen(100)
     view = LiveView(screen.console)
