@@ -27,6 +27,7 @@ trainable: ways:train
 objective: {metric: val_loss}
 trial: {way: {choice: [plain, diverges, breaks]}, deep: {width: {choice: [8, 16]}}, fixed: 3, seed: 1}
 search: {sampler: grid}
+limits: {retries: 0}
 """
 # Of a trial, wherever it is printed.
 NAMES = ["number", "state", "outcome", "reason", "value", "epoch", "params", "seconds"]
