@@ -86,8 +86,3 @@ def test_imports_go_leftwards_and_each_system_has_its_owner(path):
             assert OWNERS[top] & {layer, module}, (
                 f"hpsearch.{module} imports {top}, which only {sorted(OWNERS[top])} may"
             )
-
-
-def test_files_stay_readable_in_one_sitting():
-    longest = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
-    assert not {name: lines for name, lines in longest.items() if lines > 300}
