@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from hpsearch.catalogue.rows import Entry, catalogue
 
@@ -28,6 +28,8 @@ METRICS = catalogue(
         (),
         "keras.metrics.TopKCategoricalAccuracy",
         _keras("TopKCategoricalAccuracy", k=2),
+        of_logits='keras.metrics.TopKCategoricalAccuracy(k=2, name="top_2_accuracy")',
+        direction="maximize",
         bounds=(0.0, 1.0),
     ),
     Entry(
@@ -36,6 +38,8 @@ METRICS = catalogue(
         (),
         "van Rijsbergen 1979, Information Retrieval, chapter 7; keras.metrics.F1Score (macro)",
         _keras("F1Score", average="macro"),
+        of_logits='keras.metrics.F1Score(average="macro", name="f1_score")',
+        direction="maximize",
         bounds=(0.0, 1.0),
     ),
     Entry(
@@ -44,6 +48,10 @@ METRICS = catalogue(
         (),
         "Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2; keras.metrics.MeanSquaredError",
         _keras("MeanSquaredError"),
+        of_logits="keras.metrics.MeanMetricWrapper(\n"
+        "        lambda y, z: keras.losses.mean_squared_error(y, keras.ops.softmax(z)), name='mean_squared_error'\n"
+        "    )",
+        direction="minimize",
         bounds=(0.0, 1.0),
     ),
     Entry(
@@ -52,9 +60,23 @@ METRICS = catalogue(
         (),
         "keras.metrics.CategoricalCrossentropy",
         _keras("CategoricalCrossentropy"),
+        of_logits='keras.metrics.CategoricalCrossentropy(from_logits=True, name="cross_entropy")',
+        direction="minimize",
         bounds=(0.0, math.inf),
     ),
 )
+# Measured on request with `training.gradient_noise`.
+NOISE = "gradient_noise_scale"
+# Which way each metric of an epoch of hpsearch's own training is better.
+DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
+    "val_accuracy": "maximize",
+    "val_loss": "minimize",
+    "accuracy": "maximize",
+    "loss": "minimize",
+    **{f"{part}{entry.name}": entry.direction for part in ("val_", "") for entry in METRICS.values()},
+}
+# Of the others only the user can say it.
+WITHOUT_DIRECTION = (NOISE, "learning_rate", "updates", "seconds_per_update", "epoch_seconds")
 # The metric that every Keras training has beside its loss, which depends on what is chosen as loss.
 _ACCURACY_BOUNDS = (0.0, 1.0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from hpsearch.catalogue.distributions import Distribution
 
@@ -66,6 +66,8 @@ class Entry:
         auto_xla: of a model, whether `engine: auto` may take XLA; otherwise only a person who names it.
         callback: of a schedule, whether `build(**knobs)` makes a Keras callback that sets the rate, instead of
             being the rate's formula.
+        direction: of a metric, which way it is better.
+        of_logits: of a metric, the text that makes it over logits in place of probabilities, under its name.
         keras: of an optimizer, whether it is a class of Keras, so that its defaults are those of Keras.
         stock: of a schedule, the class of Keras that computes it (`stock_schedules`); None: there is none.
         bounds: of a metric, its smallest and largest value; None: it has none.
@@ -83,6 +85,8 @@ class Entry:
     auto_xla: bool = True
     callback: bool = False
     keras: bool = True
+    direction: Literal["maximize", "minimize"] = "maximize"
+    of_logits: str = ""
     stock: Callable[..., tuple[str, dict[str, Any]] | None] | None = None
     bounds: tuple[float, float] | None = None
 

@@ -9,18 +9,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from hpsearch.catalogue.metric_names import is_reserved
+from hpsearch.catalogue.metrics import DIRECTIONS, WITHOUT_DIRECTION
 from hpsearch.config.compare import Compare
 from hpsearch.config.reference import OwnCode
 from hpsearch.config.sections import Frozen
 
-METRICS: dict[str, Literal["maximize", "minimize"]] = {
-    "val_accuracy": "maximize",
-    "val_loss": "minimize",
-    "accuracy": "maximize",
-    "loss": "minimize",
-}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_RULE = "1 to 64 letters, digits, dots, dashes or underscores and begin with a letter or digit"
+
+
+def _as_mapping(value: Any) -> Any:
+    """`objective: val_loss` is short for `objective: {metric: val_loss}`."""
+    return {"metric": value} if isinstance(value, str) else value
 
 
 class Objective(Frozen):
@@ -32,18 +32,23 @@ class Objective(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _own_direction(cls, value: Any) -> Any:
+        value = _as_mapping(value)
         if not isinstance(value, Mapping) or "direction" in value:
             return value
         metric = str(value.get("metric", "val_accuracy"))
         # Of a metric that is not known here only the user can say.
-        return {**value, "direction": METRICS[metric]} if metric in METRICS else value
+        return {**value, "direction": DIRECTIONS[metric]} if metric in DIRECTIONS else value
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Objective:
-        own = METRICS.get(self.metric, self.direction)
+        own = DIRECTIONS.get(self.metric, self.direction) if self._is_known() else self.direction
         if self.direction != own:
             raise ValueError(f"`direction` of {self.metric} must be {own}, but got {self.direction}")
         return self
+
+    def _is_known(self) -> bool:
+        """Whether the metric is surely the one that hpsearch knows by this name."""
+        return self.metric.removeprefix("val_") in ("accuracy", "loss")
 
     def better(self, value: float, than: float | None, min_delta: float = 0.0) -> bool:
         """Whether `value` improves on `than` by more than `min_delta`; anything improves on None."""
@@ -57,9 +62,23 @@ class Objective(Frozen):
 
 
 class KerasObjective(Objective):
-    """One of the metrics that every Keras training has."""
+    """One of the metrics that a Keras training records; those of `training.metrics` are added to it where needed."""
 
-    metric: Literal[tuple(METRICS)] = "val_accuracy"  # type: ignore[valid-type]
+    metric: Literal[(*DIRECTIONS, *WITHOUT_DIRECTION)] = "val_accuracy"  # type: ignore[valid-type]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_its_direction(cls, value: Any) -> Any:
+        value = _as_mapping(value)
+        metric = value.get("metric") if isinstance(value, Mapping) else None
+        if metric in WITHOUT_DIRECTION and "direction" not in value:
+            raise ValueError(
+                f"the key 'direction' is missing: maximize or minimize, since {metric} has none of its own"
+            )
+        return value
+
+    def _is_known(self) -> bool:
+        return True
 
 
 class OwnObjective(Objective):
@@ -70,8 +89,9 @@ class OwnObjective(Objective):
     @model_validator(mode="before")
     @classmethod
     def _says_its_direction(cls, value: Any) -> Any:
+        value = _as_mapping(value)
         metric = value.get("metric", "val_accuracy") if isinstance(value, Mapping) else None
-        if metric is not None and metric not in METRICS and "direction" not in value:
+        if metric is not None and metric not in DIRECTIONS and "direction" not in value:
             raise ValueError("the key 'direction' is missing: maximize or minimize, for a metric of your own")
         if is_reserved(str(metric)):
             raise ValueError(

@@ -13,6 +13,7 @@ from hpsearch.config.compare import check_compare
 from hpsearch.config.file import Asha
 from hpsearch.config.matching import match
 from hpsearch.config.own import TRAINABLE
+from hpsearch.config.recording import unrecorded
 from hpsearch.config.reference import missing_module
 from hpsearch.config.sources import missing_name
 from hpsearch.config.space import Branch, Fixed, Options
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 def broken_rules(spec: StudySpec) -> Iterator[wording.Finding]:
     """What is wrong with a study although each of its sections is right."""
-    return chain(_impossible(spec), _losses_that_differ(spec), _unfit_enqueued(spec), _incomparable(spec))
+    return chain(
+        _impossible(spec), unrecorded(spec), _losses_that_differ(spec), _unfit_enqueued(spec), _incomparable(spec)
+    )
 
 
 def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:

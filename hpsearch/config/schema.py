@@ -9,6 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from hpsearch.catalogue.metrics import DIRECTIONS
 from hpsearch.config.file import OwnStudyFile, StudyFile
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 
@@ -64,10 +65,13 @@ def study_schema() -> dict[str, Any]:
     own = OwnStudyFile.model_json_schema(ref_template="#/$defs/{model}")
     schema["$defs"] |= {name: own["$defs"][name] for name in ("OwnObjective",)}
     schema["properties"]["trainable"] = own["properties"]["trainable"]
-    keras_objective, schema["properties"]["objective"] = schema["properties"]["objective"], {}
+    # `objective: val_loss` is short for its metric.
+    short = {"enum": list(DIRECTIONS)}
+    keras_objective = {"anyOf": [schema["properties"]["objective"], short]}
+    schema["properties"]["objective"] = {}
     schema["properties"]["trial"] = {"type": "object"}
     schema["if"] = {"required": ["trainable"]}
-    schema["then"] = {"properties": {"objective": own["properties"]["objective"]}}
+    schema["then"] = {"properties": {"objective": {"anyOf": [own["properties"]["objective"], short]}}}
     schema["else"] = {"properties": {"objective": keras_objective, "trial": {"$ref": "#/$defs/trial"}}}
     schema["properties"]["enqueue"]["items"] = {"type": "object"}
     for name in ("sampler", "pruner"):

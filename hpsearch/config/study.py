@@ -18,6 +18,7 @@ from hpsearch.config.grid import check_grid, points
 from hpsearch.config.overrides import apply_overrides, quick_version
 from hpsearch.config.own import SEED, TRAINABLE, OwnConfig, Recipe
 from hpsearch.config.parsing import Problems, parse
+from hpsearch.config.recording import with_metric
 from hpsearch.config.rules import absent_modules, broken_rules
 from hpsearch.config.space import (
     Branch,
@@ -179,6 +180,8 @@ def checked(document: Document, name: str) -> StudySpec:
     problems = Problems()
     own, grid = TRAINABLE in data, file is not None and isinstance(file.search.sampler, Grid)
     space = _space(data.get("trial", {}), problems, filled=not own, grid=grid)
+    if space is not None and file is not None and not own:
+        space = with_metric(space, file.objective.metric)
     found += problems.found
     if space is not None:
         found += _check_own(space) if own else wording.beside(problems.found, check_space(space, grid=grid))
@@ -212,6 +215,8 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
     if not found and isinstance(tree, Branch):
         own = TRAINABLE in data
         found += _check_own(tree) if own else check_space(tree) or absent_modules(tree, module_folders(path))
+    if isinstance(tree, Branch) and file is not None and TRAINABLE not in data:
+        tree = with_metric(tree, file.objective.metric)
     if file is None or not isinstance(tree, Branch) or found:
         raise wording.refuse(document, wording.distinct(found))
     return file.name, file.objective, StudySpec(file, tree, (), document).recipe(concrete(tree, FIRST))

@@ -16,6 +16,7 @@ import keras
 
 from hpsearch.catalogue.custom_model import own_methods
 from hpsearch.catalogue.losses import LOSSES
+from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
@@ -58,7 +59,7 @@ keras.utils.set_random_seed({seed})
 model.compile(
     optimizer=optimizer,
     loss={loss},
-    metrics=["accuracy"],
+    metrics=["accuracy"{metric}],
     steps_per_execution={updates},
     jit_compile=False,
 )
@@ -165,6 +166,7 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
         optimizer=(_OPTIMIZER_READ.format(file=str(optimizer_file)) if optimizer_file else _optimizer(config, schedule))
         + scaled,
         loss=loss,
+        metric=_objective_metric(of.objective),
         weights=_class_weight(config, data),
         batch="len(training)" if config.batch_size == "full" else config.batch_size,
         updates=schedule.updates,
@@ -219,6 +221,20 @@ def _loss(config: TrialConfig) -> tuple[str, list[str]]:
     if is_stock(loss):
         return call(loss), []
     return loss.function.__name__, [source(loss.function)]
+
+
+def _objective_metric(objective: Objective) -> str:
+    """The text of the metric that decides the best epoch, where Keras does not record it anyway.
+
+    Raises:
+        HpsearchError: Keras alone does not record it.
+    """
+    name = objective.metric.removeprefix("val_")
+    if name in ("loss", "accuracy"):
+        return ""
+    if name not in METRICS:
+        raise HpsearchError(f"a script of Keras alone does not record {name}, the objective; export the trial as yaml")
+    return f", {METRICS[name].of_logits}"
 
 
 def _callbacks(of: Source, schedule: KerasSchedule) -> list[str]:

@@ -58,6 +58,7 @@ class TrialRecord:
         ended: when it ended; None while it has not.
         losses: why it lost its worker, each time.
         of: of a finalist's training the trial that it trains again; None of a trial, and of the Keras default.
+        metric: the study's objective; empty of what is not a study's.
         retry_of: the failed trial whose configuration it tries again; None: it tries none.
         contents: digests of what it was trained with: `data`, the user's dataset, and `sources`, the user's modules.
     """
@@ -80,6 +81,7 @@ class TrialRecord:
     of: int | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
     retry_of: int | None = None
+    metric: str = ""
 
     @property
     def good(self) -> bool:
@@ -136,6 +138,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         of=attrs.get(OF),
         contents=attrs.get(CONTENTS, {}),
         retry_of=attrs.get(RETRY_OF),
+        metric=objective.metric,
     )
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from hpsearch.catalogue.metric_names import BEST, SYSTEM, logged_name
-from hpsearch.config.file import METRICS
+from hpsearch.catalogue.metrics import DIRECTIONS
 from hpsearch.config.own import TRAINABLE
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
@@ -94,7 +94,7 @@ def summary(record: TrialRecord) -> dict[str, float]:
         at_best = next(row for row in record.rows if row.epoch == record.best.epoch).metrics
         # Of a user's own training every metric counts.
         own = [name for name in at_best if not name.startswith(SYSTEM)]
-        names = own if TRAINABLE in (record.config or {}) else METRICS
+        names = own if TRAINABLE in (record.config or {}) else dict.fromkeys([*DIRECTIONS, record.metric])
         values |= {best_name(name): at_best[name] for name in names if name in at_best}
         values[f"{BEST}epoch"] = record.best.epoch
     return values

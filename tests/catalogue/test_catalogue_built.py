@@ -478,3 +478,15 @@ def test_a_metric_is_its_formula_over_all_batches_of_a_pass(name):
     for start in (0, 40):
         built.update_state(np.eye(CLASSES, dtype=np.float32)[labels[start : start + 40]], p[start : start + 40])
     assert float(built.result()) == pytest.approx(METRIC_FORMULAS[name](labels, p), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_over_logits_is_that_over_their_probabilities(name):
+    source = np.random.default_rng(0)
+    logits = source.normal(size=(40, 5)).astype("float32")
+    labels = np.eye(5, dtype="float32")[source.integers(5, size=40)]
+    ours, theirs = METRICS[name].build(), eval(METRICS[name].of_logits, {"keras": keras})
+    ours.update_state(labels, keras.ops.softmax(logits))
+    theirs.update_state(labels, logits)
+    assert theirs.name == name
+    assert float(theirs.result()) == pytest.approx(float(ours.result()), rel=1e-5)

@@ -16,6 +16,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import ENGINES, open_study
+from hpsearch.tracking.mlflow_values import summary
 from hpsearch.training.structure import needs_of
 
 STUDY = """
@@ -96,3 +97,16 @@ def test_engines_of_the_study_are_in_every_configuration_and_in_what_is_exported
     started, ended = run(spec, study, executor, total=2)
     assert [config.training.engine for config in started.values()] == ["fit"]
     assert [trial.state for trial in study.optuna.get_trials()].count(TrialState.COMPLETE) == 2
+
+
+def test_a_metric_that_is_measured_on_request_decides_best_epoch_and_best_trial(executor, tmp_path):
+    objective = "objective={metric: val_f1_score, direction: maximize}"
+    training = "trial.training={max_epochs: 2, class_weight: balanced}"
+    spec, study = make(tmp_path, objective, training)
+    _, ended = run(spec, study, executor, total=2)
+    for record in ended.records[:2]:
+        assert record.config["training"]["metrics"] == ["f1_score"]
+        best = max(record.rows, key=lambda row: row.metrics["val_f1_score"])
+        assert (record.best.epoch, record.best.value) == (best.epoch, best.metrics["val_f1_score"])
+        assert summary(record)["best_val_f1_score"] == record.best.value
+    assert ended.best is max(ended.records[:2], key=lambda record: record.best.value)
