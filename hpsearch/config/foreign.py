@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ _PLAIN_OPTIONS = {"values", "choices", "categories", "gridsearch"}
 _KIND_KEYS = {"type", "distribution", "dist", "parametertype", "valuetype"}
 _LOG_KEYS = {"log", "logscale", "scale", "sampling", "scaling", "scalingtype", "prior"}
 _OTHERS = {"step", "q", "default", "defaultvalue"}
+_NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _CALLABLE = {*_KINDS, "float", "int", "interval"} - {"values", "choices"}
 
 
@@ -78,6 +80,33 @@ def of_list(values: Sequence[Any], *, whole: bool = False) -> str | None:
         return choice
     kind = "int" if whole and all(isinstance(item, int) for item in values) else "float"
     return f"a range is {told({kind: list(values)})}; {choice}"
+
+
+def instead(value: Any, *, whole: bool = False) -> str | None:
+    """What to write where a single value belongs and several stand, in whatever way; None where there are none.
+
+    Args:
+        whole: whether a whole number belongs there.
+    """
+    if isinstance(value, list):
+        return of_list(value, whole=whole)
+    if isinstance(value, Mapping):
+        lists = [item for item in value.values() if isinstance(item, list)]
+        return of_list(lists[0], whole=whole) if lists else None
+    if isinstance(value, str):
+        two = re.fullmatch(rf"\W*?({_NUMBER})\s*(?:,|;|:|-|to|\.\.+)\s*({_NUMBER})\W*", value)
+        return of_list([_number(text) for text in two.groups()], whole=whole) if two else None
+    return None
+
+
+def of_bounds(kind: str, bounds: Any) -> str | None:
+    """What to write for the ends of a range that are not two numbers; None where that cannot be told."""
+    if not isinstance(bounds, list):
+        return hint(bounds)
+    numbers = [number for bound in bounds if (number := _number(bound)) is not None]
+    words = [bound for bound in bounds if _number(bound) is None]
+    found = _range(kind, any(map(_says_log, words)), numbers, None) if len(numbers) == 2 else None
+    return f"write {flow(found)}" if found else None
 
 
 def flow(value: Any) -> str:
@@ -210,7 +239,8 @@ def _number(value: Any) -> int | float | None:
             value = float(value) if re.search(r"[.eE]", value) else int(value)
         except ValueError:
             return None
-    return value if _is_number(value) and math.isfinite(value) else None
+    # Of NaN no comparison holds.
+    return value if _is_number(value) and abs(value) <= sys.float_info.max else None
 
 
 def _is_number(value: Any) -> bool:

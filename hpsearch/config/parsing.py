@@ -125,7 +125,7 @@ def _check_range(kind: str, value: Mapping[str, Any], where: KeyPath, problems: 
     number = int if kind == "int" else (int, float)
     if not isinstance(bounds, list) or len(bounds) != 2 or not all(_is(bound, number) for bound in bounds):
         wanted = "two whole numbers" if kind == "int" else "two numbers"
-        instead = foreign.hint({kind: bounds} if isinstance(bounds, list) else bounds)
+        instead = foreign.of_bounds(kind, bounds)
         after = f"; {instead}" if instead else ""
         problems.add(inside, f"a range must be {wanted} [low, high], but got {shown(bounds)}{after}")
         return

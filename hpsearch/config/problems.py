@@ -65,6 +65,10 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
     if kind == "union_tag_invalid":
         key = str(context["discriminator"]).strip("'")
         known = [name.strip().strip("'") for name in str(context["expected_tags"]).split(",")]
+        given = detail["input"].get(key) if isinstance(detail["input"], Mapping) else None
+        if isinstance(given, list):
+            several = foreign.of_list(given)
+            return (*path, key), f"must be a word, but got {shown(given)}{f'; {several}' if several else ''}"
         return (*path, key), unknown_name(str(path[-1]), context["tag"], known)
     if kind == "union_tag_not_found":
         key = str(context["discriminator"]).strip("'")
@@ -92,7 +96,7 @@ def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
         return (*path, *_way_to(named[1], value)) if named else path, plain
     wanted = _TYPES.get(kind)
     sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
-    several = foreign.of_list(value, whole=kind in _WHOLE) if isinstance(value, list) and kind in _ONE_VALUE else None
+    several = foreign.instead(value, whole=kind in _WHOLE) if kind in _ONE_VALUE else None
     return path, f"{sentence}, but got {shown(value)}{f'; {several}' if several else ''}"
 
 
@@ -114,7 +118,8 @@ def _without_tags(loc: tuple[int | str, ...]) -> KeyPath:
 
 def shown(value: Any) -> str:
     """The value as a message shows it, not longer than 60 characters."""
-    text = repr(value)
+    words = {"None": "null", "True": "true", "False": "false"}
+    text = words[str(value)] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

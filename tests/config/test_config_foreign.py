@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import gain_study
 
-from hpsearch.config.foreign import hint
+from hpsearch.config.foreign import hint, instead, of_bounds
 from hpsearch.config.parsing import Problems, parse
 from hpsearch.config.stored import stored_trial
 from hpsearch.config.study import load_study
@@ -86,6 +88,30 @@ def test_what_may_be_a_value_is_one(text):
     assert hint(load_value(text, "here")) is None
 
 
+_KEY = st.sampled_from(
+    ["min", "max", "type", "log", "step", "q", "values", "range", "choice", "uniform", "randint", "name"]
+)
+_LEAF = st.one_of(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers(-5, 5)
+    | st.integers(-(10**400), 10**400)
+    | st.text(max_size=5),
+    st.sampled_from(
+        ["loguniform", "int", "tune.uniform(0, 1)", "choice(*a)", "uniform(**b)", "randint(3)", "1e999", "1..2"]
+    ),
+)
+_ANY = st.recursive(_LEAF, lambda c: st.lists(c, max_size=3) | st.dictionaries(_KEY, c, max_size=3), max_leaves=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_ANY)
+def test_whatever_is_written_is_answered_or_not(value):
+    for found in (hint(value), instead(value), of_bounds("int", value), of_bounds("float", value)):
+        assert found is None or "\n" not in found
+
+
 def test_a_builders_own_arguments_may_be_called_min_and_max():
     problems = Problems()
     parse({"model": {"arguments": {"min": 0, "max": 1}}}, ("trial",), problems)
@@ -106,7 +132,7 @@ def test_a_builders_own_arguments_may_be_called_min_and_max():
 )
 def test_nan_and_infinity_are_refused_for_a_training_of_ones_own_too(changes, message, tmp_path):
     """NaN is not equal to itself, so that the study would be another one at each start."""
-    file = gain_study(tmp_path, "own", "", "search: {trials: 2}\n")
+    file = gain_study(tmp_path, "own", "def train(config, seed):\n    yield {}\n", "search: {trials: 2}\n")
     with pytest.raises(StudyFileError) as refused:
         load_study(file, [changes])
     assert str(refused.value).startswith(f"--set {changes}: {message}")

@@ -65,6 +65,32 @@ MALFORMED = [
     (_trial("optimizer", "{learning_rate: 0.1}"), "3: trial.optimizer", "the key 'name' is missing"),
     (_trial("model", "{units: [16]}"), "3: trial.model", "the key 'architecture' is missing"),
     (_trial("batch_size", '"64"'), "3: trial.batch_size", "must be a whole number, but got '64'"),
+    (
+        _optimizer("learning_rate", "1e-3..1e-2"),
+        "4: trial.optimizer.learning_rate",
+        "must be a number, but got '1e-3..1e-2'; a range is {float: [0.001, 0.01]}",
+    ),
+    (
+        _optimizer("learning_rate", "{range: [0.001, 0.01]}"),
+        "4: trial.optimizer.learning_rate",
+        "must be a number, but got {'range': [0.001, 0.01]}; a range is {float: [0.001, 0.01]}",
+    ),
+    (
+        _optimizer("learning_rate", "{float: [0.001, 0.01, log]}"),
+        "4: trial.optimizer.learning_rate.float",
+        "but got [0.001, 0.01, 'log']; write {float: [0.001, 0.01], log: true}",
+    ),
+    (
+        _optimizer("learning_rate", "{float: ['0.1', '0.2']}"),
+        "4: trial.optimizer.learning_rate.float",
+        "but got ['0.1', '0.2']; write {float: [0.1, 0.2]}",
+    ),
+    (
+        "trial:\n  optimizer:\n    name: [adam, sgd]\n",
+        "3: trial.optimizer.name",
+        "must be a word, but got ['adam', 'sgd']; {choice: [adam, sgd]} tries each of these",
+    ),
+    ("trial:\n  training: {early_stopping: true}\n", "2: trial.training.early_stopping", "but got true"),
     (_trial("batch_size", "[32, 64]"), "3: trial.batch_size", "must be a whole number, but got [32, 64]"),
     (_optimizer("learning_rate", "fast"), "4: trial.optimizer.learning_rate", "must be a number, but got 'fast'"),
     (_optimizer("learning_rate", "-1"), "4: trial.optimizer.learning_rate", "must be > 0, but got -1"),

@@ -57,7 +57,7 @@ def test_what_is_given_becomes_parameters_and_the_rest_is_left_to_the_sampler(ev
     ("config", "path", "fragment"),
     [
         ({"optimizer": {"name": "adam", "learning_rate": 1.0}}, ("optimizer", "learning_rate"), "must lie in"),
-        ({"optimizer": {"name": "adam", "learning_rate": True}}, ("optimizer", "learning_rate"), "got True"),
+        ({"optimizer": {"name": "adam", "learning_rate": True}}, ("optimizer", "learning_rate"), "got true"),
         ({"optimizer": {"name": "adam", "epsilon": 1e-3}}, ("optimizer", "epsilon"), "unknown key 'epsilon'"),
         ({"optimizer": {"name": "adm"}}, ("optimizer",), "one of the study's options"),
         ({"optimizer": {"beta_1": 0.9}}, ("optimizer",), "the key 'name' is missing"),
