@@ -18,6 +18,12 @@ One way through, from left to right; nobody imports from its right:
     cli         the commands
 """
 
-from importlib.metadata import version
 
-__version__ = version("hpsearch")
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        # Not at the top: its import takes the modules of Python's own that a file in the current folder may shadow,
+        # before `hpsearch.__main__` has taken that folder off the path.
+        from importlib.metadata import version
+
+        return version("hpsearch")
+    raise AttributeError(f"module 'hpsearch' has no attribute '{name}'")

@@ -110,6 +110,14 @@ def processes_of(session: int) -> list[psutil.Process]:
     return found
 
 
+def workers_of(coordinator: int) -> list[psutil.Process]:
+    """The worker processes of a run: the children of the process that they are forked from."""
+    try:
+        return [worker for child in psutil.Process(coordinator).children() for worker in child.children()]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def wait_for(condition: Any, seconds: float, what: str) -> Any:
     """The first true value of `condition()`, asked again and again."""
     deadline = time.monotonic() + seconds

@@ -124,12 +124,14 @@ def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, 
             file = Path(folder, f"exported{''.join(form.suffixes[:1])}")
             file.write_text(text, encoding="utf-8")
             return _verify(file, "the export", chosen, form, place)
+    # Absolute: what is trained here may be a user's code that changes the current folder.
+    written = output.absolute()
     if verify_only:
         say(f"{output} exists: it is verified as it is, not written again")
     else:
-        form.write(chosen, output, place)
+        form.write(chosen, written, place)
         say(f"{chosen.name} written to {output}; {form.use.replace('FILE', str(output))}")
-    return _verify(output, str(output), chosen, form, place) if verify else EXIT_DONE
+    return _verify(written, str(output), chosen, form, place) if verify else EXIT_DONE
 
 
 def _verify(file: Path, name: str, chosen: Chosen, form: Format, place: Place) -> int:

@@ -18,6 +18,7 @@ from hpsearch.cli import bench, compare, data, doctor, export, finalists, inspec
 from hpsearch.cli.output import say
 from hpsearch.cli.usage import sentence_of
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, first_line, masked
+from hpsearch.training.quiet import begin_command
 
 app = typer.Typer(
     help="Which optimizer, which learning rate, which schedule for this Keras model? Run a study and see.",
@@ -78,8 +79,11 @@ def main() -> None:
 
 
 def _run() -> int:
+    begin_command()
+    # They are read once, here: a user's code that reads the command line must not find them.
+    arguments, sys.argv[1:] = sys.argv[1:], []
     try:
-        code = app(standalone_mode=False)
+        code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except HpsearchError as error:
@@ -106,8 +110,9 @@ def _run() -> int:
 def _keep_traceback() -> Path:
     """Write the traceback to the home folder's logs, or to the temporary folder where that fails."""
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    home = Path(os.environ.get("HPSEARCH_HOME") or "mlruns")
-    for folder in (home / "logs", Path(tempfile.gettempdir())):
+    home = os.environ.get("HPSEARCH_HOME") or "mlruns"
+    # An address, which is refused elsewhere, is no folder.
+    for folder in [*([] if "://" in home else [Path(home, "logs")]), Path(tempfile.gettempdir())]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(masked(traceback.format_exc()), encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpsearch.cli.output import Format
-from hpsearch.errors import EnvironmentProblem, HpsearchError
+from hpsearch.errors import EnvironmentProblem, HpsearchError, masked
 
 if TYPE_CHECKING:
     from hpsearch.search.home import Home
@@ -57,6 +57,20 @@ def _as_given(text: str) -> str:
     return text if is_number else f"'{text}'"
 
 
+def home_folder(given: str | Path) -> Path:
+    """Return the folder that `--home` or HPSEARCH_HOME names.
+
+    Raises:
+        HpsearchError: it is the address of a database or a server.
+    """
+    if re.match(r"\w[\w+.-]*://", str(given)):
+        raise HpsearchError(
+            f"--home or HPSEARCH_HOME is {masked(str(given))!r}, but must be a folder; the address of an MLflow server "
+            "or database is given by --tracking-uri or MLFLOW_TRACKING_URI"
+        )
+    return Path(given)
+
+
 TrialsOption = Annotated[
     int | None,
     typer.Option(
@@ -88,6 +102,7 @@ HomeOption = Annotated[
         "--home",
         envvar="HPSEARCH_HOME",
         metavar="DIR",
+        parser=home_folder,
         help="Folder that holds the state of all studies (default: ./mlruns).",
     ),
 ]

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.errors import EnvironmentProblem, masked
+from hpsearch.training.quiet import results
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -45,12 +46,12 @@ def put(text: str) -> None:
         EnvironmentProblem: it cannot be written to (a full disk, say).
     """
     try:
-        print(text, end="" if text.endswith("\n") else "\n", flush=True)
+        print(text, end="" if text.endswith("\n") else "\n", file=results(), flush=True)
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), results().fileno())
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), results().fileno())
         raise EnvironmentProblem(f"standard output cannot be written to: {error.strerror}") from None
 
 
@@ -135,7 +136,7 @@ def _table(data: Any, title: str | None, below: str) -> str:
     if isinstance(data, list) and not data:
         return f"{title or 'result'}: none yet"
     # A pipe has no width of its own; wide tables must not be cut there.
-    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    known = results().isatty() or "COLUMNS" in os.environ
     console = Console(width=None if known else 240, highlight=False)
     with console.capture() as captured:
         if title:

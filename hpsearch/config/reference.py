@@ -11,6 +11,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from hpsearch.config.user_modules import name_clash
+
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -29,8 +31,13 @@ OwnCode = Annotated[
 
 
 def missing_module(reference: str, folders: Sequence[Path]) -> str | None:
-    """A sentence where the reference's module is neither in the folders nor installed; nothing is imported."""
+    """A sentence where the reference's module cannot be loaded from the folders or an installed package.
+
+    Nothing is imported.
+    """
     package = reference.partition(":")[0].partition(".")[0]
+    if clash := name_clash(package, folders):
+        return clash
     if PathFinder.find_spec(package, [*map(str, folders), *sys.path]) is None:
         return f"there is no module '{package}' beside the file or in the current folder"
     return None

@@ -104,9 +104,9 @@ def _roots(folders: Sequence[Path]) -> list[Path]:
 
 
 def _file_of(module: str, roots: Sequence[Path]) -> Path | None:
-    """The source file of a module or package; hpsearch itself is not the user's."""
+    """The source file of a module or package; hpsearch itself and Python's own modules are not the user's."""
     parts = module.split(".")
-    if parts[0] == "hpsearch" or not all(parts):
+    if parts[0] == "hpsearch" or parts[0] in sys.stdlib_module_names or not all(parts):
         return None
     for root in roots:
         base = root.joinpath(*parts)

@@ -6,10 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,6 +19,7 @@ import psutil
 
 from hpsearch.data.store import cache_folder
 from hpsearch.errors import EnvironmentProblem
+from hpsearch.executors import child
 from hpsearch.executors.protocol import EpochDone, Event, Job, Place, TrialEnded, TrialLost
 from hpsearch.executors.watch import Watch
 from hpsearch.executors.worker import serve
@@ -30,8 +31,10 @@ from hpsearch.training.xla_cache import use_xla_cache
 WORKER_MEGABYTES = 900
 # This many workers in a row that die before their first word: the machine is at fault, not a trial.
 MAX_STILLBORN = 4
-# Forking a worker takes a tenth of this, where TensorFlow has been imported.
-LAUNCH_SECONDS = 0.5
+# How long the thread that starts a worker is waited for, once the worker is known to have ended.
+LAUNCH_SECONDS = 5.0
+# The name of the threads that start workers.
+LAUNCH = "hpsearch-launch"
 # Imported once, before any worker is forked.
 PRELOAD = ["hpsearch.executors.worker"]
 PRELOAD_KERAS = ["hpsearch.training.preload", *PRELOAD]
@@ -53,20 +56,6 @@ def threads_of(workers: int) -> int:
     return max(1, cores() // workers)
 
 
-def _start_forkserver() -> None:
-    """Start the process that workers are forked from, out of reach of signals from its first moment.
-
-    A terminal or a service manager signals every process of the group; what is blocked here stays blocked
-    there, and in the workers. The coordinator decides what becomes of them (it uses SIGKILL).
-    """
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 @dataclass
 class _Worker:
     """A worker process, from the moment when it was asked for.
@@ -75,6 +64,7 @@ class _Worker:
         launch: waits for the process that workers are forked from, which may still import TensorFlow; what is
             sent to the worker meanwhile waits in the connection.
         up: whether the process has started.
+        ended: whether the executor has ended the worker; one that is still being launched is killed when it is up.
         refused: why it could not start.
         heard: whether it has said its first word.
         used: whether a trial has ended there.
@@ -85,6 +75,7 @@ class _Worker:
     connection: Connection
     launch: threading.Thread
     up: bool = False
+    ended: bool = False
     refused: str = ""
     job: Job | None = None
     heard: bool = False
@@ -97,13 +88,27 @@ class _Worker:
         job = self.job if self.heard else None
         self.watch = Watch(job.limits, job.seconds, first=not self.used) if job else None
 
-    def kill(self) -> None:
-        """At once, and with it whatever a user's code has started there; nothing where it has not come up."""
-        if not self.up or self.process.pid is None:
-            return
-        with suppress(ProcessLookupError, PermissionError):  # it has not made its group yet, or has ended
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()
+    def end(self) -> None:
+        """Close the connection and kill the process, with all that a user's code has started there; do not wait.
+
+        A process that is killed too early for the signal to reach it ends by itself: it finds the connection closed.
+        """
+        self.ended = True
+        self.connection.close()
+        if self.up:
+            child.kill(self.process)
+
+    def started(self) -> None:
+        """Note that the process is up; called by the launching thread."""
+        self.up = True
+        # Whichever of `end` and this comes second finds both flags set, and kills.
+        if self.ended:
+            child.kill(self.process)
+
+    def wait_for_end(self, seconds: float = child.END_SECONDS) -> None:
+        """Wait for an ended process, and not for ever. Where it is not up yet, there is nothing to wait for."""
+        if self.up:
+            child.wait_for_end(self.process, seconds)
 
 
 class LocalExecutor:
@@ -113,7 +118,7 @@ class LocalExecutor:
         workers: how many at most; a worker starts when there is work for it.
         log: file that takes what the workers print.
         report: told in a line when a worker dies and is replaced.
-        folders: where a user's own modules are looked for, before everything else.
+        folders: where a user's own modules are looked for.
         keras: whether hpsearch's own trainer trains; a user's own training need not wait for TensorFlow.
         threads: of each worker; None: its share of the cores.
     """
@@ -128,6 +133,7 @@ class LocalExecutor:
         keras: bool = True,
         threads: int | None = None,
     ) -> None:
+        log = log.absolute()
         os.environ[WORKER_LOG] = str(log)
         # Without this TensorFlow takes all of a GPU's memory in the first worker.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -136,11 +142,12 @@ class LocalExecutor:
         self._threads = threads or threads_of(workers)
         use_xla_cache(cache_folder() / "xla", self._threads)
         self._most, self._log, self._report = workers, log, report
-        self._folders, self._keras = [str(folder) for folder in folders], keras
+        # Absolute, as all paths that workers are given: a user's code may change the current folder.
+        self._folders, self._keras = [str(folder.absolute()) for folder in folders], keras
         self._stillborn = 0
         self._workers: list[_Worker] = []
         # The import begins now, in a process of its own; workers are forked from it when there is work.
-        _start_forkserver()
+        child.start_fork_server()
 
     def pids(self) -> list[int]:
         """The worker processes that have started, in no order that matters."""
@@ -160,7 +167,7 @@ class LocalExecutor:
         worker.compiled |= job.needs
         worker.begin_watch()
         try:
-            worker.connection.send(job)
+            worker.connection.send(job.absolute())
         except OSError:
             # It died while idle, which is not the trial's fault.
             self._report(self._replace(worker))
@@ -197,13 +204,10 @@ class LocalExecutor:
 
     def close(self) -> None:
         for worker in self._workers:
-            # At once, but for the first seconds of all; who comes up later finds nobody there and ends.
-            worker.launch.join(LAUNCH_SECONDS)
-            worker.kill()
+            worker.end()
+        deadline = time.monotonic() + child.END_SECONDS
         for worker in self._workers:
-            if worker.up:
-                worker.process.join()
-            worker.connection.close()
+            worker.wait_for_end(deadline - time.monotonic())
         self._workers = []
 
     def _start(self) -> _Worker:
@@ -219,17 +223,17 @@ class LocalExecutor:
         def launch() -> None:
             try:
                 # Started once more where it has died.
-                _start_forkserver()
+                child.start_fork_server()
                 process.start()
-                # Else the start of another worker, in a thread of its own, asks whether this one has ended: and of two
-                # who ask in the same moment how it did, the second is told 255.
+                # multiprocessing reads how its children ended whenever one is started, here in another thread. Of two
+                # threads that read the same child's end at the same time, one gets a wrong exit code (255).
                 multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
-                worker.up = True
+                worker.started()
             except (EOFError, OSError) as error:
                 worker.refused = str(error) or type(error).__name__
             theirs.close()
 
-        worker = _Worker(process, ours, threading.Thread(target=launch, daemon=True))
+        worker = _Worker(process, ours, threading.Thread(target=launch, name=LAUNCH, daemon=True))
         worker.launch.start()
         return worker
 
@@ -261,9 +265,8 @@ class LocalExecutor:
 
     def _retire(self, worker: _Worker) -> None:
         """End an idle worker; another one starts when there is work for it."""
-        worker.kill()
-        worker.process.join()
-        worker.connection.close()
+        worker.end()
+        worker.wait_for_end()
         self._workers.remove(worker)
 
     def _died(self, worker: _Worker) -> TrialLost | None:
@@ -276,13 +279,13 @@ class LocalExecutor:
 
     def _replace(self, worker: _Worker) -> str:
         """Another worker takes the place of one that ends; a line about how it ended."""
-        worker.launch.join()
+        # Its connection was closed, so the launch is over, or fails now.
+        worker.launch.join(LAUNCH_SECONDS)
         if worker.refused:
             raise EnvironmentProblem(f"workers cannot start ({worker.refused}); their output is in {self._log}")
-        worker.kill()
-        worker.process.join()
-        worker.connection.close()
-        code = worker.process.exitcode or 0
+        worker.end()
+        worker.wait_for_end()
+        code = (worker.process.exitcode if worker.up else None) or 0
         reason = f"signal {-code}" if code < 0 else f"exit code {code}"
         # The kernel's way when memory runs out.
         reason += ", perhaps out of memory" if code == -signal.SIGKILL else ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import EnvironmentProblem
-from hpsearch.training.quiet import everything_to
+from hpsearch.executors import child
 
 # Of several short rounds the best one in all is taken: what else a machine does comes and goes.
 ROUNDS = 4
 ROUND_SECONDS = 0.25
+# How long a process may take to say its next word, TensorFlow's import included.
+ANSWER_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def measure_peak(workers: int, threads: int, log: Path) -> Peak:
     """
     context = multiprocessing.get_context("forkserver")
     started = []
+    child.start_fork_server()
     try:
         for _ in range(workers):
             ours, theirs = context.Pipe()
@@ -75,15 +77,18 @@ def measure_peak(workers: int, threads: int, log: Path) -> Peak:
         detail = str(error) or "it ended"
         raise EnvironmentProblem(f"matrices cannot be multiplied ({detail}); the output is in {log}") from None
     finally:
-        for process, _ in started:
-            process.kill()
         for process, connection in started:
-            process.join()
             connection.close()
+            child.kill(process)
+        for process, _ in started:
+            child.wait_for_end(process)
     return Peak(max(rounds, key=sum), time.monotonic() - began)
 
 
 def _answers(connections: Sequence[Connection]) -> tuple[Any, ...]:
+    for connection in connections:
+        if not connection.poll(ANSWER_SECONDS):
+            raise TimeoutError(f"no answer within {ANSWER_SECONDS:g} s")
     return tuple(connection.recv() for connection in connections)
 
 
@@ -95,9 +100,7 @@ def _round(connections: Sequence[Connection]) -> tuple[float, ...]:
 
 def _multiply(connection: Connection, threads: int, log: str) -> None:
     """What runs in each process: two words (up, ready), then a figure for each number of seconds."""
-    # Ctrl-C reaches the whole process group; the one who started this one ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    everything_to(Path(log))
+    child.begin(connection, Path(log))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         from hpsearch.training.products import Products
 

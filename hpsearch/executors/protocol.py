@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from hpsearch.config.file import Limits
@@ -49,6 +50,15 @@ class Job:
     inspects: bool = False
     data: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    def absolute(self) -> Job:
+        """Return the job with absolute paths: a user's code may change the current folder of its worker."""
+
+        def path(file: str) -> str:
+            return str(Path(file).absolute()) if file else ""
+
+        reads = tuple(map(path, self.reads))
+        return replace(self, checkpoint=path(self.checkpoint), model=path(self.model), reads=reads)
 
 
 @dataclass(frozen=True)

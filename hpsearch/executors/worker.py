@@ -7,10 +7,7 @@ fails alone: the worker reports it and takes the next job.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from hpsearch.config.user_modules import use_folders
 from hpsearch.errors import ContentChangedError, first_line
+from hpsearch.executors import child
 from hpsearch.executors.own_content import OwnContent
 from hpsearch.executors.protocol import READY, THREADS, EpochDone, Job, TrialEnded
 from hpsearch.executors.system import SystemMetrics
-from hpsearch.training.quiet import everything_to
 from hpsearch.training.results import Outcome
 
 if TYPE_CHECKING:
@@ -56,18 +54,17 @@ def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]
             whether to train on.
         threads: of the numerical libraries in this process.
         log: file that takes what TensorFlow and user code print.
-        folders: where a user's own modules are looked for, before everything else.
+        folders: where a user's own modules are looked for; absolute.
         keras: whether hpsearch's own trainer trains, with TensorFlow.
     """
-    # Ctrl-C reaches the whole process group; the coordinator decides what becomes of the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A group of its own, so that what a user's code has started can be ended with the worker.
-    os.setpgid(0, 0)
+    child.begin(connection, Path(log))
+    # The coordinator decides what becomes of the workers.
+    child.ignore_stop_signals()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    everything_to(Path(log))
-    sys.path[:0] = folders
+    # The coordinator may have had them in front, as its current folder.
+    sys.path[:] = [place for place in sys.path if place not in folders]
+    use_folders([Path(folder) for folder in folders])
     _limit_threads(threads, keras=keras)
     places = tuple(map(Path, folders))
     kept, coordinator = _Kept(places, OwnContent(places)), _Coordinator(connection)
@@ -77,7 +74,7 @@ def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]
             end = _run(coordinator.next(), coordinator, kept)
             coordinator.tell(replace(end, worn=kept.worn(), facts={**end.facts, THREADS: threads}))
     except _Alone:
-        _end()
+        child.end_now()
 
 
 class _Coordinator:
@@ -97,21 +94,6 @@ class _Coordinator:
             return self._connection.recv()
         except (EOFError, OSError):
             raise _Alone from None
-
-
-def _end_with_parent(parent: int) -> None:
-    """End when the process that this one was forked from is gone, which ends with the coordinator.
-
-    Without this a worker would train to the end of its epoch before it notices.
-    """
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    _end()
-
-
-def _end() -> None:
-    """End at once, and with it every process of its group."""
-    os.killpg(0, signal.SIGKILL)
 
 
 @dataclass

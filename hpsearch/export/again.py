@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig, Recipe
 from hpsearch.config.sections import DataConfig
+from hpsearch.config.user_modules import use_folders
 from hpsearch.data.store import cache_folder, obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import cores
 from hpsearch.training.own import OwnTrainer
-from hpsearch.training.quiet import native_errors_to
+from hpsearch.training.quiet import keep_stdout_for_results, native_errors_to
 from hpsearch.training.results import EpochRow
 from hpsearch.training.xla_cache import use_xla_cache
 
@@ -40,7 +41,9 @@ class Place:
 
     def prepare(self) -> None:
         """Of what it does for TensorFlow nothing is needed once that is imported."""
-        sys.path[:0] = [folder for folder in map(str, self.folders) if folder not in sys.path]
+        # First, since it goes where stderr goes now.
+        keep_stdout_for_results()
+        use_folders(self.folders)
         if "tensorflow" in sys.modules:
             return
         native_errors_to(self.log)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError, reason_in
 
+# How long a script that has closed its output may take to end.
+_END_SECONDS = 30.0
 # `-I` keeps PYTHONPATH and the current folder out, too; a module that is None cannot be imported.
 _RUN = """
 import runpy, sys
 sys.modules["hpsearch"] = None
 file, *folders = sys.argv[1:]
-sys.path[:0] = folders
+sys.path += folders
 sys.argv = [file]
 runpy.run_path(file, run_name="__main__")
 """
@@ -36,16 +42,26 @@ def run_alone(file: Path, folders: Sequence[Path], report: Callable[[str], None]
     """
     command = [sys.executable, "-I", "-u", "-c", _RUN, str(file), *map(str, folders)]
     last = ""
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, errors="replace") as process,
-    ):
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=said, text=True, errors="replace", start_new_session=True
+        )
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.strip():
-                last = line.strip()
-                report(last)
-        if code := process.wait():
+        # Processes that the script has left would keep its output open.
+        threading.Thread(target=_end_group, args=(process,), daemon=True).start()
+        try:
+            with process.stdout:
+                for line in process.stdout:
+                    if line.strip():
+                        last = line.strip()
+                        report(last)
+            code = process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise HpsearchError(f"it closed its output and did not end within {_END_SECONDS:g} s") from None
+        finally:
+            if process.poll() is None:
+                _kill_group(process)
+        if code:
             said.seek(0)
             raise HpsearchError(_why(said.read()) or f"exit code {code}")
     return last
@@ -61,6 +77,17 @@ def _why(text: str) -> str:
         return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
     kind, _, reason = "\n".join(lines[begins:]).partition(": ")
     return ": ".join(part for part in (kind.strip().rpartition(".")[2], reason_in(reason)) if part)
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """Wait until a process has ended, then kill what it started."""
+    process.wait()
+    _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def accuracy_in(line: str) -> float | None:

@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from hpsearch.errors import EnvironmentProblem
-from hpsearch.search.home import BUSY_SECONDS, Home, advice, creating, prepare_sqlite
+from hpsearch.search.home import BUSY_SECONDS, Home, advice, creating, prepare_sqlite, sqlite_url
 
 
 def open_storage(home: Home, *, create: bool) -> RDBStorage:
@@ -64,8 +63,8 @@ def _address(database: Path) -> str:
     """
     log = database.with_name(f"{database.name}-wal")
     if os.access(database.parent, os.W_OK) or (log.is_file() and log.stat().st_size):
-        return f"sqlite:///{database}"
-    return f"sqlite:///file:{quote(str(database))}?mode=ro&immutable=1&uri=true"
+        return sqlite_url(database)
+    return sqlite_url(database, read_only=True)
 
 
 @contextmanager

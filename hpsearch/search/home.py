@@ -16,8 +16,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
@@ -36,9 +37,19 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class Home:
-    """Where everything lives; `root` need not exist until `create` is called."""
+    """Where everything lives; `root` need not exist until `create` is called.
+
+    Attributes:
+        root: the folder, absolute: a user's code may change the current folder.
+        given: the same folder as the user named it.
+    """
 
     root: Path
+    given: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "given", str(self.root))
+        object.__setattr__(self, "root", self.root.absolute())
 
     @property
     def optuna_db(self) -> Path:
@@ -59,8 +70,8 @@ class Home:
     @property
     def arguments(self) -> list[str]:
         """The option that a further command needs to find this folder; none where it is the default."""
-        default = str(self.root) == "mlruns" and not os.environ.get("HPSEARCH_HOME")
-        return [] if default else ["--home", str(self.root)]
+        default = self.given == "mlruns" and not os.environ.get("HPSEARCH_HOME")
+        return [] if default else ["--home", self.given]
 
     def command(self, *words: object) -> str:
         """Return a command on this home folder as a shell takes it: `hpsearch trials digits --home runs`."""
@@ -200,3 +211,28 @@ def advice(reason: str) -> str:
         if words in reason:
             return what
     return "move the file away or name another home with --home"
+
+
+def sqlite_url(database: Path, *, read_only: bool = False) -> str:
+    """The URL of a SQLite file as SQLAlchemy takes it, whatever characters the file's path has.
+
+    Args:
+        database: an absolute path.
+        read_only: whether nobody writes to it. Without that, SQLite wants to make a file beside the database.
+    """
+    path, quoted = str(database), quote(str(database))
+    if path == quoted and not read_only:
+        return f"sqlite:///{path}"
+    from sqlalchemy.engine import URL, make_url
+
+    def rendered(name: str, **query: str) -> str:
+        # With the driver's name: MLflow makes the folder of what follows `sqlite:///`, and does not decode it.
+        return URL.create("sqlite+pysqlite", database=name, query=query).render_as_string(hide_password=False)
+
+    if read_only:
+        return rendered(f"file:{quoted}", mode="ro", immutable="1", uri="true")
+    plain = rendered(path)
+    # Versions of SQLAlchemy that do not encode the path end it at a `?`. Optuna replaces `{}`.
+    if make_url(plain).database == path and "{" not in plain:
+        return plain
+    return rendered(f"file:{quoted}", uri="true")

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from hpsearch.data.store import cache_folder
 
@@ -40,19 +41,22 @@ def keep(database: Path, version: str) -> None:
 def has_experiment(database: Path, name: str) -> bool:
     """Whether MLflow keeps runs under a name, read without importing MLflow."""
     query = "SELECT 1 FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection,
+    ):
         return connection.execute(query, (name,)).fetchone() is not None
     return False
 
 
-def settle(database: Path, artifacts: Path) -> None:
-    """Say of MLflow's own experiment, "Default", where and when it was made: here and now."""
+def settle(database: Path, artifacts: str) -> None:
+    """Say of MLflow's own experiment, "Default", where its artifacts are, and that it was made now."""
     now = int(time.time() * 1000)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
             "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ? "
             "WHERE experiment_id = 0",
-            (str(artifacts / "0"), now, now),
+            (artifacts, now, now),
         )
 
 

@@ -23,6 +23,7 @@ from hpsearch.search.stages import Stage
 from hpsearch.tracking.histories import history
 from hpsearch.tracking.images import RUNNING, RunImage
 from hpsearch.tracking.inputs import DataInput
+from hpsearch.tracking.mlflow_store import artifact_location
 from hpsearch.tracking.mlflow_values import Row, milliseconds, parts_of
 from hpsearch.tracking.tags import KIND, KINDS, OUTCOME, PARENT, STUDY, number_of
 from hpsearch.tracking.target import Target
@@ -262,7 +263,7 @@ def open_experiment(client: Any, name: str, target: Target) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         # A server knows best where its artifacts are.
-        location = None if target.is_server else str((target.home.artifacts / name).resolve())
+        location = None if target.is_server else artifact_location(target.home.artifacts / name)
         experiment = str(client.create_experiment(name, artifact_location=location))
     else:
         experiment = str(found.experiment_id)

@@ -6,10 +6,10 @@ import logging
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from hpsearch.errors import EnvironmentProblem, masked, reason_in
-from hpsearch.search.home import creating, prepare_sqlite
+from hpsearch.search.home import creating, prepare_sqlite, sqlite_url
 from hpsearch.tracking.empty_database import fill_from_cache, is_empty, keep, settle
 from hpsearch.tracking.target import Target
 
@@ -28,7 +28,14 @@ _QUIET = {
 
 def database_uri(database: Path) -> str:
     """The database as MLflow is told of it; absolute, so that the current folder does not matter."""
-    return f"sqlite:///{database.resolve()}"
+    return sqlite_url(database.resolve())
+
+
+def artifact_location(folder: Path) -> str:
+    """A folder for artifacts as MLflow is told of it; absolute."""
+    path = folder.resolve()
+    # MLflow decodes `%41` even in a plain path.
+    return str(path) if quote(str(path)) == str(path) else path.as_uri()
 
 
 def check_database(database: Path) -> None:
@@ -84,7 +91,7 @@ def open_client(database: Path) -> Any:
             client.search_experiments(max_results=1)
             if new:
                 keep(database, mlflow.__version__)
-                settle(database, database.resolve().with_name("artifacts"))
+                settle(database, artifact_location(database.with_name("artifacts") / "0"))
         # MLflow, SQLAlchemy, Alembic and sqlite3 each raise errors of their own here.
         except Exception as error:  # noqa: BLE001, RUF100
             raise EnvironmentProblem(

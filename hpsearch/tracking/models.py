@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,16 +17,19 @@ from typing import Any
 
 from hpsearch.analysis.verdict import judge
 from hpsearch.config.study import StudySpec
+from hpsearch.config.user_modules import use_folders
+from hpsearch.executors import child
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs
 from hpsearch.tracking.mlflow_store import address_of, connect, reason_of
 from hpsearch.tracking.projector import Plan
-from hpsearch.training.quiet import everything_to
 
 ALIAS, MODEL = "champion", "model"
 # What a loaded model needs.
 _PACKAGES = ("mlflow", "tensorflow", "keras", "numpy")
+# How long logging one model may take: a large one, to a server that is far away.
+MODEL_SECONDS = 1800.0
 
 
 class ModelError(Exception):
@@ -182,6 +184,7 @@ def _in_a_process(models: Sequence[ToLog], uri: str, spec: StudySpec, log: Path)
         ModelError: it could not; with the first line of the reason.
     """
     context = multiprocessing.get_context("forkserver")
+    child.start_fork_server()
     ours, theirs = context.Pipe(duplex=False)
     # The process that others are forked from may be older than what stands in the environment now.
     environment = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
@@ -191,10 +194,15 @@ def _in_a_process(models: Sequence[ToLog], uri: str, spec: StudySpec, log: Path)
     process.start()
     theirs.close()
     try:
-        problem = ours.recv()
+        seconds = MODEL_SECONDS * len(models)
+        problem = ours.recv() if ours.poll(seconds) else f"the models were not logged within {seconds:g} s"
     except EOFError:
         problem = f"the process that logs models ended; its output is in {log}"
-    process.join()
+    else:
+        child.wait_for_end(process)
+    ours.close()
+    child.kill(process)
+    child.wait_for_end(process)
     if problem:
         raise ModelError(problem)
 
@@ -209,9 +217,9 @@ def _log_models(
     environment: Mapping[str, str],
 ) -> None:
     """The process: log each model with its run; sends what went wrong, or nothing."""
-    everything_to(Path(log))
+    child.begin(connection, Path(log))
     os.environ.update(environment)
-    sys.path[:0] = folders
+    use_folders([Path(folder) for folder in folders])
     try:
         import mlflow
 

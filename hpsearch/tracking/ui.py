@@ -25,7 +25,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
-from hpsearch.tracking.mlflow_store import database_uri
+from hpsearch.tracking.mlflow_store import artifact_location, database_uri
 from hpsearch.tracking.view_state import VIEW_KEY, view_url
 
 HOST = "127.0.0.1"
@@ -170,7 +170,7 @@ class UiServer:
 
     def __enter__(self) -> UiServer:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        artifacts = str(self._home.artifacts.resolve())
+        artifacts = artifact_location(self._home.artifacts)
         command = [sys.executable, "-m", "mlflow", "server", "--host", self._host, "--port", str(self._port)]
         command += ["--workers", "1", "--uvicorn-opts", "--timeout-graceful-shutdown 2"]
         command += ["--backend-store-uri", database_uri(self._home.mlflow_db)]
@@ -189,6 +189,8 @@ class UiServer:
             self._process = subprocess.Popen(
                 command,
                 env=environment,
+                # Modules are imported from the folder that it starts in; the user's may hold a `queue.py`.
+                cwd=self.log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -202,7 +204,9 @@ class UiServer:
         """What MLflow's login needs; passwords stay in the environment, and nobody sees runs without one."""
         users, settings = self._home.root / "users.db", self._home.root / "users.ini"
         lines = ["[mlflow]", "default_permission = READ", "admin_username = admin"]
-        settings.write_text("\n".join([*lines, f"database_uri = sqlite:///{users.resolve()}\n"]), encoding="utf-8")
+        # MLflow reads the file with interpolation.
+        lines += [f"database_uri = {database_uri(users).replace('%', '%%')}", ""]
+        settings.write_text("\n".join(lines), encoding="utf-8")
         return {"MLFLOW_AUTH_CONFIG_PATH": str(settings.resolve()), "MLFLOW_FLASK_SERVER_SECRET_KEY": token_hex()}
 
     def __exit__(
@@ -246,7 +250,8 @@ class UiServer:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_SECONDS)
         self._signal(signal.SIGKILL)
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_SECONDS)
         self._process = None
 
     def _signal(self, number: signal.Signals) -> None:

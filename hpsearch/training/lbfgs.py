@@ -20,6 +20,8 @@ from hpsearch.training.epochs import Examples, Figures, Parts
 
 # Examples at a time, so that memory does not grow with the data set; the sums are of the whole.
 CHUNK = 5000
+# How long the solver's thread is waited for when it is ended.
+_END_SECONDS = 5.0
 
 
 class LbfgsEpochs(CompiledEpochs):
@@ -127,12 +129,12 @@ class _Solver:
     def close(self) -> None:
         if not self.done:
             self._answers.put(None)
-            self._thread.join()
+            self._thread.join(_END_SECONDS)
             self.done = True
 
     def _next(self) -> None:
         found = self._points.get()
-        if isinstance(found, Exception):
+        if isinstance(found, BaseException):
             raise found
         self.done = found is None
         if found is not None:
@@ -147,7 +149,8 @@ class _Solver:
             self._points.put(None)
         except _Closed:
             return
-        except Exception as error:
+        # Of every kind: `_next` waits for a point or an error.
+        except BaseException as error:
             self._points.put(error)
 
     def _ask(self, point: npt.NDArray[np.float64]) -> tuple[float, Any]:

@@ -7,13 +7,12 @@ import time
 import traceback
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
-from numbers import Real
 from typing import Any
 
 from hpsearch.catalogue.metric_names import recorded_name
 from hpsearch.config.file import Objective
 from hpsearch.config.own import OwnConfig
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, UserCodeError, first_line
 from hpsearch.training.results import Best, EpochRow, Outcome, best_after
 from hpsearch.training.user_code import load_function
 
@@ -72,6 +71,8 @@ class OwnTrainer:
                 self.best = best_after(self.best, row, self.objective)
                 yield row
                 began = time.perf_counter()
+        except SystemExit as error:
+            raise UserCodeError(f"trainable: '{name}' raised {first_line(error)}") from error
         finally:
             if isinstance(source, Generator):
                 source.close()
@@ -98,13 +99,30 @@ class OwnTrainer:
             raise HpsearchError(f"trainable: {name} must yield mappings of metrics, but yielded {given!r:.60}")
         metrics = {}
         for key, value in given.items():
-            if not isinstance(value, Real):
-                # Numbers of NumPy, TensorFlow and PyTorch that are no Real have `item`.
-                value = value.item() if hasattr(value, "item") else value  # noqa: PLW2901
-            if not isinstance(key, str) or not isinstance(value, Real):
+            number = _number(value)
+            if not isinstance(key, str) or number is None:
                 raise HpsearchError(f"trainable: {name} must yield numbers by name, but yielded {key!r}: {value!r:.60}")
-            metrics[key] = float(value)
+            metrics[key] = number
         if metric not in metrics:
             has = ", ".join(metrics) or "nothing"
             raise HpsearchError(f"trainable: {name} must yield the objective's metric '{metric}', but yielded {has}")
         return metrics
+
+
+def _number(value: Any) -> float | None:
+    """The number that a value holds; None where it holds none, or several.
+
+    Takes what NumPy, TensorFlow, PyTorch and Keras call scalars, and a Keras metric for its result.
+    """
+    if isinstance(value, str | bytes | bytearray):
+        return None
+    try:
+        result = getattr(value, "result", None)
+        value = result() if callable(result) else value
+        # Arrays, tensors and variables of one element. Only some of them have `__float__`.
+        value = value.numpy() if hasattr(value, "numpy") else value
+        value = value.item() if hasattr(value, "item") else value
+        return None if isinstance(value, str | bytes) else float(value)
+    # What holds no single number raises errors of many kinds.
+    except Exception:
+        return None

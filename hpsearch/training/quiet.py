@@ -1,10 +1,11 @@
-"""TensorFlow's own words go to a log file: its native code prints banners that no setting silences."""
+"""Where processes print: the words of native code and of workers go to a log, those of a user's code not to stdout."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 # Read by `hpsearch.training.preload` in the process that workers are forked from.
 WORKER_LOG = "HPSEARCH_WORKER_LOG"
@@ -27,6 +28,39 @@ def native_errors_to(log: Path) -> None:
     target = _open(log)
     os.dup2(target, 2)
     os.close(target)
+
+
+# Whether this process runs a command of hpsearch; else its stdout is somebody else's.
+_is_command = False
+_results: TextIO | None = None
+
+
+def begin_command() -> None:
+    """Note that this process runs a command of hpsearch, which writes its result to `results()` alone."""
+    global _is_command  # noqa: PLW0603
+    _is_command = True
+
+
+def keep_stdout_for_results() -> None:
+    """In a command: send to stderr what is printed from now on, but for what is written to `results()`.
+
+    To be called before a user's code is loaded: what that prints must not end up in the result.
+    """
+    global _results  # noqa: PLW0603
+    if not _is_command or _results is not None:
+        return
+    sys.stdout.flush()
+    try:
+        kept = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+        os.dup2(2, 1)
+    except OSError:  # one of them was closed before the command began
+        return
+    _results = kept
+
+
+def results() -> TextIO:
+    """Where a command writes its result."""
+    return _results or sys.stdout
 
 
 def _open(log: Path) -> int:

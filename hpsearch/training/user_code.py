@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from hpsearch.catalogue.rows import Entry
 from hpsearch.errors import HpsearchError, UserCodeError, first_line
+from hpsearch.training.quiet import keep_stdout_for_results
 
 
 def load(reference: str, where: str) -> Any:
@@ -24,15 +27,34 @@ def load(reference: str, where: str) -> Any:
         UserCodeError: there is no such module or name, or the module cannot be imported.
     """
     module, _, name = reference.partition(":")
+    keep_stdout_for_results()
     try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:
+        with _arguments_of(module):
+            found = getattr(importlib.import_module(module), name)
+    # A module may call `sys.exit` when it is imported, as argparse does.
+    except (Exception, SystemExit) as error:
         # A module that is there may lack another one that it imports: that is for its traceback.
         absent = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
         if absent or isinstance(error, AttributeError):
             raise UserCodeError(f"{where}: '{reference}' cannot be found: {error}") from None
         raise UserCodeError(f"{where}: '{reference}' cannot be imported: {first_line(error)}") from error
     return _told(found, f"{where}: '{reference}'") if callable(found) else found
+
+
+@contextmanager
+def _arguments_of(module: str) -> Iterator[None]:
+    """While a module is imported: `sys.argv` as if it were run as a program without arguments, whatever runs it."""
+    before = sys.argv
+    sys.argv = [module]
+    try:
+        if module not in sys.modules:
+            # Finding a submodule imports its package. What cannot be found is for the import to say.
+            with suppress(ModuleNotFoundError):
+                found = importlib.util.find_spec(module)
+                sys.argv = [found.origin if found is not None and found.origin else module]
+        yield
+    finally:
+        sys.argv = before
 
 
 def load_function(reference: str, where: str) -> Callable[..., Any]:
@@ -54,7 +76,7 @@ def _told(function: Callable[..., Any], what: str) -> Callable[..., Any]:
             return function(*arguments, **named)
         except UserCodeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             told = UserCodeError(f"{what} raised {first_line(error)}")
             # As a note, since TensorFlow forgets the cause of what is raised while it traces a function.
             told.add_note(traceback.format_exc())

@@ -34,7 +34,9 @@ def use_xla_cache(root: Path, threads: int) -> None:
         _make_room(folder)
     except OSError:
         return
-    os.environ["TF_XLA_FLAGS"] = f"{flags} {FLAG}={folder}".strip()
+    # In quotes where it has spaces, at which TensorFlow splits the flags.
+    value = f"'{folder}'" if any(character.isspace() for character in str(folder)) else str(folder)
+    os.environ["TF_XLA_FLAGS"] = f"{flags} {FLAG}={value}".strip()
 
 
 _named: set[str] = set()

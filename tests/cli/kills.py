@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import psutil
 
 from hpsearch.search.home import Home
 from hpsearch.search.storage import find_study
@@ -78,11 +77,3 @@ def assert_stores_agree(home: Path, study: str, trials: int) -> None:
             twice = [step for step, times in Counter(metric.step for metric in history).items() if times > 1]
             assert not twice, (record.number, name, twice)
             assert {m.step: m.value for m in history} == {row.epoch: row.metrics[name] for row in record.rows}
-
-
-def workers_of(coordinator: int) -> list[psutil.Process]:
-    """The worker processes of a run: the children of the process that they are forked from."""
-    try:
-        return [worker for child in psutil.Process(coordinator).children() for worker in child.children()]
-    except psutil.NoSuchProcess:
-        return []

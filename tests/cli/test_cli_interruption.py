@@ -10,7 +10,7 @@ from functools import partial
 
 import mlflow
 import pytest
-from support import hpsearch, processes_of, result_of, start_hpsearch, wait_for
+from support import hpsearch, processes_of, result_of, slow_study, start_hpsearch, wait_for, workers_of
 
 EPOCHS = 60
 STUDY = """
@@ -93,6 +93,34 @@ def test_after_kill_9_nothing_is_left_and_the_same_command_goes_on(study, tmp_pa
     process.communicate()
     wait_for(lambda: not processes_of(process.pid), 20, "the end of all workers")
     assert_finishes(study, home)
+
+
+@pytest.mark.parametrize("when", ["in an epoch", "in an import"])
+def test_after_kill_9_no_worker_goes_on_with_what_it_is_at(tmp_path, when):
+    file = slow_study(tmp_path, epochs=2, pause=1000, trials=1)
+    if when == "in an import":
+        (tmp_path / "slow_training.py").write_text("import time\ntime.sleep(1000)\n")
+    process = start_hpsearch("run", str(file), "--workers=1", home=tmp_path / "home", cwd=tmp_path)
+    line = next(line for line in process.stderr if "started" in line)
+    assert "trial 0" in line
+    (worker,) = wait_for(lambda: workers_of(process.pid), 30, "the worker")
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not processes_of(process.pid), 20, "the end of all processes of the command")
+    wait_for(lambda: not worker.is_running() or worker.status() == "zombie", 20, "the end of the worker")
+
+
+@pytest.mark.parametrize("lines", [0, 2])
+def test_a_run_that_nobody_listens_to_ends(tmp_path, lines):
+    file = slow_study(tmp_path, epochs=20, pause=0.1, trials=20)
+    process = start_hpsearch("run", str(file), "--workers=1", home=tmp_path / "home", cwd=tmp_path)
+    # As `run ... |& head -2` leaves it.
+    for _ in range(lines):
+        assert process.stderr.readline()
+    process.stdout.close()
+    process.stderr.close()
+    process.wait(60)
+    wait_for(lambda: not processes_of(process.pid), 20, "the end of all processes")
 
 
 def test_a_second_run_of_the_same_study_is_refused_with_who_holds_it(study, tmp_path):

@@ -7,8 +7,8 @@ import sqlite3
 import time
 
 import psutil
-from cli.kills import assert_stores_agree, records_of, told, workers_of, write_quick
-from support import THOROUGH, hpsearch, processes_of, result_of, start_hpsearch, wait_for
+from cli.kills import assert_stores_agree, records_of, told, write_quick
+from support import THOROUGH, hpsearch, processes_of, result_of, start_hpsearch, wait_for, workers_of
 
 KILLS = 20 if THOROUGH else 4
 KERAS = """

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
-from support import sample_config, wait_for
+from support import sample_config, wait_for, workers_of
 
 from hpsearch.config.file import Limits, Objective
 from hpsearch.data.store import obtain
-from hpsearch.executors import watch
+from hpsearch.executors import child, local, watch
 from hpsearch.executors.local import LocalExecutor, default_workers
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, TrialLost
 from hpsearch.training.checkpoint import epochs_kept
@@ -254,6 +256,166 @@ def test_a_worker_that_has_grown_is_replaced_between_two_trials(tmp_path):
     finally:
         executor.close()
     assert len(seen) == 2
+
+
+STARTS_PROCESSES = """
+import multiprocessing
+import os
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+def train(config, seed):
+    context = multiprocessing.get_context(config["method"])
+    with context.Pool(2) as pool:
+        first = sum(pool.map(abs, [-1, 2]))
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        second = sum(pool.map(abs, [-1, 2]))
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    sleeper.terminate()
+    yield {"val_accuracy": (first + second) / 6, "ended": sleeper.wait(60)}
+
+def leaves_some(config, seed):
+    pool = multiprocessing.Pool(2)
+    yield {"val_accuracy": 0.5, "pid": pool.apply(os.getpid)}
+    os._exit(1)
+"""
+
+
+def own_job(trial: int, trainable: str, **config) -> Job:
+    return Job(trial, {"trainable": trainable, "seed": 1, **config}, Objective().model_dump(mode="json"))
+
+
+def alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def own_executor(tmp_path):
+    """One worker that finds its modules in `tmp_path`, without TensorFlow."""
+    executor = LocalExecutor(1, tmp_path / "workers.log", print, [tmp_path], keras=False)
+    yield executor
+    executor.close()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_users_code_may_start_processes_and_end_them(own_executor, tmp_path, method):
+    (tmp_path / "starts.py").write_text(STARTS_PROCESSES)
+    own_executor.submit(own_job(0, "starts:train", method=method))
+    row = first_row(own_executor, 0)
+    assert row.metrics["val_accuracy"] == 1.0
+    assert row.metrics["ended"] == -signal.SIGTERM
+
+
+def test_what_a_users_code_has_started_ends_with_its_worker(own_executor, tmp_path):
+    (tmp_path / "leaves.py").write_text(STARTS_PROCESSES)
+    for number, ending in enumerate(["it dies", "it is killed"]):
+        own_executor.submit(own_job(number, "leaves:leaves_some"))
+        pid = int(first_row(own_executor, number).metrics["pid"])
+        assert alive(pid)
+        if ending == "it dies":
+            own_executor.go_on(number)
+            assert isinstance(drive(own_executor)[1][number], TrialLost)
+        else:
+            own_executor.close()
+        wait_for(lambda pid=pid: not alive(pid), 20, f"the end of the pool where {ending}")
+
+
+def first_row(executor: Executor, trial: int):
+    """The first epoch of a trial, which is not answered."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        for event in executor.events(1.0):
+            assert isinstance(event, EpochDone), event
+            return event.row
+    raise AssertionError("no epoch")
+
+
+ASTRAY = """
+import argparse
+import os
+import sys
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=2)
+options = parser.parse_args()
+os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "elsewhere"))
+program = sys.argv[0]
+
+def network(image_shape, classes):
+    import keras
+
+    assert program.endswith("astray.py") and not parser.parse_args().epochs > 2
+    print("printed by a user's code")
+    return keras.Sequential([keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(classes)])
+"""
+
+
+def test_a_users_code_that_changes_the_folder_leads_no_path_astray(tmp_path, monkeypatch):
+    for name in ("elsewhere", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "here" / "astray.py").write_text(ASTRAY)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("sys.argv", ["hpsearch", "run", "study.yaml"])
+    executor = LocalExecutor(1, Path("workers.log"), print, [Path()])
+    try:
+        begun = job(0, 3, model={"architecture": "custom", "builder": "astray:network"})
+        limits = Limits(checkpoint_seconds=0.0)
+        executor.submit(replace(begun, limits=limits, checkpoint="kept/0.npz", model="kept/0.keras"))
+        assert first_row(executor, 0).epoch == 1
+        executor.go_on(0)
+        assert first_row(executor, 0).epoch == 2
+        assert Path("kept/0.npz").is_file()
+        executor.go_on(0)
+        _, ends = drive(executor)
+        assert ends[0].outcome is Outcome.COMPLETED, ends[0].detail
+    finally:
+        executor.close()
+    assert Path("kept/0.keras").is_file()
+    assert "printed by a user's code" in Path("workers.log").read_text()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def workers_now() -> set[int]:
+    """The processes that were forked for this test's executors and still run."""
+    return {process.pid for process in workers_of(os.getpid()) if alive(process.pid)}
+
+
+@pytest.mark.parametrize(
+    "step", ["before its process is started", "before it is known to be up", "before its first word"]
+)
+def test_closing_while_a_worker_is_launched_returns_and_leaves_none(tmp_path, monkeypatch, step):
+    reached, go_on = threading.Event(), threading.Event()
+    executor = LocalExecutor(1, tmp_path / "workers.log", print, [tmp_path], keras=False)
+
+    def held(call):
+        def wait_and_call(*arguments):
+            reached.set()
+            assert go_on.wait(DEADLINE)
+            return call(*arguments)
+
+        return wait_and_call
+
+    if step == "before its process is started":
+        monkeypatch.setattr(child, "start_fork_server", held(child.start_fork_server))
+    if step == "before it is known to be up":
+        monkeypatch.setattr(local._Worker, "started", held(local._Worker.started))
+    (tmp_path / "starts.py").write_text(STARTS_PROCESSES)
+    before = workers_now()
+    executor.submit(own_job(0, "starts:train", method="fork"))
+    if step == "before its first word":
+        # It was stopped, so that it can say nothing.
+        (pid,) = started(executor, 1)
+        os.kill(pid, signal.SIGSTOP)
+        reached.set()
+    assert reached.wait(DEADLINE)
+    executor.close()
+    if step == "before it is known to be up":
+        # Nobody kills it: it finds out by itself.
+        wait_for(lambda: not workers_now() - before, 20, "the end of the worker")
+    go_on.set()
+    wait_for(lambda: not any(thread.name == local.LAUNCH for thread in threading.enumerate()), 60, "the launch")
+    wait_for(lambda: not workers_now() - before, 20, "the end of the worker")
 
 
 def test_there_is_at_least_one_worker_and_never_more_than_cores():

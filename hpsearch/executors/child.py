@@ -1,0 +1,132 @@
+"""Processes that are forked from the fork server: how one starts, how it ends, and that none outlives its coordinator.
+
+The fork server is multiprocessing's. It blocks SIGINT, SIGTERM and SIGHUP, and what it forks inherits that.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from hpsearch.training.quiet import everything_to
+
+# How long a process that was killed is waited for.
+END_SECONDS = 5.0
+# How often a process looks whether its coordinator is gone.
+_LOOK_SECONDS = 0.5
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SAFE_PATH = "PYTHONSAFEPATH"
+# A value of our own, by which a process knows that this module has set it and not the user.
+_SET_HERE = "set-by-hpsearch"
+
+
+def start_fork_server() -> None:
+    """Start the fork server if it does not run; signals for the whole process group do not reach it.
+
+    A terminal or a service manager signals every process of the group. The coordinator decides what becomes of
+    the processes that it started; it uses SIGKILL.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        with _safe_path():
+            resource_tracker.ensure_running()
+            forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the current folder off `sys.path` of the Python processes that are started meanwhile.
+
+    multiprocessing starts its own with `python -c`, which would import a `queue.py` of the current folder.
+    """
+    if os.environ.get(_SAFE_PATH):
+        yield
+        return
+    os.environ[_SAFE_PATH] = _SET_HERE
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
+
+
+def begin(connection: Connection, log: Path) -> None:
+    """Set up a process that was forked just now. It must be the first call in it.
+
+    The process gets a process group of its own, so that it can be killed together with the processes that a user's
+    code starts in it. It kills that group as soon as the connection to the coordinator is closed.
+
+    Args:
+        connection: to the coordinator, which holds the only other end of it.
+        log: file that takes what the process prints.
+    """
+    os.setpgid(0, 0)
+    threading.Thread(target=_end_with_coordinator, args=(connection.fileno(), os.getppid()), daemon=True).start()
+    # multiprocessing forbids processes of their own to those that it calls daemonic. The coordinator's side stays
+    # daemonic: Python would wait for the others when it exits.
+    multiprocessing.current_process().daemon = False
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    if os.environ.get(_SAFE_PATH) == _SET_HERE:
+        del os.environ[_SAFE_PATH]
+    # The arguments of the coordinator's command are not for a user's code.
+    del sys.argv[1:]
+    everything_to(log)
+
+
+def ignore_stop_signals() -> None:
+    """Ignore SIGINT, SIGTERM and SIGHUP in this process, but not in the processes that it starts.
+
+    multiprocessing's pools end their processes by SIGTERM.
+    """
+    for number in _STOP_SIGNALS:
+        # A handler, since SIG_IGN would be inherited by what a user's code executes.
+        signal.signal(number, lambda _number, _frame: None)
+    os.register_at_fork(after_in_child=_default_signals)
+
+
+def _default_signals() -> None:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _end_with_coordinator(connection: int, parent: int) -> None:
+    """Kill this process group when the coordinator has closed the connection, or the fork server is gone."""
+    closed = select.poll()
+    # Without any flag, only the end of the connection is an event; what arrives stays there to be read.
+    closed.register(connection, 0)
+    while os.getppid() == parent and not closed.poll(_LOOK_SECONDS * 1000):
+        pass
+    end_now()
+
+
+def end_now() -> None:
+    """Kill this process and its group."""
+    os.killpg(0, signal.SIGKILL)
+
+
+def kill(process: BaseProcess) -> None:
+    """Kill a process that `begin` was called in, and all processes of its group."""
+    if process.pid is None:
+        return
+    with suppress(ProcessLookupError, PermissionError):  # it has not made its group yet, or has ended
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
+def wait_for_end(process: BaseProcess, seconds: float = END_SECONDS) -> None:
+    """Wait for a process that was killed, and not for ever.
+
+    One that is left then (it waits for a disk, for instance) ends later by itself.
+    """
+    process.join(max(0.0, seconds))
