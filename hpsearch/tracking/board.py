@@ -34,6 +34,9 @@ class Board(Listener):
         self._began = time.monotonic()
         self._running: dict[int, Running] = {}
         self._ended: dict[int, TrialRecord] = {}
+        # Of the ended trials: the best one, how many count, and the most epochs of one that trained to its end.
+        self._leader: TrialRecord | None = None
+        self._count = self._longest = 0
         self._before = 0
         self._done = 0.0
 
@@ -41,7 +44,10 @@ class Board(Listener):
         self._objective, self._total, self._stage = event.spec.objective, event.total, event.stage
         # Later stages train the same configuration with several seeds.
         self._varied = event.spec.varied if event.stage is Stage.SEARCH else event.spec.varied.with_seed()
-        self._ended = {r.number: r for r in event.records if r.outcome and r.outcome is not Outcome.INTERRUPTED}
+        self._ended, self._leader, self._count, self._longest = {}, None, 0, 0
+        for record in event.records:
+            if record.outcome and record.outcome is not Outcome.INTERRUPTED:
+                self._add(record)
         self._before, self._began = self._counted(), time.monotonic()
 
     def trial_started(self, event: TrialStarted) -> None:
@@ -52,25 +58,30 @@ class Board(Listener):
 
     def trial_ended(self, record: TrialRecord) -> None:
         self._running.pop(record.number, None)
+        self._add(record)
+
+    def _add(self, record: TrialRecord) -> None:
         self._ended[record.number] = record
+        self._count += self._stage is not Stage.SEARCH or record.outcome is not Outcome.FAILED
+        self._longest = max(self._longest, len(record.rows)) if record.good else self._longest
+        self._leader = best_trial(filter(None, [self._leader, record]), self._objective)
 
     def trial_interrupted(self, number: int) -> None:
         self._running.pop(number, None)
 
     def _best(self) -> TrialRecord | None:
-        return best_trial(self._ended.values(), self._objective)
+        return self._leader
 
     def _counted(self) -> int:
         """Return how many trials count toward the total: of a search those that ended without failing."""
-        return sum(self._stage is not Stage.SEARCH or r.outcome is not Outcome.FAILED for r in self._ended.values())
+        return self._count
 
     def _done_trials(self) -> float:
         """Return how many trials are done, a running one in part: its epochs over the most that it may train.
 
         The number never falls while a study runs: the length of a user's own training is an estimate that changes.
         """
-        longest = max((len(record.rows) for record in self._ended.values() if record.good), default=0)
-        running = sum(_share(len(each.rows), each.config, longest) for each in self._running.values())
+        running = sum(_share(len(each.rows), each.config, self._longest) for each in self._running.values())
         self._done = min(float(self._total), max(self._done, self._counted() + running))
         return self._done
 
