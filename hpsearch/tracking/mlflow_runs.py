@@ -13,6 +13,7 @@ known only to MLflow.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +25,9 @@ from hpsearch.tracking.histories import history
 from hpsearch.tracking.images import RUNNING, RunImage
 from hpsearch.tracking.inputs import DataInput
 from hpsearch.tracking.mlflow_store import artifact_location
-from hpsearch.tracking.mlflow_values import Row, milliseconds, parts_of
-from hpsearch.tracking.tags import KIND, KINDS, OUTCOME, PARENT, STUDY, number_of
+from hpsearch.tracking.mlflow_values import LONGEST_TAG, Row, best_name, milliseconds, parts_of
+from hpsearch.tracking.notes import study_experiment_note
+from hpsearch.tracking.tags import DESCRIBED, KIND, KINDS, NOTE, OUTCOME, PARENT, STUDY, number_of
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import view_tags
 
@@ -113,7 +115,10 @@ class StudyRuns:
         parents: list[Kept] = []
         children: dict[int, Kept] = {}
         for kept in [kept for kept in kept_runs(client, experiment) if is_of(kept, provenance, target)]:
-            if kept.is_study:
+            if kept.is_study and best_name(spec.objective.metric) in kept.metrics:
+                # Of an earlier version, whose metrics searches for trials find. It is written anew.
+                client.delete_run(kept.run_id)
+            elif kept.is_study:
                 parents.append(kept)
                 steps = history(client, kept.run_id, kept.metrics).values()
                 kept.steps = {step for by_step in steps for step in by_step}
@@ -255,7 +260,21 @@ def _experiment(client: Any, spec: StudySpec, target: Target) -> str:
     experiment = open_experiment(client, spec.name, target)
     for name, text in view_tags(spec, milliseconds()).items():
         client.set_experiment_tag(experiment, name, text)
+    describe(client, experiment, study_experiment_note(spec, experiment))
     return experiment
+
+
+def describe(client: Any, experiment: str, note: str) -> None:
+    """Describe an experiment, unless the user has written a description."""
+    note, tags = note[:LONGEST_TAG], client.get_experiment(experiment).tags
+    there = tags.get(NOTE, "")
+    if there != note and (not there or tags.get(DESCRIBED) == _digest(there)):
+        client.set_experiment_tag(experiment, DESCRIBED, _digest(note))
+        client.set_experiment_tag(experiment, NOTE, note)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def open_experiment(client: Any, name: str, target: Target) -> str:

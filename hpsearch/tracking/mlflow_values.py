@@ -21,7 +21,7 @@ from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochRow
 
 # What MLflow takes, in characters.
-_LONGEST_NAME, _LONGEST_PARAM, _LONGEST_TAG = 250, 6_000, 5_000
+_LONGEST_NAME, _LONGEST_PARAM, LONGEST_TAG = 250, 6_000, 5_000
 # What stays of a longer name: there is room for what is put before and after it.
 _KEPT_OF_NAME = 220
 _Item = TypeVar("_Item")
@@ -79,7 +79,7 @@ def param_texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def tag_texts(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: value[:_LONGEST_TAG] for name, value in values.items()}
+    return {name: value[:LONGEST_TAG] for name, value in values.items()}
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:

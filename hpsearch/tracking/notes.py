@@ -1,4 +1,4 @@
-"""What the page of a study's own run says, in Markdown."""
+"""The descriptions of a study's experiment and of its own run in MLflow, in Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,34 @@ from hpsearch.analysis.verdict_text import markdown
 from hpsearch.config.study import StudySpec
 from hpsearch.search.finals import Finals, chosen_of
 from hpsearch.search.records import TrialRecord, best_trial, counts
-from hpsearch.tracking.view_state import varied_names
+from hpsearch.tracking.view_state import FINALISTS_KEY, NESTED_KEY, VIEW_KEY, VIEW_NAMES, varied_names, view_url
+
+
+def study_experiment_note(spec: StudySpec, experiment: str) -> str:
+    """Return the description of a study's experiment.
+
+    Its first line stands above every page of the experiment in MLflow's UI, and in lists of experiments.
+    """
+    shown = {"compare the trials": VIEW_KEY, "study and trials": NESTED_KEY}
+    shown |= {"finalists": FINALISTS_KEY} if spec.file.finalists else {}
+    links = ", ".join(_link(text, experiment, key) for text, key in shown.items())
+    names = ", ".join(f"*{VIEW_NAMES[key]}*" for key in shown.values())
+    return "\n\n".join(
+        [
+            f"Study {spec.name} of hpsearch: {links}",
+            *([spec.file.description] if spec.file.description else []),
+            f"The links open saved views of the runs. The page Runs has them under Views, too: {names}.",
+        ]
+    )
+
+
+def training_experiment_note(name: str, experiment: str) -> str:
+    """Return the description of an experiment that holds what `hpsearch train` has trained."""
+    return f"Configuration {name}, trained by hpsearch: {_link('compare the runs', experiment, VIEW_KEY)}"
+
+
+def _link(text: str, experiment: str, key: str) -> str:
+    return f"[{text}]({view_url('', experiment, key).removeprefix('/')})"
 
 
 def study_note(spec: StudySpec, records: Sequence[TrialRecord], finals: Finals | None, *, running: bool) -> str:

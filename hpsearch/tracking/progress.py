@@ -8,10 +8,17 @@ from operator import is_not
 
 from hpsearch.config.file import Objective
 from hpsearch.search.records import FINISHED, TrialRecord, best_trial
-from hpsearch.tracking.mlflow_values import Row, milliseconds, numbers
+from hpsearch.tracking.mlflow_values import Row, milliseconds, name_of, numbers
 
 _LABELS = {"COMPLETE": "trials_complete", "PRUNED": "trials_pruned", "FAIL": "trials_failed"}
 DONE = "trials_done"
+# Not `best_`, which the metrics of trials begin with: a search for trials by these must not find the study's own run.
+_BEST = "study_best_"
+
+
+def study_best_name(metric: str) -> str:
+    """Return the name in MLflow of the best value of the objective so far, a metric of the study's own run."""
+    return f"{_BEST}{name_of(metric)}"
 
 
 class Progress:
@@ -50,7 +57,7 @@ class Progress:
         if leader and leader.best and leader is not best:
             changed["best_trial"] = leader.number
             if best is None or not _equal(best, leader):
-                changed[f"best_{self._objective.metric}"] = leader.best.value
+                changed[study_best_name(self._objective.metric)] = leader.best.value
             self._best = leader
         return changed
 

@@ -16,6 +16,9 @@ LOSSES = "hpsearch.losses"
 RETRY_OF = "hpsearch.retry_of"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+# Of an experiment the digest of the description that hpsearch wrote: the user may have written another one. MLflow's UI
+# lists no tags that begin so.
+DESCRIBED = "mlflow.hpsearch.note_digest"
 
 # Of the study's own run, and of those of each of its stages.
 STUDY = "study"

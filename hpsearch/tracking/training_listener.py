@@ -22,9 +22,10 @@ from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
 from hpsearch.tracking.images import RunImage, trial_image
 from hpsearch.tracking.mlflow_listener import FINAL_SECONDS, MlflowListener
-from hpsearch.tracking.mlflow_runs import StudyRuns, open_experiment
+from hpsearch.tracking.mlflow_runs import StudyRuns, describe, open_experiment
 from hpsearch.tracking.mlflow_store import connect
 from hpsearch.tracking.mlflow_values import Row, milliseconds, numbers, param_texts, tag_texts
+from hpsearch.tracking.notes import training_experiment_note
 from hpsearch.tracking.projector import Standing
 from hpsearch.tracking.tags import BASELINE, KIND, NOTE, TRIAL
 from hpsearch.tracking.target import Target
@@ -165,6 +166,8 @@ class _Projector:
             # That of a study is left alone.
             if name not in known:
                 client.set_experiment_tag(experiment, name, text)
+        if not any(name.startswith("mlflow.sharedViewState") for name in known):
+            describe(client, experiment, training_experiment_note(self._training.name, experiment))
         for run in client.search_runs([experiment], f"tags.`{TRAINING_ID}` = '{self._id}'"):
             # Begun before an error.
             client.delete_run(run.info.run_id)

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
 from hpsearch.tracking.mlflow_values import best_name, epoch_name, name_of
+from hpsearch.tracking.tags import OUTCOME
 
 VIEW_KEY, NESTED_KEY, FINALISTS_KEY = "hpsearch", "hpsearch-nested", "hpsearch-finalists"
 # As the page's list of views shows them.
-_NAMES = {
+VIEW_NAMES = {
     VIEW_KEY: "hpsearch: compare trials",
     NESTED_KEY: "hpsearch: study and trials",
     FINALISTS_KEY: "hpsearch: finalists",
@@ -31,6 +32,8 @@ _SECTION, _MLFLOW_SECTIONS = "Study", ("Model metrics", "System metrics")
 # Parallel coordinates with more axes than this cannot be read.
 _MOST_AXES = 10
 _RUN, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
+# How a trial ended, in the words of `Outcome`: MLflow shows pruned trials, too, as finished, by a green tick.
+_OUTCOME = f"tags.`{OUTCOME}`"
 
 
 def varied_names(spec: StudySpec) -> list[str]:
@@ -41,14 +44,14 @@ def varied_names(spec: StudySpec) -> list[str]:
 
 def view_state(spec: StudySpec) -> dict[str, object]:
     """The runs page of a study: its trials, best first, by what varies and by how well it went."""
-    # The parent has the best value too and would stand above its trials.
     return _page("trial", spec.objective, _columns(spec), _charts(spec))
 
 
 def finalists_state(spec: StudySpec) -> dict[str, object]:
     """The runs page with the finalists' trainings alone: which trial, which seed, how well."""
     best, *others = _columns(spec)
-    columns = [best, _column("tags", "hpsearch.trial"), _column("params", "seed"), *others]
+    outcome, *others = others
+    columns = [best, outcome, _column("tags", "hpsearch.trial"), _column("params", "seed"), *others]
     return _page("finalist", spec.objective, columns, _charts(spec))
 
 
@@ -57,7 +60,8 @@ def training_state(objective: Objective) -> dict[str, object]:
     names = [best_name(objective.metric), "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
     best, tested, *others = [_column("metrics", name) for name in dict.fromkeys(names)]
     params = [_column("params", name) for name in ("seed", "validation", *FIRST)]
-    return _page("seed", objective, [best, tested, *params, *others], _curves([epoch_name(objective.metric), "loss"]))
+    columns = [best, tested, _OUTCOME, *params, *others]
+    return _page("seed", objective, columns, _curves([epoch_name(objective.metric), "loss"]))
 
 
 def _page(kind: str, objective: Objective, columns: list[str], charts: list[dict[str, object]]) -> dict[str, object]:
@@ -93,11 +97,12 @@ def _columns(spec: StudySpec) -> list[str]:
     varied = [_column("params", name_of(name)) for name in varied_names(spec)]
     own = [epoch_name(spec.objective.metric)]
     others = ["best_epoch", *(own if spec.trainable else ("val_accuracy", "val_loss", "loss"))]
-    return [best, *varied, *(_column("metrics", name) for name in others)]
+    return [best, _OUTCOME, *varied, *(_column("metrics", name) for name in others)]
 
 
 def _widths(columns: list[str]) -> dict[str, int]:
-    return {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns}
+    # The outcome's header is cut, so that its values leave room for the columns after it.
+    return {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns} | {_OUTCOME: 105}
 
 
 def _charts(spec: StudySpec) -> list[dict[str, object]]:
@@ -165,7 +170,9 @@ def training_view_tags(objective: Objective, now_ms: int) -> dict[str, str]:
 def _tags(states: Mapping[str, dict[str, object]], now_ms: int) -> dict[str, str]:
     dated = {"createdAt": now_ms, "updatedAt": now_ms}
     return {
-        f"{_TAG}{key}": json.dumps({"name": _NAMES[key], **dated, "state": json.dumps(state, separators=(",", ":"))})
+        f"{_TAG}{key}": json.dumps(
+            {"name": VIEW_NAMES[key], **dated, "state": json.dumps(state, separators=(",", ":"))}
+        )
         for key, state in states.items()
     }
 

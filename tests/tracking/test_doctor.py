@@ -151,7 +151,7 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
     client.set_tag(ids["trial 5 adam"], "mlflow.parentRunId", ids["trial 3 adam"])
     forget_input(home, ids["trial 5 adam"])
     client.update_run(ids["told"], status="RUNNING")
-    client.log_metric(ids["told"], "best_val_accuracy", 1.0, step=9)
+    client.log_metric(ids["told"], "study_best_val_accuracy", 1.0, step=9)
     client.log_text(ids["told"], "units: [3]\n", "best.yaml")
     lost = client.create_run("1", tags=runs["trial 1 sgd"].data.tags | {"hpsearch.trial": "77"}).info.run_id
     other = client.create_run("1", tags={"hpsearch.kind": "trial", "hpsearch.study_id": "of before"}).info.run_id
@@ -162,7 +162,7 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
         f"run {lost} is of trial 77, which the study has not begun",
         f"run {other} belongs to another study of this name",
         "the study's own run is RUNNING, and nobody runs the study",
-        "the study's own run: metrics: best_val_accuracy has a step 9 too many",
+        "the study's own run: metrics: study_best_val_accuracy has a step 9 too many",
         "the study's own run: the artifact best.yaml is another",
         "trial 0 has no run",
         "trial 1 has several runs",

@@ -16,6 +16,7 @@ from tracking.story import Story, make_config, make_listener, make_spec
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.data.digests import digest_of
 from hpsearch.search.home import Home
+from hpsearch.tracking.mlflow_runs import describe
 from hpsearch.tracking.mlflow_store import database_uri
 from hpsearch.training.results import Outcome
 
@@ -52,6 +53,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("query", "names"),
     [
+        # The study's own run is no trial, and is not among them.
+        ("metrics.best_val_accuracy > 0", ["trial 0 adam", "trial 1 sgd", "trial 2 adam", "trial 3 adam"]),
+        ("metrics.study_best_val_accuracy > 0.88", ["told"]),
         ("metrics.best_val_accuracy > 0.5 and params.optimizer = 'adam'", ["trial 0 adam"]),
         ("metrics.best_val_accuracy > 0.88 and params.optimizer = 'sgd'", ["trial 1 sgd"]),
         ("attributes.status = 'FAILED'", ["trial 3 adam"]),
@@ -63,6 +67,38 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_search_as_people_write_it(query: str, names: list[str], runs: dict[str, Any]) -> None:
     found = runs["client"].search_runs([runs["experiment"]], query)
     assert sorted(run.info.run_name for run in found) == names
+
+
+def test_the_experiment_says_what_it_is_and_a_users_own_words_stay(runs: dict[str, Any], tmp_path: Path) -> None:
+    client, experiment = runs["client"], runs["experiment"]
+    note = client.get_experiment(experiment).tags["mlflow.note.content"]
+    assert note.startswith("Study told of hpsearch: [compare the trials](#/experiments/")
+    assert "Which optimizer suits a small network?" in note
+    describe(client, experiment, "of a later version")
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "of a later version"
+    client.set_experiment_tag(experiment, "mlflow.note.content", "my own words")
+    describe(client, experiment, note)
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "my own words"
+
+
+def test_the_study_s_own_run_of_an_earlier_version_is_written_anew(tmp_path: Path) -> None:
+    """Its best value had the name of the trials' best values, so that searches for trials found it."""
+    home = Home(tmp_path / "home")
+    home.create()
+    story = Story(make_spec(tmp_path), make_listener(home))
+    story.start()
+    story.trial(0, make_config(0), [0.6], Outcome.COMPLETED)
+    story.finish()
+    client = mlflow.MlflowClient(database_uri(home.mlflow_db))
+    experiment = client.get_experiment_by_name("told").experiment_id
+    (old,) = client.search_runs([experiment], "tags.hpsearch.kind = 'study'")
+    client.log_metric(old.info.run_id, "best_val_accuracy", 0.59, step=1)
+    story = Story(story.spec, make_listener(home), story.records)
+    story.start()
+    story.finish()
+    (found,) = client.search_runs([experiment], "metrics.best_val_accuracy > 0")
+    (parent,) = client.search_runs([experiment], "metrics.study_best_val_accuracy > 0")
+    assert found.data.tags["mlflow.parentRunId"] == parent.info.run_id != old.info.run_id
 
 
 def test_tags_are_those_that_mlflow_knows(runs: dict[str, Any]) -> None:

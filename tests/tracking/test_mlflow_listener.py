@@ -155,14 +155,14 @@ def test_what_the_parent_says(home: Home, tell: Callable[..., Story]) -> None:
         "search_seed": "7",
     }
     assert parent.data.metrics == {
-        "best_val_accuracy": pytest.approx(0.79),
+        "study_best_val_accuracy": pytest.approx(0.79),
         "best_trial": 2,
         "trials_done": 4,
         "trials_complete": 2,
         "trials_pruned": 1,
         "trials_failed": 1,
     }
-    history = seen.client.get_metric_history(parent.info.run_id, "best_val_accuracy")
+    history = seen.client.get_metric_history(parent.info.run_id, "study_best_val_accuracy")
     assert [(m.step, m.value) for m in history] == [(1, pytest.approx(0.69)), (3, pytest.approx(0.79))]
     history = seen.client.get_metric_history(parent.info.run_id, "trials_done")
     assert [(m.step, m.value) for m in history] == [(step, step) for step in range(5)]

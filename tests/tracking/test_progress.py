@@ -46,12 +46,12 @@ def test_each_step_says_what_changed(story: Story) -> None:
     rows = Progress(story.spec.objective).rows(list(story.records.values()))
     assert told(rows) == [
         (0, {"trials_done": 0, "trials_complete": 0, "trials_pruned": 0, "trials_failed": 0}),
-        (1, {"trials_done": 1, "trials_complete": 1, "best_trial": 0, "best_val_accuracy": pytest.approx(0.59)}),
+        (1, {"trials_done": 1, "trials_complete": 1, "best_trial": 0, "study_best_val_accuracy": pytest.approx(0.59)}),
         (2, {"trials_done": 2, "trials_pruned": 1}),
-        (3, {"trials_done": 3, "trials_complete": 2, "best_trial": 2, "best_val_accuracy": pytest.approx(0.79)}),
+        (3, {"trials_done": 3, "trials_complete": 2, "best_trial": 2, "study_best_val_accuracy": pytest.approx(0.79)}),
         (4, {"trials_done": 4, "trials_complete": 3}),
         (5, {"trials_done": 5, "trials_failed": 1}),
-        (6, {"trials_done": 6, "trials_complete": 4, "best_trial": 5, "best_val_accuracy": pytest.approx(0.94)}),
+        (6, {"trials_done": 6, "trials_complete": 4, "best_trial": 5, "study_best_val_accuracy": pytest.approx(0.94)}),
     ]
 
 

@@ -68,7 +68,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
             story.epochs(number, [replace(row, metrics={**row.metrics, **busy}) for row in rows])
             story.end(number, Outcome.EARLY_STOPPED)
         else:
-            story.trial(number, config, [0.5 + 0.03 * number, 0.6 + 0.03 * number, 0.55], Outcome.EARLY_STOPPED)
+            outcome = Outcome.PRUNED if number == 4 else Outcome.EARLY_STOPPED
+            story.trial(number, config, [0.5 + 0.03 * number, 0.6 + 0.03 * number, 0.55], outcome)
     story.finish()
     return home
 
@@ -158,7 +159,7 @@ def test_the_printed_address_opens_the_comparison(page: Any, shots: Path) -> Non
         found = page.locator(f'[role="columnheader"][col-id="{column}"]')
         return found.count() == 1 and bool(found.evaluate(IN_SIGHT))
 
-    first_sight = ["metrics.`best_val_accuracy`"]
+    first_sight = ["metrics.`best_val_accuracy`", "tags.`hpsearch.outcome`"]
     first_sight += [f"params.`{name}`" for name in ("optimizer", "learning_rate", "batch_size", "schedule")]
     wait_for(lambda: all(map(header, first_sight)), 20, "these columns stand there without a click")
     page.screenshot(path=shots / "mlflow-comparison-first-visit.png")
@@ -168,6 +169,9 @@ def test_the_printed_address_opens_the_comparison(page: Any, shots: Path) -> Non
     assert names(page) == [f"trial {n} {'sgd' if n % 2 else 'adam'}" for n in order]
     assert values(page, "params.`learning_rate`")[0] == "0.008"
     assert values(page, "params.`optimizer`")[:2] == ["sgd", "sgd"]
+    # MLflow has a green tick beside a pruned trial, too.
+    outcomes = ["early_stopped", "early_stopped", "pruned", *["early_stopped"] * 4, "diverged"]
+    assert values(page, "tags.`hpsearch.outcome`") == outcomes
     assert float(values(page, "metrics.`best_val_accuracy`")[0]) == pytest.approx(0.8)
 
     # Without MLflow's panel there is room for every column.
@@ -178,6 +182,25 @@ def test_the_printed_address_opens_the_comparison(page: Any, shots: Path) -> Non
     page.screenshot(path=shots / "mlflow-comparison.png")
     assert values(page, "params.`momentum`")[0] == "0.9"
     assert values(page, "metrics.`best_epoch`")[0] == "2"
+
+
+@pytest.mark.browser
+def test_from_the_first_page_of_mlflow_two_clicks_lead_to_the_trials(browser: Any, address: str, shots: Path) -> None:
+    """As with plain `mlflow ui`: it opens in a mode for language models, where an experiment with runs looks empty."""
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    page = context.new_page()
+    page.goto(address.partition("#")[0])
+    page.get_by_role("link", name="told", exact=True).first.click(timeout=60_000)
+    page.wait_for_selector("text=Study told of hpsearch", timeout=60_000)
+    page.screenshot(path=shots / "mlflow-first-page.png")
+    notice = page.get_by_role("button", name="Got it")
+    if notice.count():
+        notice.first.click()
+    with context.expect_page() as opened:
+        page.get_by_role("link", name="compare the trials").first.click()
+    opened.value.wait_for_selector('[role="gridcell"][col-id="params.`optimizer`"]', timeout=60_000)
+    assert names(opened.value)[:2] == ["trial 7 sgd", "trial 5 sgd"]
+    context.close()
 
 
 @pytest.mark.browser
@@ -211,7 +234,7 @@ def test_a_click_on_a_trial_leads_to_its_curve(page: Any, shots: Path) -> None:
 def test_the_other_view_nests_the_trials_in_the_study(page: Any, shots: Path) -> None:
     close_panel(page)
     page.locator('[data-component-id="mlflow.experiment_page.saved_views.trigger"]').click()
-    page.get_by_text("hpsearch: study and trials").click()
+    page.get_by_test_id("saved-views-item-hpsearch-nested").click()
     wait_for(lambda: names(page) == ["told"], 30, "the study's own run")
     page.locator('[role="gridcell"][col-id="attributes.`Run Name`"] button').first.click()
     trials = [f"trial {n} {'sgd' if n % 2 else 'adam'}" for n in range(8)]
@@ -220,7 +243,7 @@ def test_the_other_view_nests_the_trials_in_the_study(page: Any, shots: Path) ->
     # Its page says in words how the study went.
     page.get_by_role("link", name="told").last.click()
     page.wait_for_selector("text=Best: val_accuracy 0.8", timeout=30_000)
-    assert page.get_by_text("8 trials have ended (7 complete, 1 pruned, 0 failed)").is_visible()
+    assert page.get_by_text("8 trials have ended (6 complete, 2 pruned, 0 failed)").is_visible()
     page.screenshot(path=shots / "mlflow-study.png")
 
 
