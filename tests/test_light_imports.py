@@ -28,7 +28,7 @@ def imported_by(*command: str, home: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
-COMMANDS = ["run", "stop", "validate", "studies", "trials", "show", "best", "compare", "finalists", "export"]
+COMMANDS = ["run", "stop", "delete", "validate", "studies", "trials", "show", "best", "compare", "finalists", "export"]
 COMMANDS += ["train", "reproduce", "ui", "doctor", "bench", "data", "schema"]
 
 
@@ -46,6 +46,7 @@ def test_help_imports_nothing_heavy(command, tmp_path):
         ["trials", "nothing"],
         ["show", "nothing"],
         ["stop", "nothing"],
+        ["delete", "nothing"],
         ["best", "nothing"],
         ["compare", "nothing"],
         ["finalists", "nothing"],

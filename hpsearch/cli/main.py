@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpsearch.cli import bench, compare, data, doctor, export, finalists, inspect, reproduce, run, train, ui
+from hpsearch.cli import bench, compare, data, delete, doctor, export, finalists, inspect, reproduce, run, train, ui
 from hpsearch.cli.output import say
 from hpsearch.cli.usage import sentence_of
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, first_line, masked
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(run.stop)
+app.command()(delete.delete)
 app.command()(run.validate)
 app.command()(inspect.studies)
 app.command()(inspect.trials)

@@ -16,27 +16,28 @@ _LAST = "hpsearch:untold"
 
 def begin(study: optuna.Study, address: str) -> None:
     """Record that a run with this address begins: every address lacks what the run will add."""
-    study.set_user_attr(ADDRESSES, dict.fromkeys([*_known(study), address], False))
+    study.set_user_attr(ADDRESSES, dict.fromkeys([*known(study), address], False))
 
 
 def set_complete(study: optuna.Study, address: str) -> None:
     """Record that an address has all of the study."""
-    known = _known(study)
-    if known.get(address) is not True:
-        study.set_user_attr(ADDRESSES, {**known, address: True})
+    before = known(study)
+    if before.get(address) is not True:
+        study.set_user_attr(ADDRESSES, {**before, address: True})
 
 
 def incomplete(study: optuna.Study) -> list[str]:
     """Return the addresses that the study was given and that lack a part of it."""
-    return [address for address, complete in _known(study).items() if not complete]
+    return [address for address, complete in known(study).items() if not complete]
 
 
 def is_new(study: optuna.Study, address: str) -> bool:
     """Return whether the study was never given this address; False where an earlier version did not record it."""
-    return ADDRESSES in study.user_attrs and address not in _known(study)
+    return ADDRESSES in study.user_attrs and address not in known(study)
 
 
-def _known(study: optuna.Study) -> dict[str, bool]:
+def known(study: optuna.Study) -> dict[str, bool]:
+    """Return the addresses that the study was given, and whether each has all of it."""
     attrs = study.user_attrs
     last = attrs.get(_LAST)
     return dict(attrs.get(ADDRESSES) or ({} if last is None else {last: False}))

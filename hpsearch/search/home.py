@@ -26,6 +26,8 @@ from hpsearch.errors import EnvironmentProblem, StudyBusyError, command_line
 
 # How long a database that another program has locked is waited for.
 BUSY_SECONDS = 60.0
+# Files in a study's folder that say who holds it.
+HOLDER_FILES = frozenset({"lock", "holder.json"})
 _AGAIN = "nothing that was told is lost, and the same command goes on"
 _ADVICE = {
     "full": f"make room; {_AGAIN}",

@@ -52,13 +52,18 @@ class Target:
         """Return the target that has this `key`; a password in it is masked, so that no connection can be made."""
         return Target(home, key or None)
 
+    @property
+    def needs_password(self) -> bool:
+        """Whether the password in the address is masked, so that nothing can be asked of this MLflow."""
+        return self.uri is not None and bool(_HIDDEN.search(self.uri))
+
     def command(self, *words: object) -> str:
         """Return a command on the same home folder and MLflow: `hpsearch doctor digits --tracking-uri http://host`.
 
         An address with a password cannot be given as an option, and that of the home folder needs none; so where
         MLFLOW_TRACKING_URI has another value, the command begins with the right one.
         """
-        if self.uri is not None and masked(self.uri) == self.uri and not _HIDDEN.search(self.uri):
+        if self.uri is not None and masked(self.uri) == self.uri and not self.needs_password:
             return command_line("hpsearch", *words, *self.home.arguments, "--tracking-uri", self.uri)
         if masked(os.environ.get(VARIABLE, "")) == self.key:
             return self.home.command(*words)

@@ -102,7 +102,7 @@ def _columns(spec: StudySpec) -> list[str]:
 
 def _widths(columns: list[str]) -> dict[str, int]:
     # The outcome's header is cut, so that its values leave room for the columns after it.
-    return {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns} | {_OUTCOME: 105}
+    return {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns} | {_OUTCOME: 118}
 
 
 def _charts(spec: StudySpec) -> list[dict[str, object]]:

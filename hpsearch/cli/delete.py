@@ -1,0 +1,121 @@
+"""`hpsearch delete`: a study deleted, with its files and its MLflow runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpsearch.cli.options import HomeOption, StudyArgument, TrackingOption, home_of
+from hpsearch.cli.output import say
+from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, EnvironmentProblem, HpsearchError
+
+if TYPE_CHECKING:
+    from hpsearch.search.home import Home
+    from hpsearch.search.storage import Study
+    from hpsearch.tracking.deletion import MlflowDeletion
+    from hpsearch.tracking.target import Target
+
+
+def delete(
+    study: StudyArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    keep_runs: Annotated[
+        bool, typer.Option("--keep-runs", help="Keep the MLflow runs, in an experiment of another name.")
+    ] = False,
+    tracking_uri: TrackingOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Delete a study: trials, checkpoints, models, logs and MLflow runs.
+
+    Asks first. Every MLflow that the study was given is looked at; one that cannot be reached is named, and keeps its
+    runs. MLflow has deleted runs in its bin until `mlflow gc`. A new study may have the name at once.
+
+    Exit codes: 0 done, 2 refused, 4 an MLflow still has runs of the study.
+    """
+    from hpsearch.search.deletion import delete_folder, delete_study
+    from hpsearch.search.provenance import STUDY_ID
+    from hpsearch.search.storage import find_study
+    from hpsearch.tracking.target import find_target
+
+    where = home_of(home)
+    target = find_target(where, tracking_uri)
+    with where.hold(find_study(where, study).name):
+        # Read again, now that nobody changes it any more.
+        found = find_study(where, study)
+        study_id = found.provenance.study
+        places = _places(found, target)
+        left = _show(where, found, places, keep_runs=keep_runs)
+        _ask(study, yes=yes)
+        for place in places:
+            try:
+                if keep_runs:
+                    if name := place.set_apart():
+                        say(f"{place.target}: the runs are kept in the experiment '{name}'")
+                elif place.target.key not in left:
+                    place.delete()
+            except EnvironmentProblem as error:
+                say(str(error))
+                left.add(place.target.key)
+        delete_study(where, found)
+    delete_folder(where, study)
+    say(f"study '{study}' was deleted")
+    if keep_runs:
+        raise typer.Exit(EXIT_DONE)
+    for place in places:
+        if place.target.key in left:
+            tag = f"tags.`{STUDY_ID}` = '{study_id}'"
+            say(f"{place.target}: runs of the study may be left in the experiment '{study}': those with {tag}")
+    raise typer.Exit(EXIT_DISAGREE if left else EXIT_DONE)
+
+
+def _places(study: Study, target: Target) -> list[MlflowDeletion]:
+    """Every MLflow that may have runs of the study: the one that the command names, and those of its earlier runs."""
+    from hpsearch.search.addresses import known
+    from hpsearch.tracking.deletion import MlflowDeletion
+    from hpsearch.tracking.target import Target
+
+    earlier = [Target.of_key(target.home, key) for key in ("", *known(study.optuna)) if key != target.key]
+    targets = {each.key: each for each in (target, *earlier)}
+    return [MlflowDeletion(each, study.name, study.provenance) for each in targets.values()]
+
+
+def _show(home: Home, study: Study, places: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
+    """Say what will be deleted; return the MLflow addresses that cannot be reached."""
+    from hpsearch.search.finals import parts_of
+
+    parts = [f"{len(records)} {stage.many}" for stage, records in parts_of(study).items()]
+    say(f"{home.study(study.name)}: {', '.join(parts)} of study '{study.name}', its checkpoints, models and logs")
+    left: set[str] = set()
+    for place in places if not keep_runs else ():
+        try:
+            if place.target.needs_password:
+                raise EnvironmentProblem(
+                    f"{place.target}: its password is not known here; to delete the runs there, too, stop now and use "
+                    f"`{place.target.command('delete', study.name)}`"
+                )
+            found = place.find()
+        except EnvironmentProblem as error:
+            say(str(error))
+            left.add(place.target.key)
+            continue
+        if found.experiment or found.apart:
+            more = f"; other runs in its experiment that stay: {found.others}" if found.others else ""
+            say(f"{place.target}: {found}{more}")
+    return left
+
+
+def _ask(study: str, *, yes: bool) -> None:
+    """Go on only where the user agrees.
+
+    Raises:
+        HpsearchError: the user does not, or cannot be asked.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise HpsearchError(f"study '{study}' was not deleted: without a terminal to ask in, --yes is needed")
+    if not typer.confirm(f"delete study '{study}'?", err=True):
+        raise HpsearchError(f"study '{study}' was not deleted")
