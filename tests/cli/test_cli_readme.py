@@ -67,8 +67,9 @@ def test_the_error_that_the_readme_shows_is_the_real_one(tmp_path):
 @pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL))
 def test_the_study_files_that_the_readme_shows_are_valid(text, tmp_path):
     (tmp_path / "my-study.yaml").write_text(text)
-    # What the one about a training of your own names.
-    (tmp_path / "my_training.py").touch()
+    # The one about a training of your own names a module that the README shows, too.
+    (module,) = re.findall(r"```python\n(# my_training\.py\n.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "my_training.py").write_text(module)
     for options in [[], ["--quick"]] if "quick:" in text else [[]]:
         done = hpsearch("validate", "my-study.yaml", *options, home=tmp_path / "home", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
