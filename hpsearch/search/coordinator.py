@@ -122,7 +122,9 @@ class Coordinator:
         self._checkpoints.tidy([trial.number for trial in trials if trial.state == TrialState.WAITING])
         records = self._study.records()
         self._pruner.load(records)
-        started = StudyStarted(self._spec, text, records, self._total, workers, self._stage)
+        # What is tried again on request may go beyond the total.
+        total = max(self._total, self._attempts.ended + len(awaited(trials)))
+        started = StudyStarted(self._spec, text, records, total, workers, self._stage)
         self._inform(lambda listener: listener.study_started(started))
         if left:
             self.note(f"{left} {self._stage.many} were left running by an earlier run; they go on")

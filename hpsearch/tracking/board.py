@@ -87,9 +87,9 @@ class Board(Listener):
 
     def _left(self) -> str:
         """Return the time left, by the speed of this run; empty before its first trial has ended."""
-        if self._counted() <= self._before:
-            return ""
         done = self._done_trials()
+        if self._counted() <= self._before or done <= self._before:
+            return ""
         seconds = (time.monotonic() - self._began) / (done - self._before) * (self._total - done)
         return f"about {clock_text(max(0.0, seconds))} left"
 

@@ -39,7 +39,10 @@ def train(config, seed):
         ("run x.yaml --timeout 5days", "--timeout is '5days', but must be a duration above 0"),
         ("run x.yaml --name ../x", "--name is '../x', but must be 1 to 64 letters, digits"),
         ("run", "FILE is missing; see `hpsearch run --help`"),
-        ("run x.yaml --trails 3", "unknown option '--trails' (did you mean '--trials'?); available: --accept-changes, "),
+        (
+            "run x.yaml --trails 3",
+            "unknown option '--trails' (did you mean '--trials'?); available: --accept-changes, ",
+        ),
         ("best x -f xml", "unknown --format 'xml'; available: csv, json, table, yaml; see `hpsearch best --help`"),
         ("bst", "unknown command 'bst' (did you mean 'best'?); available: bench, "),
         (
