@@ -130,7 +130,7 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
     with _log() as log:
         if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 0.5:
             report(f"note: other work runs here (load {load:.1f}, {cores()} cores); the figures are of what it leaves")
-        report(f"starting {workers} workers ...")
+        report(f"starting {workers} worker{'s' if workers > 1 else ''} ...")
         began = time.monotonic()
         executor = LocalExecutor(workers, log, report, spec.folders)
         try:

@@ -211,7 +211,7 @@ def _close(listeners: Sequence[Listener]) -> None:
 
 
 def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[[str], None]) -> LocalExecutor:
-    report(f"starting {request.workers} workers ...")
+    report(f"starting {request.workers} worker{'s' if request.workers > 1 else ''} ...")
     home.logs.mkdir(exist_ok=True)
     log = _log(home, request.spec)
     executor = LocalExecutor(request.workers, log, report, request.spec.folders, keras=request.spec.trainable is None)

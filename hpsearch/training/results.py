@@ -15,7 +15,7 @@ from hpsearch.config.file import Objective
 class Outcome(Enum):
     """How a trial ended; the sentence is what people see."""
 
-    COMPLETED = "trained for max_epochs"
+    COMPLETED = "trained to its end"
     EARLY_STOPPED = "the objective had stopped improving"
     PRUNED = "worse than other trials at the same epoch"
     DIVERGED = "the loss or a weight became NaN or infinite"
