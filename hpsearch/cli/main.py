@@ -73,14 +73,29 @@ def options(
 
 def main() -> None:
     """Run a command; exit with its code."""
+    _prepare_process()
     code = _run()
     # What MLflow and Optuna made lives to the end; else Python's last collection walks it for a second.
     gc.freeze()
     sys.exit(code)
 
 
-def _run() -> int:
+def _prepare_process() -> None:
+    """Make the process safe for what follows: closed streams and a user's code."""
+    # A stream that was closed before (`>&-`) would be taken by the next file that is opened: a database, for instance.
+    while (stream := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(stream, True)
+    os.close(stream)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     begin_command()
+    # A user's code may change the current folder.
+    for name in ("HPSEARCH_CACHE", "HPSEARCH_DATA_DIR"):
+        if folder := os.environ.get(name):
+            os.environ[name] = str(Path(folder).expanduser().absolute())
+
+
+def _run() -> int:
     # They are read once, here: a user's code that reads the command line must not find them.
     arguments, sys.argv[1:] = sys.argv[1:], []
     try:

@@ -99,7 +99,8 @@ def test_after_kill_9_nothing_is_left_and_the_same_command_goes_on(study, tmp_pa
 def test_after_kill_9_no_worker_goes_on_with_what_it_is_at(tmp_path, when):
     file = slow_study(tmp_path, epochs=2, pause=1000, trials=1)
     if when == "in an import":
-        (tmp_path / "slow_training.py").write_text("import time\ntime.sleep(1000)\n")
+        with (tmp_path / "slow_training.py").open("a") as module:
+            module.write("\ntime.sleep(1000)\n")
     process = start_hpsearch("run", str(file), "--workers=1", home=tmp_path / "home", cwd=tmp_path)
     line = next(line for line in process.stderr if "started" in line)
     assert "trial 0" in line

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
+import subprocess
 
 import mlflow
 import pytest
-from support import gain_study, hpsearch, result_of
+from support import environment, gain_study, hpsearch, hpsearch_command, result_of
 
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home, sqlite_url
@@ -90,3 +92,11 @@ def test_an_address_is_no_home_and_its_password_is_not_shown(tmp_path, address, 
         assert refused.stderr.startswith(f"error: --home or HPSEARCH_HOME is '{shown}', but must be a folder")
         assert len(refused.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_command_whose_streams_are_closed_ends_as_usual(tmp_path):
+    file = gain_study(tmp_path, "closed", TRAINING, "search: {trials: 1, sampler: random}\n")
+    command = shlex.join(hpsearch_command("run", file, "--workers=1"))
+    closed = ["bash", "-c", f"{command} <&- >&- 2>&-"]
+    subprocess.run(closed, env=environment(tmp_path / "home"), cwd=tmp_path, timeout=240, check=True)
+    assert hpsearch("doctor", "closed", home=tmp_path / "home").returncode == 0

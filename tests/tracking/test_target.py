@@ -40,6 +40,8 @@ def test_the_option_comes_before_the_variable_and_the_home_folder_last(monkeypat
     target = find_target(HOME, None)
     assert (target.uri, target.database) == (None, HOME.mlflow_db)
     assert find_target(HOME, "sqlite:////data/ml.db").database == Path("/data/ml.db")
+    # Absolute, since a user's code may change the current folder.
+    assert find_target(HOME, "sqlite:///ml.db").database == Path("ml.db").absolute()
     assert find_target(HOME, "postgresql+psycopg://me@host/db").database is None
 
 
