@@ -134,6 +134,13 @@ def test_lines_show_more_digits_and_then_the_seed_before_they_repeat():
     assert lines.line(OwnConfig("mine:train", {"x": 0.123441}, 3)) == "x=0.1234 seed=3"
 
 
+def test_the_seed_is_never_listed_twice():
+    """As where the untuned default is trained beside a finalist that has the same values otherwise."""
+    lines = Lines(Varied((("", "", "x"),), {"x": "x"}).with_seed())
+    configs = [OwnConfig("mine:train", {"x": 1, "fixed": fixed}, 7) for fixed in ("tuned", "default")]
+    assert [lines.line(config) for config in configs] == ["x=1 seed=7"] * 2
+
+
 def test_a_study_without_a_readable_file_compares_its_trials(study):
     spec = study("trial: {optimizer: {choice: [sgd, adam]}}\n")
     assert varied_of(readable_study(dump(spec.document.data), "x"), []) == spec.varied
