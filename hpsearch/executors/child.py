@@ -21,7 +21,7 @@ from pathlib import Path
 from hpsearch.training.quiet import everything_to
 
 # How long a process that was killed is waited for.
-END_SECONDS = 5.0
+END_SECONDS = 10.0
 # How often a process looks whether its coordinator is gone.
 _LOOK_SECONDS = 0.5
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

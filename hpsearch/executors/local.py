@@ -285,8 +285,8 @@ class LocalExecutor:
             raise EnvironmentProblem(f"workers cannot start ({worker.refused}); their output is in {self._log}")
         worker.end()
         worker.wait_for_end()
-        code = (worker.process.exitcode if worker.up else None) or 0
-        reason = f"signal {-code}" if code < 0 else f"exit code {code}"
+        code = worker.process.exitcode if worker.up else None
+        reason = "exit code unknown" if code is None else f"exit code {code}" if code >= 0 else f"signal {-code}"
         # The kernel's way when memory runs out.
         reason += ", perhaps out of memory" if code == -signal.SIGKILL else ""
         self._stillborn += not worker.heard
