@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hpsearch.catalogue.datasets import is_own
 from hpsearch.config.sources import same_source, source_digest
 from hpsearch.data.digests import arrays_digest, digest_of
-from hpsearch.errors import ContentChangedError, HpsearchError
+from hpsearch.errors import ContentChangedError, DataError, HpsearchError
 from hpsearch.executors.protocol import DIGEST, Job, TrialEnded
 from hpsearch.training.results import Outcome
 
@@ -63,17 +63,27 @@ class OwnContent:
             raise ContentChangedError(name)
 
     def inspect(self, job: Job, config: DataConfig) -> TrialEnded:
-        """Read the training part of a dataset; its facts are the fields of an OwnData, and DIGEST."""
+        """Read the training part of a dataset twice; its facts are the fields of an OwnData, and DIGEST.
+
+        Data that is not the same both times fails: no other training could have it.
+        """
         from hpsearch.data.own import summary_of
         from hpsearch.training.examples import load_own
 
         try:
+            # The first arrays are not kept, so the memory holds one copy.
+            first = arrays_digest(load_own(config.dataset, "train", self._folders))
             arrays = load_own(config.dataset, "train", self._folders)
+            if (digest := arrays_digest(arrays)) != first:
+                raise DataError(
+                    f"dataset '{config.dataset}': the function returns other data each time it is called; "
+                    "give its shuffle a seed"
+                )
         except HpsearchError as error:
             print(traceback.format_exc(), file=sys.stderr, flush=True)
             return TrialEnded(job.trial, Outcome.FAILED, str(error), "", {})
         self._inspected = config.dataset, arrays
-        facts = {**asdict(summary_of(arrays)), DIGEST: arrays_digest(arrays)}
+        facts = {**asdict(summary_of(arrays)), DIGEST: digest}
         return TrialEnded(job.trial, Outcome.COMPLETED, "", "", facts)
 
     def arrays(self, config: DataConfig, digest: str) -> Arrays | None:

@@ -74,7 +74,7 @@ def check_fits(spec: StudySpec, known: Mapping[str, OwnData]) -> None:
 def inspect_functions(
     spec: StudySpec, executor: Executor, contents: Contents, log: Path, stop: Stop
 ) -> tuple[dict[str, OwnData], Contents]:
-    """Call the user's own dataset functions once, in a worker, and hold the study against what they return.
+    """Call the user's own dataset functions twice, in a worker, and hold the study against what they return.
 
     Args:
         contents: of the study's files and modules.
@@ -85,7 +85,7 @@ def inspect_functions(
         What the functions return, by name, and the contents with their digests. Not all of it where the user stopped.
 
     Raises:
-        DataError: what a function returns breaks a rule.
+        DataError: what a function returns breaks a rule, or is not the same in both calls.
         StudyFileError: a function cannot be called, or a trial of the study would not fit what it returns.
         StudyChangedError: a module was edited since the run began.
     """

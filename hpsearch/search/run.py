@@ -182,8 +182,9 @@ def _prepared(
 
     spec = request.spec
     known = prepare_data(spec, report)
-    study = open_study(home, spec, request.text)
+    # Before the study is made: a first run that is refused leaves no study that would refuse the corrected file.
     returned, contents = inspect_functions(spec, executor, contents, _log(home, spec), stop)
+    study = open_study(home, spec, request.text)
     if not stop.asked:
         contents = settle_contents(study, contents, report, accept=request.accept_changes)
     return study, contents, known | returned

@@ -19,6 +19,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.jobs import Jobs
 from hpsearch.search.prepare import check_files, inspect_functions
 from hpsearch.search.records import CONFIG, CONTENTS, ROW
+from hpsearch.search.run import Request, run_study
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import check_unchanged, open_study, put_back
 
@@ -136,7 +137,7 @@ def test_a_worker_refuses_a_file_or_a_module_that_changed_after_the_run_began(fo
         worker.arrays(config.data, contents.data["mine.npz"])
 
 
-def test_a_function_is_inspected_once_and_its_arrays_are_taken_by_the_next_training(folder, monkeypatch):
+def test_a_function_is_called_twice_to_be_inspected_and_its_arrays_are_taken_by_the_next_training(folder, monkeypatch):
     monkeypatch.syspath_prepend(folder)
     (folder / "counted_data.py").write_text(
         f"import numpy as np\ncalls = []\n\n\ndef load():\n    calls.append(1)\n{SPLIT}"
@@ -148,7 +149,7 @@ def test_a_function_is_inspected_once_and_its_arrays_are_taken_by_the_next_train
     import counted_data
 
     assert len(worker.arrays(config.data, found[DIGEST]).labels) == 300
-    assert len(counted_data.calls) == 1
+    assert len(counted_data.calls) == 2
     assert len(worker.arrays(config.data, found[DIGEST]).labels) == 300
     with pytest.raises(ContentChangedError, match="counted_data:load has changed"):
         worker.arrays(config.data, "0" * 32)
@@ -221,6 +222,11 @@ class OneWorker:
             r"trial.data.dataset: 'bad\d:load' raised OSError",
         ),
         ("    return 1\n", DataError, r"dataset 'bad\d:load': the function must return .* but returned an int"),
+        (
+            SPLIT.replace("x, y = np", "x, y = np.random.default_rng().random((300, 1)) + np"),
+            DataError,
+            r"^dataset 'bad\d:load': the function returns other data each time it is called; give its shuffle a seed$",
+        ),
         (SPLIT.replace("% 3", "% 3 + 1"), DataError, r"dataset 'bad\d:load': labels must be numbered from 0"),
         (SPLIT.replace("% 3", "% 2"), StudyFileError, r"class_weight: `class_weight` has 3 numbers, but must have 2"),
     ],
@@ -232,6 +238,17 @@ def test_what_a_function_returns_is_checked_before_any_trial(folder, monkeypatch
     spec = spec_of(folder, trial__data__dataset=f"{module}:load", trial__training__class_weight="[1, 2, 3]")
     with pytest.raises(error, match=sentence):
         inspect_functions(spec, OneWorker(folder), contents_of(spec), folder / "log", Stop())
+
+
+def test_a_first_run_that_is_refused_leaves_no_study(folder, monkeypatch):
+    monkeypatch.syspath_prepend(folder)
+    (folder / "refused_data.py").write_text("def load():\n    return 1\n")
+    monkeypatch.setattr("hpsearch.search.run._workers", lambda *_: OneWorker(folder))
+    home = Home(folder / "home")
+    spec = spec_of(folder, trial__data__dataset="refused_data:load")
+    with pytest.raises(DataError, match="the function must return"):
+        run_study(Request(spec, STUDY, 1, 1), home, lambda *_: [], Stop(), print, lambda *_: True)
+    assert check_unchanged(home, spec_of(folder)) is None
 
 
 TRAINING = 'import steps\n\n\ndef train(config, seed):\n    yield {"gain": config["x"] * steps.FACTOR}\n'
