@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,20 +108,32 @@ class MlflowDeletion:
             if found.versions and not list(_all(self._client.search_model_versions, f"name = '{self._study}'")):
                 self._client.delete_registered_model(self._study)
             for model in found.models:
+                self._delete_artifacts("models", model)
                 self._client.delete_logged_model(model)
-            # Elsewhere than in the home folder MLflow deletes artifacts itself, when its bin is emptied.
-            artifacts = None if self._target.shared else self._target.home.artifacts / self._study
             for run in found.runs:
-                if artifacts:
-                    shutil.rmtree(artifacts / run, ignore_errors=True)
+                self._delete_artifacts(run)
                 self._client.delete_run(run)
             if found.experiment and not found.others:
-                if artifacts:
-                    shutil.rmtree(artifacts, ignore_errors=True)
                 self._client.rename_experiment(found.experiment, self.new_name)
                 self._client.delete_experiment(found.experiment)
             if found.apart:
                 self._client.delete_experiment(found.apart)
+
+    def _delete_artifacts(self, *folder: str) -> None:
+        """Delete a folder of artifacts, and the folders above it that are empty then.
+
+        The folder of the study may hold more: a study of the same name that was deleted with --keep-runs used it, too.
+        An MLflow outside of the home folder deletes artifacts itself, when its bin is emptied.
+        """
+        if self._target.shared:
+            return
+        artifacts = self._target.home.artifacts / self._study
+        path = artifacts.joinpath(*folder)
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            while path != artifacts:
+                path = path.parent
+                path.rmdir()
 
     def set_apart(self) -> str | None:
         """Give the experiment another name, so that a new study does not share it; return that name.

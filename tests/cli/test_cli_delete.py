@@ -98,6 +98,24 @@ def test_runs_that_are_kept_do_not_get_into_a_new_study(folder):
     assert studies(folder) == ["other", "other/finalists"]
 
 
+def test_runs_that_are_kept_keep_their_artifacts(folder):
+    """A new study of the same name has its artifacts in the same folder; only its own are deleted with it."""
+    artifacts = folder / "home" / "artifacts" / "short"
+
+    def files():
+        return {path for path in artifacts.rglob("*") if path.is_file()}
+
+    kept = files()
+    assert kept
+    for words in (["delete", "--yes", "--keep-runs", "short"], ["run", "--workers=1", "short.yaml"]):
+        done = hpsearch(*words, home=folder / "home", cwd=folder)
+        assert done.returncode == 0, done.stderr
+    assert files() > kept
+    done = hpsearch("delete", "short", "--yes", home=folder / "home")
+    assert done.returncode == 0, done.stderr
+    assert files() == kept
+
+
 def test_another_mlflow_keeps_what_is_not_the_study_s(folder, tmp_path):
     """Runs of others in the same experiment stay; an MLflow that is not there is said, and the rest is deleted."""
     client = client_of(folder)
