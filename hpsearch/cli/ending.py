@@ -33,6 +33,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
     """
     from hpsearch.analysis.verdict import judge
     from hpsearch.cli.rows import best_summary
+    from hpsearch.search.attempts import left_failed
     from hpsearch.search.records import counts
 
     tally = counts(ended.records)
@@ -48,7 +49,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
         emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
     home = target.home
     say(_how_it_ended(spec, ended, total))
-    if _left_failed(ended) and not ended.interrupted:
+    if left_failed(ended.records) and not ended.interrupted:
         say("failed trials are tried again by the same command with --retry-failed")
     if comparison and output_format is Format.table:
         comparison.print()
@@ -68,16 +69,6 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
 def _done(ended: StudyEnded) -> int:
     """How many trials count toward the total: those that ended without failing."""
     return sum(record.state in ("COMPLETE", "PRUNED") for record in ended.records)
-
-
-def _left_failed(ended: StudyEnded) -> bool:
-    """Whether there is a configuration whose trials have all failed."""
-
-    def first(record: TrialRecord) -> int:
-        return record.number if record.retry_of is None else record.retry_of
-
-    failed = {first(record) for record in ended.records if record.state == "FAIL" and record.config is not None}
-    return bool(failed - {first(record) for record in ended.records if record.state != "FAIL"})
 
 
 def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:

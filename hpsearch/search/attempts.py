@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from hpsearch.search.records import BASELINE, CONFIG, CONTENTS, RETRY_OF
+from hpsearch.search.records import BASELINE, CONFIG, CONTENTS, FINISHED, RETRY_OF, TrialRecord
 
 Config = Mapping[str, Any]
 
@@ -83,6 +83,17 @@ class Attempts:
         for config, times in self._failed.items():
             if config not in taken and (asked or times <= self._retries):
                 yield self._first[config]
+
+
+def left_failed(records: Iterable[TrialRecord]) -> list[int]:
+    """Return the first trial of each configuration whose trials have all failed."""
+    attempts = Attempts((), 0)
+    for record in records:
+        if record.config:
+            attempts.begin(record.number, record.config, record.contents)
+        if record.state in FINISHED:
+            attempts.end(record.number, failed=record.state == "FAIL")
+    return list(attempts.failed(asked=True))
 
 
 def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:

@@ -83,15 +83,14 @@ def run_study(
         from hpsearch.search.contents import contents_of, note_changes
         from hpsearch.search.coordinator import Coordinator
         from hpsearch.search.database import database_errors
-        from hpsearch.search.finalists import Finish, is_finished
+        from hpsearch.search.finalists import Finish
         from hpsearch.search.finals import read_finals
         from hpsearch.search.stages import Stage
         from hpsearch.search.storage import check_unchanged, remember
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
-        done = found is not None and is_complete(found, request.trials) and is_finished(found, spec)
-        if found is not None and (stop.asked or (done and not request.retry_failed)):
+        if found is not None and (stop.asked or _is_done(found, request, report)):
             note_changes(found, contents_of(spec), report)
             remember(found.optuna, spec, request.text)
             return _complete(found, request.address, stop, report, closing)
@@ -146,6 +145,20 @@ def run_study(
         # What an interrupted run has not written yet, the next run writes as it goes on.
         lacking += [] if told else [request.address]
         return replace(ended, lacking=tuple(lacking))
+
+
+def _is_done(study: Study, request: Request, report: Callable[[str], None]) -> bool:
+    """Return whether a run has nothing to train; report where the user asks for failed trials and none is left."""
+    from hpsearch.search.attempts import left_failed
+    from hpsearch.search.finalists import is_finished
+
+    if not (is_complete(study, request.trials) and is_finished(study, request.spec)):
+        return False
+    if request.retry_failed:
+        if left_failed(study.records()):
+            return False
+        report(_nothing_to_retry(study))
+    return True
 
 
 def _complete(
@@ -229,7 +242,14 @@ def _retry(study: Study, request: Request, report: Callable[[str], None]) -> Non
     from hpsearch.search.attempts import enqueue_failed
 
     if request.retry_failed and not enqueue_failed(study.optuna):
-        report("no trial has failed, so none is tried again")
+        report(_nothing_to_retry(study))
+
+
+def _nothing_to_retry(study: Study) -> str:
+    """Say why no failed configuration is tried again."""
+    failed = any(record.state == "FAIL" for record in study.records())
+    why = "every failed configuration has been trained since" if failed else "no trial has failed"
+    return f"{why}, so none is tried again"
 
 
 def _untouched(study: Study, stop: Stop) -> StudyEnded:

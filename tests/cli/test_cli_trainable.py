@@ -182,6 +182,12 @@ def test_failed_trials_are_tried_again_on_request(folder):
     assert done["trials"] == {"complete": 7, "pruned": 1, "failed": 6}
     last = result_of(hpsearch("show", "ways", "--trial", "13", "-f", "json", home=home))
     assert (last["state"], last["retry_of"], last["params"]["way"]) == ("COMPLETE", 6, "dies")
+    # Nothing is left to try again: nothing is trained, and an MLflow that was not written to lacks the study.
+    elsewhere = f"sqlite:///{folder / 'elsewhere.db'}"
+    same = hpsearch("run", str(folder / "ways.yaml"), "--retry-failed", "--tracking-uri", elsewhere, home=home)
+    assert "every failed configuration has been trained since, so none is tried again" in same.stderr
+    assert "by the same command with --retry-failed" not in same.stderr
+    assert f"{elsewhere}: MLflow lacks a part of study 'ways'" in same.stderr
 
 
 @pytest.mark.parametrize(

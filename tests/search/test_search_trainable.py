@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import cProfile
 import pstats
+from dataclasses import replace
 
 import pytest
 from support import gain_study
 
 from hpsearch.config.study import load_study
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.search.attempts import enqueue_failed
+from hpsearch.search.attempts import enqueue_failed, left_failed
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.run import is_complete
@@ -189,6 +190,8 @@ def test_failed_configurations_are_tried_again_on_request_as_new_trials_that_nam
     assert (same, board._total, board._counted(), board._left()) == (before, 4, 4, "about 0:00 left")
     assert (last.state, last.retry_of, last.config) == ("COMPLETE", 1, before[1].config)
     assert (enqueue_failed(run.study.optuna), is_complete(run.study, 3)) == (0, True)
+    # What the sampler proposes again does not name the trial that failed.
+    assert (left_failed(before), left_failed([*before, replace(last, retry_of=None)])) == ([1], [])
 
 
 GRID = "trial: {{x: {{choice: [0, 1, 2]}}{}}}\nsearch: {{sampler: grid}}\nlimits: {{retries: 1}}\n"
