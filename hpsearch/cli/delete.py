@@ -60,7 +60,7 @@ def delete(
                 say(str(error))
                 left.add(place.target.key)
         delete_study(where, found)
-    delete_folder(where, study)
+        delete_folder(where, study)
     say(f"study '{study}' was deleted")
     if keep_runs:
         raise typer.Exit(EXIT_DONE)

@@ -6,12 +6,17 @@ An address is that of `hpsearch.tracking.target.Target.key`: nothing for the dat
 
 from __future__ import annotations
 
-import optuna
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import optuna
 
 # A study's attribute: whether each address that it was given has all of it.
 ADDRESSES = "hpsearch:addresses"
 # What earlier versions kept: the address of the last run, while that lacked something.
 _LAST = "hpsearch:untold"
+_SQLITE = "sqlite:///"
 
 
 def begin(study: optuna.Study, address: str) -> None:
@@ -40,4 +45,14 @@ def known(study: optuna.Study) -> dict[str, bool]:
     """Return the addresses that the study was given, and whether each has all of it."""
     attrs = study.user_attrs
     last = attrs.get(_LAST)
-    return dict(attrs.get(ADDRESSES) or ({} if last is None else {last: False}))
+    found = attrs.get(ADDRESSES) or ({} if last is None else {last: False})
+    # Earlier versions kept relative ones.
+    return {absolute(address): complete for address, complete in found.items()}
+
+
+def absolute(address: str) -> str:
+    """Return an address with the path of its SQLite file made absolute."""
+    path = address.removeprefix(_SQLITE)
+    if path == address or path.startswith(("/", "file:")):
+        return address
+    return f"{_SQLITE}{Path(path).absolute()}"

@@ -48,11 +48,14 @@ def delete_files(home: Home, name: str) -> None:
 
 
 def delete_folder(home: Home, name: str) -> None:
-    """Delete the folder of a study that nobody holds, once it holds nothing else than its lock."""
+    """Delete the folder of a study whose files are deleted; the caller holds the study.
+
+    Once the lock is released, another process may hold a new study of this name: its lock must not be deleted.
+    """
     folder = home.study(name)
-    # Another process may have begun a study of this name.
     with suppress(OSError):
-        (folder / "lock").unlink(missing_ok=True)
+        for file in HOLDER_FILES:
+            (folder / file).unlink(missing_ok=True)
         folder.rmdir()
 
 

@@ -35,7 +35,7 @@ def make_sampler(search: SearchConfig, number: int, attempt: int = 0) -> BaseSam
     Args:
         attempt: how many proposals for this trial were turned down.
     """
-    seed = (search.seed * 1_000_003 + number + attempt * 7_368_787) % 2**32
+    seed = _seed(search, number, attempt)
     if isinstance(search.sampler, Tpe):
         # group: parameters of one branch of a conditional space are modelled together.
         return TPESampler(
@@ -46,6 +46,11 @@ def make_sampler(search: SearchConfig, number: int, attempt: int = 0) -> BaseSam
             seed=seed,
         )
     return RandomSampler(seed=seed)
+
+
+def _seed(search: SearchConfig, number: int, attempt: int) -> int:
+    """Return the seed of a proposal; it differs for each number of a trial and each attempt."""
+    return (search.seed * 1_000_003 + number + attempt * 7_368_787) % 2**32
 
 
 def optuna_distribution(node: Ranged | Options) -> BaseDistribution:
@@ -117,7 +122,7 @@ class Proposals:
         search, space = self._spec.search, self._spec.space
         finite = size(space) <= MOST_LISTED
         for attempt in range(PROPOSALS if finite else 2 * PROPOSALS):
-            by_chance = RandomSampler(seed=search.seed + number + attempt)
+            by_chance = RandomSampler(seed=_seed(search, number, attempt))
             self._copy.sampler = make_sampler(search, number, attempt) if attempt < PROPOSALS else by_chance
             drawn = self._copy.ask()
             new = is_new(suggest(drawn, space))

@@ -66,9 +66,11 @@ def study_note(spec: StudySpec, records: Sequence[TrialRecord], finals: Finals |
         lines += [f"`best.yaml` among the artifacts holds the configuration of trial {chosen.number}:", ""]
     flat = chosen.flat
     lines += ["| hyperparameter | value |", "| --- | --- |"]
-    lines += [f"| {name} | {_plain(flat[name])} |" for name in varied_names(spec) if flat.get(name) is not None]
+    lines += [f"| {_plain(name)} | {_plain(flat[name])} |" for name in varied_names(spec) if flat.get(name) is not None]
     return "\n".join(lines)
 
 
 def _plain(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    """Return a value as a cell of a Markdown table."""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError, command_line, masked
+from hpsearch.search.addresses import absolute
 from hpsearch.search.home import Home
 
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -102,10 +103,8 @@ def find_target(home: Home, option: str | None) -> Target:
             f"{source}: must be the address of an MLflow server (http://, https://) or database (sqlite:///FILE, "
             f"postgresql://, mysql://, mssql://), but got {masked(uri)!r}"
         )
-    if scheme == "sqlite" and not rest.startswith(("//", "/file:")):
-        # A user's code may change the current folder.
-        uri = f"{_SQLITE}{Path(rest[1:]).absolute()}"
-    target = Target(home, uri)
+    # A user's code may change the current folder.
+    target = Target(home, absolute(uri))
     # The home folder's own database has one address only.
     own = target.database is not None and target.database.resolve() == home.mlflow_db.resolve()
     return Target(home) if own else target

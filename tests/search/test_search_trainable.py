@@ -6,6 +6,7 @@ import cProfile
 import pstats
 from dataclasses import replace
 
+import optuna
 import pytest
 from support import gain_study
 
@@ -15,6 +16,7 @@ from hpsearch.search.attempts import enqueue_failed, left_failed
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.run import is_complete
+from hpsearch.search.sampling import PROPOSALS, Proposals
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import open_study
 from hpsearch.tracking.board import Board
@@ -171,6 +173,19 @@ def test_a_run_in_which_many_more_fail_than_the_study_is_to_have_stops(folder, e
     ended = Run(folder, executor, "most", MOST_FAIL, RANDOM.format(3)).go(3)
     assert states(ended.records) == ["COMPLETE", *["FAIL"] * 10]
     assert ended.stopped == "10 trials of this run failed, the last one so: ValueError: the third wheel came off"
+
+
+def test_no_proposal_for_a_trial_is_repeated_for_the_next_one(folder):
+    spec = load_study(gain_study(folder, "proposals", SOME_FAIL, RANDOM.format(3)))
+    proposed = []
+
+    def refuse(config):
+        proposed.append(config["x"])
+        return False
+
+    for number in range(2):
+        assert Proposals(optuna.create_study(), spec).draw(number, refuse) is None
+    assert len(set(proposed)) == len(proposed) == 4 * PROPOSALS
 
 
 def test_failed_configurations_are_tried_again_on_request_as_new_trials_that_name_them(folder, executor):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import optuna
 import pytest
 
 from hpsearch.errors import EnvironmentProblem, HpsearchError, masked
+from hpsearch.search import addresses
 from hpsearch.search.home import Home
 from hpsearch.tracking.target import VARIABLE, Target, find_target
 from hpsearch.tracking.ui import needs_password
@@ -43,6 +45,15 @@ def test_the_option_comes_before_the_variable_and_the_home_folder_last(monkeypat
     # Absolute, since a user's code may change the current folder.
     assert find_target(HOME, "sqlite:///ml.db").database == Path("ml.db").absolute()
     assert find_target(HOME, "postgresql+psycopg://me@host/db").database is None
+
+
+def test_a_relative_database_that_an_earlier_version_recorded_is_the_one_that_a_run_names() -> None:
+    study = optuna.create_study()
+    study.set_user_attr("hpsearch:untold", "sqlite:///ml.db")
+    key = find_target(HOME, "sqlite:///ml.db").key
+    assert addresses.incomplete(study) == [key]
+    addresses.set_complete(study, key)
+    assert addresses.incomplete(study) == []
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,11 @@ trainable: mine:train
 objective: {metric: val_loss}
 trial: {deep: {width: {choice: [8, 16]}}, fixed: 3, seed: 1}
 """
+BARS = """
+trainable: mine:train
+objective: {metric: val_loss}
+trial: {way: {choice: ["a|b", "a|c"]}, seed: 1}
+"""
 
 
 def study(folder, text: str) -> StudySpec:
@@ -44,6 +49,17 @@ def test_columns_and_page_list_what_varies(tmp_path, text, varied, fixed):
     spec = study(tmp_path, text)
     columns = view_state(spec)["selectedColumns"]
     assert [name for name in columns if name.startswith("params")] == [f"params.`{name}`" for name in varied]
+    page = page_of(spec)
+    assert all(f"| {name} |" in page for name in varied)
+    assert not any(f"| {name} |" in page for name in fixed)
+
+
+def test_a_bar_in_a_value_does_not_end_its_cell(tmp_path):
+    assert "| way | a\\|b |" in page_of(study(tmp_path, BARS))
+
+
+def page_of(spec: StudySpec) -> str:
+    """Return the study's page where one trial has ended."""
     metric = spec.objective.metric
     record = TrialRecord(
         number=0,
@@ -60,6 +76,4 @@ def test_columns_and_page_list_what_varies(tmp_path, text, varied, fixed):
         traceback="",
         started=None,
     )
-    page = study_note(spec, [record], None, running=False)
-    assert all(f"| {name} |" in page for name in varied)
-    assert not any(f"| {name} |" in page for name in fixed)
+    return study_note(spec, [record], None, running=False)
