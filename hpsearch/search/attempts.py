@@ -38,21 +38,26 @@ class Attempts:
         self._first: dict[str, int] = {}
         self._failed: Counter[str] = Counter()
         # Configurations, with the contents of the user's files, that were trained or are being trained, and by which
-        # trial; those of interrupted trials go on.
+        # trial; those of interrupted trials go on. An early version's trials have no contents: the text is empty.
         self._taken: dict[tuple[str, str], int] = {}
         for trial in trials:
             if config := trial.user_attrs.get(CONFIG):
-                self.begin(trial.number, config, trial.user_attrs.get(CONTENTS, {}))
+                self.begin(trial.number, config, trial.user_attrs.get(CONTENTS))
             if trial.state.is_finished():
                 self.end(trial.number, failed=trial.state == TrialState.FAIL)
 
-    def begin(self, trial: int, config: Config, contents: Mapping[str, str]) -> None:
+    def begin(self, trial: int, config: Config, contents: Mapping[str, str] | None) -> None:
         """Note that a trial trains a configuration.
 
         Args:
-            contents: digests of the user's own data and modules: with others it is not the same training.
+            contents: digests of the user's own data and modules: with others it is not the same training. None where
+                they are not known: the trial is then compared by its configuration alone.
         """
-        key = _text(config), _text(contents)
+        key = _text(config), "" if contents is None else _text(contents)
+        # An interrupted trial of an early version has contents once it goes on.
+        before = self._keys.get(trial)
+        if before and self._taken.get(before) == trial:
+            del self._taken[before]
         self._keys[trial] = key
         self._first.setdefault(key[0], trial)
         self._taken[key] = trial
@@ -71,7 +76,7 @@ class Attempts:
         text = _text(config)
         if self._failed[text] > self._retries:
             return self._first[text]
-        return self._taken.get((text, _text(contents)))
+        return self._taken.get((text, _text(contents)), self._taken.get((text, "")))
 
     def failed(self, *, asked: bool) -> Iterator[int]:
         """Yield the first trial of each configuration whose trials have all failed.

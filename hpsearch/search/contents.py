@@ -104,10 +104,16 @@ def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, s
     return {name: digest_of(find(name, folders)) for name in names}
 
 
-def changed(was: Contents | None, now: Contents) -> dict[str, str]:
-    """Compare what a study holds with what there is now: `was 1a2b3c4d, is now 5e6f7a8b`, by name."""
-    if was is None:
-        return {}
+def changed_in(study: Study, now: Contents) -> dict[str, str]:
+    """Compare what a study holds with what there is now, as `changed`.
+
+    An early version kept digests of files with data only: of its studies the modules are not compared.
+    """
+    return changed(study.contents or Contents(study.provenance.data, now.sources), now)
+
+
+def changed(was: Contents, now: Contents) -> dict[str, str]:
+    """Compare digests from before with what there is now: `was 1a2b3c4d, is now 5e6f7a8b`, by name."""
     data = [(name, was.data[name], digest) for name, digest in now.data.items() if name in was.data]
     found = {name: _was_now(before, digest) for name, before, digest in data if before != digest}
     for name in sorted({*was.sources, *now.sources}):
@@ -135,7 +141,7 @@ def check_contents(study: Study, now: Contents, *, accept: bool) -> list[str]:
     Raises:
         StudyChangedError: something has changed, and that is not accepted.
     """
-    found = changed(study.contents, now)
+    found = changed_in(study, now)
     records = study.records() if found else []
     lines = [f"{name}: {change}{_trained_with(name, records)}" for name, change in found.items()]
     if not any(record.rows for record in records):
@@ -180,7 +186,7 @@ def _ranges(numbers: Sequence[int]) -> Iterator[str]:
 
 def note_changes(study: Study, now: Contents, report: Callable[[str], None]) -> None:
     """Report what has changed since the trials of a study in which nothing is left to be trained."""
-    for name, change in changed(study.contents, now).items():
+    for name, change in changed_in(study, now).items():
         report(f"note: {name}: {change}; its trials were trained with the old one, and there are no more to be trained")
 
 

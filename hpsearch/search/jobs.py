@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from hpsearch.config.own import SEED, Recipe, recipe_of
+from hpsearch.config.own import SEED, OwnConfig, Recipe, recipe_of
 from hpsearch.config.own_data import OwnData, with_normalization
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
@@ -95,6 +95,15 @@ class Jobs:
         There are none where its checkpoint is gone, or where it was trained with other data or other modules.
         """
         config, contents = waiting.user_attrs.get(CONFIG), waiting.user_attrs.get(CONTENTS)
-        if config is not None and contents is not None and contents != self.contents.of(recipe_of(config)):
+        if config is not None and not self._are_same(contents, recipe_of(config)):
             return ()
         return self.checkpoints.rows_kept(waiting)
+
+    def _are_same(self, contents: Mapping[str, str] | None, config: Recipe) -> bool:
+        """Whether a trial that began with `contents` would go on with the same; None: an early version began it."""
+        now = self.contents.of(config)
+        if contents is not None:
+            return contents == now
+        # That version kept the digests of files with data for the whole study.
+        before = "" if isinstance(config, OwnConfig) else self.study.provenance.data.get(config.data.dataset, "")
+        return not before or before == now.get("data")

@@ -59,14 +59,15 @@ def spec_of(folder, text=STUDY, **overrides):
     return load_study(folder / "own.yaml", [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()])
 
 
-def begun(folder, text=STUDY):
-    """A study with one trial that has finished an epoch and waits to be gone on with."""
+def begun(folder, text=STUDY, *, early=False):
+    """A study with one trial that has finished an epoch and waits to be gone on with; as an `early` version made it."""
     spec = spec_of(folder, text)
     study = open_study(Home(folder / "home"), spec, text)
-    contents = settle_contents(study, contents_of(spec), print, accept=False)
     trial = study.optuna.ask()
     trial.set_user_attr(CONFIG, spec.corners[0].plain())
-    trial.set_user_attr(CONTENTS, contents.of(spec.corners[0]))
+    if not early:
+        contents = settle_contents(study, contents_of(spec), print, accept=False)
+        trial.set_user_attr(CONTENTS, contents.of(spec.corners[0]))
     trial.set_user_attr(f"{ROW}1", {"epoch": 1, "loss": 1.0})
     put_back(study, trial._trial_id)
     return spec, study
@@ -119,6 +120,26 @@ def test_an_interrupted_trial_starts_afresh_with_other_data(folder):
         kept = Jobs(study, spec, checkpoints, None, contents, {}).rows_kept(waiting)
         assert list(kept) == ([] if accept else ["the first epoch"])
         save(folder / "mine.npz")
+
+
+@pytest.mark.parametrize("name", ["mine.npz", "net.py"])
+def test_a_study_of_an_early_version_is_compared_by_its_data(folder, name):
+    """That version kept the digests of files with data when it made the study, and none of modules."""
+    spec, study = begun(folder, early=True)
+    (waiting,) = study.optuna.get_trials()
+    study = check_unchanged(Home(folder / "home"), spec)
+    assert (study.contents, CONTENTS in waiting.user_attrs) == (None, False)
+    if name == "mine.npz":
+        save(folder / name)
+        with pytest.raises(StudyChangedError, match=r"mine\.npz: was \w{8}, is now \w{8}; trial 0 was trained before"):
+            contents_of(spec, study)
+    else:
+        (folder / name).write_text("build = 1\n")
+        contents_of(spec, study)
+    contents = settle_contents(study, contents_of(spec), print, accept=name == "mine.npz")
+    checkpoints = SimpleNamespace(rows_kept=lambda _: ["the first epoch"])
+    kept = Jobs(study, spec, checkpoints, None, contents, {}).rows_kept(waiting)
+    assert list(kept) == ([] if name == "mine.npz" else ["the first epoch"])
 
 
 def test_a_worker_refuses_a_file_or_a_module_that_changed_after_the_run_began(folder):

@@ -13,8 +13,10 @@ from support import gain_study
 from hpsearch.config.study import load_study
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.search.attempts import enqueue_failed, left_failed
+from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
+from hpsearch.search.records import CONTENTS
 from hpsearch.search.run import is_complete
 from hpsearch.search.sampling import PROPOSALS, Proposals
 from hpsearch.search.stop import Stop
@@ -49,7 +51,7 @@ class Run:
         self.spec = load_study(self.file)
         self.study = open_study(Home(self.folder), self.spec, self.file.read_text())
 
-    def go(self, total, listeners=()):
+    def go(self, total, listeners=(), contents=None):
         coordinator = Coordinator(
             self.study,
             self.spec,
@@ -58,6 +60,7 @@ class Run:
             total=total,
             stop=Stop(),
             checkpoints=self.folder / "checkpoints",
+            contents=contents,
         )
         return coordinator.run(self.file.read_text(), 1)
 
@@ -247,6 +250,19 @@ def test_with_a_fixed_seed_no_configuration_is_trained_twice(folder, executor, s
     assert ended.records[:4] == half
     assert (ended.stopped, ended.exhausted, is_complete(run.study, 20)) == ("", True, True)
     assert len(run.go(20).records) == 6
+
+
+def test_what_an_early_version_trained_is_not_trained_again(folder, executor):
+    """Its trials have no digests of the modules, so their configurations alone are compared."""
+    run = Run(folder, executor, "early", LETTER, LETTERS.format("random"))
+    run.go(4)
+    trained = run.study.optuna.get_trials()
+    run.study = open_study(Home(folder / "home-early-version"), run.spec, run.file.read_text())
+    for trial in trained:
+        del trial.user_attrs[CONTENTS]
+        run.study.optuna.add_trial(trial)
+    records = run.go(20, contents=Contents(sources={"gain.py": "0" * 32})).records
+    assert len(records) == len({(record.config["x"], record.config["y"]) for record in records}) == 6
 
 
 MIXED = """
