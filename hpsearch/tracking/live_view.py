@@ -84,8 +84,9 @@ class LiveView(Board):
             self._draw()
 
     def study_ended(self, event: StudyEnded) -> None:  # noqa: ARG002
+        # The run may still wait for MLflow, and nothing is drawn then: the signal handler prints that it is stopping.
         self._over = True
-        self._draw()
+        self.close()
 
     def close(self) -> None:
         try:
@@ -94,6 +95,7 @@ class LiveView(Board):
                 self._draw(last=True)
             self._live.stop()
         finally:
+            self._lengths = []
             if self._stop is not None:
                 self._stop.shown_by_view = False
 
