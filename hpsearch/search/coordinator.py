@@ -106,7 +106,9 @@ class Coordinator:
         self._abort = AbortCheck(total, same_model=not any(True for node in sections for _ in distributions(node)))
         self._deadline = math.inf
         self._attempts = Attempts([], spec.file.limits.retries)
-        self._proposals = Proposals(study.optuna, spec) if can_repeat(spec.space) else None
+        # A finalist and the untuned default may be the same configuration with the same seeds; both are trained.
+        searching = stage is Stage.SEARCH and can_repeat(spec.space)
+        self._proposals = Proposals(study.optuna, spec) if searching else None
         # Trials that wait to be run; None: they are to be read again.
         self._waiting: list[FrozenTrial] | None = None
         # Whether nothing is left that could be tried, as long as no trial fails.
@@ -141,7 +143,9 @@ class Coordinator:
             self._interrupt(number)
         records = self._study.records()
         exhausted = self._exhausted and not self._stop.asked and not self._content_changed
-        complete = self._attempts.ended >= self._total or exhausted
+        # The trials of `--retry-failed` belong to the run, although the study may have its total without them.
+        retrying = bool(awaited(self._study.optuna.get_trials(deepcopy=False)))
+        complete = (self._attempts.ended >= self._total and not retrying) or exhausted
         if self._stage is not Stage.SEARCH:
             complete = all(record.state in FINISHED for record in records)
         elif exhausted:

@@ -99,7 +99,7 @@ def test_a_worker_that_fails_leaves_its_log(study, tmp_path):
         (["bad.yaml"], "bad.yaml:1: trial.optimizer: unknown optimizer 'adm' (did you mean 'adam'?)"),
         (["nothing.yaml"], "nothing.yaml: no such file"),
         (["--set=trial.training.max_epochs=zero"], "must be a whole number, but got 'zero'"),
-        (["--workers=0"], "'--workers'"),
+        (["--workers=0"], "--workers is 0, but must be a whole number from 1"),
     ],
     ids=str,
 )

@@ -208,7 +208,11 @@ trial:
 
 
 def test_a_persons_own_code_is_named_and_its_arguments_may_be_distributions(tmp_path):
-    (tmp_path / "mine.py").write_text("raise RuntimeError('a study file is checked without importing anything')")
+    stop = "raise RuntimeError('a study file is checked without importing anything')\n"
+    names = ("loss", "halved", "warm", "Told")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text(stop + "".join(f"def {name}(): ...\n" for name in names))
+    (tmp_path / "mine" / "models.py").write_text(stop + "def wide(): ...\n")
     file = tmp_path / "own.yaml"
     file.write_text(OWN_CODE)
     spec = load_study(file)
@@ -244,7 +248,7 @@ def test_a_module_that_is_nowhere_is_told_of_an_exported_configuration_too(tmp_p
         StudyFileError, match=r"2: trial\.schedule\.function: there is no module 'mine' beside the file"
     ):
         load_trial(file)
-    (tmp_path / "mine.py").write_text("")
+    (tmp_path / "mine.py").write_text("def halved(epoch, lr): ...\n")
     assert load_trial(file)[2].schedule.knobs() == {"function": "mine:halved"}
 
 

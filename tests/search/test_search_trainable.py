@@ -16,9 +16,11 @@ from hpsearch.search.attempts import enqueue_failed, left_failed
 from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
-from hpsearch.search.records import CONTENTS
+from hpsearch.search.listeners import Listener
+from hpsearch.search.records import CONTENTS, PLANNED
 from hpsearch.search.run import is_complete
 from hpsearch.search.sampling import PROPOSALS, Proposals
+from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import open_study
 from hpsearch.tracking.board import Board
@@ -51,16 +53,17 @@ class Run:
         self.spec = load_study(self.file)
         self.study = open_study(Home(self.folder), self.spec, self.file.read_text())
 
-    def go(self, total, listeners=(), contents=None):
+    def go(self, total, listeners=(), stop=None, stage=Stage.SEARCH, contents=None):
         coordinator = Coordinator(
             self.study,
             self.spec,
             self.executor,
             lambda: listeners,
             total=total,
-            stop=Stop(),
+            stop=stop or Stop(),
             checkpoints=self.folder / "checkpoints",
             contents=contents,
+            stage=stage,
         )
         return coordinator.run(self.file.read_text(), 1)
 
@@ -191,6 +194,16 @@ def test_no_proposal_for_a_trial_is_repeated_for_the_next_one(folder):
     assert len(set(proposed)) == len(proposed) == 4 * PROPOSALS
 
 
+class StopsAtOnce(Listener):
+    """Asks to stop when the first trial has started, as Ctrl-C does."""
+
+    def __init__(self, stop):
+        self.stop = stop
+
+    def trial_started(self, event):
+        self.stop.asked = True
+
+
 def test_failed_configurations_are_tried_again_on_request_as_new_trials_that_name_them(folder, executor):
     training = "import os\n\n" + SOME_FAIL.replace(
         "if seed", f"if not os.path.exists({str(folder / 'mended')!r}) and seed"
@@ -203,7 +216,12 @@ def test_failed_configurations_are_tried_again_on_request_as_new_trials_that_nam
     assert [enqueue_failed(run.study.optuna) for _ in range(2)] == [1, 1]
     # The study has its total, and what was asked for is trained all the same: so also if the run was interrupted.
     assert not is_complete(run.study, 3)
-    board = Board()
+    # A worker of its own, since an interrupted trial keeps its worker until the run's executor is closed.
+    stop, run.executor = Stop(), LocalExecutor(1, folder / "workers.log", print, [folder], keras=False)
+    interrupted = run.go(3, [StopsAtOnce(stop)], stop)
+    run.executor.close()
+    assert (interrupted.interrupted, states(interrupted.records)[4:]) == (True, ["WAITING"])
+    run.executor, board = executor, Board()
     *same, last = run.go(3, [board]).records
     assert (same, board._total, board._counted(), board._left()) == (before, 4, 4, "about 0:00 left")
     assert (last.state, last.retry_of, last.config) == ("COMPLETE", 1, before[1].config)
@@ -292,3 +310,13 @@ def test_two_workers_do_not_train_the_same_configuration_at_once(folder):
     finally:
         executor.close()
     assert len(records) == len({(record.config["x"], record.config["y"]) for record in records}) == 6
+
+
+def test_finalists_with_the_same_configuration_and_seed_are_all_trained(folder, executor):
+    """As where the untuned default wins: it is trained as the winner and as what the winner is compared with."""
+    fixed = "trial: {x: {choice: [0, 1]}, seed: 1}\nsearch: {sampler: random, trials: 2, baselines: false}\n"
+    run = Run(folder, executor, "same", "def train(config, seed):\n    yield {'gain': config['x']}\n", fixed)
+    config = run.spec.recipe({"x": 1, "seed": 1}).plain()
+    for _ in range(2):
+        run.study.optuna.enqueue_trial({}, user_attrs={PLANNED: config})
+    assert states(run.go(2, stage=Stage.FINALISTS).records) == ["COMPLETE", "COMPLETE"]
