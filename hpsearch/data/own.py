@@ -116,6 +116,9 @@ def _pairs(name: str, returned: Any) -> Sequence[tuple[Any, Any]]:
     must = f"dataset '{name}': the function must return (x_train, y_train), (x_test, y_test), but returned"
     if not isinstance(returned, tuple | list):
         raise DataError(f"{must} {_article(type(returned).__name__)}")
+    if len(returned) == 2 and returned[1] is None:
+        # There is no test part.
+        returned = returned[:1]
     pairs = [isinstance(item, tuple | list) and len(item) == 2 for item in returned]
     if len(returned) == 3 and all(pairs):
         raise DataError(f"{must} three pairs; a validation split of its own is not supported; {_HELD_OUT}")
