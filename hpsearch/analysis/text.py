@@ -106,8 +106,8 @@ def _solvers(comparison: Comparison) -> Iterator[str]:
     beside = f", where the others made {steps[len(steps) // 2]:,} updates" if steps else ""
     yield (
         f"* An epoch of {names} is one evaluation of the loss and its gradient on all training examples, and at most "
-        f"one step: {evaluations} in all{beside}. It had not converged: its figures say how far it came in as many "
-        "passes over the data, and not what it can reach."
+        f"one step: {evaluations} in all{beside}. It had not converged: its values are the result of "
+        "this many passes over the data, not its best possible result."
     )
 
 

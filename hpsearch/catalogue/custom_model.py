@@ -101,7 +101,7 @@ def _no_logits(model: Any, image_shape: tuple[int, ...]) -> str | None:
 
     The values decide, since a softmax may stand anywhere: outputs that are probabilities, or lie between 0 and 1, for
     every example and with other weights, too, are no logits. With its initial weights alone a model of logits
-    may give the like, for example zeros.
+    may also lie between 0 and 1, for example all zeros.
     """
     found = [values for values in _outputs(model, image_shape) if np.isfinite(values).all()]
     if len(found) < 2 or found[0].shape[1] < 2:

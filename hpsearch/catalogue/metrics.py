@@ -75,7 +75,7 @@ DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "loss": "minimize",
     **{f"{part}{entry.name}": entry.direction for part in ("val_", "") for entry in METRICS.values()},
 }
-# Of the others only the user can say it.
+# The direction of the others must be given in the study file.
 WITHOUT_DIRECTION = (NOISE, "learning_rate", "updates", "seconds_per_update", "epoch_seconds")
 # The metric that every Keras training has beside its loss, which depends on what is chosen as loss.
 _ACCURACY_BOUNDS = (0.0, 1.0)

@@ -109,7 +109,7 @@ def _run() -> int:
         say("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads what a run tells any more; what it has told the study is kept.
+        # The output pipe was closed; everything recorded so far is kept.
         return EXIT_INTERRUPTED
     except Exception as error:
         if isinstance(error, _COMMAND_LINE_ERRORS):

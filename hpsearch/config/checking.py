@@ -100,7 +100,7 @@ def check_space(space: Branch, *, grid: bool = False) -> list[wording.Finding]:
             TrialConfig.model_validate(concrete(space, pick))
         except ValidationError as error:
             for path, sentence in wording.findings(error, lambda path: known_keys(TrialConfig, path)):
-                # Both ends of a range may break the same rule, each with its number: that is one problem.
+                # Report a rule once, even if both ends of a range break it.
                 place, rule = origin(space, path, pick), _NUMBER.sub("", sentence.partition(", but got ")[0])
                 found.setdefault((place, rule), (place, sentence))
     return list(found.values())

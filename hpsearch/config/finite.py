@@ -1,4 +1,4 @@
-"""Spaces in which a configuration can be drawn twice, and the list of all configurations of those that have an end."""
+"""Spaces in which a configuration can be drawn twice, and the list of all configurations of a finite space."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def size(node: Node) -> float:
 def can_repeat(space: Branch) -> bool:
     """Return whether the same configuration can be drawn twice.
 
-    So it is where the seed belongs to the space, and one way through it draws no real number. Where the file leaves the
+    This is possible if `trial.seed` is set and some branch has no float range. Where the file leaves the
     seed out, each trial has its own.
     """
     seed = space.items.get(SEED, Fixed(None))

@@ -239,7 +239,7 @@ def _number(value: Any) -> int | float | None:
             value = float(value) if re.search(r"[.eE]", value) else int(value)
         except ValueError:
             return None
-    # Of NaN no comparison holds.
+    # Every comparison with NaN is false.
     return value if _is_number(value) and abs(value) <= sys.float_info.max else None
 
 

@@ -1,4 +1,4 @@
-"""A user's own datasets, held against a study once their training parts have been read."""
+"""A user's own datasets, checked against a study after their training parts are read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def dataset_places(spec: StudySpec) -> dict[str, KeyPath]:
 
 
 def unfit(spec: StudySpec, known: Mapping[str, OwnData]) -> Iterator[wording.Finding]:
-    """Whatever a trial of the study may ask of a dataset that the dataset cannot give.
+    """Yield what does not fit between the study and its datasets.
 
     Args:
         known: the user's own datasets that have been read, by name.

@@ -49,7 +49,7 @@ def not_finite(value: Any, where: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]
             yield from not_finite(item, (*where, index))
 
 
-# What a user can write who needs the meaning of NaN or infinity.
+# What to write instead of NaN or infinity.
 _INSTEAD = "write null, or a word for your own code to convert"
 
 

@@ -1,4 +1,4 @@
-"""The objective's metric is recorded: a space that does not ask for it is made to."""
+"""Add the objective's metric to the metrics that every trial records."""
 
 from __future__ import annotations
 

@@ -69,13 +69,13 @@ def _found_in(module: str, places: Sequence[str]) -> ModuleSpec | None:
 
 
 def _owner(module: str, places: Sequence[str]) -> str | None:
-    """Whose module this name belongs to, in words; None where the module in the user's places may have it."""
+    """Describe the owner of a module name; None if the user's module may have it."""
     if module in sys.stdlib_module_names:
         return "a module of Python's own"
     if module == OURS:
         return "hpsearch itself"
     elsewhere = _found_in(module, [place for place in sys.path if place not in places])
-    # Asking for its distribution takes a second.
+    # Looking up the distribution takes one second, so it is done last.
     return "a package that hpsearch needs" if elsewhere is not None and _is_needed(module) else None
 
 

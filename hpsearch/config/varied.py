@@ -40,7 +40,7 @@ class Varied:
 
     @property
     def names(self) -> list[str]:
-        """The plain names, as `flat()` and MLflow's parameters have them, without doubles."""
+        """The plain names, as `flat()` and MLflow's parameters have them, without duplicates."""
         return list(dict.fromkeys(name for _, _, name in self.keys))
 
     def with_seed(self) -> Varied:
@@ -126,7 +126,7 @@ def find_varied(configs: Iterable[Recipe], *, seeds: bool = False) -> Varied:
 
 
 def one_seed_each(space: Branch, config: Recipe) -> bool:
-    """Whether trials get a seed each, and the space alone cannot tell them apart: without ranges of real numbers."""
+    """Whether only the seed distinguishes some trials: each has its own, and the space has no float range."""
     return config.seed is None and not _continuous(space)
 
 

@@ -152,7 +152,7 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     trainer: Trainer | OwnTrainer
     keep: Callable[[], None] | None = None
     if isinstance(config, OwnConfig):
-        # Nobody but the function knows what its coming epochs depend on, so it starts afresh.
+        # A trainable has no checkpoint, so it starts from the first epoch.
         trainer = OwnTrainer(config, objective)
     else:
         trainer = _keras_trainer(config, objective, kept, job.data)

@@ -1,4 +1,4 @@
-"""What the trials and trainings are called that nobody tuned."""
+"""Labels of untuned trials and trainings."""
 
 from __future__ import annotations
 

@@ -59,14 +59,14 @@ class Coordinator:
         study: from `open_study`; its lock is held by the caller.
         spec: the checked study file.
         executor: where trials run; the coordinator does not close it.
-        listeners: makes those who are informed, in this order; called once the first trials are on their way,
-            since MLflow takes longer to import than an epoch to train.
+        listeners: returns the listeners, in the order in which they are called. Called once the first trials are on
+            their way, since MLflow takes longer to import than an epoch to train.
         total: the number of trials that the study is to have, those of earlier runs included and failed ones not.
         stop: asked between events.
         checkpoints: folder for the state of running trials.
         models: folder for what is trained; None: it is not kept.
         stage: which part of a study this is.
-        contents: digests of the user's own data and modules, as trials are to be trained with them.
+        contents: digests of the user's own data and modules that the coming trials are trained with.
         known: what the user's own datasets hold, by name.
     """
 
@@ -88,7 +88,7 @@ class Coordinator:
         self._study, self._spec, self._executor = study, spec, executor
         self._make_listeners, self._total, self._stop = listeners, total, stop
         self._listeners: Sequence[Listener] = ()
-        # What there is to tell while there is nobody to be told.
+        # Events recorded before the listeners exist.
         self._untold: list[Callable[[Listener], None]] | None = []
         self._checkpoints = Checkpoints(checkpoints)
         self._jobs = Jobs(study, spec, self._checkpoints, models, contents or Contents(), known or {})
@@ -111,7 +111,7 @@ class Coordinator:
         self._proposals = Proposals(study.optuna, spec) if searching else None
         # Trials that wait to be run; None: they are to be read again.
         self._waiting: list[FrozenTrial] | None = None
-        # Whether nothing is left that could be tried, as long as no trial fails.
+        # Whether every configuration has been tried. Reset when a trial fails.
         self._exhausted = False
 
     def run(self, text: str, workers: int) -> StudyEnded:
@@ -124,7 +124,7 @@ class Coordinator:
         self._checkpoints.tidy([trial.number for trial in trials if trial.state == TrialState.WAITING])
         records = self._study.records()
         self._pruner.load(records)
-        # What is tried again on request may go beyond the total.
+        # The trials of `--retry-failed` may exceed the total.
         total = max(self._total, self._attempts.ended + len(awaited(trials)))
         started = StudyStarted(self._spec, text, records, total, workers, self._stage)
         self._inform(lambda listener: listener.study_started(started))
@@ -134,7 +134,7 @@ class Coordinator:
         self._meet_listeners()
         while self._running and not self._stop.asked and not self._abort.reason and not self._content_changed:
             for event in self._executor.events(TICK):
-                # Who stops a whole process group kills workers too; that is not their trials' fault.
+                # A signal to the whole process group kills the workers, too. Their trials have not failed.
                 if not (self._stop.asked and isinstance(event, TrialLost)):
                     self._handle(event)
             self._inform(lambda listener: listener.idle())
@@ -219,7 +219,7 @@ class Coordinator:
         contents = self._jobs.contents.of(config)
         first_trial = self._attempts.first_of(config.plain(), contents)
         if self._proposals and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
-            # Enqueued in part, and completed by the sampler to what was there before.
+            # The study file fixes some values of it and the sampler drew the others: it was trained before.
             detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
             self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, detail, "", {}))
             return True
@@ -317,8 +317,8 @@ class Coordinator:
     def _report(self, trial: optuna.Trial, event: EpochDone) -> bool:
         """Record the epoch; whether the trial should be pruned.
 
-        What Optuna is told is the best value so far, not the epoch's own: so a pruned trial's value is
-        its best epoch's, as everywhere else.
+        Report the best value so far to Optuna and not the epoch's value, so that a pruned trial's value is that of
+        its best epoch, as everywhere else.
         """
         row = event.row
         trial.set_user_attr(f"{ROW}{row.epoch}", row.plain())
@@ -333,7 +333,7 @@ class Coordinator:
     def _tell(self, trial: optuna.Trial, end: TrialEnded) -> None:
         """Record the end before anything else; then inform."""
         if end.trial in self._stopping and end.outcome not in GOOD:
-            # Whatever happened to it after it was told to stop does not matter.
+            # A trial that was asked to stop is pruned, even if it failed afterwards.
             end = TrialEnded(end.trial, Outcome.PRUNED, "", "", end.facts)
         self._stopping.discard(end.trial)
         outcome, detail = record_end(self._study, trial, end, self._best.get(end.trial))

@@ -6,7 +6,7 @@ import optuna
 from optuna.trial import TrialState
 
 from hpsearch.executors.protocol import TrialEnded
-from hpsearch.search.records import DETAIL, FACTS, OUTCOME, TRACEBACK
+from hpsearch.search.records import DETAIL, FACTS, OUTCOME, TRACEBACK, rows_of
 from hpsearch.search.storage import Study, forget_reports
 from hpsearch.training.results import BROKEN, GOOD, WORST, Best, Outcome
 
@@ -30,14 +30,17 @@ FAILURES_PER_TRIAL, FEWEST_FAILURES = 2, 10
 
 
 def record_end(study: Study, trial: optuna.Trial, end: TrialEnded, best: Best | None) -> tuple[Outcome, str]:
-    """Tell Optuna; the outcome and the line about it that are recorded.
+    """Record the end of a trial in the study; return its outcome and the reason as they are recorded.
 
     Args:
         best: its best epoch.
     """
     outcome, detail = end.outcome, end.detail
     if outcome in GOOD and best is None:
-        outcome, detail = Outcome.FAILED, f"no epoch had a finite {study.objective.metric}"
+        if rows_of(trial):
+            outcome, detail = Outcome.DIVERGED, f"no epoch had a finite {study.objective.metric}"
+        else:
+            outcome, detail = Outcome.FAILED, "it ended without an epoch"
     trial.set_user_attr(OUTCOME, outcome.name)
     trial.set_user_attr(FACTS, dict(end.facts))
     if detail:

@@ -28,7 +28,7 @@ from hpsearch.errors import EnvironmentProblem, StudyBusyError, command_line
 BUSY_SECONDS = 60.0
 # Files in a study's folder that say who holds it.
 HOLDER_FILES = frozenset({"lock", "holder.json"})
-_AGAIN = "nothing that was told is lost, and the same command goes on"
+_AGAIN = "nothing recorded is lost; run the same command again to continue"
 _ADVICE = {
     "full": f"make room; {_AGAIN}",
     "locked": f"another program holds it; end that one: {_AGAIN}",
@@ -126,7 +126,9 @@ class Home:
             lock.acquire(timeout=0.5)
             holder.write_text(json.dumps(about), encoding="utf-8")
         except Timeout:
-            raise StudyBusyError(f"study '{name}' is being run by {self.holder(name)}") from None
+            raise StudyBusyError(
+                f"study '{name}' is being run by {self.holder(name)}; `{self.command('stop', name)}` stops it"
+            ) from None
         except OSError as error:
             lock.release()
             raise EnvironmentProblem(f"{folder}: the study cannot be locked ({error.strerror})") from None

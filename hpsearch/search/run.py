@@ -66,7 +66,7 @@ def run_study(
         home: where the study lives.
         listeners: makes those who follow a part of the study; called only if there is something to train in it.
         stop: asked between the steps.
-        report: told what happens before and beside the training, a line each.
+        report: called with one line for each message.
         closing: tells what the whole study has come to, while it is still held: where it has finalists, and where an
             earlier run was killed before it told all. Whether it could.
 
@@ -107,7 +107,7 @@ def run_study(
         cleanup.callback(lambda: _close(followers))
 
         def following(stage: Stage) -> Sequence[Listener]:
-            # Those of the part before have been told its end.
+            # The listeners of the previous stage are finished.
             _close(followers)
             followers[:] = listeners(study, stage)
             return followers
@@ -253,7 +253,7 @@ def _nothing_to_retry(study: Study) -> str:
 
 
 def _untouched(study: Study, stop: Stop) -> StudyEnded:
-    """What a run that trains nothing says."""
+    """Return the result of a run that trains nothing."""
     from hpsearch.search.finals import read_finals
     from hpsearch.search.listeners import StudyEnded
     from hpsearch.search.records import best_trial

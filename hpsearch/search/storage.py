@@ -158,7 +158,8 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> Study | None
         lines = [
             f"study '{spec.name}' exists, and its file has changed in a way that matters:",
             *(f"  {line}" for line in differences[:20]),
-            "take the change back, or give the study another name (--name NEW)",
+            "take the change back, give the study another name (--name NEW), "
+            f"or delete it (`{home.command('delete', spec.name)}`)",
         ]
         raise StudyChangedError("\n".join(lines))
     return Study(storage, optuna.load_study(study_name=spec.name, storage=storage))

@@ -1,4 +1,4 @@
-"""Where processes print: the words of native code and of workers go to a log, those of a user's code not to stdout."""
+"""Redirect output: native code and workers print to a log, a user's code to stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user's own model may need of a training, or not get: methods and metrics of its own, float16, chance."""
+"""Checks of a user's model: own training methods and metrics, float16, random layers."""
 
 from __future__ import annotations
 

@@ -167,6 +167,31 @@ def test_failed_trials_do_not_use_up_the_total(folder, executor):
     assert len(run.go(5).records) == 7
 
 
+def test_an_objective_that_is_no_number_has_diverged_and_a_training_without_an_epoch_has_failed(folder, executor):
+    training = """
+def train(config, seed):
+    if seed == 1:
+        yield {"gain": float("nan")}
+    elif seed == 2:
+        yield {"gain": float("inf")}
+    elif seed != 3:
+        yield {"gain": config["x"]}
+"""
+    records = Run(folder, executor, "nan", training, RANDOM.format(4)).go(4).records
+    assert [record.outcome for record in records] == [
+        Outcome.COMPLETED,
+        Outcome.DIVERGED,
+        Outcome.DIVERGED,
+        Outcome.FAILED,
+        Outcome.COMPLETED,
+    ]
+    assert [record.detail for record in records][1:4] == [
+        "no epoch had a finite gain",
+        "no epoch had a finite gain",
+        "it ended without an epoch",
+    ]
+
+
 MOST_FAIL = """
 def train(config, seed):
     if seed:
