@@ -156,6 +156,7 @@ def test_a_diverged_trial_is_worse_to_the_sampler_than_every_pruned_one(study, s
 
 KILLED = """
 import os, sys
+from pathlib import Path
 import optuna
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
