@@ -121,6 +121,7 @@ class Verdict:
         tolerance: how far one more training of the winner may lie from its mean; None where that cannot be said.
         no_tolerance: why there is none; else empty.
         tested: None where the test set was not read for this winner.
+        read_in_vain: whether a reading of the test set for this winner gave no result.
         audit: a line for every reading of the test set.
     """
 
@@ -134,6 +135,7 @@ class Verdict:
     tolerance: float | None
     no_tolerance: str
     tested: Tested | None
+    read_in_vain: bool
     audit: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
@@ -178,6 +180,9 @@ def judge(study: str, finals: Finals) -> Verdict:
         tolerance=tolerance,
         no_tolerance=no_tolerance,
         tested=_tested(finals),
+        read_in_vain=any(
+            winner is not None and reading.winner == winner.trial and not reading.figures for reading in finals.readings
+        ),
         audit=tuple(reading.line for reading in finals.readings),
     )
 

@@ -61,6 +61,8 @@ def sentences(verdict: Verdict) -> list[str]:
         )
     if verdict.tested:
         found += _test_sentences(verdict, verdict.tested)
+    elif verdict.read_in_vain:
+        found.append("The reading of the test set for this winner gave no result; the same command reads it again.")
     elif verdict.audit:
         found.append("The test set was read for an earlier winner, and not for this one.")
     return found

@@ -86,7 +86,7 @@ class Reading:
         by: the process.
         winner: the trial that had won.
         dataset, digest, examples: what was read; how many is known afterwards.
-        figures: of every model; none where the reading was cut off.
+        figures: of every model; none where the reading gave no result.
     """
 
     when: str
@@ -108,7 +108,7 @@ class Reading:
     @property
     def line(self) -> str:
         """The audit line."""
-        models = f"{len(self.figures)} models" if self.figures else "cut off before its end"
+        models = f"{len(self.figures)} models" if self.figures else "it gave no result"
         return f"{self.when} by {self.by}: the test set of {self.dataset}, for trial {self.winner} ({models})"
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from support import sample_config
 
+from hpsearch.analysis.verdict import judge
+from hpsearch.analysis.verdict_text import sentences
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.finalists import FIRST_SEED, _untaken, choose, keras_default, on_everything
@@ -162,7 +164,15 @@ def test_a_later_winner_has_no_champion():
     assert finals(entrant(1, 0.8, 0.8), readings=(reading(1, done=False),)).champion is None
 
 
-@pytest.mark.parametrize(("done", "words"), [(True, "4 models"), (False, "cut off before its end")])
+def test_a_reading_without_a_result_is_not_said_to_be_of_an_earlier_winner():
+    in_vain, earlier = "for this winner gave no result", "was read for an earlier winner"
+    for winner, expected, other in ((1, in_vain, earlier), (2, earlier, in_vain)):
+        said = " ".join(sentences(judge("s", finals(entrant(winner, 0.8, 0.8), readings=(reading(1, done=False),)))))
+        assert expected in said
+        assert other not in said
+
+
+@pytest.mark.parametrize(("done", "words"), [(True, "4 models"), (False, "it gave no result")])
 def test_the_audit_line_says_who_when_and_for_whom(done, words):
     line = reading(3, done=done).line
     assert line.startswith("2026-01-01T00:00:00+00:00 by process 1 on here")
