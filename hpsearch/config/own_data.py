@@ -88,5 +88,6 @@ def _problems(config: TrialConfig, data: OwnData) -> Iterator[wording.Finding]:
     elif config.batch_of(training) > training:
         yield (
             ("batch_size",),
-            f"batch_size is {config.batch_size:,}, but there are only {training:,} training examples in {name}",
+            f"batch_size is {config.batch_size:,}, but there are only {training:,} training examples in {name}; "
+            f"give `trial.batch_size` a value or a choice up to {training:,}",
         )
