@@ -36,13 +36,14 @@ def start_fork_server() -> None:
     A terminal or a service manager signals every process of the group. The coordinator decides what becomes of
     the processes that it started; it uses SIGKILL.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-    try:
-        with _safe_path():
-            resource_tracker.ensure_running()
+    with _safe_path():
+        # Before the signals are blocked, since it unblocks them when it has started its process.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        try:
             forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
