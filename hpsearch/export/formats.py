@@ -164,7 +164,7 @@ class Python(Format):
         return script(Source(config, chosen.objective, chosen.about(place)), data, optimizer_file)
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        (ours, lines), (theirs, found) = _code(self.text(chosen, place), "the export"), _code(_read(file), file.name)
+        (ours, lines), (theirs, found) = _code(self.text(chosen, place), "the export"), _code(_read(file), str(file))
         if ours != theirs:
             pairs = zip_longest(lines, found, fillvalue=(0, ""))
             (_, was), (number, now) = next(pair for pair in pairs if pair[0][1] != pair[1][1])
