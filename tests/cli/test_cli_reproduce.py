@@ -119,7 +119,8 @@ def test_what_is_no_function_of_its_seed_differs_in_what_is_not(home, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["own", "9"], "study 'own' has no trial 9; it has 0 to 3"),
+        # Four that are enqueued, and five more until four have ended without failing.
+        (["own", "99"], "study 'own' has no trial 99; it has 0 to 8"),
         (
             ["own", NEVER],
             "trial 3 of 'own' has no finished epoch (ValueError: the first wheel came off); "

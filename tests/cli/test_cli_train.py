@@ -20,7 +20,7 @@ def train(config, seed):
     numbers = random.Random(seed)
     for _ in range(config["epochs"]):
         time.sleep(config["pause"])
-        yield {"val_loss": config["loss"] * numbers.random()}
+        yield {"val_loss": float(config["loss"]) * numbers.random()}
 """
 OWN = """
 name: mine
@@ -170,7 +170,7 @@ def test_an_mlflow_that_cannot_be_written_costs_two_lines_and_no_training(own, t
 
 
 def test_a_training_without_a_finite_epoch_is_an_error_and_a_failed_run(own, tmp_path):
-    done = hpsearch("train", str(own(loss=".nan")), home=tmp_path / "home")
+    done = hpsearch("train", str(own(loss="'nan'")), home=tmp_path / "home")
     assert done.returncode == 2
     assert lines_of(done.stderr)[-1].startswith("error: no epoch had a finite val_loss")
     _, runs = runs_of(tmp_path / "home", "mine")
