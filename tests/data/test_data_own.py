@@ -101,7 +101,6 @@ def test_labels_of_every_type_that_holds_whole_numbers_are_taken(kind):
         ((X, Y, X, Y), "4 values: ndarray, ndarray, ndarray, ndarray"),
         ((X, Y), "2 values: ndarray, ndarray"),
         (((X, Y, Y), (X, Y)), r"2 values: \(ndarray, ndarray, ndarray\), \(ndarray, ndarray\)"),
-        (((X, Y), None), r"2 values: \(ndarray, ndarray\), NoneType"),
         ({"x_train": X}, "a dict"),
         (None, "NoneType"),
         (X, "a ndarray"),
