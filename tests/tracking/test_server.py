@@ -102,11 +102,11 @@ def test_the_ui_that_others_can_reach_asks_for_a_password(tmp_path: Path) -> Non
         search = f"{address}/api/2.0/mlflow/experiments/search?max_results=5"
         opener = build_opener(ProxyHandler({}))
         with pytest.raises(HTTPError, match="401"):
-            opener.open(search, timeout=30)
+            opener.open(search, timeout=90)
         login = {"Authorization": f"Basic {b64encode(f'admin:{PASSWORD}'.encode()).decode()}"}
-        with opener.open(Request(search, headers=login), timeout=30) as answer:
+        with opener.open(Request(search, headers=login), timeout=90) as answer:
             assert answer.status == 200
     finally:
         command.send_signal(signal.SIGINT)
-        command.communicate(timeout=30)
-    wait_for(lambda: command.returncode == 0, 10, "the command ends")
+        command.communicate(timeout=90)
+    wait_for(lambda: command.returncode == 0, 30, "the command ends")
