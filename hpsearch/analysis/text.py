@@ -56,33 +56,33 @@ def notes(comparison: Comparison) -> list[str]:
     """What a reader of the table must know, a sentence each."""
     section, points = comparison.section, comparison.points
     metric = comparison.objective.metric
-    told = [
+    lines = [
         f"Mean ± standard deviation (number of trials). Metrics are those of the epoch with the best {metric}, "
         "whose weights are restored, unless they say otherwise; accuracies of training are those of the batches as "
         "they were trained on. Times are those of the median epoch, validation included, compilation left out."
     ]
     if section.best_of:
-        told.append(f"Each row is the point with the best mean {metric} among the values of {_and(section.best_of)}.")
+        lines.append(f"Each row is the point with the best mean {metric} among the values of {_and(section.best_of)}.")
     if section.target is not None:
-        told.append(
+        lines.append(
             f"The target is {metric} {section.target:g}; means to the target are over the trials that reached it."
         )
-    told += _solvers(comparison)
-    told += _incomparable_losses(comparison)
+    lines += _solvers(comparison)
+    lines += _incomparable_losses(comparison)
     if any(point.count(Outcome.DIVERGED) for point in comparison.every):
         named = _and(ACCURACIES)
-        told.append(f"A trial that diverged counts with the {named} of guessing (1 / classes), and has no loss.")
+        lines.append(f"A trial that diverged counts with the {named} of guessing (1 / classes), and has no loss.")
     for fit in comparison.growth:
         error = f" ± {fit.standard_error:.2f}" if fit.standard_error is not None else ""
-        told.append(
+        lines.append(
             f"{capital(FIGURES[fit.figure].title)} grows as {words(section.by[0])} to the power "
             f"{fit.exponent:.2f}{error} (least squares of the logarithms of {fit.points} means, standard error)."
         )
     if comparison.waiting:
-        told.append(f"{comparison.waiting} trials of the study have not ended yet.")
+        lines.append(f"{comparison.waiting} trials of the study have not ended yet.")
     if any(len(point.trials) == 1 for point in points):
-        told.append("A single trial says nothing about the spread between seeds.")
-    return told
+        lines.append("A single trial says nothing about the spread between seeds.")
+    return lines
 
 
 def _is_early(point: Point) -> bool:

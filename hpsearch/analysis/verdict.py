@@ -188,7 +188,7 @@ def judge(study: str, finals: Finals) -> Verdict:
 
 
 def useless_value(metric: str, entrant: Entrant) -> float | None:
-    """What a useless model has: the accuracy of guessing, 1 / classes; None where that is not known."""
+    """Return the accuracy of guessing, 1 / classes; 0 where the classes are not known, None for another metric."""
     if metric.removeprefix("val_") != "accuracy":
         return None
     dataset = (entrant.plain.get("data") or {}).get("dataset")

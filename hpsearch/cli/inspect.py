@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of, whole_number
+from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of, whole_number_option
 from hpsearch.cli.output import Format, emit
 from hpsearch.errors import NoGoodTrialError
 
@@ -19,12 +17,7 @@ if TYPE_CHECKING:
 
 ShownTrialOption = Annotated[
     int | None,
-    typer.Option(
-        "--trial",
-        metavar="N",
-        parser=whole_number("--trial", 0),
-        help="Show this trial and its learning curve in place of the study.",
-    ),
+    whole_number_option("--trial", 0, help="Show this trial and its learning curve in place of the study."),
 ]
 
 

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,11 @@ def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str 
         return number
 
     return parse
+
+
+def whole_number_option(name: str, low: int, high: int | None = None, *, help: str) -> Any:
+    """Return an option of the command line that takes a whole number, for `Annotated`; as `whole_number`."""
+    return typer.Option(name, metavar="N", parser=whole_number(name, low, high), help=help)
 
 
 def duration(name: str) -> Callable[[str], str]:
@@ -72,29 +77,12 @@ def home_folder(given: str | Path) -> Path:
 
 
 TrialsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--trials",
-        metavar="N",
-        parser=whole_number("--trials", 1, 1_000_000),
-        help="The study's total, earlier runs included.",
-    ),
+    int | None, whole_number_option("--trials", 1, 1_000_000, help="The study's total, earlier runs included.")
 ]
 WorkersOption = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        metavar="N",
-        parser=whole_number("--workers", 1, 10_000),
-        help="Trials at once (default: one per core).",
-    ),
+    int | None, whole_number_option("--workers", 1, 10_000, help="Trials at once (default: one per core).")
 ]
-TrialOption = Annotated[
-    int | None,
-    typer.Option(
-        "--trial", metavar="N", parser=whole_number("--trial", 0), help="Number of a trial (default: the best)."
-    ),
-]
+TrialOption = Annotated[int | None, whole_number_option("--trial", 0, help="Number of a trial (default: the best).")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists, without asking.")]
 HomeOption = Annotated[
     Path | None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpsearch.catalogue.metric_names import column_name
-from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of, whole_number
+from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of, whole_number_option
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import HpsearchError
 
@@ -30,12 +30,7 @@ def train(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration, as `hpsearch export` writes it.")],
     seeds: Annotated[
         int,
-        typer.Option(
-            "--seeds",
-            metavar="N",
-            parser=whole_number("--seeds", 1, 1000),
-            help="How many seeds; the configuration's own comes first.",
-        ),
+        whole_number_option("--seeds", 1, 1000, help="How many seeds; the configuration's own comes first."),
     ] = 1,
     full: Annotated[
         bool,
@@ -47,11 +42,8 @@ def train(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            parser=whole_number("--workers", 1, 10_000),
-            help="Seeds at once (default: one per core; a single one takes all cores).",
+        whole_number_option(
+            "--workers", 1, 10_000, help="Seeds at once (default: one per core; a single one takes all cores)."
         ),
     ] = None,
     overrides: SetOption = None,

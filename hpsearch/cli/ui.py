@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.options import HomeOption, home_of, whole_number
+from hpsearch.cli.options import HomeOption, home_of, whole_number_option
 from hpsearch.cli.output import say
 from hpsearch.errors import UnknownNameError
 
@@ -25,12 +25,7 @@ def ui(
     ] = False,
     port: Annotated[
         int | None,
-        typer.Option(
-            "--port",
-            metavar="N",
-            parser=whole_number("--port", 1, 65_535),
-            help="Port (default: 5000, or the next free one).",
-        ),
+        whole_number_option("--port", 1, 65_535, help="Port (default: 5000, or the next free one)."),
     ] = None,
     host: Annotated[
         str,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
-from hpsearch.config.checking import MAX_COMBINATIONS, combinations
+from hpsearch.config.checking import MAX_COMBINATIONS
+from hpsearch.config.finite import configurations
 from hpsearch.config.foreign import flow
 from hpsearch.config.problems import Finding
 from hpsearch.config.space import Branch, Node, Options, Ranged, Sequence, distributions
@@ -28,10 +29,8 @@ def size(node: Node) -> int:
 
 
 def points(space: Branch) -> Iterator[dict[str, Any]]:
-    """Each point as Optuna holds it: parameters by name, with the label of the option. The last choice varies first."""
-    labels = {node.name: node.labels for node in distributions(space) if isinstance(node, Options)}
-    for drawn in combinations(space):
-        yield {name: labels[name][index] for name, index in drawn.items()}
+    """Yield each point: the label of each option by the parameter's name, as Optuna holds it. The last varies first."""
+    return configurations(space)
 
 
 def check_grid(space: Branch) -> Iterator[Finding]:

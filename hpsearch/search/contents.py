@@ -195,7 +195,7 @@ def settle_contents(study: Study, now: Contents, report: Callable[[str], None], 
 
     Args:
         now: what there is.
-        report: told in a line what the user has accepted.
+        report: called with one line for each change that the user has accepted.
         accept: as of `check_contents`.
 
     Returns:
@@ -221,7 +221,7 @@ def changed_since(study: Study, record: TrialRecord, config: Recipe, folders: Se
     """Compare what a trial was trained with to what there is now, as `changed`.
 
     Args:
-        config: of the trial, or another one that is to be held against it.
+        config: of the trial, or another one that is to be compared with it.
         folders: where the user's files and modules are looked for.
     """
     if isinstance(config, OwnConfig):

@@ -39,7 +39,6 @@ from hpsearch.search.records import (
     RETRY_OF,
     ROW,
     best_trial,
-    read_trial,
 )
 from hpsearch.search.resume import Checkpoints, record_loss
 from hpsearch.search.sampling import Proposals, make_sampler
@@ -345,8 +344,7 @@ class Coordinator:
             self._exhausted = False
         self._abort.trial_ended(outcome, detail)
         self._checkpoints.forget(trial.number)
-        # Of this trial alone: the study reads every unfinished one.
-        record = read_trial(self._study.storage.get_trial(trial._trial_id), self._study.objective)
+        record = self._study.record_of(trial)
         self._inform(lambda listener: listener.trial_ended(record))
 
     def _lost(self, trial: optuna.Trial, event: TrialLost) -> None:

@@ -1,4 +1,4 @@
-"""Every dataset of a study, seen to be there and to fit before anything trains."""
+"""Check that every dataset of a study is there and fits, before anything trains."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, Ow
 
 
 def check_files(spec: StudySpec) -> dict[str, OwnData]:
-    """Read the training parts of the user's own `.npz` files, and hold the study against them.
+    """Read the training parts of the user's own `.npz` files, and check the study against them.
 
     Raises:
         DataError: a file breaks a rule.

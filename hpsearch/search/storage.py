@@ -91,6 +91,10 @@ class Study:
         """Every trial, by number."""
         return [read_trial(t, self.objective) for t in self.optuna.get_trials(deepcopy=False)]
 
+    def record_of(self, trial: optuna.Trial) -> TrialRecord:
+        """Return the record of one trial without reading the others."""
+        return read_trial(self.storage.get_trial(trial._trial_id), self.objective)
+
     def record(self, number: int) -> TrialRecord:
         """One trial.
 
