@@ -133,7 +133,12 @@ def _outputs(model: Any, image_shape: tuple[int, ...]) -> Iterator[npt.NDArray[n
                 # About as large as what keeps the size of a layer's inputs.
                 size = scale / max(1, int(np.prod(variable.shape[:-1]))) ** 0.5
                 variable.assign_add(draw.normal(scale=size, size=variable.shape))
-            yield np.asarray(keras.ops.convert_to_numpy(model(examples, training=False)), np.float32)
+            try:
+                found = model(examples, training=False)
+            except Exception:
+                # It may take batches of another size only; where it takes none at all the training says why.
+                return
+            yield np.asarray(keras.ops.convert_to_numpy(found), np.float32)
     finally:
         for variable, value in kept:
             variable.assign(value)

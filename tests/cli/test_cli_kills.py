@@ -88,13 +88,15 @@ def test_trials_go_on_from_their_checkpoints_with_the_curves_of_an_undisturbed_s
 
 
 def test_workers_that_are_killed_again_and_again_cost_no_trial(tmp_path):
-    file = write_quick(tmp_path, "hit", trials=8, epochs=12, seconds=0.1, pruner="none", limits="{retries: 20}")
+    file = write_quick(tmp_path, "hit", trials=8, epochs=20, seconds=0.1, pruner="none", limits="{retries: 20}")
     home, moments = tmp_path / "home", random.Random(6)
     process = start_hpsearch("run", str(file), "--workers=2", home=home)
     wait_for(lambda: epochs_recorded(home), 60, "an epoch")
     for _ in range(KILLS):
         time.sleep(moments.uniform(0, 0.5))
-        workers = wait_for(lambda: workers_of(process.pid), 30, "a worker")
+        workers = wait_for(lambda: workers_of(process.pid) or process.poll() is not None, 60, "a worker")
+        if process.poll() is not None:
+            break
         try:
             moments.choice(workers).kill()
         except psutil.NoSuchProcess:

@@ -120,8 +120,8 @@ def test_a_second_trial_of_the_same_executable_has_the_rows_of_the_first():
 @pytest.mark.parametrize(
     ("sections", "sentence"),
     [
-        ({"model": {**LINEAR, "dropout": 0.2}}, "`dropout` must be 0 with lbfgs"),
-        ({"training": {"engine": "fit"}}, "`engine` must be auto or graph with lbfgs"),
+        ({"model": {**LINEAR, "dropout": 0.2}}, "`dropout` is 0.2, but must be 0 with lbfgs"),
+        ({"training": {"engine": "fit"}}, "`engine` is fit, but must be auto or graph with lbfgs"),
     ],
 )
 def test_what_cannot_go_with_it_is_refused(sections, sentence):
