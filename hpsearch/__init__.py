@@ -2,7 +2,7 @@
 
 One way through, from left to right; nobody imports from its right:
 
-    a study file -> StudySpec -> TrialConfig -> EpochRow, EpochRow, ... -> TrialResult -> tables, MLflow, export
+    a study file -> StudySpec -> TrialConfig -> EpochMetrics, EpochMetrics, ... -> TrialResult -> tables, MLflow, export
        config/        search/       training/        search/ tells Optuna and its listeners
 
     errors      what people read when something is wrong, with exit codes

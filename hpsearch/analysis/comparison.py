@@ -200,7 +200,7 @@ def training_of(record: TrialRecord, objective: Objective, target: float | None)
         epochs=[row.metrics for row in record.rows],
         best=record.best.epoch - record.rows[0].epoch if record.best else None,
         reached=reached,
-        weights=record.facts.get("weights"),
+        weights=record.info.get("weights"),
         diverged=record.outcome is Outcome.DIVERGED,
         chance=1 / len(DATASETS[dataset].classes) if dataset in DATASETS else None,
     )

@@ -20,12 +20,12 @@ from hpsearch.analysis.statistics import (
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
-from hpsearch.search.finals import Entrant, FinalFigures, Finals
+from hpsearch.search.finals import FinalFigures, Finalist, Finals
 
 
 @dataclass(frozen=True)
 class Standing:
-    """An entrant with its figures on the validation images.
+    """A finalist with its figures on the validation images.
 
     Attributes:
         interval: of the mean over its seeds; None where none of its trainings ended well.
@@ -34,7 +34,7 @@ class Standing:
         difference: mean of the winner minus this one, seed by seed, where it is better if larger; None of the winner.
     """
 
-    entrant: Entrant
+    finalist: Finalist
     interval: Interval | None
     trained: int
     wanted: int
@@ -43,15 +43,15 @@ class Standing:
 
     def plain(self) -> dict[str, Any]:
         return {
-            "trial": self.entrant.trial,
-            "label": self.entrant.label,
-            "score": self.entrant.score,
+            "trial": self.finalist.trial,
+            "label": self.finalist.label,
+            "score": self.finalist.score,
             "mean": self.interval.plain() if self.interval else None,
             "optimism": self.optimism.plain() if self.optimism else None,
             "winner_minus_this": self.difference.plain() if self.difference else None,
             "trained": self.trained,
             "trainings": self.wanted,
-            "values": list(self.entrant.values),
+            "values": list(self.finalist.values),
         }
 
 
@@ -113,7 +113,7 @@ class Verdict:
     """Everything that the finalists of a study say.
 
     Attributes:
-        entrants: the best mean first.
+        finalists: the best mean first.
         winner: the first of them, once all have been trained.
         default: the Keras default of the winner's model.
         epochs: that validation chose for the winner.
@@ -127,7 +127,7 @@ class Verdict:
 
     study: str
     metric: str
-    entrants: tuple[Standing, ...]
+    finalists: tuple[Standing, ...]
     winner: Standing | None
     default: Standing | None
     against_default: Finding | None
@@ -143,11 +143,11 @@ class Verdict:
         return {
             "study": self.study,
             "metric": self.metric,
-            "winner": self.winner.entrant.trial if self.winner else None,
+            "winner": self.winner.finalist.trial if self.winner else None,
             "epochs": self.epochs,
             "tolerance": self.tolerance,
             "no_tolerance": self.no_tolerance or None,
-            "entrants": [standing.plain() for standing in self.entrants],
+            "entrants": [standing.plain() for standing in self.finalists],
             "default": self.default.plain() if self.default else None,
             "against_default": {
                 "finding": self.against_default.value,
@@ -164,7 +164,7 @@ def judge(study: str, finals: Finals) -> Verdict:
     """What the finalists say."""
     winner, objective = finals.winner, finals.objective
     bounds = fitting(bounds_of(objective.metric), _all_values(finals))
-    entrants = tuple(_standing(entrant, winner, objective, bounds) for entrant in finals.entrants)
+    finalists = tuple(_standing(finalist, winner, objective, bounds) for finalist in finals.finalists)
     default = _standing(finals.default, winner, objective, bounds) if finals.default else None
     tolerance, no_tolerance = (
         tolerance_of(winner.values, useless_value(objective.metric, winner)) if winner else (None, "")
@@ -172,8 +172,8 @@ def judge(study: str, finals: Finals) -> Verdict:
     return Verdict(
         study=study,
         metric=objective.metric,
-        entrants=entrants,
-        winner=entrants[0] if winner else None,
+        finalists=finalists,
+        winner=finalists[0] if winner else None,
         default=default,
         against_default=_against(winner, default) if winner and default else None,
         epochs=winner.epochs if winner else None,
@@ -187,23 +187,23 @@ def judge(study: str, finals: Finals) -> Verdict:
     )
 
 
-def useless_value(metric: str, entrant: Entrant) -> float | None:
+def useless_value(metric: str, finalist: Finalist) -> float | None:
     """Return the accuracy of guessing, 1 / classes; 0 where the classes are not known, None for another metric."""
     if metric.removeprefix("val_") != "accuracy":
         return None
-    dataset = (entrant.plain.get("data") or {}).get("dataset")
+    dataset = (finalist.plain.get("data") or {}).get("dataset")
     return 1 / len(DATASETS[dataset].classes) if dataset in DATASETS else 0.0
 
 
 def _all_values(finals: Finals) -> Iterator[float]:
-    for entrant in (*finals.entrants, *([finals.default] if finals.default else [])):
-        yield from entrant.values
-        if entrant.score is not None:
-            yield entrant.score
+    for finalist in (*finals.finalists, *([finals.default] if finals.default else [])):
+        yield from finalist.values
+        if finalist.score is not None:
+            yield finalist.score
 
 
-def _against(winner: Entrant, default: Standing) -> Finding | None:
-    if dict(winner.plain) == dict(default.entrant.plain):
+def _against(winner: Finalist, default: Standing) -> Finding | None:
+    if dict(winner.plain) == dict(default.finalist.plain):
         return Finding.SAME
     difference = default.difference
     if difference is None or difference.low is None or difference.high is None:
@@ -213,17 +213,17 @@ def _against(winner: Entrant, default: Standing) -> Finding | None:
     return Finding.WORSE if difference.high < 0 else Finding.NOT_BETTER
 
 
-def _standing(entrant: Entrant, winner: Entrant | None, objective: Objective, bounds: Bounds | None) -> Standing:
-    values, of_both = entrant.values, of_differences(bounds)
+def _standing(finalist: Finalist, winner: Finalist | None, objective: Objective, bounds: Bounds | None) -> Standing:
+    values, of_both = finalist.values, of_differences(bounds)
     optimism = None
-    if entrant.score is not None and values:
-        optimism = mean_interval([objective.gain(entrant.score - value) for value in values], bounds=of_both)
+    if finalist.score is not None and values:
+        optimism = mean_interval([objective.gain(finalist.score - value) for value in values], bounds=of_both)
     difference = None
-    if winner and entrant is not winner and len(values) == len(winner.values):
-        ours, theirs = ([objective.gain(value) for value in one.values] for one in (winner, entrant))
+    if winner and finalist is not winner and len(values) == len(winner.values):
+        ours, theirs = ([objective.gain(value) for value in one.values] for one in (winner, finalist))
         difference = paired_difference(ours, theirs, bounds=of_both)
     interval = mean_interval(values, bounds=bounds) if values else None
-    return Standing(entrant, interval, len(values), len(entrant.runs), optimism, difference)
+    return Standing(finalist, interval, len(values), len(finalist.runs), optimism, difference)
 
 
 def _tested(finals: Finals) -> Tested | None:

@@ -22,7 +22,7 @@ _COMPARED = {
 
 def rows(verdict: Verdict) -> list[dict[str, Any]]:
     """The finalists as a table, the best first, and the Keras default below them."""
-    everyone = [*verdict.entrants, *([verdict.default] if verdict.default else [])]
+    everyone = [*verdict.finalists, *([verdict.default] if verdict.default else [])]
     return [_row(standing, verdict) for standing in everyone]
 
 
@@ -33,11 +33,11 @@ def _row(standing: Standing, verdict: Verdict) -> dict[str, Any]:
     if standing.trained < standing.wanted:
         note = f"{standing.trained} of {standing.wanted} trainings ended well"
     return {
-        "finalist": standing.entrant.label,
+        "finalist": standing.finalist.label,
         f"mean {verdict.metric} [{_PERCENT}]": _shown(standing.interval),
         "std": standing.interval.std if standing.interval else None,
         "seeds": standing.trained,
-        "single score": standing.entrant.score,
+        "single score": standing.finalist.score,
         "winner's gain": _shown(standing.difference, "+"),
         "note": note,
     }
@@ -50,13 +50,13 @@ def sentences(verdict: Verdict) -> list[str]:
     winner, metric = verdict.winner, verdict.metric
     assert winner.interval is not None
     found = [
-        f"The winner is {winner.entrant.label}: mean {metric} {winner.interval.shown()} ({_PERCENT}, "
+        f"The winner is {winner.finalist.label}: mean {metric} {winner.interval.shown()} ({_PERCENT}, "
         f"{winner.interval.method})."
     ]
     found += default_sentences(verdict)
-    if winner.optimism and winner.entrant.score is not None:
+    if winner.optimism and winner.finalist.score is not None:
         found.append(
-            f"Its single score of {winner.entrant.score:.4f} in the search was optimistic by "
+            f"Its single score of {winner.finalist.score:.4f} in the search was optimistic by "
             f"{winner.optimism.shown(sign='+')}."
         )
     if verdict.tested:

@@ -34,7 +34,7 @@ def finalists(study: StudyArgument, home: HomeOption = None, output_format: Form
         for line in verdict.audit:
             put(f"read: {line}")
     elif output_format is Format.csv:
-        emit([standing.plain() for standing in verdict.entrants], output_format)
+        emit([standing.plain() for standing in verdict.finalists], output_format)
     else:
         emit(verdict.plain(), output_format)
 

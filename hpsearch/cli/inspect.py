@@ -76,7 +76,7 @@ def show(
     Of a study: its settings, how its trials ended, and the best one with the values that were searched. Of a trial: its
     outcome and reason, its configuration, and its learning curve; with -f csv the curve alone.
     """
-    from hpsearch.config.own import recipe_of
+    from hpsearch.config.own import parse_config
     from hpsearch.search.baselines import has_keras_defaults
     from hpsearch.search.storage import find_study
 
@@ -88,9 +88,9 @@ def show(
     curve = [row.plain() for row in record.rows]
     about = {
         **record.summary(),
-        "keras_defaults": record.config is not None and has_keras_defaults(recipe_of(record.config)),
+        "keras_defaults": record.config is not None and has_keras_defaults(parse_config(record.config)),
         **({"retry_of": record.retry_of} if record.retry_of is not None else {}),
-        **({"losses": list(record.losses)} if record.losses else {}),
+        **({"losses": list(record.worker_failures)} if record.worker_failures else {}),
         **({"traceback": record.traceback} if record.traceback else {}),
     }
     if output_format is Format.table:
@@ -108,7 +108,7 @@ def show(
 
 def _study_summary(found: Study, output_format: Format) -> dict[str, Any]:
     """Return what `hpsearch show STUDY` prints. The table leaves out the best trial's parameters that do not vary."""
-    from hpsearch.config.own import recipe_of
+    from hpsearch.config.own import parse_config
     from hpsearch.search.records import best_trial, outcomes, states
 
     records = found.records()
@@ -116,7 +116,7 @@ def _study_summary(found: Study, output_format: Format) -> dict[str, Any]:
     spec, varied = _spec_and_varied(found, records)
     summary = best.summary() if best else None
     if best and summary and best.config is not None and output_format is Format.table:
-        summary["params"] = varied.values(recipe_of(best.config))
+        summary["params"] = varied.values(parse_config(best.config))
     search = found.identity.get("search", {})
     return {
         "study": found.name,

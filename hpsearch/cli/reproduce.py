@@ -13,11 +13,11 @@ from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, HpsearchError
 
 if TYPE_CHECKING:
-    from hpsearch.config.own import Recipe
+    from hpsearch.config.own import AnyConfig
     from hpsearch.export.reproduce import Compared
     from hpsearch.search.records import TrialRecord
     from hpsearch.search.storage import Study
-    from hpsearch.training.results import EpochRow
+    from hpsearch.training.results import EpochMetrics
 
 
 def reproduce(
@@ -46,14 +46,14 @@ def reproduce(
     found = find_study(where, study)
     record = found.record(trial)
     config = stored_trial(_recorded(found, record), f"trial {trial} of '{study}'", overrides or [])
-    threads = int(record.facts.get(THREADS) or threads_of(default_workers()))
+    threads = int(record.info.get(THREADS) or threads_of(default_workers()))
     folders = [*found.folders, Path.cwd()]
     notes = list(_notes(found, record, config, folders))
     where.logs.mkdir(parents=True, exist_ok=True)
     log = where.logs / f"{study}-reproduce.log"
     say(f"training trial {trial} of '{study}' again, {len(record.rows)} epochs, {threads} of {cores()} threads ...")
 
-    def each(row: EpochRow, compared: Compared) -> None:
+    def each(row: EpochMetrics, compared: Compared) -> None:
         differ = ", ".join(difference.metric for difference in compared.differences)
         say(f"epoch {row.epoch}/{len(record.rows)}  {f'different: {differ}' if differ else 'identical'}")
 
@@ -91,20 +91,20 @@ def _recorded(study: Study, record: TrialRecord) -> dict[str, object]:
     return dict(record.config)
 
 
-def _notes(study: Study, record: TrialRecord, config: Recipe, folders: Sequence[Path]) -> Iterator[str]:
+def _notes(study: Study, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]) -> Iterator[str]:
     """What may explain a difference."""
-    from hpsearch.config.own import recipe_of
+    from hpsearch.config.own import parse_config
     from hpsearch.executors.protocol import THREADS
     from hpsearch.export.reproduce import other_versions
     from hpsearch.search.contents import changed_since
 
-    if record.config and config != recipe_of(record.config):
+    if record.config and config != parse_config(record.config):
         yield "another configuration than the recorded one is trained, by --set"
     if versions := other_versions(study.provenance, record):
         yield f"it was trained with other versions: {'; '.join(versions)}"
     for name, change in changed_since(study, record, config, folders).items():
         yield f"{name} has changed since trial {record.number} was trained: {change}"
-    if THREADS not in record.facts:
+    if THREADS not in record.info:
         yield "how many threads its worker had is not recorded"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hpsearch.config.own import recipe_of
+from hpsearch.config.own import parse_config
 from hpsearch.config.varied import Lines, Varied
 from hpsearch.search.baselines import note_of
 from hpsearch.search.records import TrialRecord
@@ -38,7 +38,7 @@ def trial_rows(records: Iterable[TrialRecord], varied: Varied) -> list[dict[str,
 
 def _params(record: TrialRecord, lines: Lines) -> str:
     """Return `adam learning_rate=0.0012 batch_size=64 (Keras defaults)`: what varies, and a note."""
-    config = recipe_of(record.config) if record.config is not None else None
+    config = parse_config(record.config) if record.config is not None else None
     note = record.detail or (note_of(config, baseline=record.baseline) if config else "")
     line = lines.line(config) if config else ""
     return " ".join(filter(None, [line, f"({note})" if note else ""]))

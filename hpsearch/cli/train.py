@@ -18,12 +18,12 @@ from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.config.file import Objective
-    from hpsearch.config.own import Recipe
+    from hpsearch.config.own import AnyConfig
     from hpsearch.export.repeat import Part, Request, Trains
     from hpsearch.search.records import TrialRecord
     from hpsearch.tracking.target import Target
     from hpsearch.tracking.training_listener import Figures, TrainingListener
-    from hpsearch.training.results import EpochRow
+    from hpsearch.training.results import EpochMetrics
 
 
 def train(
@@ -123,12 +123,12 @@ class _Lines:
 
     def __init__(self, *, several: bool) -> None:
         self._several = several
-        self._configs: dict[int, Recipe] = {}
+        self._configs: dict[int, AnyConfig] = {}
 
-    def training_started(self, number: int, config: Recipe) -> None:
+    def training_started(self, number: int, config: AnyConfig) -> None:
         self._configs[number] = config
 
-    def epoch_done(self, number: int, row: EpochRow) -> None:
+    def epoch_done(self, number: int, row: EpochMetrics) -> None:
         from hpsearch.config.trial import TrialConfig
 
         config = self._configs[number]

@@ -81,7 +81,7 @@ class KerasObjective(Objective):
         return True
 
 
-class OwnObjective(Objective):
+class TrainableObjective(Objective):
     """Any metric that a user's own training yields."""
 
     metric: str = Field("val_accuracy", min_length=1, max_length=200)
@@ -253,10 +253,10 @@ class StudyFile(Frozen):
     )
 
 
-class OwnStudyFile(StudyFile):
+class TrainableStudyFile(StudyFile):
     """The top level of a study over a user's own training: any keys under `trial`, any metric."""
 
     trainable: OwnCode = Field(
         description="module:function, called as function(config, seed); yields a mapping of metrics an epoch"
     )
-    objective: OwnObjective = OwnObjective()  # type: ignore[assignment]
+    objective: TrainableObjective = TrainableObjective()  # type: ignore[assignment]

@@ -17,7 +17,7 @@ TRAINABLE, SEED = "trainable", "seed"
 
 
 @dataclass(frozen=True)
-class OwnConfig:
+class TrainableConfig:
     """What a user's own function is called with.
 
     Attributes:
@@ -31,9 +31,9 @@ class OwnConfig:
     seed: int | None = None
 
     @staticmethod
-    def of(plain: Mapping[str, Any]) -> OwnConfig:
+    def of(plain: Mapping[str, Any]) -> TrainableConfig:
         values = {key: value for key, value in plain.items() if key not in (TRAINABLE, SEED)}
-        return OwnConfig(plain[TRAINABLE], values, plain.get(SEED))
+        return TrainableConfig(plain[TRAINABLE], values, plain.get(SEED))
 
     def plain(self) -> dict[str, Any]:
         """Plain data, as YAML and JSON take it."""
@@ -44,16 +44,16 @@ class OwnConfig:
         return dict(_flat(self.values)) | ({SEED: self.seed} if self.seed is not None else {})
 
 
-Recipe = TrialConfig | OwnConfig
+AnyConfig = TrialConfig | TrainableConfig
 
 
-def recipe_of(plain: Mapping[str, Any]) -> Recipe:
+def parse_config(plain: Mapping[str, Any]) -> AnyConfig:
     """The configuration that plain data holds; `plain()` is its inverse.
 
     Raises:
         pydantic.ValidationError: a configuration of hpsearch's own breaks a rule.
     """
-    return OwnConfig.of(plain) if TRAINABLE in plain else TrialConfig.model_validate(plain)
+    return TrainableConfig.of(plain) if TRAINABLE in plain else TrialConfig.model_validate(plain)
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

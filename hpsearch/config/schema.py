@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from hpsearch.catalogue.metrics import DIRECTIONS
-from hpsearch.config.file import OwnStudyFile, StudyFile
+from hpsearch.config.file import StudyFile, TrainableStudyFile
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 
 _PAIR = {"type": "array", "minItems": 2, "maxItems": 2}
@@ -62,8 +62,8 @@ def study_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "hpsearch study file"
     # With `trainable` the keys under `trial` are the user's.
-    own = OwnStudyFile.model_json_schema(ref_template="#/$defs/{model}")
-    schema["$defs"] |= {name: own["$defs"][name] for name in ("OwnObjective",)}
+    own = TrainableStudyFile.model_json_schema(ref_template="#/$defs/{model}")
+    schema["$defs"] |= {name: own["$defs"][name] for name in ("TrainableObjective",)}
     schema["properties"]["trainable"] = own["properties"]["trainable"]
     # `objective: val_loss` is short for its metric.
     short = {"enum": list(DIRECTIONS)}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from hpsearch.config import problems as wording
 from hpsearch.config.checking import known_keys
 from hpsearch.config.overrides import apply_overrides
-from hpsearch.config.own import TRAINABLE, Recipe, recipe_of
+from hpsearch.config.own import TRAINABLE, AnyConfig, parse_config
 from hpsearch.config.parsing import not_finite
 from hpsearch.config.study import StudySpec, checked
 from hpsearch.config.trial import TrialConfig
@@ -45,10 +45,10 @@ def varied_of(spec: StudySpec | None, configs: Iterable[Mapping[str, Any]]) -> V
         spec: of the study; where it is None, the trials are compared with each other.
         configs: of the trials, as the study keeps them.
     """
-    return spec.varied if spec else find_varied(map(recipe_of, configs))
+    return spec.varied if spec else find_varied(map(parse_config, configs))
 
 
-def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] = ()) -> Recipe:
+def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] = ()) -> AnyConfig:
     """The configuration that a trial was trained with.
 
     Args:
@@ -68,7 +68,7 @@ def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] =
     if found := list(not_finite(values, ("trial",))):
         raise wording.refuse(document, found)
     try:
-        return recipe_of(values)
+        return parse_config(values)
     except ValidationError as error:
         found = wording.findings(error, lambda path: known_keys(TrialConfig, path))
         raise wording.refuse(document, [(("trial", *path), sentence) for path, sentence in found]) from None

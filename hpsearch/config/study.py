@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
 from hpsearch.config.checking import FIRST, check_space, corners, known_keys
-from hpsearch.config.file import Grid, Objective, OwnStudyFile, SearchConfig, StudyFile
+from hpsearch.config.file import Grid, Objective, SearchConfig, StudyFile, TrainableStudyFile
 from hpsearch.config.grid import check_grid, points
 from hpsearch.config.overrides import apply_overrides, quick_version
-from hpsearch.config.own import SEED, TRAINABLE, OwnConfig, Recipe
+from hpsearch.config.own import SEED, TRAINABLE, AnyConfig, TrainableConfig
 from hpsearch.config.parsing import Problems, parse
 from hpsearch.config.recording import with_metric
 from hpsearch.config.rules import absent_modules, broken_rules
@@ -66,7 +66,7 @@ class StudySpec:
     @property
     def trainable(self) -> str | None:
         """The user's own function that trains, as `module:function`; None: hpsearch's trainer does."""
-        return self.file.trainable if isinstance(self.file, OwnStudyFile) else None
+        return self.file.trainable if isinstance(self.file, TrainableStudyFile) else None
 
     @property
     def folders(self) -> list[Path]:
@@ -77,18 +77,18 @@ class StudySpec:
     def parameters(self) -> tuple[Ranged | Options, ...]:
         return tuple(distributions(self.space))
 
-    def recipe(self, values: dict[str, Any]) -> Recipe:
+    def recipe(self, values: dict[str, Any]) -> AnyConfig:
         """One concrete configuration of the space.
 
         Raises:
             pydantic.ValidationError: two values that are each allowed cannot go together.
         """
         if self.trainable:
-            return OwnConfig.of({**values, TRAINABLE: self.trainable})
+            return TrainableConfig.of({**values, TRAINABLE: self.trainable})
         return TrialConfig.model_validate(values)
 
     @cached_property
-    def corners(self) -> tuple[Recipe, ...]:
+    def corners(self) -> tuple[AnyConfig, ...]:
         """Configurations that reach every option of every choice and both ends of every range."""
         return tuple(map(self.recipe, corners(self.space)))
 
@@ -191,7 +191,7 @@ def checked(document: Document, name: str) -> StudySpec:
     return StudySpec(file, space, tuple(file.enqueue), document)
 
 
-def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objective, Recipe]:
+def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objective, AnyConfig]:
     """Read one concrete configuration, as `hpsearch export` writes it: (name, objective, configuration).
 
     Raises:
@@ -228,7 +228,7 @@ def _name_of(path: Path) -> str:
 
 
 def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Finding]]:
-    kind = OwnStudyFile if TRAINABLE in data else StudyFile
+    kind = TrainableStudyFile if TRAINABLE in data else StudyFile
     try:
         return kind.model_validate(data), []
     except ValidationError as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.catalogue.distributions import Float, OneMinus
-from hpsearch.config.own import SEED, OwnConfig, Recipe
+from hpsearch.config.own import SEED, AnyConfig, TrainableConfig
 from hpsearch.config.space import Branch, Node, Options, Ranged
 from hpsearch.config.space import Sequence as Items
 from hpsearch.config.trial import Leaf
@@ -48,16 +48,16 @@ class Varied:
         seed = (SEED, "", SEED)
         return self if seed in self.keys else replace(self, keys=(*self.keys, seed))
 
-    def leaves(self, config: Recipe) -> list[Leaf]:
+    def leaves(self, config: AnyConfig) -> list[Leaf]:
         """What a configuration has of these values, in their order."""
         has = {_key(leaf): leaf for leaf in leaves_of(config)}
         return [has[key] for key in self.keys if key in has]
 
-    def values(self, config: Recipe) -> dict[str, Any]:
+    def values(self, config: AnyConfig) -> dict[str, Any]:
         """What a configuration has of these values, by plain name."""
         return {leaf.name: leaf.value for leaf in self.leaves(config)}
 
-    def line(self, config: Recipe, digits: int | None = DIGITS) -> str:
+    def line(self, config: AnyConfig, digits: int | None = DIGITS) -> str:
         """Return `adam learning_rate=0.001213 batch_size=128`; empty where nothing varies.
 
         Args:
@@ -83,7 +83,7 @@ class Lines:
         self._varied = varied
         self._owners: dict[str, str] = {}
 
-    def line(self, config: Recipe) -> str:
+    def line(self, config: AnyConfig) -> str:
         """Return the line of a configuration; the same one each time.
 
         The untuned Keras default beside the finalists differs from them in values that the study does not vary. Then
@@ -95,7 +95,7 @@ class Lines:
                 return line
         return self._varied.line(config)
 
-    def _candidates(self, config: Recipe) -> Iterator[str]:
+    def _candidates(self, config: AnyConfig) -> Iterator[str]:
         for digits in (DIGITS, MORE_DIGITS, None):
             yield self._varied.line(config, digits)
         if SEED not in self._varied.names:
@@ -103,7 +103,7 @@ class Lines:
             yield f"{self._varied.line(config, None)} seed={config.seed}".strip()
 
 
-def find_varied(configs: Iterable[Recipe], *, seeds: bool = False) -> Varied:
+def find_varied(configs: Iterable[AnyConfig], *, seeds: bool = False) -> Varied:
     """Find the values in which configurations differ.
 
     Args:
@@ -125,14 +125,14 @@ def find_varied(configs: Iterable[Recipe], *, seeds: bool = False) -> Varied:
     return Varied(tuple(sorted(keys, key=_place)), _labels({name for _, _, name in seen}))
 
 
-def one_seed_each(space: Branch, config: Recipe) -> bool:
+def one_seed_each(space: Branch, config: AnyConfig) -> bool:
     """Whether only the seed distinguishes some trials: each has its own, and the space has no float range."""
     return config.seed is None and not _continuous(space)
 
 
-def leaves_of(config: Recipe) -> Iterator[Leaf]:
+def leaves_of(config: AnyConfig) -> Iterator[Leaf]:
     """Every value of a configuration."""
-    if isinstance(config, OwnConfig):
+    if isinstance(config, TrainableConfig):
         return (Leaf(SEED if name == SEED else "", "", name, value) for name, value in config.flat().items())
     return config.leaves()
 

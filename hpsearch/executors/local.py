@@ -20,7 +20,7 @@ import psutil
 from hpsearch.data.store import cache_folder
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.executors import child
-from hpsearch.executors.protocol import EpochDone, Event, Job, Place, TrialEnded, TrialLost
+from hpsearch.executors.protocol import EpochDone, Event, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.executors.watch import Watch
 from hpsearch.executors.worker import serve
 from hpsearch.training.quiet import WORKER_LOG
@@ -153,9 +153,9 @@ class LocalExecutor:
         """The worker processes that have started, in no order that matters."""
         return [worker.process.pid for worker in self._workers if worker.up and worker.process.pid is not None]
 
-    def places(self) -> list[Place]:
-        started = [Place(worker.job is not None, worker.compiled) for worker in self._workers]
-        return started + [Place(False, frozenset())] * (self._most - len(started))
+    def slots(self) -> list[WorkerSlot]:
+        started = [WorkerSlot(worker.job is not None, worker.compiled) for worker in self._workers]
+        return started + [WorkerSlot(False, frozenset())] * (self._most - len(started))
 
     def submit(self, job: Job) -> None:
         idle = [worker for worker in self._workers if worker.job is None]
@@ -259,7 +259,7 @@ class LocalExecutor:
             worker.watch.epoch_done()
         if isinstance(event, TrialEnded):
             worker.job, worker.used = None, True
-            if event.worn:
+            if event.needs_restart:
                 self._retire(worker)
         return event
 
@@ -269,11 +269,11 @@ class LocalExecutor:
         worker.wait_for_end()
         self._workers.remove(worker)
 
-    def _died(self, worker: _Worker) -> TrialLost | None:
+    def _died(self, worker: _Worker) -> WorkerFailed | None:
         """By itself, or somebody ended it."""
         detail = self._replace(worker)
         if worker.job is not None:
-            return TrialLost(worker.job.trial, detail)
+            return WorkerFailed(worker.job.trial, detail)
         self._report(detail)
         return None
 

@@ -63,7 +63,7 @@ class OwnContent:
             raise ContentChangedError(name)
 
     def inspect(self, job: Job, config: DataConfig) -> TrialEnded:
-        """Read the training part of a dataset twice; its facts are the fields of an OwnData, and DIGEST.
+        """Read the training part of a dataset twice; its info are the fields of an OwnData, and DIGEST.
 
         Data that is not the same both times fails: no other training could have it.
         """
@@ -83,8 +83,8 @@ class OwnContent:
             print(traceback.format_exc(), file=sys.stderr, flush=True)
             return TrialEnded(job.trial, Outcome.FAILED, str(error), "", {})
         self._inspected = config.dataset, arrays
-        facts = {**asdict(summary_of(arrays)), DIGEST: digest}
-        return TrialEnded(job.trial, Outcome.COMPLETED, "", "", facts)
+        info = {**asdict(summary_of(arrays)), DIGEST: digest}
+        return TrialEnded(job.trial, Outcome.COMPLETED, "", "", info)
 
     def arrays(self, config: DataConfig, digest: str) -> Arrays | None:
         """Return the training part of the user's own dataset; None where the dataset is the catalogue's.

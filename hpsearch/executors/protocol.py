@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hpsearch.config.file import Limits
-from hpsearch.training.results import EpochRow, Outcome
+from hpsearch.training.results import EpochMetrics, Outcome
 
 # A worker's first word: it has come up.
 READY = "ready"
@@ -62,7 +62,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerSlot:
     """Where one trial at a time can run.
 
     Attributes:
@@ -78,7 +78,7 @@ class EpochDone:
     """A trial finished an epoch; it waits for `go_on` or `prune`."""
 
     trial: int
-    row: EpochRow
+    row: EpochMetrics
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class TrialEnded:
     Attributes:
         detail: one line about a failure, else empty.
         traceback: of the failure, else empty.
-        facts: what the worker knows about the training, for instance the number of weights; `threads` it had.
-        worn: whether the worker should be replaced, since it has grown.
+        info: what the worker knows about the training, for instance the number of weights; `threads` it had.
+        needs_restart: whether the worker should be replaced, since it has grown.
         changed: whether it was not trained because its data or its modules are other ones than the job names.
     """
 
@@ -97,13 +97,13 @@ class TrialEnded:
     outcome: Outcome
     detail: str
     traceback: str
-    facts: Mapping[str, Any]
-    worn: bool = False
+    info: Mapping[str, Any]
+    needs_restart: bool = False
     changed: bool = False
 
 
 @dataclass(frozen=True)
-class TrialLost:
+class WorkerFailed:
     """A trial's worker died or was stuck, through no known fault of the trial; there is a new worker.
 
     Attributes:
@@ -114,13 +114,13 @@ class TrialLost:
     detail: str
 
 
-Event = EpochDone | TrialEnded | TrialLost
+Event = EpochDone | TrialEnded | WorkerFailed
 
 
 class Executor(Protocol):
     """Runs jobs somewhere. Used by one thread."""
 
-    def places(self) -> list[Place]:
+    def slots(self) -> list[WorkerSlot]:
         """All places, in no order that matters."""
         ...
 

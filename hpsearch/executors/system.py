@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 
 from hpsearch.catalogue.metric_names import SYSTEM
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 
 class SystemMetrics:
@@ -16,10 +16,10 @@ class SystemMetrics:
         # psutil takes a share of time since its last call, so the first one says nothing.
         self._measure()
 
-    def added_to(self, row: EpochRow) -> EpochRow:
+    def added_to(self, row: EpochMetrics) -> EpochMetrics:
         """The row of the epoch that has just ended, with what was measured over it."""
         measured = {f"{SYSTEM}{name}": value for name, value in self._measure().items()}
-        return EpochRow(row.epoch, {**measured, **row.metrics})
+        return EpochMetrics(row.epoch, {**measured, **row.metrics})
 
     def _measure(self) -> dict[str, float]:
         memory = psutil.virtual_memory()

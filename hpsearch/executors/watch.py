@@ -7,7 +7,7 @@ import time
 import psutil
 
 from hpsearch.config.file import Limits
-from hpsearch.executors.protocol import TrialEnded, TrialLost
+from hpsearch.executors.protocol import TrialEnded, WorkerFailed
 from hpsearch.training.results import Outcome
 
 # A look takes 0.1 ms; a process that does nothing else fills 1 GB a second.
@@ -37,7 +37,7 @@ class Watch:
         """A sign of life."""
         self._sign = time.monotonic()
 
-    def look(self, pid: int, trial: int) -> TrialEnded | TrialLost | None:
+    def look(self, pid: int, trial: int) -> TrialEnded | WorkerFailed | None:
         """What is to be said of the trial where its worker must be ended; often asked."""
         now = time.monotonic()
         away = now - self._looked
@@ -58,14 +58,14 @@ class Watch:
             detail = f"its worker held {_size(held)}, more than limits.memory of {_size(limits.memory)}"
             if self._first:
                 return TrialEnded(trial, Outcome.OVER_MEMORY, detail, "", {})
-            return TrialLost(trial, f"{detail}, with what earlier trials have left there")
+            return WorkerFailed(trial, f"{detail}, with what earlier trials have left there")
         if limits.trial_seconds is not None and now - self._began > limits.trial_seconds:
             detail = f"it trained longer than limits.trial_seconds of {limits.trial_seconds:g} s"
             return TrialEnded(trial, Outcome.OVER_TIME, detail, "", {})
         if limits.epoch_seconds is not None and now - self._sign > limits.epoch_seconds:
-            return TrialLost(trial, f"no epoch ended within limits.epoch_seconds of {limits.epoch_seconds:g} s")
+            return WorkerFailed(trial, f"no epoch ended within limits.epoch_seconds of {limits.epoch_seconds:g} s")
         if now - self._running > STOPPED_SECONDS:
-            return TrialLost(trial, f"its worker was stopped from outside for {STOPPED_SECONDS:g} s")
+            return WorkerFailed(trial, f"its worker was stopped from outside for {STOPPED_SECONDS:g} s")
         return None
 
 

@@ -72,7 +72,7 @@ def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]
         coordinator.tell(READY)
         while True:
             end = _run(coordinator.next(), coordinator, kept)
-            coordinator.tell(replace(end, worn=kept.worn(), facts={**end.facts, THREADS: threads}))
+            coordinator.tell(replace(end, needs_restart=kept.needs_restart(), info={**end.info, THREADS: threads}))
     except _Alone:
         child.end_now()
 
@@ -108,7 +108,7 @@ class _Kept:
     trials: int = 0
     first_bytes: int = 0
 
-    def worn(self) -> bool:
+    def needs_restart(self) -> bool:
         """Whether a new worker should take this one's place; to be asked after each trial."""
         self.trials += 1
         now = psutil.Process().memory_info().rss
@@ -135,12 +135,12 @@ def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
 
 def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
-    from hpsearch.config.own import OwnConfig, recipe_of
+    from hpsearch.config.own import TrainableConfig, parse_config
     from hpsearch.config.trial import TrialConfig
     from hpsearch.training.checkpoint import CheckpointWriter, read
     from hpsearch.training.own import OwnTrainer
 
-    config, objective = recipe_of(job.config), Objective.model_validate(job.objective)
+    config, objective = parse_config(job.config), Objective.model_validate(job.objective)
     kept.own.check_sources(job.sources)
     if job.inspects and isinstance(config, TrialConfig):
         return kept.own.inspect(job, config.data)
@@ -151,7 +151,7 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         return TrialEnded(job.trial, Outcome.COMPLETED, "", "", read_test(config, job.reads, kept.folders))
     trainer: Trainer | OwnTrainer
     keep: Callable[[], None] | None = None
-    if isinstance(config, OwnConfig):
+    if isinstance(config, TrainableConfig):
         # A trainable has no checkpoint, so it starts from the first epoch.
         trainer = OwnTrainer(config, objective)
     else:
@@ -168,16 +168,16 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         if not coordinator.next() and not trainer.finished:
             if isinstance(trainer, OwnTrainer) and trainer.at_end():
                 break
-            return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.facts)
+            return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.info)
         # Not before the coordinator has recorded the epoch.
         if keep and not trainer.finished:
             keep()
-    facts = dict(trainer.facts)
+    info = dict(trainer.info)
     if job.model and not isinstance(trainer, OwnTrainer) and trainer.best:
         from hpsearch.training.reading import keep_model
 
-        facts |= keep_model(trainer, Path(job.model))
-    return TrialEnded(job.trial, trainer.outcome, "", "", facts)
+        info |= keep_model(trainer, Path(job.model))
+    return TrialEnded(job.trial, trainer.outcome, "", "", info)
 
 
 def _keras_trainer(config: TrialConfig, objective: Objective, kept: _Kept, digest: str) -> Trainer:

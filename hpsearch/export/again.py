@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.config.sections import DataConfig
 from hpsearch.config.user_modules import use_folders
 from hpsearch.data.store import cache_folder, obtain_training
@@ -17,7 +17,7 @@ from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import cores
 from hpsearch.training.own import OwnTrainer
 from hpsearch.training.quiet import keep_stdout_for_results, native_errors_to
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 from hpsearch.training.xla_cache import use_xla_cache
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class Place:
         return TrainingData.load(config, self.folders)
 
 
-def train_again(config: Recipe, objective: Objective, place: Place) -> tuple[Trainer | OwnTrainer, list[EpochRow]]:
+def train_again(
+    config: AnyConfig, objective: Objective, place: Place
+) -> tuple[Trainer | OwnTrainer, list[EpochMetrics]]:
     """Train to the end: the trainer, whose model has its best epoch's weights, and the epochs.
 
     Raises:
@@ -71,7 +73,7 @@ def train_again(config: Recipe, objective: Objective, place: Place) -> tuple[Tra
         HpsearchError: the training diverged before its first finite epoch.
     """
     trainer: Trainer | OwnTrainer
-    if isinstance(config, OwnConfig):
+    if isinstance(config, TrainableConfig):
         place.prepare()
         trainer = OwnTrainer(config, objective)
     else:

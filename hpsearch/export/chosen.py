@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig, Recipe, recipe_of
+from hpsearch.config.own import AnyConfig, TrainableConfig, parse_config
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.export.again import Place
@@ -37,7 +37,7 @@ class Chosen:
         return f"trial {self.record.number} of '{self.study}'"
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> AnyConfig:
         """What it trained.
 
         Raises:
@@ -45,7 +45,7 @@ class Chosen:
         """
         if self.record.config is None:
             raise HpsearchError(f"{self.name} has not run yet, so it has no configuration")
-        return recipe_of(self.record.config)
+        return parse_config(self.record.config)
 
     @property
     def config(self) -> TrialConfig:
@@ -55,7 +55,7 @@ class Chosen:
             HpsearchError: it has not run yet, or it is a user's own training.
         """
         recipe = self.recipe
-        if isinstance(recipe, OwnConfig):
+        if isinstance(recipe, TrainableConfig):
             raise HpsearchError(f"{recipe.trainable} is your own training, which can be exported as yaml or json only")
         return recipe
 
@@ -67,7 +67,7 @@ class Chosen:
                 is compared by its validation accuracy, a user's own training by the objective.
         """
         recipe = self.recipe
-        wanted = self.objective.metric if isinstance(recipe, OwnConfig) else metric
+        wanted = self.objective.metric if isinstance(recipe, TrainableConfig) else metric
         if self.winner and wanted in self.winner.figures:
             return self.winner.figures[wanted]
         figure = figure_of(self.record, self.objective)

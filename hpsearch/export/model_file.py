@@ -13,7 +13,7 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import EnvironmentProblem, HpsearchError
 from hpsearch.export.again import Place, train_again
 from hpsearch.export.isolated import accuracy_in, run_alone
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 _EVALUATE = """
 import keras
@@ -29,7 +29,7 @@ print("val_accuracy", float((predicted == labels).mean()))
 """
 
 
-def write_model(config: TrialConfig, objective: Objective, file: Path, place: Place) -> EpochRow:
+def write_model(config: TrialConfig, objective: Objective, file: Path, place: Place) -> EpochMetrics:
     """Train the configuration and keep the model of its best epoch; that epoch's row.
 
     Raises:

@@ -12,14 +12,14 @@ from types import TracebackType
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.executors.protocol import EpochDone, Job, TrialEnded, TrialLost
+from hpsearch.executors.protocol import EpochDone, Job, TrialEnded, WorkerFailed
 from hpsearch.export.again import Place
 from hpsearch.export.retrain import Follower, Trained, record_of
-from hpsearch.training.results import TEST, Best, EpochRow, Outcome, best_of
+from hpsearch.training.results import TEST, Best, EpochMetrics, Outcome, best_of
 from hpsearch.training.structure import engines_for, needs_of, with_engine
 
 # How long events are waited for at a time.
@@ -30,11 +30,11 @@ _SECONDS = 1.0
 class _Running:
     """A training that has begun, and its epochs so far."""
 
-    config: Recipe
+    config: AnyConfig
     started: datetime
-    rows: list[EpochRow] = field(default_factory=list)
+    rows: list[EpochMetrics] = field(default_factory=list)
 
-    def add(self, row: EpochRow) -> None:
+    def add(self, row: EpochMetrics) -> None:
         if not self.rows:
             # Its worker may have had to start and to read the data first.
             self.started = datetime.now() - timedelta(seconds=row.metrics["epoch_seconds"])
@@ -64,7 +64,7 @@ class Parallel:
             self._executor.close()
 
     def train_all(
-        self, configs: Mapping[int, Recipe], followers: Sequence[Follower], *, test: bool
+        self, configs: Mapping[int, AnyConfig], followers: Sequence[Follower], *, test: bool
     ) -> tuple[Trained, ...]:
         """Train configurations, by number; with `test` the test images are opened once, for all of them.
 
@@ -87,10 +87,10 @@ class Parallel:
                     _tell(one, followers)
         return tuple(trained[number] for number in configs)
 
-    def _ready(self, configs: Mapping[int, Recipe]) -> LocalExecutor:
+    def _ready(self, configs: Mapping[int, AnyConfig]) -> LocalExecutor:
         place = self._place
-        own = any(isinstance(config, OwnConfig) for config in configs.values())
-        for name in {config.data.dataset for config in configs.values() if not isinstance(config, OwnConfig)}:
+        own = any(isinstance(config, TrainableConfig) for config in configs.values())
+        for name in {config.data.dataset for config in configs.values() if not isinstance(config, TrainableConfig)}:
             obtain_training(name, place.report)
         if self._executor is None:
             self._executor = LocalExecutor(self._workers, place.log, place.report, place.folders, keras=not own)
@@ -99,16 +99,16 @@ class Parallel:
     def _train(
         self,
         executor: LocalExecutor,
-        configs: Mapping[int, Recipe],
+        configs: Mapping[int, AnyConfig],
         models: Mapping[int, str],
         followers: Sequence[Follower],
     ) -> dict[int, Trained]:
         waiting, running, trained = list(configs), dict[int, _Running](), dict[int, Trained]()
         while waiting or running:
-            while waiting and any(not place.busy for place in executor.places()):
+            while waiting and any(not place.busy for place in executor.slots()):
                 number = waiting.pop(0)
                 config = configs[number]
-                if not isinstance(config, OwnConfig):
+                if not isinstance(config, TrainableConfig):
                     config = with_engine(config, engines_for(config.training.max_epochs))
                 running[number] = _Running(config, datetime.now())
                 executor.submit(self._job(number, config, models[number]))
@@ -127,27 +127,27 @@ class Parallel:
                         _tell(one, followers)
         return trained
 
-    def _job(self, number: int, config: Recipe, model: str) -> Job:
+    def _job(self, number: int, config: AnyConfig, model: str) -> Job:
         return Job(number, config.plain(), self._objective.model_dump(mode="json"), needs_of(config), model=model)
 
-    def _ended(self, end: TrialEnded | TrialLost, run: _Running) -> Trained:
-        if isinstance(end, TrialLost) or end.outcome is Outcome.FAILED:
+    def _ended(self, end: TrialEnded | WorkerFailed, run: _Running) -> Trained:
+        if isinstance(end, WorkerFailed) or end.outcome is Outcome.FAILED:
             raise HpsearchError(f"seed {run.config.seed}: {end.detail}")
         best = _best(run, end.outcome, self._objective)
         # Of one training the confusions say nothing that the others do not.
-        facts = {name: value for name, value in end.facts.items() if isinstance(value, int | float)}
-        return Trained(record_of(end.trial, run.config, end.outcome, run.rows, best, facts, run.started), {})
+        info = {name: value for name, value in end.info.items() if isinstance(value, int | float)}
+        return Trained(record_of(end.trial, run.config, end.outcome, run.rows, best, info, run.started), {})
 
-    def _read(self, executor: LocalExecutor, config: Recipe, models: Sequence[str]) -> list[float]:
+    def _read(self, executor: LocalExecutor, config: AnyConfig, models: Sequence[str]) -> list[float]:
         """The accuracy of each model on the test images."""
         job = Job(-1, config.plain(), self._objective.model_dump(mode="json"), reads=tuple(models))
         executor.submit(job)
         while True:
             for event in executor.events(_SECONDS):
                 if isinstance(event, TrialEnded) and event.outcome is Outcome.COMPLETED:
-                    found: list[dict[str, Any]] = event.facts[TEST]
+                    found: list[dict[str, Any]] = event.info[TEST]
                     return [each["accuracy"] for each in found]
-                if isinstance(event, TrialEnded | TrialLost):
+                if isinstance(event, TrialEnded | WorkerFailed):
                     raise HpsearchError(f"the test images could not be read: {event.detail}")
 
 
@@ -159,6 +159,6 @@ def _tell(trained: Trained, followers: Sequence[Follower]) -> None:
 def _best(run: _Running, outcome: Outcome, objective: Objective) -> Best | None:
     """The epoch whose weights were kept: as `Trainer.best`."""
     rows = run.rows[:-1] if outcome is Outcome.DIVERGED else run.rows
-    if isinstance(run.config, OwnConfig) or run.config.data.validation != 0:
+    if isinstance(run.config, TrainableConfig) or run.config.data.validation != 0:
         return best_of(rows, objective)
     return Best(rows[-1].epoch, rows[-1].metrics.get(objective.metric, math.nan)) if rows else None

@@ -11,7 +11,7 @@ from hpsearch.analysis.statistics import Interval, fitting, mean_interval
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.everything import on_everything, watches_epochs
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.export.retrain import Follower, Trained
@@ -29,7 +29,7 @@ class Request:
         test: read the test images; with `full` only for what was trained on everything.
     """
 
-    config: Recipe
+    config: AnyConfig
     objective: Objective
     seeds: int = 1
     full: bool = False
@@ -80,7 +80,7 @@ class Trains(Protocol):
     """Trains configurations, by number, and tells those who follow."""
 
     def train_all(
-        self, configs: Mapping[int, Recipe], followers: Sequence[Follower], *, test: bool
+        self, configs: Mapping[int, AnyConfig], followers: Sequence[Follower], *, test: bool
     ) -> tuple[Trained, ...]: ...
 
 
@@ -94,7 +94,7 @@ def repeat(
         HpsearchError: what is asked for cannot be had of this configuration, or every training diverged.
     """
     config = request.config
-    if isinstance(config, OwnConfig) and (request.full or request.test):
+    if isinstance(config, TrainableConfig) and (request.full or request.test):
         option = "--full" if request.full else "--test"
         raise HpsearchError(f"{option}: {config.trainable} is your own training, so only you know its data")
     seeds = seeds_of(config, request.seeds)
@@ -124,14 +124,14 @@ def _some_good(trained: tuple[Trained, ...], objective: Objective) -> tuple[Trai
     return trained
 
 
-def seeds_of(config: Recipe, count: int) -> list[int]:
+def seeds_of(config: AnyConfig, count: int) -> list[int]:
     """The configuration's own seed (0 where it has none), and those that follow it."""
     return [((config.seed or 0) + i) % 2**32 for i in range(count)]
 
 
-def seeded(config: Recipe, seed: int) -> Recipe:
+def seeded(config: AnyConfig, seed: int) -> AnyConfig:
     """The configuration with another seed."""
-    if isinstance(config, OwnConfig):
+    if isinstance(config, TrainableConfig):
         return replace(config, seed=seed)
     return config.model_copy(update={"seed": seed})
 

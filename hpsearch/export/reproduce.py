@@ -10,14 +10,14 @@ from typing import Any
 
 from hpsearch.catalogue.metric_names import SYSTEM
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialLost
+from hpsearch.executors.protocol import EpochDone, Executor, Job, WorkerFailed
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import CLOCKS, EpochRow, Outcome
+from hpsearch.training.results import CLOCKS, EpochMetrics, Outcome
 from hpsearch.training.structure import needs_of
 
 # What takes part in a training, and so in its bits.
@@ -82,7 +82,7 @@ class Compared:
         return f"different: from epoch {first} on, in {len(self.differences)} of {_count(self.metrics, 'metric')}"
 
 
-def compare(recorded: Sequence[EpochRow], again: Sequence[EpochRow]) -> Compared:
+def compare(recorded: Sequence[EpochMetrics], again: Sequence[EpochMetrics]) -> Compared:
     """Every metric but those of clocks and machine, in the epochs that both have."""
     pairs = list(zip(recorded, again, strict=False))
     names = list(dict.fromkeys(name for pair in pairs for row in pair for name in row.metrics if _counts(name)))
@@ -92,14 +92,14 @@ def compare(recorded: Sequence[EpochRow], again: Sequence[EpochRow]) -> Compared
 
 def reproduce(
     record: TrialRecord,
-    config: Recipe,
+    config: AnyConfig,
     objective: Objective,
     *,
     threads: int,
     log: Path,
     folders: Sequence[Path],
     report: Callable[[str], None],
-    each: Callable[[EpochRow, Compared], None],
+    each: Callable[[EpochMetrics, Compared], None],
 ) -> Compared:
     """Train a trial again in a worker like the study's own; as many epochs as it has are compared.
 
@@ -116,13 +116,13 @@ def reproduce(
         DataError: the dataset cannot be had.
         HpsearchError: the worker died, or the training failed.
     """
-    keras = not isinstance(config, OwnConfig)
-    if not isinstance(config, OwnConfig):
+    keras = not isinstance(config, TrainableConfig)
+    if not isinstance(config, TrainableConfig):
         obtain_training(config.data.dataset, report)
     executor = LocalExecutor(1, log, report, folders, keras=keras, threads=threads)
     # One that ended by itself must end there again; the others had been stopped.
     most = len(record.rows) + record.good
-    rows: list[EpochRow] = []
+    rows: list[EpochMetrics] = []
     try:
         job = Job(record.number, config.plain(), objective.model_dump(mode="json"), needs_of(config))
         executor.submit(job)
@@ -135,7 +135,7 @@ def reproduce(
     return compare(record.rows, rows)
 
 
-def _rows(executor: Executor, trial: int, most: int) -> Iterator[EpochRow]:
+def _rows(executor: Executor, trial: int, most: int) -> Iterator[EpochMetrics]:
     """The epochs of the one trial that trains there."""
     while True:
         for event in executor.events(1.0):
@@ -143,7 +143,7 @@ def _rows(executor: Executor, trial: int, most: int) -> Iterator[EpochRow]:
                 yield event.row
                 (executor.go_on if event.row.epoch < most else executor.prune)(trial)
                 continue
-            if isinstance(event, TrialLost) or event.outcome is Outcome.FAILED:
+            if isinstance(event, WorkerFailed) or event.outcome is Outcome.FAILED:
                 raise HpsearchError(f"trial {trial} could not be trained again: {event.detail}")
             return
 
@@ -163,7 +163,7 @@ def _counts(metric: str) -> bool:
     return metric not in CLOCKS and not metric.startswith(SYSTEM)
 
 
-def _difference(name: str, pairs: Sequence[tuple[EpochRow, EpochRow]]) -> Difference | None:
+def _difference(name: str, pairs: Sequence[tuple[EpochMetrics, EpochMetrics]]) -> Difference | None:
     values = [(row.epoch, row.metrics.get(name), other.metrics.get(name)) for row, other in pairs]
     wrong = [value for value in values if not _same(*value[1:])]
     if not wrong:

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.local import cores
 from hpsearch.executors.protocol import THREADS
 from hpsearch.export.again import Place
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.own import OwnTrainer
-from hpsearch.training.results import CLOCKS, GOOD, Best, EpochRow, Outcome
+from hpsearch.training.results import CLOCKS, GOOD, Best, EpochMetrics, Outcome
 
 if TYPE_CHECKING:
     from hpsearch.training.examples import TrainingData
@@ -61,20 +61,20 @@ class Trained:
 class Follower(Protocol):
     """Is told of trainings as they come."""
 
-    def training_started(self, number: int, config: Recipe) -> None: ...
+    def training_started(self, number: int, config: AnyConfig) -> None: ...
 
-    def epoch_done(self, number: int, row: EpochRow) -> None: ...
+    def epoch_done(self, number: int, row: EpochMetrics) -> None: ...
 
     def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None: ...
 
 
 def record_of(
     number: int,
-    config: Recipe,
+    config: AnyConfig,
     outcome: Outcome,
-    rows: Sequence[EpochRow],
+    rows: Sequence[EpochMetrics],
     best: Best | None,
-    facts: Mapping[str, Any],
+    info: Mapping[str, Any],
     started: datetime,
 ) -> TrialRecord:
     """A training that has just ended, as a study would keep it."""
@@ -90,7 +90,7 @@ def record_of(
         detail="",
         baseline=False,
         params={},
-        facts=facts,
+        info=info,
         traceback="",
         started=started,
         ended=ended,
@@ -111,7 +111,7 @@ class Retrainer:
         self._executables: Executables | None = None
 
     def train_all(
-        self, configs: Mapping[int, Recipe], followers: Sequence[Follower], *, test: bool
+        self, configs: Mapping[int, AnyConfig], followers: Sequence[Follower], *, test: bool
     ) -> tuple[Trained, ...]:
         """Train configurations, by number; of each its best epoch's weights are what is evaluated.
 
@@ -124,7 +124,7 @@ class Retrainer:
         """
         return tuple(self._train(number, config, followers, test=test) for number, config in configs.items())
 
-    def _train(self, number: int, config: Recipe, followers: Sequence[Follower], *, test: bool) -> Trained:
+    def _train(self, number: int, config: AnyConfig, followers: Sequence[Follower], *, test: bool) -> Trained:
         trainer = self._trainer(config)
         for follower in followers:
             follower.training_started(number, config)
@@ -137,14 +137,14 @@ class Retrainer:
         if test and not isinstance(trainer, OwnTrainer) and trainer.best:
             read = trainer.test(self._place.folders)
             figures = {"test_loss": read.loss, "test_accuracy": read.accuracy}
-        facts = {**trainer.facts, THREADS: cores()}
-        record = record_of(number, trainer.config, trainer.outcome, rows, trainer.best, facts, started)
+        info = {**trainer.info, THREADS: cores()}
+        record = record_of(number, trainer.config, trainer.outcome, rows, trainer.best, info, started)
         for follower in followers:
             follower.training_ended(record, figures)
         return Trained(record, figures)
 
-    def _trainer(self, config: Recipe) -> Trainer | OwnTrainer:
-        if isinstance(config, OwnConfig):
+    def _trainer(self, config: AnyConfig) -> Trainer | OwnTrainer:
+        if isinstance(config, TrainableConfig):
             self._place.prepare()
             return OwnTrainer(config, self._objective)
         return self._keras_trainer(config)

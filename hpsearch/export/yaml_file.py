@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import TRAINABLE, Recipe
+from hpsearch.config.own import TRAINABLE, AnyConfig
 from hpsearch.config.yaml_text import dump
 from hpsearch.errors import HpsearchError
 from hpsearch.export.figure import Figure, Repeated, figure_of, told
@@ -66,7 +66,7 @@ def best_json(
     return json.dumps(dict([name]) | described | dict(rest), indent=2, allow_nan=False) + "\n"
 
 
-def configuration_yaml(name: str, objective: Objective, config: Recipe) -> str:
+def configuration_yaml(name: str, objective: Objective, config: AnyConfig) -> str:
     """A configuration that is of no study, as YAML text that `hpsearch train` takes."""
     values = config.plain()
     trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.config.own import Recipe
+from hpsearch.config.own import AnyConfig
 from hpsearch.config.trial import TrialConfig
 
 # The training that stands beside the finalists: the winner's model, and all else as Keras has it.
@@ -11,7 +11,7 @@ UNTUNED = "untuned Keras default"
 _DEFAULTS, _NEAREST = "Keras defaults", "nearest to the Keras defaults"
 
 
-def has_keras_defaults(config: Recipe) -> bool:
+def has_keras_defaults(config: AnyConfig) -> bool:
     """Return whether a configuration is what Keras does with the optimizer's name alone.
 
     Every knob of the optimizer has its default, and the learning rate is constant.
@@ -22,7 +22,7 @@ def has_keras_defaults(config: Recipe) -> bool:
     return entry.keras and all(config.optimizer.knobs()[name] == value for name, value in entry.defaults().items())
 
 
-def note_of(config: Recipe, *, baseline: bool, finalists: bool = False) -> str:
+def note_of(config: AnyConfig, *, baseline: bool, finalists: bool = False) -> str:
     """Return what is said of a trial that nobody tuned: nothing of one that was searched.
 
     Args:

@@ -22,7 +22,7 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor, cores, threads_of
 from hpsearch.executors.peak import Peak, measure_peak
-from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, TrialLost
+from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.search.forecast import Forecast, drawn, spread
 from hpsearch.search.prepare import prepare_data
 from hpsearch.training.results import BROKEN
@@ -194,13 +194,13 @@ def _measure(
     numbers = count()
     began, first = time.monotonic(), 0.0
     while len(done) < len(configs):
-        while not all(place.busy for place in executor.places()):
+        while not all(place.busy for place in executor.slots()):
             # Once all are given out they are given out again, so that the last ones train beside others too.
             number = next(numbers)
             config = _for_two_epochs(configs[number % len(configs)], number)
             needs = needs_of(config)
             # It goes to the free worker that has compiled most of what it needs.
-            fresh = not any(needs <= place.compiled for place in executor.places() if not place.busy)
+            fresh = not any(needs <= place.compiled for place in executor.slots() if not place.busy)
             running[number] = _Running(config, fresh, time.monotonic(), [])
             executor.submit(Job(number, config.plain(), objective, needs))
         for event in executor.events(1.0):
@@ -226,17 +226,17 @@ def _for_two_epochs(config: TrialConfig, number: int) -> TrialConfig:
     return config.model_copy(update={"training": training, "seed": seed})
 
 
-def _figures(end: TrialEnded | TrialLost, trial: _Running, log: Path) -> Measured:
-    if isinstance(end, TrialLost) or end.outcome in BROKEN:
+def _figures(end: TrialEnded | WorkerFailed, trial: _Running, log: Path) -> Measured:
+    if isinstance(end, WorkerFailed) or end.outcome in BROKEN:
         where = "" if str(log) in end.detail else f"; the worker's output is in {log}"
         about = f"{trial.config.optimizer.selected()}, batch size {trial.config.batch_size}"
         raise HpsearchError(f"configuration {end.trial} ({about}) failed: {end.detail}{where}")
-    flops, examples = end.facts.get("matrix_flops_per_example"), trial.config.data.training_examples
+    flops, examples = end.info.get("matrix_flops_per_example"), trial.config.data.training_examples
     return Measured(
         config=trial.config,
         fresh=trial.fresh,
         first_seconds=trial.seconds[0],
         second_seconds=trial.seconds[1] if len(trial.seconds) > 1 else None,
         gflop=None if flops is None or examples is None else 1e-9 * flops * examples,
-        weights=end.facts["weights"],
+        weights=end.info["weights"],
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.catalogue.datasets import is_own
-from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.config.sources import digest_together, same_source, source_digest, source_files
 from hpsearch.config.study import StudySpec
 from hpsearch.data.digests import digest_of
@@ -44,9 +44,9 @@ class Contents:
     sources: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
 
-    def of(self, config: Recipe) -> dict[str, str]:
+    def of(self, config: AnyConfig) -> dict[str, str]:
         """Return the digests that one training is recorded with: of its own dataset and of all modules."""
-        dataset = "" if isinstance(config, OwnConfig) else config.data.dataset
+        dataset = "" if isinstance(config, TrainableConfig) else config.data.dataset
         found = {"data": self.data.get(dataset, ""), "sources": digest_together(self.sources)}
         return {name: digest for name, digest in found.items() if digest}
 
@@ -217,14 +217,14 @@ def settle_contents(study: Study, now: Contents, report: Callable[[str], None], 
     return now
 
 
-def changed_since(study: Study, record: TrialRecord, config: Recipe, folders: Sequence[Path]) -> dict[str, str]:
+def changed_since(study: Study, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]) -> dict[str, str]:
     """Compare what a trial was trained with to what there is now, as `changed`.
 
     Args:
         config: of the trial, or another one that is to be compared with it.
         folders: where the user's files and modules are looked for.
     """
-    if isinstance(config, OwnConfig):
+    if isinstance(config, TrainableConfig):
         dataset, references = "", [config.trainable]
     else:
         dataset, references = config.data.dataset, [name for _, name in config.references()]

@@ -22,7 +22,7 @@ from hpsearch.config.own_data import OwnData
 from hpsearch.config.space import distributions
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import StudyChangedError
-from hpsearch.executors.protocol import EpochDone, Event, Executor, TrialEnded, TrialLost
+from hpsearch.executors.protocol import EpochDone, Event, Executor, TrialEnded, WorkerFailed
 from hpsearch.search.attempts import Attempts, awaited, enqueue_again
 from hpsearch.search.contents import Contents
 from hpsearch.search.dispatch import choose
@@ -40,12 +40,12 @@ from hpsearch.search.records import (
     ROW,
     best_trial,
 )
-from hpsearch.search.resume import Checkpoints, record_loss
+from hpsearch.search.resume import Checkpoints, record_worker_failure
 from hpsearch.search.sampling import Proposals, make_sampler
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import EXHAUSTED, Study, put_back, settle, take
-from hpsearch.training.results import GOOD, WORST, Best, EpochRow, Outcome, best_after, best_of
+from hpsearch.training.results import GOOD, WORST, Best, EpochMetrics, Outcome, best_after, best_of
 
 # How often clocks are updated and a stop is noticed, in seconds.
 TICK = 0.2
@@ -134,7 +134,7 @@ class Coordinator:
         while self._running and not self._stop.asked and not self._abort.reason and not self._content_changed:
             for event in self._executor.events(TICK):
                 # A signal to the whole process group kills the workers, too. Their trials have not failed.
-                if not (self._stop.asked and isinstance(event, TrialLost)):
+                if not (self._stop.asked and isinstance(event, WorkerFailed)):
                     self._handle(event)
             self._inform(lambda listener: listener.idle())
             self._fill()
@@ -198,7 +198,7 @@ class Coordinator:
         return self._total - self._attempts.ended - len(self._running)
 
     def _free(self) -> bool:
-        return any(not place.busy for place in self._executor.places())
+        return any(not place.busy for place in self._executor.slots())
 
     def _begin(self) -> bool:
         """Take the next trial, fix its configuration and send it to a worker; False: there is none."""
@@ -239,7 +239,7 @@ class Coordinator:
         self._inform(lambda listener: listener.trial_started(started))
         return True
 
-    def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochRow]] | None:
+    def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochMetrics]] | None:
         """Return the next trial with the epochs that it goes on after; None: there is none now.
 
         Trials that wait come first; then what the sampler proposes, or of a grid the points that failed.
@@ -253,7 +253,7 @@ class Coordinator:
         others = [trial for trial in self._waiting if trial not in retries]
         waiting = [*others[: max(0, room)], *retries]
         if waiting:
-            chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.places())
+            chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.slots())
             self._waiting.remove(chosen)
             study.sampler = make_sampler(self._spec.search, chosen.number)
             rows = self._jobs.rows_kept(chosen)
@@ -301,7 +301,7 @@ class Coordinator:
             del self._running[event.trial]
             self._tell(trial, event)
             return
-        if isinstance(event, TrialLost):
+        if isinstance(event, WorkerFailed):
             self._lost(trial, event)
             return
         # The worker waits for this answer; everything else comes after it.
@@ -333,7 +333,7 @@ class Coordinator:
         """Record the end before anything else; then inform."""
         if end.trial in self._stopping and end.outcome not in GOOD:
             # A trial that was asked to stop is pruned, even if it failed afterwards.
-            end = TrialEnded(end.trial, Outcome.PRUNED, "", "", end.facts)
+            end = TrialEnded(end.trial, Outcome.PRUNED, "", "", end.info)
         self._stopping.discard(end.trial)
         outcome, detail = record_end(self._study, trial, end, self._best.get(end.trial))
         if outcome in WORST:
@@ -347,13 +347,13 @@ class Coordinator:
         record = self._study.record_of(trial)
         self._inform(lambda listener: listener.trial_ended(record))
 
-    def _lost(self, trial: optuna.Trial, event: TrialLost) -> None:
+    def _lost(self, trial: optuna.Trial, event: WorkerFailed) -> None:
         """Its worker is gone: it is tried again, unless it was to stop anyhow or that was in vain too often."""
         if event.trial in self._stopping:
             del self._running[event.trial]
             self._tell(trial, TrialEnded(event.trial, Outcome.PRUNED, "", "", {}))
             return
-        times, most = record_loss(trial, event.detail), self._spec.file.limits.retries
+        times, most = record_worker_failure(trial, event.detail), self._spec.file.limits.retries
         if times > most:
             del self._running[event.trial]
             detail = f"{event.detail}; given up after {most} retries"

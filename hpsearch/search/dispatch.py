@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from hpsearch.catalogue.distributions import Int, OneMinus
 from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
-from hpsearch.executors.protocol import Place
+from hpsearch.executors.protocol import WorkerSlot
 from hpsearch.search.records import PLANNED
 from hpsearch.training.structure import needs_of, with_engine
 
@@ -25,7 +25,7 @@ UPDATE_COST = 30
 
 
 def choose(
-    waiting: Sequence[FrozenTrial], space: Branch, engines: Mapping[str, str], places: Sequence[Place]
+    waiting: Sequence[FrozenTrial], space: Branch, engines: Mapping[str, str], places: Sequence[WorkerSlot]
 ) -> FrozenTrial:
     """The waiting trial to start now.
 

@@ -6,7 +6,7 @@ import optuna
 from optuna.trial import TrialState
 
 from hpsearch.executors.protocol import TrialEnded
-from hpsearch.search.records import DETAIL, FACTS, OUTCOME, TRACEBACK, rows_of
+from hpsearch.search.records import DETAIL, INFO, OUTCOME, TRACEBACK, rows_of
 from hpsearch.search.storage import Study, forget_reports
 from hpsearch.training.results import BROKEN, GOOD, WORST, Best, Outcome
 
@@ -42,7 +42,7 @@ def record_end(study: Study, trial: optuna.Trial, end: TrialEnded, best: Best | 
         else:
             outcome, detail = Outcome.FAILED, "it ended without an epoch"
     trial.set_user_attr(OUTCOME, outcome.name)
-    trial.set_user_attr(FACTS, dict(end.facts))
+    trial.set_user_attr(INFO, dict(end.info))
     if detail:
         trial.set_user_attr(DETAIL, detail)
     if end.traceback:

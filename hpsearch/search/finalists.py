@@ -20,13 +20,13 @@ from typing import Any
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config import everything
 from hpsearch.config.file import Finalists, Objective
-from hpsearch.config.own import SEED, recipe_of
+from hpsearch.config.own import SEED, parse_config
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
-from hpsearch.executors.protocol import Executor, Job, TrialEnded, TrialLost
+from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import TICK, Coordinator
-from hpsearch.search.finals import READINGS, SEEDS, Entrant, FinalFigures, Finals, read_finals
+from hpsearch.search.finals import READINGS, SEEDS, FinalFigures, Finalist, Finals, read_finals
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import FINISHED, TrialRecord, ranked, rates_of, typical
@@ -71,12 +71,12 @@ class Finish:
     def run(self) -> None:
         """Do what is missing, unless a person stops it."""
         wanted = self.spec.file.finalists or Finalists()
-        entrants = choose(self.study.records(), self.study.objective, wanted.top)
-        if not entrants:
+        finalists = choose(self.study.records(), self.study.objective, wanted.top)
+        if not finalists:
             return
         stage = open_stage(self.study, Stage.FINALISTS, self.study.objective)
         seeds = _seeds(stage, self.study.records(), self.spec.search.seed, wanted.seeds)
-        again = [_seeded(record.number, record.config or {}, seeds) for record in entrants]
+        again = [_seeded(record.number, record.config or {}, seeds) for record in finalists]
         if not self._train(Stage.FINALISTS, stage, [training for some in again for training in some]):
             return
         winner = self._finals().winner
@@ -87,7 +87,7 @@ class Finish:
             if self._train(Stage.FINALISTS, stage, _seeded(None, default.plain(), seeds)):
                 self._test(winner)
 
-    def _test(self, winner: Entrant) -> None:
+    def _test(self, winner: Finalist) -> None:
         """Train the winner and the default on everything, and read the test set, unless that was done."""
         finals = self._finals()
         if finals.readings and finals.readings[0].winner != winner.trial:
@@ -99,12 +99,12 @@ class Finish:
         if finals.reading:
             return
         stage = open_stage(self.study, Stage.FINAL, FINAL_OBJECTIVE)
-        entrants = [winner, *([finals.default] if finals.default and finals.default.values else [])]
-        trainings = [t for e in entrants for t in _seeded(e.trial, on_everything(e).plain(), finals.seeds)]
+        finalists = [winner, *([finals.default] if finals.default and finals.default.values else [])]
+        trainings = [t for e in finalists for t in _seeded(e.trial, on_everything(e).plain(), finals.seeds)]
         if not self._train(Stage.FINAL, stage, trainings):
             return
         keys = {training.key for training in trainings}
-        records = [r for r in stage.records() if r.good and Training(r.of, recipe_of(r.config or {})).key in keys]
+        records = [r for r in stage.records() if r.good and Training(r.of, parse_config(r.config or {})).key in keys]
         if any(record.of == winner.trial for record in records):
             self._read(winner, records)
 
@@ -127,7 +127,7 @@ class Finish:
         ).run(self.text, self.workers)
         return all(record.state in FINISHED for record in study.records())
 
-    def _read(self, winner: Entrant, records: Sequence[TrialRecord]) -> None:
+    def _read(self, winner: Finalist, records: Sequence[TrialRecord]) -> None:
         """The one reading of the test set. It is written down first, so that none can happen unseen."""
         folder = self.home.models(self.study.name, Stage.FINAL.value)
         config = TrialConfig.model_validate(records[0].config)
@@ -144,14 +144,14 @@ class Finish:
         self.report(f"reading the test set, once, for {len(models)} models ...")
         objective = FINAL_OBJECTIVE.model_dump(mode="json")
         data, sources = self.contents.of(config).get("data", ""), self.contents.expected_sources()
-        facts = self._evaluate(Job(0, config.plain(), objective, reads=models, data=data, sources=sources))
-        if facts is None:
+        info = self._evaluate(Job(0, config.plain(), objective, reads=models, data=data, sources=sources))
+        if info is None:
             return
         figures = [
             FinalFigures(record.number, record.of, (record.config or {})[SEED], tested["accuracy"], *_rest(tested))
-            for record, tested in zip(records, facts[TEST], strict=True)
+            for record, tested in zip(records, info[TEST], strict=True)
         ]
-        line |= {"examples": facts[TEST_EXAMPLES], "figures": [vars(one) for one in figures]}
+        line |= {"examples": info[TEST_EXAMPLES], "figures": [vars(one) for one in figures]}
         self.study.optuna.set_user_attr(READINGS, [*before, line])
 
     def _digest(self, config: TrialConfig) -> str:
@@ -165,8 +165,8 @@ class Finish:
         while not self.stop.asked:
             for event in self.executor.events(TICK):
                 if isinstance(event, TrialEnded) and event.outcome is Outcome.COMPLETED:
-                    return event.facts
-                if isinstance(event, TrialEnded | TrialLost):
+                    return event.info
+                if isinstance(event, TrialEnded | WorkerFailed):
                     self.report(f"the final models could not be evaluated: {event.detail}")
                     return None
         return None
@@ -205,7 +205,7 @@ def _untaken(taken: set[Any], first: int) -> Iterator[int]:
 
 
 def _seeded(of: int | None, plain: Any, seeds: Sequence[int]) -> list[Training]:
-    return [Training(of, recipe_of({**plain, SEED: seed})) for seed in seeds]
+    return [Training(of, parse_config({**plain, SEED: seed})) for seed in seeds]
 
 
 def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
@@ -232,14 +232,14 @@ def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
     )
 
 
-def on_everything(entrant: Entrant) -> TrialConfig:
+def on_everything(finalist: Finalist) -> TrialConfig:
     """The entrant's configuration on all training images, for the epochs that validation chose; its seed is left out.
 
     A schedule that looks at validation figures has none to look at: the rates of a typical training are taken.
     """
-    config = TrialConfig.model_validate({**entrant.plain, SEED: None})
-    before = typical(entrant.runs, entrant.epochs)
-    return everything.on_everything(config, entrant.epochs, rates_of(before) if before else [])
+    config = TrialConfig.model_validate({**finalist.plain, SEED: None})
+    before = typical(finalist.runs, finalist.epochs)
+    return everything.on_everything(config, finalist.epochs, rates_of(before) if before else [])
 
 
 def is_finished(study: Study, spec: StudySpec) -> bool:
@@ -247,16 +247,16 @@ def is_finished(study: Study, spec: StudySpec) -> bool:
     wanted = spec.file.finalists
     if wanted is None:
         return True
-    entrants = choose(study.records(), study.objective, wanted.top)
+    finalists = choose(study.records(), study.objective, wanted.top)
     finals = read_finals(study)
-    if not entrants:
+    if not finalists:
         return True
     if finals is None:
         return False
-    has = {entrant.trial: len(entrant.runs) for entrant in finals.entrants}
-    if any(has.get(record.number, 0) < wanted.seeds for record in entrants):
+    has = {finalist.trial: len(finalist.runs) for finalist in finals.finalists}
+    if any(has.get(record.number, 0) < wanted.seeds for record in finalists):
         return False
-    ended = all(run.state in FINISHED for entrant in finals.entrants for run in entrant.runs)
+    ended = all(run.state in FINISHED for finalist in finals.finalists for run in finalist.runs)
     if not ended or finals.winner is None or spec.trainable:
         return ended
     if finals.reading or (finals.readings and finals.readings[0].winner != finals.winner.trial):

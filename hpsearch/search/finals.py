@@ -22,7 +22,7 @@ READINGS, SEEDS = "hpsearch:test_readings", "hpsearch:seeds"
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Finalist:
     """One configuration, trained with several new seeds.
 
     Attributes:
@@ -63,7 +63,7 @@ class FinalFigures:
 
     Attributes:
         number: of its training in the study's last stage.
-        trial: as of an Entrant.
+        trial: as of an Finalist.
         accuracy: share of the images that it got right.
         confusion: [classes, classes], true classes by row.
         hits: which images it got right, a bit each, in hexadecimal.
@@ -118,8 +118,8 @@ class Finals:
 
     Attributes:
         objective: of the study.
-        seeds: that every entrant is trained with.
-        entrants: the finalists, the best mean first; those without one last.
+        seeds: that every finalist is trained with.
+        finalists: the finalists, the best mean first; those without one last.
         default: the Keras default of the winner's model; None where there is none yet.
         final: trainings on all training images: the winner's and the default's.
         readings: of the test set, in their order.
@@ -127,17 +127,17 @@ class Finals:
 
     objective: Objective
     seeds: tuple[int, ...]
-    entrants: tuple[Entrant, ...]
-    default: Entrant | None
+    finalists: tuple[Finalist, ...]
+    default: Finalist | None
     final: tuple[TrialRecord, ...]
     readings: tuple[Reading, ...]
 
     @cached_property
-    def winner(self) -> Entrant | None:
+    def winner(self) -> Finalist | None:
         """The best mean; None as long as a finalist's training has not ended, or where none ended well."""
-        if not all(run.state in FINISHED for entrant in self.entrants for run in entrant.runs):
+        if not all(run.state in FINISHED for finalist in self.finalists for run in finalist.runs):
             return None
-        first = next(iter(self.entrants), None)
+        first = next(iter(self.finalists), None)
         return first if first and first.mean is not None else None
 
     @property
@@ -166,15 +166,15 @@ def read_finals(study: Study) -> Finals | None:
     stage, final = find_stage(study, Stage.FINALISTS), find_stage(study, Stage.FINAL)
     if stage is None:
         return None
-    entrants = list(_entrants(stage, {r.number: r.best.value for r in study.records() if r.best}))
-    ranked = _ranked([entrant for entrant in entrants if entrant.trial is not None], study.objective)
+    finalists = list(_entrants(stage, {r.number: r.best.value for r in study.records() if r.best}))
+    ranked = _ranked([finalist for finalist in finalists if finalist.trial is not None], study.objective)
     # A study that went on may have had another winner before, with another model.
     model = ranked[0].plain.get("model") if ranked else None
-    defaults = (entrant for entrant in entrants if entrant.trial is None and entrant.plain.get("model") == model)
+    defaults = (finalist for finalist in finalists if finalist.trial is None and finalist.plain.get("model") == model)
     return Finals(
         objective=study.objective,
         seeds=tuple(stage.optuna.user_attrs.get(SEEDS, ())),
-        entrants=ranked,
+        finalists=ranked,
         default=next(defaults, None),
         final=tuple(final.records()) if final else (),
         readings=tuple(map(Reading.of, study.optuna.user_attrs.get(READINGS, ()))),
@@ -205,21 +205,21 @@ def chosen_of(records: Sequence[TrialRecord], finals: Finals | None, best: Trial
     return best if winner is None or winner.trial is None else records[winner.trial]
 
 
-def _entrants(stage: Study, scores: Mapping[int, float]) -> Iterator[Entrant]:
+def _entrants(stage: Study, scores: Mapping[int, float]) -> Iterator[Finalist]:
     """The stage's trainings that differ in nothing but the seed, together."""
-    groups: dict[str, Entrant] = {}
+    groups: dict[str, Finalist] = {}
     for trial in stage.optuna.get_trials(deepcopy=False):
         record = read_trial(trial, stage.objective)
         plain = {name: value for name, value in trial.user_attrs[PLANNED].items() if name != SEED}
         score = None if record.of is None else scores.get(record.of)
         key = json.dumps([record.of, plain], sort_keys=True)
-        group = groups.setdefault(key, Entrant(record.of, score, plain, ()))
+        group = groups.setdefault(key, Finalist(record.of, score, plain, ()))
         groups[key] = replace(group, runs=(*group.runs, record))
     yield from groups.values()
 
 
-def _ranked(entrants: Sequence[Entrant], objective: Objective) -> tuple[Entrant, ...]:
-    def place(entrant: Entrant) -> tuple[float, int]:
-        return math.inf if entrant.mean is None else -objective.gain(entrant.mean), entrant.trial or 0
+def _ranked(finalists: Sequence[Finalist], objective: Objective) -> tuple[Finalist, ...]:
+    def place(finalist: Finalist) -> tuple[float, int]:
+        return math.inf if finalist.mean is None else -objective.gain(finalist.mean), finalist.trial or 0
 
-    return tuple(sorted(entrants, key=place))
+    return tuple(sorted(finalists, key=place))

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from hpsearch.config.own import SEED, OwnConfig, Recipe, recipe_of
+from hpsearch.config.own import SEED, AnyConfig, TrainableConfig, parse_config
 from hpsearch.config.own_data import OwnData, with_normalization
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
@@ -20,7 +20,7 @@ from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED, RETRY_OF
 from hpsearch.search.resume import Checkpoints
 from hpsearch.search.sampling import suggest
 from hpsearch.search.storage import Study
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 from hpsearch.training.structure import needs_of, with_engine
 
 
@@ -42,7 +42,7 @@ class Jobs:
     contents: Contents
     known: Mapping[str, OwnData]
 
-    def config_of(self, trial: optuna.Trial) -> Recipe:
+    def config_of(self, trial: optuna.Trial) -> AnyConfig:
         """Return what was planned for a trial, or else what the sampler draws, with engine and normalization chosen.
 
         Raises:
@@ -50,11 +50,11 @@ class Jobs:
         """
         attrs = trial.user_attrs
         if planned := attrs.get(PLANNED):
-            return self._completed(recipe_of(planned))
+            return self._completed(parse_config(planned))
         # What is tried again has the seed that it had.
         return self.recipe(suggest(trial, self.spec.space), attrs.get(RETRY_OF, trial.number))
 
-    def recipe(self, drawn: dict[str, Any], number: int) -> Recipe:
+    def recipe(self, drawn: dict[str, Any], number: int) -> AnyConfig:
         """Return the configuration of trial `number` from what was drawn, with engine and normalization chosen.
 
         Raises:
@@ -64,12 +64,12 @@ class Jobs:
             drawn[SEED] = self.spec.search.seed + number
         return self._completed(self.spec.recipe(drawn))
 
-    def _completed(self, config: Recipe) -> Recipe:
+    def _completed(self, config: AnyConfig) -> AnyConfig:
         if isinstance(config, TrialConfig):
             return with_normalization(with_engine(config, self.study.engines), self.known)
         return config
 
-    def job(self, trial: optuna.Trial, config: Recipe, rows: Sequence[EpochRow]) -> Job:
+    def job(self, trial: optuna.Trial, config: AnyConfig, rows: Sequence[EpochMetrics]) -> Job:
         """Return the job that trains a configuration after the epochs `rows`; what they took is recorded."""
         seconds = sum(row.metrics.get("epoch_seconds", 0.0) for row in rows)
         if rows:
@@ -89,21 +89,21 @@ class Jobs:
             sources=self.contents.expected_sources(),
         )
 
-    def rows_kept(self, waiting: FrozenTrial) -> Sequence[EpochRow]:
+    def rows_kept(self, waiting: FrozenTrial) -> Sequence[EpochMetrics]:
         """Return the epochs that an interrupted trial goes on after.
 
         There are none where its checkpoint is gone, or where it was trained with other data or other modules.
         """
         config, contents = waiting.user_attrs.get(CONFIG), waiting.user_attrs.get(CONTENTS)
-        if config is not None and not self._are_same(contents, recipe_of(config)):
+        if config is not None and not self._are_same(contents, parse_config(config)):
             return ()
         return self.checkpoints.rows_kept(waiting)
 
-    def _are_same(self, contents: Mapping[str, str] | None, config: Recipe) -> bool:
+    def _are_same(self, contents: Mapping[str, str] | None, config: AnyConfig) -> bool:
         """Whether a trial that began with `contents` would go on with the same; None: an early version began it."""
         now = self.contents.of(config)
         if contents is not None:
             return contents == now
         # That version kept the digests of files with data for the whole study.
-        before = "" if isinstance(config, OwnConfig) else self.study.provenance.data.get(config.data.dataset, "")
+        before = "" if isinstance(config, TrainableConfig) else self.study.provenance.data.get(config.data.dataset, "")
         return not before or before == now.get("data")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hpsearch.config.own import Recipe
+from hpsearch.config.own import AnyConfig
 from hpsearch.config.study import StudySpec
 from hpsearch.search.finals import Finals, chosen_of
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class TrialStarted:
     """
 
     number: int
-    config: Recipe
+    config: AnyConfig
     baseline: bool
-    rows: Sequence[EpochRow] = ()
+    rows: Sequence[EpochMetrics] = ()
     of: int | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
     retry_of: int | None = None
@@ -102,7 +102,7 @@ class Listener:
     def trial_started(self, event: TrialStarted) -> None:
         """A worker has taken the trial."""
 
-    def epoch_done(self, number: int, row: EpochRow) -> None:
+    def epoch_done(self, number: int, row: EpochMetrics) -> None:
         """A trial finished an epoch."""
 
     def trial_ended(self, record: TrialRecord) -> None:

@@ -12,7 +12,7 @@ from hpsearch.config.own_data import OwnData, dataset_places, unfit
 from hpsearch.config.study import StudySpec
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import DataError, StudyChangedError
-from hpsearch.executors.protocol import DIGEST, EpochDone, Executor, Job, TrialEnded, TrialLost
+from hpsearch.executors.protocol import DIGEST, EpochDone, Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.search.contents import Contents
 from hpsearch.search.stop import Stop
 from hpsearch.training.results import Outcome
@@ -99,19 +99,19 @@ def inspect_functions(
             break
         if isinstance(end, TrialEnded) and end.changed:
             raise StudyChangedError(end.detail)
-        if isinstance(end, TrialLost) or end.outcome is not Outcome.COMPLETED:
+        if isinstance(end, WorkerFailed) or end.outcome is not Outcome.COMPLETED:
             detail = end.detail.removeprefix("data.dataset: ")
             if detail.startswith("dataset "):
                 raise DataError(detail)
             raise wording.refuse(spec.document, [(places[name], f"{detail}; its traceback is in {log}")])
-        facts = dict(end.facts)
-        contents = replace(contents, data={**contents.data, name: facts[DIGEST]})
-        known[name] = OwnData(**{each.name: facts[each.name] for each in fields(OwnData)})
+        info = dict(end.info)
+        contents = replace(contents, data={**contents.data, name: info[DIGEST]})
+        known[name] = OwnData(**{each.name: info[each.name] for each in fields(OwnData)})
     check_fits(spec, known)
     return known, contents
 
 
-def _end(executor: Executor, stop: Stop) -> TrialEnded | TrialLost | None:
+def _end(executor: Executor, stop: Stop) -> TrialEnded | WorkerFailed | None:
     while not stop.asked:
         for event in executor.events(_TICK):
             if not isinstance(event, EpochDone):

@@ -13,7 +13,7 @@ from statistics import median
 
 from hpsearch.config.file import Asha, Median, Objective, SearchConfig
 from hpsearch.search.records import FINISHED, TrialRecord
-from hpsearch.training.results import GOOD, WORST, EpochRow, best_after
+from hpsearch.training.results import GOOD, WORST, EpochMetrics, best_after
 
 
 class Pruner:
@@ -33,7 +33,7 @@ class Pruner:
                 self.replay(record.number, record.rows)
                 self.end(record.number, completed=record.outcome in GOOD)
 
-    def replay(self, trial: int, rows: Iterable[EpochRow]) -> None:
+    def replay(self, trial: int, rows: Iterable[EpochMetrics]) -> None:
         """Take in epochs that a trial has behind it."""
         best = None
         for row in rows:

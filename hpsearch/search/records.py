@@ -13,8 +13,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import recipe_of
-from hpsearch.training.results import GOOD, Best, EpochRow, Outcome, best_of
+from hpsearch.config.own import parse_config
+from hpsearch.training.results import GOOD, Best, EpochMetrics, Outcome, best_of
 
 # Names of the user attributes that hold what Optuna has no field for.
 CONFIG = "config"
@@ -26,9 +26,9 @@ PLANNED = "planned"
 OF = "of"
 # Of a trial that tries a failed trial's configuration again: the first trial that had it.
 RETRY_OF = "retry_of"
-FACTS = "facts"
+INFO = "facts"
 TRACEBACK = "traceback"
-LOSSES = "losses"
+WORKER_FAILURES = "losses"
 EARLIER = "earlier_seconds"
 ROW = "epoch:"
 # The digests of the data and of the modules that it was trained with.
@@ -52,11 +52,11 @@ class TrialRecord:
         detail: one line about a failure, else empty.
         baseline: whether it is an optimizer's Keras default.
         params: the sampled parameters by their Optuna names.
-        facts: what the worker knows about the training, for instance the number of weights.
+        info: what the worker knows about the training, for instance the number of weights.
         traceback: of a failure, else empty.
         started: when it was last sent to a worker.
         ended: when it ended; None while it has not.
-        losses: why it lost its worker, each time.
+        worker_failures: why it lost its worker, each time.
         of: of a finalist's training the trial that it trains again; None of a trial, and of the Keras default.
         metric: the study's objective; empty of what is not a study's.
         retry_of: the failed trial whose configuration it tries again; None: it tries none.
@@ -67,17 +67,17 @@ class TrialRecord:
     state: str
     outcome: Outcome | None
     config: Mapping[str, Any] | None
-    rows: tuple[EpochRow, ...]
+    rows: tuple[EpochMetrics, ...]
     best: Best | None
     seconds: float | None
     detail: str
     baseline: bool
     params: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    info: Mapping[str, Any]
     traceback: str
     started: datetime | None
     ended: datetime | None = None
-    losses: tuple[str, ...] = ()
+    worker_failures: tuple[str, ...] = ()
     of: int | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
     retry_of: int | None = None
@@ -91,7 +91,7 @@ class TrialRecord:
     @property
     def flat(self) -> dict[str, Any]:
         """The configuration under plain names; empty before the trial first ran."""
-        return recipe_of(self.config).flat() if self.config is not None else {}
+        return parse_config(self.config).flat() if self.config is not None else {}
 
     @property
     def reason(self) -> str:
@@ -130,11 +130,11 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         detail=attrs.get(DETAIL, ""),
         baseline=bool(attrs.get(BASELINE)),
         params=trial.params,
-        facts=attrs.get(FACTS, {}),
+        info=attrs.get(INFO, {}),
         traceback=attrs.get(TRACEBACK, ""),
         started=trial.datetime_start if trial.state != TrialState.WAITING else None,
         ended=trial.datetime_complete if finished else None,
-        losses=tuple(loss["reason"] for loss in attrs.get(LOSSES, [])),
+        worker_failures=tuple(loss["reason"] for loss in attrs.get(WORKER_FAILURES, [])),
         of=attrs.get(OF),
         contents=attrs.get(CONTENTS, {}),
         retry_of=attrs.get(RETRY_OF),
@@ -142,10 +142,12 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
     )
 
 
-def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochRow, ...]:
+def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:
     """Its finished epochs, in their order."""
     attrs = trial.user_attrs.items()
-    found = (EpochRow.of(value, int(key.removeprefix(ROW))) for key, value in attrs if key.startswith(ROW) and value)
+    found = (
+        EpochMetrics.of(value, int(key.removeprefix(ROW))) for key, value in attrs if key.startswith(ROW) and value
+    )
     return tuple(sorted(found, key=lambda row: row.epoch))
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from hpsearch.search.records import CONFIG, LOSSES, rows_of
+from hpsearch.search.records import CONFIG, WORKER_FAILURES, rows_of
 from hpsearch.training.checkpoint import epochs_kept
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Checkpoints:
     def file(self, trial: int) -> Path:
         return self.folder / f"{trial}.npz"
 
-    def rows_kept(self, waiting: FrozenTrial) -> tuple[EpochRow, ...]:
+    def rows_kept(self, waiting: FrozenTrial) -> tuple[EpochMetrics, ...]:
         """The epochs that an interrupted trial goes on after; none where it starts afresh."""
         config, rows = waiting.user_attrs.get(CONFIG), rows_of(waiting)
         return rows[: epochs_kept(self.file(waiting.number), config, rows)] if config else ()
@@ -47,17 +47,17 @@ class Checkpoints:
                     file.unlink()
 
 
-def record_loss(trial: optuna.Trial, reason: str) -> int:
+def record_worker_failure(trial: optuna.Trial, reason: str) -> int:
     """Write down that a running trial has lost its worker: how often it now has without coming further than before."""
-    losses = [*trial.user_attrs.get(LOSSES, []), {"epoch": len(rows_of(trial)), "reason": reason}]
-    trial.set_user_attr(LOSSES, losses)
-    return in_vain(losses)
+    worker_failures = [*trial.user_attrs.get(WORKER_FAILURES, []), {"epoch": len(rows_of(trial)), "reason": reason}]
+    trial.set_user_attr(WORKER_FAILURES, worker_failures)
+    return in_vain(worker_failures)
 
 
-def in_vain(losses: Sequence[Mapping[str, Any]]) -> int:
-    """How many of the latest losses there are since the trial last came further."""
+def in_vain(worker_failures: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the latest worker_failures there are since the trial last came further."""
     furthest, count = -1, 0
-    for loss in losses:
+    for loss in worker_failures:
         count = 1 if loss["epoch"] > furthest else count + 1
         furthest = max(furthest, loss["epoch"])
     return count

@@ -16,7 +16,7 @@ from typing import Any
 import optuna
 
 from hpsearch.config.file import NoPruner, Objective
-from hpsearch.config.own import Recipe
+from hpsearch.config.own import AnyConfig
 from hpsearch.config.study import StudySpec
 from hpsearch.search.records import BASELINE, OF, PLANNED
 from hpsearch.search.storage import ENGINES, IDENTITY, Study
@@ -49,7 +49,7 @@ class Training:
     """
 
     of: int | None
-    config: Recipe
+    config: AnyConfig
 
     @property
     def key(self) -> str:

@@ -28,7 +28,7 @@ from hpsearch.search.records import (
     CONFIG,
     DETAIL,
     EARLIER,
-    FACTS,
+    INFO,
     OUTCOME,
     ROW,
     TRACEBACK,
@@ -254,7 +254,7 @@ def take(study: Study, waiting: FrozenTrial, epochs: int = 0) -> optuna.Trial:
         forget_reports(study, waiting, epochs)
         rows = [key for key in waiting.user_attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
         # A coordinator that died while it recorded the end has left a part of that.
-        ends = [OUTCOME, EARLIER, DETAIL, FACTS, TRACEBACK]
+        ends = [OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK]
         _delete(study, "trial_user_attributes", waiting._trial_id, [*ends, *rows])
         if CONFIG not in waiting.user_attrs:
             # Interrupted while its parameters were drawn: all are drawn again, as if for the first time.

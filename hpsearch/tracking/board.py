@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, field
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.config.varied import Varied
 from hpsearch.search.listeners import Listener, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.search.stages import Stage
-from hpsearch.training.results import EpochRow, Outcome
+from hpsearch.training.results import EpochMetrics, Outcome
 
 # Of a training whose length is unknown: this many epochs count as a half of it.
 _HALF = 10
@@ -19,8 +19,8 @@ _HALF = 10
 
 @dataclass
 class Running:
-    config: Recipe
-    rows: list[EpochRow] = field(default_factory=list)
+    config: AnyConfig
+    rows: list[EpochMetrics] = field(default_factory=list)
 
 
 class Board(Listener):
@@ -53,7 +53,7 @@ class Board(Listener):
     def trial_started(self, event: TrialStarted) -> None:
         self._running[event.number] = Running(event.config, list(event.rows))
 
-    def epoch_done(self, number: int, row: EpochRow) -> None:
+    def epoch_done(self, number: int, row: EpochMetrics) -> None:
         self._running[number].rows.append(row)
 
     def trial_ended(self, record: TrialRecord) -> None:
@@ -94,13 +94,13 @@ class Board(Listener):
         return f"about {clock_text(max(0.0, seconds))} left"
 
 
-def _share(epochs: int, config: Recipe, longest: int) -> float:
+def _share(epochs: int, config: AnyConfig, longest: int) -> float:
     """Return which part of a running trial is done.
 
     Args:
         longest: the most epochs of a trial that trained to its end; 0 where none has.
     """
-    if not isinstance(config, OwnConfig):
+    if not isinstance(config, TrainableConfig):
         return min(1.0, epochs / config.training.last_epoch)
     return min(0.95, epochs / longest) if longest else epochs / (epochs + _HALF)
 

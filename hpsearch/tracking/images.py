@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from hpsearch.config.own import recipe_of
+from hpsearch.config.own import parse_config
 from hpsearch.config.study import StudySpec
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.baselines import UNTUNED
@@ -37,12 +37,12 @@ from hpsearch.tracking.tags import (
     DETAIL,
     DIGEST,
     KIND,
-    LOSSES,
     NOTE,
     OUTCOME,
     SOURCES,
     STUDY,
     THREADS_TAG,
+    WORKER_FAILURES,
     identity_tags,
     retry_tags,
 )
@@ -113,7 +113,7 @@ def trial_image(
         stage: whose trial it is.
         finals: what the finalists have come to; only then a final training is told with its test figures.
     """
-    config = recipe_of(record.config) if record.config is not None else None
+    config = parse_config(record.config) if record.config is not None else None
     flat, inputs = config.flat() if config else {}, inputs_of(config, provenance, record.contents)
     ended = milliseconds(record.ended)
     rows = [Row.of(row, when) for row, when in dated_rows(record)]
@@ -130,8 +130,8 @@ def trial_image(
     texts = {}
     if record.state in FINISHED:
         more |= {DETAIL: record.detail} if record.detail else {}
-        more |= {LOSSES: "; ".join(record.losses)} if record.losses else {}
-        more |= {THREADS_TAG: str(record.facts[THREADS])} if THREADS in record.facts else {}
+        more |= {WORKER_FAILURES: "; ".join(record.worker_failures)} if record.worker_failures else {}
+        more |= {THREADS_TAG: str(record.info[THREADS])} if THREADS in record.info else {}
         texts = {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
         texts |= model_texts(record, stage, finals)
     about = identity_tags(stage, record.number, record.of, baseline=record.baseline)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.catalogue.datasets import DATASETS, DatasetEntry
-from hpsearch.config.own import Recipe
+from hpsearch.config.own import AnyConfig
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.provenance import Provenance
@@ -42,7 +42,7 @@ class DataInput:
     tags: Mapping[str, str]
 
 
-def inputs_of(config: Recipe | None, provenance: Provenance, contents: Mapping[str, str]) -> tuple[DataInput, ...]:
+def inputs_of(config: AnyConfig | None, provenance: Provenance, contents: Mapping[str, str]) -> tuple[DataInput, ...]:
     """What a training reads; nothing where only a user's own code knows.
 
     Args:

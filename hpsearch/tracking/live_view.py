@@ -15,12 +15,12 @@ from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.config.own import OwnConfig, Recipe, recipe_of
+from hpsearch.config.own import AnyConfig, TrainableConfig, parse_config
 from hpsearch.search.listeners import StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, counts
 from hpsearch.search.stop import STOPPING, Stop
 from hpsearch.tracking.board import Board, Running, clock_text, number_text
-from hpsearch.training.results import BROKEN, OVER_LIMITS, EpochRow, Outcome, best_of
+from hpsearch.training.results import BROKEN, OVER_LIMITS, EpochMetrics, Outcome, best_of
 
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_LENGTH = 12
@@ -65,7 +65,7 @@ class LiveView(Board):
         super().trial_started(event)
         self._draw()
 
-    def epoch_done(self, number: int, row: EpochRow) -> None:
+    def epoch_done(self, number: int, row: EpochMetrics) -> None:
         super().epoch_done(number, row)
         self._draw()
 
@@ -182,7 +182,7 @@ class LiveView(Board):
         best = self._best()
         if best is None or best.best is None or best.config is None:
             return None
-        line = self._varied.line(recipe_of(best.config))
+        line = self._varied.line(parse_config(best.config))
         return Text.assemble(
             "best ",
             (f"{self._objective.metric} {number_text(best.best.value)}", "bold green"),
@@ -239,6 +239,6 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1))] for value in finite)
 
 
-def _progress(epochs: int, config: Recipe) -> str:
+def _progress(epochs: int, config: AnyConfig) -> str:
     """Return `3/20`; `3` for a user's own training, whose length is unknown."""
-    return str(epochs) if isinstance(config, OwnConfig) else f"{epochs}/{config.training.last_epoch}"
+    return str(epochs) if isinstance(config, TrainableConfig) else f"{epochs}/{config.training.last_epoch}"

@@ -27,7 +27,7 @@ from hpsearch.tracking.mlflow_store import check_database, reason_of
 from hpsearch.tracking.mlflow_values import Row, milliseconds
 from hpsearch.tracking.projector import Plan, Projector, Render, Standing
 from hpsearch.tracking.target import Target
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 # Writing takes at most this share of a processor: after it nothing is written for so much longer, but not for ever.
 SHARE, LONGEST_REST_SECONDS = 0.01, 10.0
@@ -136,7 +136,7 @@ class MlflowListener(Listener):
             self._lives[event.number] += 1
             self._trials[event.number] = _Trial(image, [Row.of(row, milliseconds()) for row in event.rows])
 
-    def epoch_done(self, number: int, row: EpochRow) -> None:
+    def epoch_done(self, number: int, row: EpochMetrics) -> None:
         with self._telling():
             self._trials[number].rows.append(Row.of(row, milliseconds()))
 

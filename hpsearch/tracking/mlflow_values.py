@@ -18,7 +18,7 @@ from hpsearch.catalogue.metrics import DIRECTIONS
 from hpsearch.config.own import TRAINABLE
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 # What MLflow takes, in characters.
 _LONGEST_NAME, _LONGEST_PARAM, LONGEST_TAG = 250, 6_000, 5_000
@@ -42,7 +42,7 @@ class Row:
     metrics: Mapping[str, float]
 
     @staticmethod
-    def of(row: EpochRow, when: int) -> Row:
+    def of(row: EpochMetrics, when: int) -> Row:
         return Row(row.epoch, when, numbers({epoch_name(name): value for name, value in row.metrics.items()}))
 
 
@@ -103,12 +103,12 @@ def summary(record: TrialRecord) -> dict[str, float]:
 def counted(record: TrialRecord) -> dict[str, float]:
     """What a trial's worker counted, and its epochs."""
     # How many threads there were is a tag.
-    facts = {name: value for name, value in record.facts.items() if name != THREADS}
-    numbers_among = {name: value for name, value in facts.items() if isinstance(value, int | float)}
+    info = {name: value for name, value in record.info.items() if name != THREADS}
+    numbers_among = {name: value for name, value in info.items() if isinstance(value, int | float)}
     return {**numbers_among, "epochs": len(record.rows)}
 
 
-def dated_rows(record: TrialRecord) -> list[tuple[EpochRow, int]]:
+def dated_rows(record: TrialRecord) -> list[tuple[EpochMetrics, int]]:
     """Each epoch with the time of its end, as far as that can be told afterwards."""
     when, dated = milliseconds(record.started), []
     for row in record.rows:

@@ -14,7 +14,7 @@ from hpsearch.training.results import CONFUSION
 
 def model_figures(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, float]:
     """Of a finalist precision, recall and F1 on the validation images, of a final model those on the test images."""
-    if confusion := record.facts.get(CONFUSION):
+    if confusion := record.info.get(CONFUSION):
         return {f"val_{name}": value for name, value in class_figures(confusion, _classes(record, confusion)).items()}
     tested = _tested(record, stage, finals)
     if tested is None:
@@ -25,7 +25,7 @@ def model_figures(record: TrialRecord, stage: Stage, finals: Finals | None) -> d
 
 def model_texts(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, str]:
     """The artifacts about the same, by name."""
-    if confusion := record.facts.get(CONFUSION):
+    if confusion := record.info.get(CONFUSION):
         return texts(confusion, _classes(record, confusion), "validation")
     tested = _tested(record, stage, finals)
     return texts(tested.confusion, _classes(record, tested.confusion), "test") if tested else {}

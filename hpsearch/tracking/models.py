@@ -149,7 +149,7 @@ class Models:
         tested, metric = verdict.tested, verdict.metric
         found = {
             "hpsearch.study": verdict.study,
-            "hpsearch.trial": str(verdict.winner.entrant.trial),
+            "hpsearch.trial": str(verdict.winner.finalist.trial),
             "hpsearch.seed": str(tested.figures.seed),
             "hpsearch.epochs": str(verdict.epochs),
             f"hpsearch.mean_{metric}": f"{verdict.winner.interval.mean:.6f}",

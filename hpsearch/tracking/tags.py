@@ -11,7 +11,7 @@ DIGEST = "hpsearch.data_digest"
 SOURCES = "hpsearch.sources_digest"
 THREADS_TAG = "hpsearch.threads"
 # Why the trial was tried again.
-LOSSES = "hpsearch.losses"
+WORKER_FAILURES = "hpsearch.losses"
 # The failed trial whose configuration a trial tries again.
 RETRY_OF = "hpsearch.retry_of"
 PARENT = "mlflow.parentRunId"

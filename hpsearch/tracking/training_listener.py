@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import Recipe
+from hpsearch.config.own import AnyConfig
 from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
@@ -30,7 +30,7 @@ from hpsearch.tracking.projector import Standing
 from hpsearch.tracking.tags import BASELINE, KIND, NOTE, TRIAL
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import training_view_tags
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 CONFIGURATION_TEXT = "configuration.yaml"
 # Of the runs that one command writes.
@@ -84,16 +84,16 @@ class TrainingListener(MlflowListener):
         super().__init__(target, provenance, render_best=lambda _spec, _record: "", report=report)
         self._projector = _Projector(training, provenance, target, self._artifact_failed)
 
-    def training_started(self, number: int, config: Recipe) -> None:
+    def training_started(self, number: int, config: AnyConfig) -> None:
         self.trial_started(TrialStarted(number, config, baseline=False))
 
-    def epoch_done(self, number: int, row: EpochRow) -> None:
+    def epoch_done(self, number: int, row: EpochMetrics) -> None:
         super().epoch_done(number, row)
         # Not before: importing MLflow beside TensorFlow would slow both.
         self._start()
 
     def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None:
-        self.trial_ended(replace(record, facts={**record.facts, **test}))
+        self.trial_ended(replace(record, info={**record.info, **test}))
 
     def finish(self, figures: Figures) -> bool:
         """All is trained; waits for what is still to be written, and says whether that is there now."""

@@ -1,6 +1,6 @@
-"""One trial: a TrialConfig and data become a stream of EpochRow.
+"""One trial: a TrialConfig and data become a stream of EpochMetrics.
 
-results    EpochRow, Outcome, Best: plain data, imports nothing heavy
+results    EpochMetrics, Outcome, Best: plain data, imports nothing heavy
 trainer    the epochs of a trial; early stopping; best weights
 rates      learning rates of a schedule
 user_code  what a configuration names as module:name

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 # Of a training's time, at most so much goes into its checkpoints.
 SHARE = 0.05
@@ -38,7 +38,7 @@ class State:
         arrays: by name.
     """
 
-    row: EpochRow
+    row: EpochMetrics
     plain: Mapping[str, Any]
     arrays: Mapping[str, npt.NDArray[Any]]
 
@@ -99,10 +99,10 @@ def read(file: Path) -> State:
     with np.load(file, allow_pickle=False) as found:
         about = json.loads(found[ABOUT].tobytes())
         arrays = {name: found[name] for name in found.files if name != ABOUT}
-    return State(EpochRow.of(about["row"]), about["plain"], arrays)
+    return State(EpochMetrics.of(about["row"]), about["plain"], arrays)
 
 
-def epochs_kept(file: Path, config: Mapping[str, Any], rows: Sequence[EpochRow]) -> int:
+def epochs_kept(file: Path, config: Mapping[str, Any], rows: Sequence[EpochMetrics]) -> int:
     """After how many of its epochs a training can go on from a file; 0 where it must start afresh.
 
     Args:
@@ -118,7 +118,7 @@ def epochs_kept(file: Path, config: Mapping[str, Any], rows: Sequence[EpochRow])
         epoch = int(about["row"]["epoch"])
         if [row.epoch for row in rows[:epoch]] != list(range(1, epoch + 1)):
             return 0
-        about["row"] = EpochRow.of(about["row"]).plain()
+        about["row"] = EpochMetrics.of(about["row"]).plain()
         ours = {"made_by": _MADE_BY, "config": config, "row": rows[epoch - 1].plain()}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return 0

@@ -11,9 +11,9 @@ from typing import Any
 
 from hpsearch.catalogue.metric_names import recorded_name
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig
+from hpsearch.config.own import TrainableConfig
 from hpsearch.errors import HpsearchError, UserCodeError, first_line
-from hpsearch.training.results import Best, EpochRow, Outcome, best_after
+from hpsearch.training.results import Best, EpochMetrics, Outcome, best_after
 from hpsearch.training.user_code import load_function
 
 
@@ -33,22 +33,22 @@ class OwnTrainer:
         best: the best epoch so far; None before the first finite one.
         outcome: how it ended, once it has.
         finished: whether the row just given is known to be the last one.
-        facts: what else there is to say of the training.
+        info: what else there is to say of the training.
 
     Raises:
         HpsearchError: there is no such module or function.
     """
 
-    def __init__(self, config: OwnConfig, objective: Objective) -> None:
+    def __init__(self, config: TrainableConfig, objective: Objective) -> None:
         self.config, self.objective = config, objective
         self._function = load_function(config.trainable, "trainable")
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
         self.finished = False
-        self.facts: dict[str, Any] = {}
+        self.info: dict[str, Any] = {}
         self._source: Iterator[Any] = iter(())
 
-    def epochs(self) -> Iterator[EpochRow]:
+    def epochs(self) -> Iterator[EpochMetrics]:
         """Train, one row an epoch.
 
         Raises:
@@ -63,7 +63,7 @@ class OwnTrainer:
             began = time.perf_counter()
             for epoch, given in enumerate(source, start=1):
                 metrics = {recorded_name(name): value for name, value in self._checked(given).items()}
-                row = EpochRow(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began})
+                row = EpochMetrics(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began})
                 if not row.finite:
                     self.outcome, self.finished = Outcome.DIVERGED, True
                     yield row

@@ -1,4 +1,4 @@
-"""What a training says: one EpochRow after each epoch, and an Outcome. Plain data, no TensorFlow."""
+"""What a training says: one EpochMetrics after each epoch, and an Outcome. Plain data, no TensorFlow."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WORST = OVER_LIMITS | {Outcome.DIVERGED}
 
 
 @dataclass(frozen=True)
-class EpochRow:
+class EpochMetrics:
     """One finished epoch.
 
     Attributes:
@@ -62,7 +62,7 @@ class EpochRow:
         return {"epoch": self.epoch, **self.metrics}
 
     @staticmethod
-    def of(plain: Mapping[str, Any], epoch: int | None = None) -> EpochRow:
+    def of(plain: Mapping[str, Any], epoch: int | None = None) -> EpochMetrics:
         """Return the row that `plain` gave.
 
         Args:
@@ -71,7 +71,7 @@ class EpochRow:
         metrics = {key: float(value) for key, value in plain.items() if key != "epoch"}
         if epoch is not None and plain["epoch"] != epoch:
             metrics[recorded_name("epoch")] = float(plain["epoch"])
-        return EpochRow(int(plain["epoch"]) if epoch is None else epoch, metrics)
+        return EpochMetrics(int(plain["epoch"]) if epoch is None else epoch, metrics)
 
     @property
     def finite(self) -> bool:
@@ -87,7 +87,7 @@ class Best:
     value: float
 
 
-def best_after(best: Best | None, row: EpochRow, objective: Objective) -> Best | None:
+def best_after(best: Best | None, row: EpochMetrics, objective: Objective) -> Best | None:
     """The best epoch once `row` is in: the one before unless a finite `row` improves on it."""
     value = row.metrics.get(objective.metric, math.nan)
     if row.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
@@ -95,7 +95,7 @@ def best_after(best: Best | None, row: EpochRow, objective: Objective) -> Best |
     return best
 
 
-def best_of(rows: Iterable[EpochRow], objective: Objective) -> Best | None:
+def best_of(rows: Iterable[EpochMetrics], objective: Objective) -> Best | None:
     """The best finite epoch, the earliest among equals; None where there is none."""
     best: Best | None = None
     for row in rows:

@@ -10,7 +10,7 @@ from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.rows import Entry
-from hpsearch.config.own import OwnConfig, Recipe
+from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.config.trial import Selected, TrialConfig
 
 # XLA saves a fifth to a third of an epoch, and its compilation costs about two (a half once it is in the
@@ -67,9 +67,9 @@ def _fixed(row: Selected, rows: Mapping[str, Entry], variables: Container[str] |
     return {name: "any" if name in turned else value for name, value in values.items() if name != "learning_rate"}
 
 
-def needs_of(config: Recipe) -> frozenset[str]:
+def needs_of(config: AnyConfig) -> frozenset[str]:
     """Names of what must be compiled to train a configuration; XLA compiles for each batch size."""
-    if isinstance(config, OwnConfig):
+    if isinstance(config, TrainableConfig):
         return frozenset()
     structure = structure_of(config)
     return frozenset({structure, f"{structure} {config.batch_size}" if config.training.engine == "xla" else structure})

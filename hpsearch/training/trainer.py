@@ -1,4 +1,4 @@
-"""One trial: TrialConfig + data -> a stream of EpochRow. Knows neither Optuna nor MLflow.
+"""One trial: TrialConfig + data -> a stream of EpochMetrics. Knows neither Optuna nor MLflow.
 
 data = TrainingData.load(config.data)
 trainer = Trainer(config, objective, data)
@@ -29,7 +29,7 @@ from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.flops import matrix_flops
 from hpsearch.training.rates import learning_rates, scheduling_callbacks
-from hpsearch.training.results import Best, EpochRow, Outcome, best_after
+from hpsearch.training.results import Best, EpochMetrics, Outcome, best_after
 from hpsearch.training.structure import engines_for, with_engine
 from hpsearch.training.user_code import training_with
 from hpsearch.training.user_model import inner_optimizer
@@ -54,7 +54,7 @@ class Trainer:
             its value is NaN unless the objective is of the training images.
         outcome: how it ended, once it has.
         finished: whether the row just given is the last one.
-        facts: `weights`, their number; `matrix_flops_per_example` of training, where it is known.
+        info: `weights`, their number; `matrix_flops_per_example` of training, where it is known.
     """
 
     def __init__(
@@ -78,22 +78,22 @@ class Trainer:
         callbacks = [*scheduling_callbacks(config), *made(config.training.callbacks), *callbacks]
         self._noise = executable.noise if config.training.gradient_noise else None
         self._seed = config.seed or 0
-        self.facts: dict[str, Any] = {"weights": int(self.model.count_params())}
+        self.info: dict[str, Any] = {"weights": int(self.model.count_params())}
         if flops := matrix_flops(self.model):
-            self.facts["matrix_flops_per_example"] = flops[1]
+            self.info["matrix_flops_per_example"] = flops[1]
         self._callbacks: Callbacks | None = None
         if callbacks:
             self._callbacks = Callbacks(self._parts, callbacks, config.training.max_epochs, self._rates(1)[0])
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
         self.finished = False
-        self._row: EpochRow | None = None
+        self._row: EpochMetrics | None = None
         self._best_weights: list[Any] | None = None
         # Of early stopping: epochs since the last improvement, and what that improved to.
         self._waited = 0
         self._reference: float | None = None
 
-    def epochs(self) -> Iterator[EpochRow]:
+    def epochs(self) -> Iterator[EpochMetrics]:
         """Train, one row an epoch; restores the best epoch's weights at the end, also when closed early."""
         stopping = self.config.training.early_stopping
         done = self._row.epoch if self._row else 0
@@ -193,7 +193,7 @@ class Trainer:
         """Loss and accuracy on the validation images, with the weights that the model has now."""
         return self._engine.evaluate(self._examples, self.data.validation)
 
-    def _epoch(self, epoch: int) -> tuple[EpochRow, bool]:
+    def _epoch(self, epoch: int) -> tuple[EpochMetrics, bool]:
         """The epoch's row, and whether a callback asks to stop."""
         began = time.perf_counter()
         self._average.out_of_model()
@@ -219,7 +219,7 @@ class Trainer:
             "seconds_per_update": trained / len(rates),
         }
         stop = self._callbacks.epoch_ends(epoch, rates, metrics) if self._callbacks else False
-        return EpochRow(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
+        return EpochMetrics(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
 
     def _weights_finite(self) -> bool:
         """Whether no weight is NaN or infinite: a ReLU turns NaN into 0, so the loss alone does not tell."""

@@ -17,14 +17,14 @@ from hpsearch.config.file import Objective
 from hpsearch.search.home import Home
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.storage import find_study
-from hpsearch.training.results import GOOD, EpochRow, Outcome, best_of
+from hpsearch.training.results import GOOD, EpochMetrics, Outcome, best_of
 
 ACCURACY, LOSS = Objective(), Objective.model_validate({"metric": "val_loss"})
 
 
 def row(epoch, accuracy, loss=0.5, seconds=1.0, **more):
     metrics = {"loss": loss, "accuracy": accuracy + 0.1, "val_loss": loss + 0.2, "val_accuracy": accuracy}
-    return EpochRow(epoch, {**metrics, "learning_rate": 0.1, "epoch_seconds": seconds, **more})
+    return EpochMetrics(epoch, {**metrics, "learning_rate": 0.1, "epoch_seconds": seconds, **more})
 
 
 def record(number, rows, outcome=Outcome.COMPLETED, params=None, **sections):
@@ -42,7 +42,7 @@ def record(number, rows, outcome=Outcome.COMPLETED, params=None, **sections):
         detail="",
         baseline=False,
         params=params or {},
-        facts={"weights": 1000},
+        info={"weights": 1000},
         traceback="",
         started=None,
     )

@@ -15,13 +15,13 @@ from hpsearch.analysis.verdict import Finding, judge
 from hpsearch.analysis.verdict_text import default_sentences, markdown, rows, sentences
 from hpsearch.catalogue.metrics import METRICS, bounds_of
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig
+from hpsearch.config.own import TrainableConfig
 from hpsearch.config.trial import TrialConfig
 from hpsearch.export.again import Place
 from hpsearch.export.chosen import Chosen
 from hpsearch.export.figure import Repeated, repeated, told
 from hpsearch.export.formats import FORMATS
-from hpsearch.search.finals import Entrant, Finals
+from hpsearch.search.finals import Finalist, Finals
 from hpsearch.training.results import best_of
 
 UP, DOWN = Objective(), Objective(metric="val_loss", direction="minimize")
@@ -30,9 +30,9 @@ TUNED = sample_config(optimizer={"name": "sgd", "learning_rate": 0.3})
 PLACE = Place((), Path("/nowhere/native.log"), lambda _: None)
 
 
-def entrant(
-    trial: int | None, *values: float, config: TrialConfig | OwnConfig = TUNED, objective: Objective = UP
-) -> Entrant:
+def finalist(
+    trial: int | None, *values: float, config: TrialConfig | TrainableConfig = TUNED, objective: Objective = UP
+) -> Finalist:
     """A finalist whose trainings had these values of the objective's metric."""
     runs = []
     for number, value in enumerate(values):
@@ -46,11 +46,11 @@ def entrant(
         run = replace(run, rows=rows)
         runs.append(replace(run, best=best_of(run.rows, objective)))
     plain = {name: value for name, value in config.plain().items() if name != "seed"}
-    return Entrant(trial, values[0] if trial is not None else None, plain, tuple(runs))
+    return Finalist(trial, values[0] if trial is not None else None, plain, tuple(runs))
 
 
-def finals(*entrants: Entrant, default: Entrant | None = None, objective: Objective = UP) -> Finals:
-    return Finals(objective, tuple(range(5)), entrants, default, (), ())
+def finals(*finalists: Finalist, default: Finalist | None = None, objective: Objective = UP) -> Finals:
+    return Finals(objective, tuple(range(5)), finalists, default, (), ())
 
 
 TOGETHER = (0.760, 0.761, 0.759, 0.762, 0.758)
@@ -78,7 +78,7 @@ TOGETHER = (0.760, 0.761, 0.759, 0.762, 0.758)
     ],
 )
 def test_the_winner_is_compared_with_the_untuned_default(default, finding, words):
-    verdict = judge("s", finals(entrant(3, *TOGETHER), default=entrant(None, *default, config=sample_config())))
+    verdict = judge("s", finals(finalist(3, *TOGETHER), default=finalist(None, *default, config=sample_config())))
     assert verdict.against_default is finding
     [sentence] = default_sentences(verdict)
     assert words in sentence
@@ -97,19 +97,19 @@ def test_the_winner_is_compared_with_the_untuned_default(default, finding, words
 
 
 def test_a_lower_loss_is_a_gain():
-    better = entrant(3, 0.30, 0.31, 0.29, objective=DOWN)
-    worse = entrant(None, 0.40, 0.42, 0.38, config=sample_config(), objective=DOWN)
+    better = finalist(3, 0.30, 0.31, 0.29, objective=DOWN)
+    worse = finalist(None, 0.40, 0.42, 0.38, config=sample_config(), objective=DOWN)
     verdict = judge("s", finals(better, default=worse, objective=DOWN))
     assert verdict.against_default is Finding.BETTER
     assert "mean val_loss 0.3000 against 0.4000, a gain of +0.1000" in default_sentences(verdict)[0]
 
 
 def test_a_winner_that_is_the_default_itself_and_one_without_a_default():
-    same = entrant(3, *TOGETHER)
+    same = finalist(3, *TOGETHER)
     [sentence] = default_sentences(judge("s", finals(same, default=replace(same, trial=None, score=None))))
     assert sentence.startswith("It is the untuned Keras default of its model. The search has found nothing better")
     assert default_sentences(judge("s", finals(same))) == []
-    [sentence] = default_sentences(judge("s", finals(same, default=entrant(None, 0.7, config=sample_config()))))
+    [sentence] = default_sentences(judge("s", finals(same, default=finalist(None, 0.7, config=sample_config()))))
     assert sentence.endswith("since 1 of 1 trainings of it ended well.")
 
 
@@ -131,7 +131,7 @@ def test_no_interval_leaves_what_its_metric_can_be():
     assert (wide.low, wide.high) == (-1, 1)
     # In percent they are no accuracies in [0, 1].
     assert fitting((0, 1), [87.5, 0.9]) is None
-    verdict = judge("s", finals(entrant(1, 0.99, 0.60), default=entrant(None, 0.9, 0.99, config=sample_config())))
+    verdict = judge("s", finals(finalist(1, 0.99, 0.60), default=finalist(None, 0.9, 0.99, config=sample_config())))
     shown = [interval for one in rows(verdict) for interval in one.values() if isinstance(interval, str)]
     assert "0.7950 [0.0000, 1.0000]" in shown
     plain = verdict.plain()
@@ -139,7 +139,7 @@ def test_no_interval_leaves_what_its_metric_can_be():
         assert 0 <= one["mean"]["low"] <= one["mean"]["high"] <= 1
         for name in ("optimism", "winner_minus_this"):
             assert one[name] is None or -1 <= one[name]["low"] <= one[name]["high"] <= 1
-    percent = judge("s", finals(entrant(1, 99.0, 87.0)))
+    percent = judge("s", finals(finalist(1, 99.0, 87.0)))
     assert percent.winner is not None
     assert percent.winner.interval is not None
     assert percent.winner.interval.high > 100
@@ -150,7 +150,7 @@ def test_a_tolerance_that_nothing_could_miss_is_none():
     width, reason = tolerance_of([0.90, 0.91, 0.89, 0.90], 0.1)
     assert (round(width or 0, 4), reason) == (0.0533, "")
     assert tolerance_of([0.2, 0.9, 0.4, 0.9], 0.1)[1].endswith("a useless model (0.1) would be within the tolerance")
-    verdict = judge("s", finals(entrant(3, 0.76, 0.80)))
+    verdict = judge("s", finals(finalist(3, 0.76, 0.80)))
     assert (verdict.tolerance, verdict.plain()["no_tolerance"]) == (None, verdict.no_tolerance)
 
 
@@ -162,7 +162,7 @@ def winner_of(found: Finals) -> Chosen:
 
 
 def test_a_winner_of_two_seeds_is_compared_by_the_trials_own_value():
-    chosen = winner_of(finals(entrant(3, 0.9, 0.5)))
+    chosen = winner_of(finals(finalist(3, 0.9, 0.5)))
     figure = chosen.figure(PLACE)
     assert figure is not None
     # Three standard errors of 0.5 on the 166 validation images of the sample.
@@ -176,7 +176,7 @@ def test_a_winner_of_two_seeds_is_compared_by_the_trials_own_value():
 
 @pytest.mark.parametrize("objective", [UP, DOWN])
 def test_the_finalists_mean_is_exported_for_every_objective(objective):
-    chosen = winner_of(finals(entrant(3, 0.30, 0.31, 0.29, 0.30, objective=objective), objective=objective))
+    chosen = winner_of(finals(finalist(3, 0.30, 0.31, 0.29, 0.30, objective=objective), objective=objective))
     assert f"agrees where it reaches {objective.metric} 0.3000 +- 0.0533 (mean over 4" in FORMATS["yaml"].text(
         chosen, PLACE
     )
@@ -190,8 +190,8 @@ def test_the_finalists_mean_is_exported_for_every_objective(objective):
 
 def test_a_training_of_ones_own_is_compared_by_the_mean_of_its_own_metric():
     own = Objective(metric="gain", direction="maximize")
-    config = OwnConfig("mine:train", {"x": 1}, 0)
-    found = finals(entrant(3, 5.0, 5.1, 4.9, 5.0, config=config, objective=own), objective=own)
+    config = TrainableConfig("mine:train", {"x": 1}, 0)
+    found = finals(finalist(3, 5.0, 5.1, 4.9, 5.0, config=config, objective=own), objective=own)
     record = record_of(config, [0.1, 0.5], 3)
     record = replace(record, rows=tuple(replace(row, metrics={**row.metrics, "gain": 5.0}) for row in record.rows))
     chosen = Chosen("s", own, replace(record, best=best_of(record.rows, own)), repeated(found))

@@ -15,7 +15,7 @@ from pathlib import Path
 from .configurations import EPOCHS, LISTS
 from .contenders import CONTENDERS, ROOT, Contender
 from .data import prepare
-from .machine import facts
+from .machine import info
 from .measure import adopt_orphans, measure
 from .report import report
 from .results import BenchmarkError, Folder, Run, check
@@ -86,7 +86,7 @@ def _run(contender: Contender, list_name: str, repeat: int, settings: Settings, 
     finally:
         shutil.rmtree(home, ignore_errors=True)
     seconds, memory = measured.seconds, measured.peak_pss_mb
-    return Run(list_name, contender.name, repeat, seconds, memory, trained, load, facts())
+    return Run(list_name, contender.name, repeat, seconds, memory, trained, load, info())
 
 
 def _run_missing(folder: Folder, settings: Settings, options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ _PACKAGES = ("tensorflow", "keras", "optuna", "mlflow", "keras-tuner", "ray", "n
 _ROOT = Path(__file__).parents[2]
 
 
-def facts() -> dict[str, str]:
+def info() -> dict[str, str]:
     """Machine and versions, by the names that the report shows."""
     found = {"cpu": _cpu(), "cores": str(len(os.sched_getaffinity(0))), "python": platform.python_version()}
     found["hpsearch"] = f"{_version('hpsearch')} ({_commit()})"

@@ -52,7 +52,7 @@ def resident(trials: int, log: Path) -> list[int]:
         for number in range(trials):
             config = config_of(number)
             executor.submit(Job(number, config.plain(), Objective().model_dump(mode="json"), needs_of(config)))
-            while executor.places()[0].busy:
+            while executor.slots()[0].busy:
                 for event in executor.events(1.0):
                     if isinstance(event, EpochDone):
                         found.append(psutil.Process(executor.pids()[0]).memory_info().rss // 2**20)

@@ -112,8 +112,8 @@ def report(runs: Sequence[Run], *, markdown: bool) -> str:
         parts.append(f"{'### ' if markdown else ''}{_heading(name, own)}\n\n{table}")
     bullet, names = "* " if markdown else "  ", {run.who for run in runs}
     parts.append("\n".join(f"{bullet}{row.name}: {row.about}" for row in CONTENDERS.values() if row.name in names))
-    facts = dict.fromkeys(name for run in runs for name in run.facts)
-    known = {name: " / ".join(sorted({run.facts.get(name, "?") for run in runs})) for name in facts}
+    info = dict.fromkeys(name for run in runs for name in run.info)
+    known = {name: " / ".join(sorted({run.info.get(name, "?") for run in runs})) for name in info}
     load = Spread.of(run.load for run in runs)
     known["load before a run"] = _shown(load, 1)
     parts.append("\n".join(f"{bullet}{name}: {value}" for name, value in known.items()))

@@ -33,7 +33,7 @@ class Run:
         seconds, peak_pss_mb: as measured from outside.
         trained: each configuration once.
         load: the machine's load average (1 min) just before; above its noise, others were at work.
-        facts: machine and versions.
+        info: machine and versions.
     """
 
     list_name: str
@@ -43,7 +43,7 @@ class Run:
     peak_pss_mb: float
     trained: tuple[TrainedConfiguration, ...]
     load: float
-    facts: Mapping[str, str]
+    info: Mapping[str, str]
 
     @property
     def epochs_per_second(self) -> float:

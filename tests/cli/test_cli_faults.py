@@ -101,7 +101,7 @@ def test_what_raises_exits_or_prints_fails_alone_with_its_traceback(tmp_path):
     assert details["exits"].endswith("SystemExit: 3")
     assert "exit code 4" in details["exits_at_once"]
     assert details["exits_at_once"].endswith("given up after 1 retries")
-    assert len(records["exits_at_once"].losses) == 2
+    assert len(records["exits_at_once"].worker_failures) == 2
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("faults")
     for run_ in client.search_runs([experiment.experiment_id], "params.fault = 'raises'"):
@@ -124,8 +124,8 @@ def test_what_hangs_dawdles_or_allocates_without_end_is_ended_and_the_rest_goes_
     for fault, (outcome, sentence) in expected.items():
         assert records[fault].outcome is outcome
         assert sentence in records[fault].detail
-    assert len(records["hangs"].losses) == 2
-    assert not records["dawdles"].losses
+    assert len(records["hangs"].worker_failures) == 2
+    assert not records["dawdles"].worker_failures
     assert records["nothing"].good
     assert "2 of the pruned went over their limits" in stderr
     assert_stores_agree(tmp_path / "home", "faults", 4)

@@ -118,7 +118,7 @@ def ran(tmp_path_factory) -> Ran:
 def test_the_finalists_are_trained_with_new_seeds_and_the_best_mean_wins(ran):
     found = ran.summary["finalists"]
     assert len(found["entrants"]) == 2
-    means = [entrant["mean"]["mean"] for entrant in found["entrants"]]
+    means = [finalist["mean"]["mean"] for finalist in found["entrants"]]
     assert means == sorted(means, reverse=True)
     assert found["winner"] == found["entrants"][0]["trial"] == ran.summary["best"]["trial"]
     parts = parts_of(find_study(Home(ran.home), "small"))
@@ -274,7 +274,7 @@ def test_a_kill_while_the_last_models_are_trained_changes_nothing(ran, tmp_path)
     kill_in(Stage.FINAL, command, home, "small")
     found = result_of(hpsearch("run", "small.yaml", "-f", "json", home=home, cwd=tmp_path))["finalists"]
     undisturbed = ran.summary["finalists"]
-    assert [entrant["values"] for entrant in found["entrants"]] == [e["values"] for e in undisturbed["entrants"]]
+    assert [finalist["values"] for finalist in found["entrants"]] == [e["values"] for e in undisturbed["entrants"]]
     assert {k: v for k, v in found["test"].items() if k != "when"} == {
         k: v for k, v in undisturbed["test"].items() if k != "when"
     }
@@ -327,7 +327,7 @@ def test_a_training_of_ones_own_has_finalists_without_a_test_set(tmp_path):
     # Killed on the way, it goes on.
     kill_in(Stage.FINALISTS, start_hpsearch("run", "own.yaml", home=home, cwd=tmp_path), home, "own")
     found = result_of(hpsearch("run", "own.yaml", "-f", "json", home=home, cwd=tmp_path))["finalists"]
-    assert [len(entrant["values"]) for entrant in found["entrants"]] == [3, 3]
+    assert [len(finalist["values"]) for finalist in found["entrants"]] == [3, 3]
     assert found["test"] is None
     assert found["default"] is None
     assert found["test_readings"] == []

@@ -106,9 +106,9 @@ def test_workers_that_are_killed_again_and_again_cost_no_trial(tmp_path):
     assert_stores_agree(home, "hit", 8)
     records = records_of(home, "hit")
     assert {record.state for record in records} == {"COMPLETE"}
-    hits = [record for record in records if record.losses]
-    assert sum(len(record.losses) for record in hits) > KILLS / 2
-    assert [loss for record in hits for loss in record.losses if "signal 9" not in loss] == []
+    hits = [record for record in records if record.worker_failures]
+    assert sum(len(record.worker_failures) for record in hits) > KILLS / 2
+    assert [loss for record in hits for loss in record.worker_failures if "signal 9" not in loss] == []
     shown = result_of(hpsearch("show", "hit", f"--trial={hits[0].number}", "-f", "json", home=home))
-    assert shown["losses"] == list(hits[0].losses)
+    assert shown["losses"] == list(hits[0].worker_failures)
     assert_nothing_left([process.pid])

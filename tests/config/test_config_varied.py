@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.config.grid import points
-from hpsearch.config.own import OwnConfig
+from hpsearch.config.own import TrainableConfig
 from hpsearch.config.stored import readable_study, varied_of
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrialConfig
@@ -126,18 +126,20 @@ def test_a_seed_of_its_own_is_listed_where_nothing_else_tells_trials_apart(study
 
 def test_lines_show_more_digits_and_then_the_seed_before_they_repeat():
     lines = Lines(Varied((("", "", "x"),), {"x": "x"}))
-    configs = [OwnConfig("mine:train", {"x": x}, seed) for x, seed in ((0.123441, 1), (0.123442, 1), (0.123441, 2))]
+    configs = [
+        TrainableConfig("mine:train", {"x": x}, seed) for x, seed in ((0.123441, 1), (0.123442, 1), (0.123441, 2))
+    ]
     shown = [lines.line(config) for config in configs]
     assert shown == ["x=0.1234", "x=0.123442", "x=0.123441"]
     # The same configuration has the same line each time.
     assert [lines.line(config) for config in configs] == shown
-    assert lines.line(OwnConfig("mine:train", {"x": 0.123441}, 3)) == "x=0.1234 seed=3"
+    assert lines.line(TrainableConfig("mine:train", {"x": 0.123441}, 3)) == "x=0.1234 seed=3"
 
 
 def test_the_seed_is_never_listed_twice():
     """As where the untuned default is trained beside a finalist that has the same values otherwise."""
     lines = Lines(Varied((("", "", "x"),), {"x": "x"}).with_seed())
-    configs = [OwnConfig("mine:train", {"x": 1, "fixed": fixed}, 7) for fixed in ("tuned", "default")]
+    configs = [TrainableConfig("mine:train", {"x": 1, "fixed": fixed}, 7) for fixed in ("tuned", "default")]
     assert [lines.line(config) for config in configs] == ["x=1 seed=7"] * 2
 
 

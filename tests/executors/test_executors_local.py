@@ -18,7 +18,7 @@ from hpsearch.config.file import Limits, Objective
 from hpsearch.data.store import obtain
 from hpsearch.executors import child, local, watch
 from hpsearch.executors.local import LocalExecutor, default_workers
-from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, TrialLost
+from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.training.checkpoint import epochs_kept
 from hpsearch.training.results import Outcome
 
@@ -33,12 +33,12 @@ def job(trial: int, epochs: int = 3, needs: str = "", **sections) -> Job:
 
 
 def free(executor: Executor) -> int:
-    return sum(not place.busy for place in executor.places())
+    return sum(not place.busy for place in executor.slots())
 
 
 def compiled(executor: Executor, *, busy: bool) -> list[str]:
     """What has been compiled in the busy places, or in the free ones."""
-    return sorted("".join(sorted(place.compiled)) for place in executor.places() if place.busy == busy)
+    return sorted("".join(sorted(place.compiled)) for place in executor.slots() if place.busy == busy)
 
 
 def started(executor, workers: int) -> set[int]:
@@ -50,7 +50,7 @@ def started(executor, workers: int) -> set[int]:
 def drive(executor: Executor, prune_at: dict[int, int] | None = None, until: int = 1):
     """Answer every epoch until so many trials have ended: their epochs and their ends."""
     rows: dict[int, list[int]] = {}
-    ends: dict[int, TrialEnded | TrialLost] = {}
+    ends: dict[int, TrialEnded | WorkerFailed] = {}
     deadline = time.monotonic() + DEADLINE
     while len(ends) < until and time.monotonic() < deadline:
         for event in executor.events(1.0):
@@ -83,7 +83,7 @@ class ExecutorContract(ABC):
         rows, ends = drive(executor)
         assert rows == {0: [1, 2, 3]}
         assert ends[0].outcome is Outcome.COMPLETED
-        assert ends[0].facts["weights"] == 784 * 16 + 16 + 16 * 10 + 10
+        assert ends[0].info["weights"] == 784 * 16 + 16 + 16 * 10 + 10
         assert free(executor) == 2
 
     def test_two_jobs_run_side_by_side_and_each_can_be_pruned_alone(self, executor):
@@ -137,7 +137,7 @@ class TestLocal(ExecutorContract):
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         _, ends = drive(executor, until=2)
-        assert {type(end) for end in ends.values()} == {TrialLost}
+        assert {type(end) for end in ends.values()} == {WorkerFailed}
         assert "signal 9" in ends[5].detail
         assert not before & started(executor, 2)
         # What it had compiled is gone with it.
@@ -183,7 +183,7 @@ class TestLocal(ExecutorContract):
             large = replace(job(1, 10_000), limits=Limits(memory=200 * 2**20))
             executor.submit(large)
             lost = drive(executor)[1][1]
-            assert isinstance(lost, TrialLost)
+            assert isinstance(lost, WorkerFailed)
             assert "earlier trials" in lost.detail
             executor.submit(large)
             ended = drive(executor)[1][1]
@@ -205,7 +205,7 @@ class TestLocal(ExecutorContract):
         for pid in executor.pids():
             os.kill(pid, signal.SIGKILL)
         _, ends = drive(executor)
-        assert isinstance(ends[17], TrialLost)
+        assert isinstance(ends[17], WorkerFailed)
         kept = epochs_kept(file, begun.config, rows)
         assert kept > 0
         executor.submit(replace(begun, epochs=kept))
@@ -215,12 +215,12 @@ class TestLocal(ExecutorContract):
     def test_a_worker_starts_for_what_no_free_one_has_compiled_and_for_nothing_else(self, tmp_path):
         executor = LocalExecutor(2, tmp_path / "workers.log", print)
         try:
-            assert [place.busy for place in executor.places()] == [False, False]
+            assert [place.busy for place in executor.slots()] == [False, False]
             for number, (needs, workers) in enumerate([("a", 1), ("a", 1), ("b", 2), ("c", 2)]):
                 executor.submit(job(number, 1, needs))
                 drive(executor)
                 assert len(started(executor, workers)) == workers
-            assert len(executor.places()) == 2
+            assert len(executor.slots()) == 2
         finally:
             executor.close()
 
@@ -315,7 +315,7 @@ def test_what_a_users_code_has_started_ends_with_its_worker(own_executor, tmp_pa
         assert alive(pid)
         if ending == "it dies":
             own_executor.go_on(number)
-            assert isinstance(drive(own_executor)[1][number], TrialLost)
+            assert isinstance(drive(own_executor)[1][number], WorkerFailed)
         else:
             own_executor.close()
         wait_for(lambda pid=pid: not alive(pid), 20, f"the end of the pool where {ending}")

@@ -50,7 +50,7 @@ def chosen_of(config: TrialConfig, rows: list[Any] | None = None, best: Any = No
         detail="",
         baseline=False,
         params={},
-        facts={},
+        info={},
         traceback="",
         started=None,
     )

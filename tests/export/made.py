@@ -6,19 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import Recipe
+from hpsearch.config.own import AnyConfig
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import EpochRow, Outcome, best_of
+from hpsearch.training.results import EpochMetrics, Outcome, best_of
 
 BEGAN = datetime(2026, 11, 1, 12)
 
 
-def record_of(config: Recipe, values: list[float], number: int = 0, **more: Any) -> TrialRecord:
+def record_of(config: AnyConfig, values: list[float], number: int = 0, **more: Any) -> TrialRecord:
     """A training with these validation accuracies; `more` replaces what it says else."""
     metrics = [
         {"val_accuracy": v, "loss": 1 - v, "learning_rate": 0.5**e, "epoch_seconds": 1.0} for e, v in enumerate(values)
     ]
-    rows = tuple(EpochRow(epoch, row) for epoch, row in enumerate(metrics, start=1))
+    rows = tuple(EpochMetrics(epoch, row) for epoch, row in enumerate(metrics, start=1))
     known = {
         "number": number,
         "state": "COMPLETE",
@@ -30,7 +30,7 @@ def record_of(config: Recipe, values: list[float], number: int = 0, **more: Any)
         "detail": "",
         "baseline": False,
         "params": {},
-        "facts": {"weights": 100},
+        "info": {"weights": 100},
         "traceback": "",
         "started": BEGAN,
         "ended": BEGAN + timedelta(seconds=len(rows)),

@@ -12,7 +12,7 @@ from support import sample_config
 
 from hpsearch.config.everything import on_everything
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig
+from hpsearch.config.own import TrainableConfig
 from hpsearch.export.repeat import Part, needs_validation, seeded, seeds_of
 from hpsearch.export.retrain import Trained
 from hpsearch.search.records import epochs_chosen, typical
@@ -29,7 +29,7 @@ def test_the_configurations_own_seed_comes_first_and_the_others_follow_it():
     assert seeds_of(sample_config(seed=7), 3) == [7, 8, 9]
     assert seeds_of(sample_config(seed=None), 2) == [0, 1]
     assert seeds_of(sample_config(seed=2**32 - 1), 2) == [2**32 - 1, 0]
-    own = OwnConfig("mine:train", {"x": 1}, seed=3)
+    own = TrainableConfig("mine:train", {"x": 1}, seed=3)
     assert [seeded(own, seed).plain() for seed in seeds_of(own, 2)] == [own.plain(), {**own.plain(), "seed": 4}]
 
 

@@ -9,11 +9,11 @@ from support import sample_config
 
 from hpsearch.export.reproduce import compare, other_versions
 from hpsearch.search.provenance import Provenance, provenance_tags
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 
-def curve(*values: float, **more: float) -> list[EpochRow]:
-    return [EpochRow(epoch, {"loss": value, **more}) for epoch, value in enumerate(values, start=1)]
+def curve(*values: float, **more: float) -> list[EpochMetrics]:
+    return [EpochMetrics(epoch, {"loss": value, **more}) for epoch, value in enumerate(values, start=1)]
 
 
 def test_equal_curves_are_identical_whatever_the_clocks_and_the_machine_say():

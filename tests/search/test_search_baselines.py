@@ -6,11 +6,11 @@ import pytest
 from optuna.trial import FixedTrial
 
 from hpsearch.config.matching import baselines
-from hpsearch.config.own import OwnConfig
+from hpsearch.config.own import TrainableConfig
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.baselines import UNTUNED, has_keras_defaults, note_of
-from hpsearch.search.finals import Entrant
+from hpsearch.search.finals import Finalist
 from hpsearch.search.sampling import suggest
 
 NEAREST = "nearest to the Keras defaults"
@@ -37,8 +37,8 @@ def test_keras_defaults_are_named_only_where_the_space_holds_them(tmp_path, tria
 
 def test_the_training_beside_finalists_has_a_name_of_its_own():
     assert note_of(TrialConfig(), baseline=True, finalists=True) == UNTUNED == "untuned Keras default"
-    assert Entrant(None, None, {}, ()).label == UNTUNED
+    assert Finalist(None, None, {}, ()).label == UNTUNED
 
 
 def test_a_users_own_training_has_no_keras_defaults():
-    assert not has_keras_defaults(OwnConfig("mine:train", {}))
+    assert not has_keras_defaults(TrainableConfig("mine:train", {}))

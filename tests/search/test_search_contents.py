@@ -165,7 +165,7 @@ def test_a_function_is_called_twice_to_be_inspected_and_its_arrays_are_taken_by_
     )
     spec = spec_of(folder, trial__data__dataset="counted_data:load")
     worker, config = OwnContent([folder]), spec.keras_corners[0]
-    found = worker.inspect(Job(-1, config.plain(), {}), config.data).facts
+    found = worker.inspect(Job(-1, config.plain(), {}), config.data).info
     assert (found["examples"], found["classes"], found["shape"], found["dtype"]) == (300, 3, (4,), "float64")
     import counted_data
 

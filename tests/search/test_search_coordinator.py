@@ -75,7 +75,7 @@ def test_waiting_trials_start_in_the_best_order_but_within_the_total_a_persons_o
     assert list(started) == [1, 0]
     assert [record.state for record in ended.records] == ["COMPLETE", "COMPLETE", "WAITING", "WAITING"]
     done = {name for config in started.values() for name in needs_of(config)}
-    assert done <= frozenset().union(*(place.compiled for place in executor.places()))
+    assert done <= frozenset().union(*(place.compiled for place in executor.slots()))
     # Continued, the rest has room; a total of 3 has room for the first baseline alone.
     started, ended = run(spec, study, executor, total=3)
     assert list(started) == [2]

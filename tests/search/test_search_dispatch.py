@@ -7,7 +7,7 @@ import pytest
 from hpsearch.config.matching import match
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrialConfig
-from hpsearch.executors.protocol import Place
+from hpsearch.executors.protocol import WorkerSlot
 from hpsearch.search.dispatch import choose
 from hpsearch.search.home import Home
 from hpsearch.search.storage import open_study
@@ -92,11 +92,11 @@ def needs(number):
 
 
 def free(*compiled):
-    return Place(False, frozenset().union(*map(needs, compiled)))
+    return WorkerSlot(False, frozenset().union(*map(needs, compiled)))
 
 
 def busy(*compiled):
-    return Place(True, frozenset().union(*map(needs, compiled)))
+    return WorkerSlot(True, frozenset().union(*map(needs, compiled)))
 
 
 def test_the_longest_starts_first_where_nothing_is_compiled(chosen):

@@ -14,16 +14,16 @@ from hpsearch.analysis.verdict_text import sentences
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.finalists import FIRST_SEED, _untaken, choose, keras_default, on_everything
-from hpsearch.search.finals import Entrant, FinalFigures, Finals, Reading
+from hpsearch.search.finals import FinalFigures, Finalist, Finals, Reading
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import EpochRow, Outcome, best_of
+from hpsearch.training.results import EpochMetrics, Outcome, best_of
 
 UP, DOWN = Objective(), Objective(metric="val_loss", direction="minimize")
 
 
 def record(number: int, *values: float, config: TrialConfig | None = None, **changes: Any) -> TrialRecord:
     rows = tuple(
-        EpochRow(epoch, {"val_accuracy": value, "val_loss": 1 - value, "learning_rate": 0.1 / epoch})
+        EpochMetrics(epoch, {"val_accuracy": value, "val_loss": 1 - value, "learning_rate": 0.1 / epoch})
         for epoch, value in enumerate(values, 1)
     )
     made = TrialRecord(
@@ -37,16 +37,16 @@ def record(number: int, *values: float, config: TrialConfig | None = None, **cha
         detail="",
         baseline=False,
         params={},
-        facts={},
+        info={},
         traceback="",
         started=datetime.now(),
     )
     return replace(made, **changes)
 
 
-def entrant(trial: int | None, *bests: float, **sections: Any) -> Entrant:
+def finalist(trial: int | None, *bests: float, **sections: Any) -> Finalist:
     plain = {key: value for key, value in sample_config(**sections).plain().items() if key != "seed"}
-    return Entrant(trial, 0.9, plain, tuple(record(i, 0.1, best, of=trial) for i, best in enumerate(bests)))
+    return Finalist(trial, 0.9, plain, tuple(record(i, 0.1, best, of=trial) for i, best in enumerate(bests)))
 
 
 def test_the_best_that_ended_well_are_chosen_best_first():
@@ -101,7 +101,7 @@ def test_the_keras_default_is_the_same_model_and_nothing_else_is_tuned():
 
 
 def test_a_training_on_everything_stops_at_the_chosen_epoch_and_keeps_its_schedule():
-    one = entrant(3, 0.8, 0.9, 0.85, schedule={"name": "cosine"}, training={"max_epochs": 9, "early_stopping": None})
+    one = finalist(3, 0.8, 0.9, 0.85, schedule={"name": "cosine"}, training={"max_epochs": 9, "early_stopping": None})
     config = on_everything(one)
     assert config.data.validation == 0
     assert (config.training.max_epochs, config.training.stop_after) == (9, 2)
@@ -111,32 +111,32 @@ def test_a_training_on_everything_stops_at_the_chosen_epoch_and_keeps_its_schedu
 
 
 def test_a_schedule_that_watches_validation_is_replaced_by_the_rates_it_came_to():
-    one = entrant(3, 0.8, 0.9, schedule={"name": "reduce_on_plateau"})
+    one = finalist(3, 0.8, 0.9, schedule={"name": "reduce_on_plateau"})
     config = on_everything(one)
     assert config.schedule.selected() == "piecewise_constant"
     assert config.schedule.knobs() == {"values": (0.1, 0.05)}
 
 
-def finals(*entrants: Entrant, default: Entrant | None = None, readings: tuple[Reading, ...] = ()) -> Finals:
-    return Finals(UP, (7, 8), entrants, default, (), readings)
+def finals(*finalists: Finalist, default: Finalist | None = None, readings: tuple[Reading, ...] = ()) -> Finals:
+    return Finals(UP, (7, 8), finalists, default, (), readings)
 
 
 def test_the_best_mean_wins_and_not_the_best_single_training():
-    steady, lucky = entrant(1, 0.80, 0.81), entrant(2, 0.90, 0.60)
+    steady, lucky = finalist(1, 0.80, 0.81), finalist(2, 0.90, 0.60)
     assert finals(steady, lucky).winner is steady
 
 
 def test_a_finalist_that_once_failed_cannot_win():
-    broken = entrant(1, 0.9, 0.9)
+    broken = finalist(1, 0.9, 0.9)
     broken = replace(broken, runs=(broken.runs[0], replace(broken.runs[1], outcome=Outcome.DIVERGED, best=None)))
     assert broken.mean is None
     assert finals(broken).winner is None
 
 
 def test_there_is_no_winner_before_all_have_been_trained():
-    running = entrant(2, 0.5, 0.5)
+    running = finalist(2, 0.5, 0.5)
     running = replace(running, runs=(running.runs[0], replace(running.runs[1], state="RUNNING", outcome=None)))
-    assert finals(entrant(1, 0.9, 0.9), running).winner is None
+    assert finals(finalist(1, 0.9, 0.9), running).winner is None
 
 
 def reading(winner: int, *, done: bool = True) -> Reading:
@@ -150,7 +150,7 @@ WHO = [(1, 8), (1, 7), (None, 7), (None, 8)]
 
 
 def test_the_champion_is_the_model_of_the_first_seed():
-    found = finals(entrant(1, 0.8, 0.8), readings=(reading(1, done=False), reading(1)))
+    found = finals(finalist(1, 0.8, 0.8), readings=(reading(1, done=False), reading(1)))
     assert found.reading is not None
     assert [figures.seed for figures in found.tested(1)] == [7, 8]
     assert [figures.seed for figures in found.tested(None)] == [7, 8]
@@ -160,14 +160,14 @@ def test_the_champion_is_the_model_of_the_first_seed():
 
 
 def test_a_later_winner_has_no_champion():
-    assert finals(entrant(2, 0.8, 0.8), readings=(reading(1),)).champion is None
-    assert finals(entrant(1, 0.8, 0.8), readings=(reading(1, done=False),)).champion is None
+    assert finals(finalist(2, 0.8, 0.8), readings=(reading(1),)).champion is None
+    assert finals(finalist(1, 0.8, 0.8), readings=(reading(1, done=False),)).champion is None
 
 
 def test_a_reading_without_a_result_is_not_said_to_be_of_an_earlier_winner():
     in_vain, earlier = "for this winner gave no result", "was read for an earlier winner"
     for winner, expected, other in ((1, in_vain, earlier), (2, earlier, in_vain)):
-        said = " ".join(sentences(judge("s", finals(entrant(winner, 0.8, 0.8), readings=(reading(1, done=False),)))))
+        said = " ".join(sentences(judge("s", finals(finalist(winner, 0.8, 0.8), readings=(reading(1, done=False),)))))
         assert expected in said
         assert other not in said
 

@@ -69,7 +69,7 @@ def test_a_grid_that_has_its_total_draws_nothing_more(spec, tmp_path):
     class Nobody:
         """An executor that must not be asked for anything."""
 
-        def places(self):
+        def slots(self):
             return []
 
     study = open_study(Home(tmp_path / "home"), spec, STUDY)

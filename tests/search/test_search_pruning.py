@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from hpsearch.config.file import Asha, Median, NoPruner, Objective, SearchConfig
 from hpsearch.search.pruning import make_pruner
 from hpsearch.search.records import TrialRecord
-from hpsearch.training.results import Best, EpochRow, Outcome
+from hpsearch.training.results import Best, EpochMetrics, Outcome
 
 SETTINGS = {
     "asha": (
@@ -32,7 +32,7 @@ EPOCHS, TRIALS, AT_ONCE = 9, 40, 3
 
 
 def record(number: int, outcome: Outcome, values: list[float]) -> TrialRecord:
-    rows = tuple(EpochRow(epoch, {"value": value}) for epoch, value in enumerate(values, start=1))
+    rows = tuple(EpochMetrics(epoch, {"value": value}) for epoch, value in enumerate(values, start=1))
     return TrialRecord(
         number, "COMPLETE", outcome, None, rows, Best(1, values[0]), 1.0, "", False, {}, {}, "", None, None
     )

@@ -10,11 +10,11 @@ from optuna.trial import TrialState
 from hpsearch.config.study import load_study
 from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, rows_of
-from hpsearch.search.resume import Checkpoints, in_vain, record_loss
+from hpsearch.search.resume import Checkpoints, in_vain, record_worker_failure
 from hpsearch.search.sampling import make_sampler, suggest
 from hpsearch.search.storage import open_study, put_back, settle, take
 from hpsearch.training.checkpoint import State, write
-from hpsearch.training.results import EpochRow
+from hpsearch.training.results import EpochMetrics
 
 STUDY = """
 name: resumed
@@ -44,8 +44,8 @@ def ask(study, spec, number=0) -> optuna.Trial:
     return study.optuna.ask()
 
 
-def row_of(epoch: int) -> EpochRow:
-    return EpochRow(epoch, {"value": epoch / 10})
+def row_of(epoch: int) -> EpochMetrics:
+    return EpochMetrics(epoch, {"value": epoch / 10})
 
 
 def train(trial, epochs) -> None:
@@ -124,6 +124,6 @@ def test_losses_count_until_the_trial_comes_further_than_ever():
 def test_each_loss_is_recorded_with_its_reason(study, spec):
     trial = ask(study, spec)
     train(trial, [1, 2])
-    assert record_loss(trial, "signal 9") == 1
-    assert record_loss(trial, "exit code 3") == 2
-    assert study.record(0).losses == ("signal 9", "exit code 3")
+    assert record_worker_failure(trial, "signal 9") == 1
+    assert record_worker_failure(trial, "exit code 3") == 2
+    assert study.record(0).worker_failures == ("signal 9", "exit code 3")

@@ -113,7 +113,7 @@ def test_a_worker_that_dies_after_its_trial_was_told_to_stop_is_no_failure(folde
     run = Run(folder, executor, "dies", DIES, ASHA.format(2))
     first, second = run.go(2).records
     assert (first.outcome, second.outcome) == (Outcome.COMPLETED, Outcome.PRUNED)
-    assert second.losses == ()
+    assert second.worker_failures == ()
 
 
 LONG = """

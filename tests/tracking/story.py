@@ -16,7 +16,7 @@ from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.tracking.mlflow_listener import MlflowListener
 from hpsearch.tracking.target import Target
-from hpsearch.training.results import EpochRow, Outcome, best_of
+from hpsearch.training.results import EpochMetrics, Outcome, best_of
 
 FILE = """
 name: {name}
@@ -56,7 +56,7 @@ def make_config(number: int, optimizer: str = "adam", **knobs: Any) -> TrialConf
     )
 
 
-def make_row(epoch: int, value: float, loss: float | None = None) -> EpochRow:
+def make_row(epoch: int, value: float, loss: float | None = None) -> EpochMetrics:
     loss = round(1 - value, 4) if loss is None else loss
     metrics = {
         "loss": loss,
@@ -66,7 +66,7 @@ def make_row(epoch: int, value: float, loss: float | None = None) -> EpochRow:
         "learning_rate": 0.001 / epoch,
         "epoch_seconds": 1.5,
     }
-    return EpochRow(epoch, metrics)
+    return EpochMetrics(epoch, metrics)
 
 
 @dataclass
@@ -94,14 +94,14 @@ class Story:
             detail="",
             baseline=baseline,
             params={},
-            facts={},
+            info={},
             traceback="",
             started=datetime.now(),
         )
         self.listener.trial_started(TrialStarted(number, config, baseline))
         self._settle()
 
-    def epochs(self, number: int, rows: Sequence[EpochRow]) -> None:
+    def epochs(self, number: int, rows: Sequence[EpochMetrics]) -> None:
         for row in rows:
             record = self.records[number]
             self.records[number] = replace(record, rows=(*record.rows, row))
@@ -117,7 +117,7 @@ class Story:
             best=best_of(record.rows, self.spec.objective),
             seconds=4.5,
             detail=detail,
-            facts={"weights": 7850},
+            info={"weights": 7850},
             traceback=f"Traceback of {detail}\n" if detail else "",
             started=(ended := datetime.now()) - timedelta(seconds=4.5),
             ended=ended,

@@ -22,7 +22,7 @@ import pytest
 from rich.console import Console
 from support import environment, hpsearch_command
 
-from hpsearch.config.own import OwnConfig
+from hpsearch.config.own import TrainableConfig
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.ending import STATES
@@ -31,11 +31,11 @@ from hpsearch.search.records import TrialRecord
 from hpsearch.search.stop import STOPPING, Stop
 from hpsearch.tracking.live_view import LiveView, sparkline
 from hpsearch.tracking.terminal import PlainLines, make_terminal
-from hpsearch.training.results import Best, EpochRow, Outcome
+from hpsearch.training.results import Best, EpochMetrics, Outcome
 
 
-def row(epoch: int, accuracy: float) -> EpochRow:
-    return EpochRow(epoch, {"loss": 1.0, "val_loss": 1.0, "accuracy": accuracy, "val_accuracy": accuracy})
+def row(epoch: int, accuracy: float) -> EpochMetrics:
+    return EpochMetrics(epoch, {"loss": 1.0, "val_loss": 1.0, "accuracy": accuracy, "val_accuracy": accuracy})
 
 
 def record(number: int, outcome: Outcome, *accuracies: float) -> TrialRecord:
@@ -51,7 +51,7 @@ def record(number: int, outcome: Outcome, *accuracies: float) -> TrialRecord:
         detail="the worker died" if outcome is Outcome.FAILED else "",
         baseline=False,
         params={},
-        facts={},
+        info={},
         traceback="",
         started=None,
     )
@@ -193,7 +193,7 @@ def test_the_bar_moves_with_the_epochs_of_a_users_own_training(tmp_path):
     screen = Screen(80)
     view = LiveView(screen.console)
     view.study_started(StudyStarted(load_study(file), "", [], 2, 1))
-    view.trial_started(TrialStarted(0, OwnConfig("mine:train", {"x": 0.5}), False))
+    view.trial_started(TrialStarted(0, TrainableConfig("mine:train", {"x": 0.5}), False))
     bars = []
     for epoch in range(1, 60, 10):
         view.epoch_done(0, row(epoch, 0.5))

@@ -8,7 +8,7 @@ from hpsearch.config.study import StudySpec, load_study
 from hpsearch.search.records import TrialRecord
 from hpsearch.tracking.notes import study_note
 from hpsearch.tracking.view_state import view_state
-from hpsearch.training.results import Best, EpochRow, Outcome
+from hpsearch.training.results import Best, EpochMetrics, Outcome
 
 BUILDER = """
 trial:
@@ -66,13 +66,13 @@ def page_of(spec: StudySpec) -> str:
         state="COMPLETE",
         outcome=Outcome.COMPLETED,
         config=spec.corners[0].plain(),
-        rows=(EpochRow(1, {metric: 0.5}),),
+        rows=(EpochMetrics(1, {metric: 0.5}),),
         best=Best(1, 0.5),
         seconds=1.0,
         detail="",
         baseline=False,
         params={},
-        facts={},
+        info={},
         traceback="",
         started=None,
     )

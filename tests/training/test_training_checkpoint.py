@@ -15,7 +15,7 @@ from hpsearch.training import checkpoint
 from hpsearch.training.checkpoint import CheckpointWriter, State, epochs_kept, packed, read, unpacked, write
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
-from hpsearch.training.results import EpochRow, Outcome
+from hpsearch.training.results import EpochMetrics, Outcome
 from hpsearch.training.trainer import Trainer
 
 CLOCKS = ("epoch_seconds", "seconds_per_update")
@@ -140,7 +140,7 @@ def test_a_state_of_another_model_is_refused(tmp_path):
 
 
 CONFIG = {"optimizer": {"name": "sgd"}, "seed": 3}
-ROWS = [EpochRow(epoch, {"loss": 1 / epoch, "gradient_noise_scale": float("nan")}) for epoch in (1, 2, 3, 4)]
+ROWS = [EpochMetrics(epoch, {"loss": 1 / epoch, "gradient_noise_scale": float("nan")}) for epoch in (1, 2, 3, 4)]
 STATE = State(ROWS[1], {"waited": 1}, {"variable/0": np.arange(6.0).reshape(2, 3)})
 
 
@@ -165,7 +165,7 @@ def test_a_training_goes_on_after_the_epoch_of_its_checkpoint(file):
 
 
 def test_a_training_starts_afresh_where_the_checkpoint_is_not_its_own(file, monkeypatch):
-    changed = [ROWS[0], EpochRow(2, {"loss": 0.4}), *ROWS[2:]]
+    changed = [ROWS[0], EpochMetrics(2, {"loss": 0.4}), *ROWS[2:]]
     assert epochs_kept(file, CONFIG | {"seed": 4}, ROWS) == 0
     assert epochs_kept(file, CONFIG, changed) == 0
     assert epochs_kept(file, CONFIG, ROWS[:1]) == 0

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import OwnConfig
+from hpsearch.config.own import TrainableConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.training.own import OwnTrainer
 
@@ -37,7 +37,7 @@ def epochs(tmp_path, monkeypatch, request):
     monkeypatch.syspath_prepend(tmp_path)
 
     def train(*values):
-        trainer = OwnTrainer(OwnConfig(f"{name}:train", {}), Objective(metric="score", direction="maximize"))
+        trainer = OwnTrainer(TrainableConfig(f"{name}:train", {}), Objective(metric="score", direction="maximize"))
         __import__(name).yields[:] = values
         return [row.metrics["score"] for row in trainer.epochs()]
 
