@@ -41,7 +41,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Commands and servers first, so that in the end no worker waits for a long file; the thorough ones on demand."""
+    """Commands and servers first, so that in the end no worker waits for a long file; those marked e2e on demand."""
     items.sort(key=lambda item: item.path.parent.name not in ("cli", "tracking"))
     left = [] if THOROUGH else [item for item in items if _is_left_out(item)]
     config.hook.pytest_deselected(items=left)
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_left_out(item: pytest.Item) -> bool:
     """Whether it is marked so, and is none of the parameters that the mark names."""
-    mark = item.get_closest_marker("thorough")
+    mark = item.get_closest_marker("e2e")
     if mark is None:
         return False
     called = item.callspec.id if hasattr(item, "callspec") else ""
@@ -58,9 +58,7 @@ def _is_left_out(item: pytest.Item) -> bool:
 
 
 def pytest_report_header() -> str:
-    return (
-        "everything is run" if THOROUGH else "without the tests marked thorough; HPSEARCH_REQUIRE_ALL=1 runs everything"
-    )
+    return "every test" if THOROUGH else "without the tests marked e2e; HPSEARCH_REQUIRE_ALL=1 runs them too"
 
 
 @pytest.fixture(scope="session")

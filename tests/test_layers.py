@@ -20,8 +20,11 @@ LAYERS = (
     "executors",
     "search",
     "analysis",
+    "report",
     "tracking",
     "export",
+    "display",
+    "api",
     "cli",
 )
 

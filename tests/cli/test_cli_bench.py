@@ -29,7 +29,7 @@ def study(tmp_path_factory):
     return file
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_it_tells_what_the_machine_does_and_writes_nothing(study, tmp_path):
     # Of its own and short: a socket's path may have a hundred characters.
     with tempfile.TemporaryDirectory() as temporary:

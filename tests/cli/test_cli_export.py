@@ -109,7 +109,7 @@ def own_data(tmp_path):
     return home
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_script_trains_on_ones_own_examples(own_data, tmp_path):
     done = hpsearch("export", "own", "-o", "best.py", "--verify", home=own_data, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

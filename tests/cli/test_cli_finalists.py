@@ -201,7 +201,7 @@ def test_mlflow_has_a_run_of_each_apart_from_the_trials(ran):
     assert final.data.metrics["test_recall/weighted avg"] == pytest.approx(final.data.metrics["test_accuracy"])
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_the_doctor_knows_them_and_writes_them_to_a_server(ran, tmp_path, monkeypatch):
     done = hpsearch("doctor", "small", home=ran.home)
     assert done.returncode == 0, done.stdout
@@ -251,7 +251,7 @@ def test_the_champion_predicts_from_raw_pixels_what_was_recorded(ran, tmp_path):
     assert recorded > 0.3
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_study_that_goes_on_reads_the_test_set_no_second_time(ran, tmp_path):
     """More trials may make another winner; who has looked once cannot look again with fresh eyes."""
     home = tmp_path / "runs"
@@ -265,7 +265,7 @@ def test_a_study_that_goes_on_reads_the_test_set_no_second_time(ran, tmp_path):
     assert (found["test"] is None) == (found["winner"] != winner)
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_kill_while_the_last_models_are_trained_changes_nothing(ran, tmp_path):
     home = tmp_path / "runs"
     (tmp_path / "small.yaml").write_text(STUDY)
@@ -319,7 +319,7 @@ def train(config, seed):
 """
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_training_of_ones_own_has_finalists_without_a_test_set(tmp_path):
     search = "search: {trials: 3, sampler: random, pruner: none}\nfinalists: {top: 2, seeds: 3}\n"
     gain_study(tmp_path, "own", OWN, search)
@@ -334,7 +334,7 @@ def test_a_training_of_ones_own_has_finalists_without_a_test_set(tmp_path):
     assert hpsearch("doctor", "own", home=home).returncode == 0
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_kill_before_the_outcome_was_told_is_mended_by_the_same_command(tmp_path):
     search = "search: {trials: 2, sampler: random, pruner: none}\nfinalists: {top: 2, seeds: 3}\n"
     gain_study(tmp_path, "own", OWN.replace("0.1", "0.3"), search)

@@ -80,7 +80,7 @@ def accuracy(model: Any, images: Any, labels: Any) -> float:
     return float((model.predict(np.asarray(images), verbose=0).argmax(axis=-1) == np.asarray(labels)).mean())
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_the_figures_of_finalists_and_of_the_test_reading_are_those_of_predict(ran):
     obtain(SAMPLE)
     test = load_test(SAMPLE)
@@ -102,7 +102,7 @@ def test_the_figures_of_finalists_and_of_the_test_reading_are_those_of_predict(r
         assert float((augmented == np.asarray(test.labels)).mean()) < predicted - 0.05
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_the_champion_and_the_exported_model_have_the_accuracy_that_was_reported(ran):
     test, reported = load_test(SAMPLE), ran.summary["finalists"]["test"]["champion"]["mean"]
     mlflow.set_tracking_uri(f"sqlite:///{ran.home / 'mlflow.db'}")
@@ -114,7 +114,7 @@ def test_the_champion_and_the_exported_model_have_the_accuracy_that_was_reported
     assert accuracy(exported, test.images, test.labels) == reported
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 @pytest.mark.parametrize("seeds", [(), ("--seeds=2", "--workers=2")], ids=["in the command", "in workers"])
 def test_train_reports_the_test_accuracy_of_predict(seeds, ran, monkeypatch):
     from hpsearch.config.file import Objective

@@ -64,7 +64,7 @@ def assert_finishes(study, home):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.thorough(but=("2",))
+@pytest.mark.e2e(but=("2",))
 def test_one_signal_stops_cleanly_and_the_same_command_goes_on(study, tmp_path, number):
     home = tmp_path / "home"
     process = start_hpsearch("run", str(study), home=home)
@@ -84,7 +84,7 @@ def test_one_signal_stops_cleanly_and_the_same_command_goes_on(study, tmp_path, 
         assert_finishes(study, home)
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_after_kill_9_nothing_is_left_and_the_same_command_goes_on(study, tmp_path):
     home = tmp_path / "home"
     process = start_hpsearch("run", str(study), home=home)
@@ -138,7 +138,7 @@ def test_a_second_run_of_the_same_study_is_refused_with_who_holds_it(study, tmp_
 
 
 @pytest.mark.parametrize("seconds", [1.5, 4.0])
-@pytest.mark.thorough(but=("1.5",))
+@pytest.mark.e2e(but=("1.5",))
 def test_ctrl_c_while_the_workers_start_stops_without_a_word_too_much(study, tmp_path, seconds):
     process = start_hpsearch("run", str(study), home=tmp_path / "home")
     time.sleep(seconds)
@@ -164,7 +164,7 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_no_process(study, tmp_path):
     wait_for(lambda: not processes_of(process.pid), 20, "the end of all processes")
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_two_studies_begin_at_once_in_a_new_home(study, tmp_path):
     home = tmp_path / "home"
     names = ["one", "two"]

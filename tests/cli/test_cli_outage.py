@@ -40,7 +40,7 @@ def runs(uri: str) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_server_that_stops_in_mid_study_costs_no_row_and_no_time(server: MlflowServer, tmp_path: Path) -> None:
     home, file = tmp_path / "home", slow_study(tmp_path, EPOCHS, PAUSE, TRIALS, waits=TRIALS - 1)
     server.start()
@@ -78,7 +78,7 @@ def test_a_server_that_stops_in_mid_study_costs_no_row_and_no_time(server: Mlflo
     assert runs(f"sqlite:///{home / 'mlflow.db'}") == on_server
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_without_a_server_a_study_trains_and_nobody_sees_the_password(tmp_path: Path) -> None:
     home, file, secret = tmp_path / "home", slow_study(tmp_path, 20, 0.05, 2), "s3cret-Word"
     variables = {"MLFLOW_TRACKING_URI": f"http://me:{secret}@127.0.0.1:9", "NO_PROXY": "127.0.0.1"}

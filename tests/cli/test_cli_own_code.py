@@ -71,7 +71,7 @@ def test_what_raises_fails_its_trial_alone_with_one_line_and_its_traceback(folde
     assert len(found["epochs"]) == 1
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_the_best_of_it_is_exported_and_trained_beside_the_module(folder):
     best = folder / "best.yaml"
     assert hpsearch("export", "own", "-o", str(best), home=folder / "home").returncode == 0

@@ -57,7 +57,7 @@ def fill(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_full_disk_ends_a_run_with_a_line_and_loses_nothing(small_disk: Path, tmp_path: Path) -> None:
     home, file = small_disk / "home", slow_study(tmp_path, 60, 0.02, 4)
     process = start_hpsearch("run", str(file), "--workers=1", home=home)
@@ -93,7 +93,7 @@ def test_a_read_only_folder(small_disk: Path, tmp_path: Path) -> None:
     assert len(result_of(hpsearch("trials", "slow", "-f", "json", home=home))) == 1
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_damaged_mlflow_database_is_named_and_can_be_written_again(tmp_path: Path) -> None:
     home, file = tmp_path / "home", slow_study(tmp_path, 2, 0, 1)
     assert hpsearch("run", str(file), home=home).returncode == 0

@@ -152,7 +152,7 @@ def test_what_is_not_to_be_logged_leaves_nothing(own, tmp_path):
 
 
 @pytest.mark.parametrize("outage", ["a server that is down", "a damaged database"])
-@pytest.mark.thorough(but=("a damaged database",))
+@pytest.mark.e2e(but=("a damaged database",))
 def test_an_mlflow_that_cannot_be_written_costs_two_lines_and_no_training(own, tmp_path, outage):
     home, more = tmp_path / "home", []
     if outage == "a damaged database":
@@ -203,7 +203,7 @@ def test_ui_opens_what_was_trained_and_no_other_name(own, tmp_path):
     assert "set MLFLOW_AUTH_ADMIN_PASSWORD" in taken.stderr
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_several_at_once_give_the_figures_of_one_after_the_other(finished, tmp_path):
     best = tmp_path / "best.yaml"
     assert hpsearch("export", "quickstart", "-o", str(best), home=finished.home).returncode == 0

@@ -187,7 +187,7 @@ def test_full_batches_make_one_update_an_epoch_whatever_the_size():
         assert rows[1].metrics["loss"] < rows[0].metrics["loss"]
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_study_over_a_file_and_one_over_a_function(tmp_path):
     obtain("fashion_mnist_sample")
     sample = load_train("fashion_mnist_sample")

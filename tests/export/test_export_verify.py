@@ -30,7 +30,7 @@ def written(chosen, place, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.thorough(but=("yaml", "python", "model"))
+@pytest.mark.e2e(but=("yaml", "python", "model"))
 def test_it_agrees_as_it_was_written(name, written, chosen, place):
     verdict = verify(written[name], FORMATS[name], chosen, place)
     assert not verdict.differences

@@ -299,7 +299,7 @@ def test_a_study_whose_module_was_edited_is_refused_and_goes_on_once_that_is_acc
     assert hpsearch("reproduce", "edited", "1", home=home).returncode == 0
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_file_that_is_replaced_is_accepted_and_each_run_has_the_digest_of_its_data(tmp_path):
     save(tmp_path / "mine.npz")
     before = digest_of(tmp_path / "mine.npz")

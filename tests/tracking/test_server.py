@@ -54,7 +54,7 @@ def test_a_study_logs_to_a_server_with_a_password(server: MlflowServer, home: Ho
     assert "own@" not in done.stdout + done.stderr
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_wrong_password_is_told_once_and_the_study_goes_on(server: MlflowServer, tmp_path: Path) -> None:
     file, address = str(slow_study(tmp_path, 5, 0.2, 3)), ["--tracking-uri", server.url]
     done = hpsearch("run", file, "--workers=1", "--set=name=other", *address, home=tmp_path, cwd=tmp_path, **WRONG)
@@ -88,7 +88,7 @@ def test_many_runs_are_read_in_few_calls(server: MlflowServer, home: Home, monke
     assert histories(client, target, names) == one_by_one
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_the_ui_that_others_can_reach_asks_for_a_password(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.create()

@@ -20,7 +20,7 @@ NAMES = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_on_request_each_epoch_says_how_busy_the_machine_was(tmp_path: Path) -> None:
     home, file = Home(tmp_path / "home"), str(slow_study(tmp_path, 3, 0.02, 1))
     done = hpsearch("run", file, "--workers=1", "--set=system_metrics=true", home=home.root, cwd=tmp_path)

@@ -265,7 +265,7 @@ def test_the_default_port_gives_way_and_a_named_one_does_not(address: str, home:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
-@pytest.mark.thorough(but=("ctrl-c",))
+@pytest.mark.e2e(but=("ctrl-c",))
 def test_the_server_ends_with_the_command(number: signal.Signals, home: Home, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind((HOST, 0))

@@ -73,7 +73,7 @@ CASES = {
 
 @pytest.mark.parametrize("engine", ["graph", "xla"])
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.thorough(but=("dropout and batch normalization-xla", "momentum-graph", "adam and cosine-graph"))
+@pytest.mark.e2e(but=("dropout and batch normalization-xla", "momentum-graph", "adam and cosine-graph"))
 def test_the_rest_of_the_curve_is_the_same_to_the_last_bit(case, engine, tmp_path):
     assert_goes_on_alike(config_of(engine, **CASES[case]), tmp_path / "0.npz")
 
@@ -84,7 +84,7 @@ def test_so_it_is_where_stock_keras_trains(tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name, row in OPTIMIZERS.items() if not row.solver])
-@pytest.mark.thorough(but=("adam", "muon", "ftrl", "sgd"))
+@pytest.mark.e2e(but=("adam", "muon", "ftrl", "sgd"))
 def test_nothing_of_an_optimizer_is_lost(name, tmp_path):
     assert_goes_on_alike(config_of(epochs=2, optimizer=name), tmp_path / "0.npz", after=1)
 

@@ -29,7 +29,7 @@ def mlp(**knobs):
 
 @pytest.mark.parametrize("engine", COMPILED)
 @pytest.mark.parametrize("optimizer", STEPWISE)
-@pytest.mark.thorough(but=("sgd", "adam", "muon", "proximal_gradient_descent"))
+@pytest.mark.e2e(but=("sgd", "adam", "muon", "proximal_gradient_descent"))
 def test_each_optimizer_trains_as_model_fit_does(optimizer, engine):
     config = small(engine, optimizer=optimizer)
     assert_same_curves(*train(config), fit(config))
@@ -42,7 +42,7 @@ SCHEDULED = [(name, per, "graph") for name in MOVING for per in ("step", "epoch"
 @pytest.mark.parametrize(
     ("schedule", "per", "engine"), [*SCHEDULED, ("cosine", "step", "xla"), ("exponential", "epoch", "xla")]
 )
-@pytest.mark.thorough(but=("cosine", "step-epoch-graph", "polynomial"))
+@pytest.mark.e2e(but=("cosine", "step-epoch-graph", "polynomial"))
 def test_each_schedule_trains_as_model_fit_does(executables, schedule, per, engine):
     config = small(engine, optimizer=SGD, schedule={"name": schedule, "per": per})
     assert_same_curves(*train(config, executables=executables), fit(config))
@@ -50,7 +50,7 @@ def test_each_schedule_trains_as_model_fit_does(executables, schedule, per, engi
 
 @pytest.mark.parametrize("engine", COMPILED)
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.thorough(but=("41", "534"))
+@pytest.mark.e2e(but=("41", "534"))
 def test_each_size_of_the_last_batch_trains_as_model_fit_does(executables, size, engine):
     config = small(engine, batch_size=size)
     assert_same_curves(*train(config, executables=executables), fit(config))
@@ -95,7 +95,7 @@ PROXIMAL = {"name": "proximal_gradient_descent", "learning_rate": 0.1, "l1": 1e-
     ],
     ids=lambda sections: "-".join(list(section)[-1] for section in sections.values()),
 )
-@pytest.mark.thorough(but=("dropout-normalization", "l1", "clipnorm", "nesterov"))
+@pytest.mark.e2e(but=("dropout-normalization", "l1", "clipnorm", "nesterov"))
 def test_each_feature_trains_as_model_fit_does(executables, sections):
     config = small(**sections)
     trainer, rows = train(config)
@@ -199,7 +199,7 @@ def test_the_engine_fit_moves_the_rate_as_graph_does(executables, per):
     np.testing.assert_allclose(column(rows, "val_loss"), column(in_graph, "val_loss"), rtol=1e-4)
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_all_of_it_at_once_trains_by_xla_as_model_fit_by_xla_does():
     # XLA's dropout draws other bits than TensorFlow's, so Keras must compile its step, too, and there is no last
     # partial batch, which would be trained in the graph.

@@ -79,7 +79,7 @@ def test_loss_and_gradient_are_those_of_all_examples_at_once():
     assert np.allclose(gradient.numpy() / n, expected.numpy(), atol=1e-6)
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_a_linear_model_comes_to_the_optimum_of_logistic_regression():
     l2 = 0.01
     config = sample_config(

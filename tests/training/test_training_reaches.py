@@ -58,7 +58,7 @@ def test_every_optimizer_is_among_them():
 
 
 @pytest.mark.parametrize("optimizer", KNOBS)
-@pytest.mark.thorough(but=("sgd", "adam", "lbfgs", "muon"))
+@pytest.mark.e2e(but=("sgd", "adam", "lbfgs", "muon"))
 def test_an_optimizer_reaches(data, optimizer):
     config = _config(optimizer={"name": optimizer, **KNOBS[optimizer]}, **MORE.get(optimizer, {}))
     trainer, _ = train(config, data)

@@ -73,7 +73,7 @@ def process(root: Path, module: str, *configs: str):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.thorough
+@pytest.mark.e2e
 def test_another_process_finds_what_one_has_compiled_and_a_worker_hides_no_module(tmp_path):
     obtain("fashion_mnist_sample")
     # As `hpsearch train` imports it; and as a worker does, which has compiled other things before.
