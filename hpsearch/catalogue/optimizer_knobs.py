@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hpsearch.catalogue.distributions import Choice, Distribution, Float, OneMinus
-from hpsearch.catalogue.rows import Knob
+from hpsearch.catalogue.rows import Distribution, Knob
 
 CHOI = "arXiv:1910.05446, appendix D"
 KERAS = "Keras default"
@@ -23,7 +22,7 @@ def learning_rate(default: float, low: float, high: float, source: str = CHOI) -
         float,
         default,
         "step size at the start of training",
-        recommended=Float(low, high, log=True),
+        recommended={"float": [low, high], "log": True},
         source=source,
         gt=0,
     )
@@ -31,7 +30,7 @@ def learning_rate(default: float, low: float, high: float, source: str = CHOI) -
 
 def decay(name: str, default: float, doc: str, low: float, high: float) -> Knob:
     """A momentum or beta, searched as 1 - value in [low, high]."""
-    return Knob(name, float, default, doc, recommended=OneMinus(low, high, log=True), source=CHOI, ge=0, lt=1)
+    return Knob(name, float, default, doc, recommended={"one_minus": [low, high], "log": True}, source=CHOI, ge=0, lt=1)
 
 
 def betas() -> tuple[Knob, Knob]:
@@ -73,9 +72,9 @@ def strength(name: str, doc: str, recommended: Distribution | None = None, sourc
     return Knob(name, float, 0.0, doc, recommended=recommended, source=source, ge=0)
 
 
-def off_or(low: float, high: float) -> Choice:
+def off_or(low: float, high: float) -> Distribution:
     """0, which is Keras's default and has no place on a log scale, or a number in [low, high]."""
-    return Choice((0.0, Float(low, high, log=True)))
+    return {"choice": [0.0, {"float": [low, high], "log": True}]}
 
 
 WEIGHT_DECAY = "w <- w - lr weight_decay w before each update (arXiv:1711.05101)"
@@ -83,7 +82,7 @@ WEIGHT_DECAY = "w <- w - lr weight_decay w before each update (arXiv:1711.05101)
 
 def searched_weight_decay() -> Knob:
     """Of AdamW, which is nothing else; at a learning rate of 1e-3 the paper's normalized 0.025 is about 0.1 here."""
-    ranged = Float(1e-3, 1.0, log=True)
+    ranged = {"float": [1e-3, 1.0], "log": True}
     return Knob("weight_decay", float, 0.004, WEIGHT_DECAY, ranged, source="arXiv:1711.05101, appendix B.1", gt=0)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.catalogue.distributions import Choice, Int
 from hpsearch.catalogue.optimizer_knobs import (
     KERAS,
     WEIGHT_DECAY,
@@ -32,7 +31,7 @@ from hpsearch.catalogue.optimizer_knobs import (
     searched_weight_decay,
     strength,
 )
-from hpsearch.catalogue.rows import Entry, Knob, catalogue
+from hpsearch.catalogue.rows import Distribution, Entry, Knob, catalogue
 
 # Schmidt et al. 2021 searched the learning rate of every optimizer from 1e-4 to 1.
 _SCHMIDT = "arXiv:2007.01547"
@@ -64,7 +63,7 @@ def _muon(**knobs: Any) -> Any:
     return keras.optimizers.Muon(exclude_layers=["logits"], **knobs)
 
 
-def _initial_accumulator_value(recommended: Choice | None = None, source: str = KERAS) -> Knob:
+def _initial_accumulator_value(recommended: Distribution | None = None, source: str = KERAS) -> Knob:
     # It fills the slots when the optimizer is built.
     doc = "the sum of g^2 at the start"
     return Knob("initial_accumulator_value", float, 0.1, doc, recommended, source, ge=0, structural=True)
@@ -82,7 +81,7 @@ OPTIMIZERS = catalogue(
         (
             learning_rate(0.01, 1e-3, 1.0),
             decay("momentum", 0.0, "share of the last step that is kept", 1e-3, 1.0),
-            nesterov(recommended=Choice((False, True))),
+            nesterov(recommended={"choice": [False, True]}),
             *common(),
         ),
         "Polyak 1964, doi:10.1016/0041-5553(64)90137-5; Sutskever et al. 2013, ICML (Nesterov form)",
@@ -166,7 +165,7 @@ OPTIMIZERS = catalogue(
             power("learning_rate_power", -0.5, "power of n that divides the step", structural=True),
             # The first update scales the initial weights by 1 - sqrt(n / (n + g^2)), which from 0.1 is nearly 0: an
             # MLP forgets them. From 1e-6 they stay (after two epochs at a rate of 0.01: 0.84 instead of 0.57).
-            _initial_accumulator_value(Choice((0.1, 1e-6)), _MEASURED),
+            _initial_accumulator_value({"choice": [0.1, 1e-6]}, _MEASURED),
             strength(
                 "l1_regularization_strength",
                 "weights whose |z| is smaller are exactly zero",
@@ -282,7 +281,15 @@ OPTIMIZERS = catalogue(
         "w <- w - t H g: H from the last maxcor steps, t from a line search; full batches, an evaluation an epoch",
         (
             # Nocedal and Wright 2006, section 7.2: 3 to 20 are usual.
-            Knob("maxcor", int, 10, "steps that the curvature is estimated from", Int(5, 50, log=True), _SCIPY, ge=1),
+            Knob(
+                "maxcor",
+                int,
+                10,
+                "steps that the curvature is estimated from",
+                {"int": [5, 50], "log": True},
+                _SCIPY,
+                ge=1,
+            ),
             Knob("maxls", int, 20, "evaluations of a line search at most", source=_SCIPY, ge=1),
             Knob("maxiter", int, 15000, "steps at most; an epoch is an evaluation, not a step", source=_SCIPY, ge=1),
             Knob("ftol", float, 2.2e-9, "ends when a step improves the loss by less, as a share", source=_SCIPY, ge=0),

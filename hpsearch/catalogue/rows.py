@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from hpsearch.catalogue.distributions import Distribution
-
+# A distribution, as a study file writes it: `{"float": [0.001, 1.0], "log": True}`, `{"choice": [False, True]}`.
+Distribution = Mapping[str, Any]
 # The type of a knob that names a person's own code, and what stands in place of a default that nobody can know.
 Reference = Annotated[str, "module:name"]
 REQUIRED: Any = ...

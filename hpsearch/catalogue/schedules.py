@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from hpsearch.catalogue import stock_schedules as stock
-from hpsearch.catalogue.distributions import Choice, Float, Int, OneMinus
 from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference, catalogue
 
 UNITS = ("step", "epoch")
@@ -108,7 +107,7 @@ SCHEDULES = catalogue(
                 float,
                 1.0,
                 "how much the divisor grows in one epoch",
-                recommended=Float(0.01, 10.0, log=True),
+                recommended={"float": [0.01, 10.0], "log": True},
                 source="Bengio 2012, arXiv:1206.5533, section 3.1",
                 ge=0,
             ),
@@ -127,7 +126,7 @@ SCHEDULES = catalogue(
                 float,
                 0.9,
                 "what is left of the rate after one epoch",
-                recommended=OneMinus(0.01, 0.5, log=True),
+                recommended={"one_minus": [0.01, 0.5], "log": True},
                 source="keras.optimizers.schedules.ExponentialDecay (0.96 in its example)",
                 gt=0,
                 le=1,
@@ -147,7 +146,7 @@ SCHEDULES = catalogue(
                 float,
                 0.5,
                 "what is left of the rate after each drop",
-                recommended=Float(0.1, 0.94),
+                recommended={"float": [0.1, 0.94]},
                 source="0.1 in He et al. 2016, arXiv:1512.03385; 0.94 in Szegedy et al. 2016, arXiv:1512.00567",
                 gt=0,
                 le=1,
@@ -157,7 +156,7 @@ SCHEDULES = catalogue(
                 float,
                 10.0,
                 "epochs between two drops; a drop may fall within an epoch where it is no whole number",
-                recommended=Float(1.0, 10.0, log=True),
+                recommended={"float": [1.0, 10.0], "log": True},
                 source="2 in Szegedy et al. 2016, arXiv:1512.00567; about a third of the training in He et al. 2016",
                 ge=0.001,
             ),
@@ -182,7 +181,7 @@ SCHEDULES = catalogue(
                 float,
                 1.0,
                 "1: linear; above: most of the decay comes early; below: late",
-                recommended=Float(0.5, 4.0, log=True),
+                recommended={"float": [0.5, 4.0], "log": True},
                 source="0.5 and 1 in keras.optimizers.schedules.PolynomialDecay; 0.9 in Chen et al. 2017, "
                 "arXiv:1606.00915, section 4.1; 1 in Li et al. 2020, arXiv:1905.04753",
                 gt=0,
@@ -228,7 +227,7 @@ SCHEDULES = catalogue(
                 float,
                 10.0,
                 "epochs of the first period",
-                recommended=Float(1.0, 10.0, log=True),
+                recommended={"float": [1.0, 10.0], "log": True},
                 source=f"1 and 10 in {_SGDR}, section 4.1",
                 ge=0.001,
             ),
@@ -237,7 +236,7 @@ SCHEDULES = catalogue(
                 float,
                 2.0,
                 "how much longer each period is than the one before",
-                recommended=Choice((1.0, 2.0)),
+                recommended={"choice": [1.0, 2.0]},
                 source=f"1 and 2 in {_SGDR}, section 4.1",
                 ge=1,
                 le=100,
@@ -259,7 +258,7 @@ SCHEDULES = catalogue(
                 float,
                 0.1,
                 "what is left of the rate after each reduction",
-                recommended=Float(0.1, 0.5),
+                recommended={"float": [0.1, 0.5]},
                 source="keras.callbacks.ReduceLROnPlateau: models often benefit from a reduction by 2 to 10",
                 gt=0,
                 lt=1,
@@ -269,7 +268,7 @@ SCHEDULES = catalogue(
                 int,
                 10,
                 "epochs without improvement before a reduction; early stopping may come first",
-                recommended=Int(1, 10, log=True),
+                recommended={"int": [1, 10], "log": True},
                 source="5 and 10 in keras.callbacks.ReduceLROnPlateau; less beside early stopping's patience of 4",
                 ge=1,
             ),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache
 from itertools import chain, islice, product
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
 from hpsearch.config.space import Branch, Fixed, Node, Options, Pick, Ranged, Sequence, concrete, origin
@@ -27,8 +26,9 @@ FIRST = Pick(number=lambda node: _bounds(node)[0], option=lambda _node: 0)
 
 def _bounds(node: Ranged) -> tuple[int | float, int | float]:
     """The two ends of a range as values of the configuration."""
-    kind, (low, high) = next(iter(node.distribution.plain().items()))
-    return (1 - high, 1 - low) if kind == "one_minus" else (low, high)
+    distribution = node.distribution
+    ends = sorted((distribution.value(distribution.low), distribution.value(distribution.high)))
+    return ends[0], ends[1]
 
 
 def corners(space: Node) -> Iterator[dict[str, Any]]:
@@ -99,7 +99,7 @@ def check_space(space: Branch, *, grid: bool = False) -> list[wording.Finding]:
         try:
             TrialConfig.model_validate(concrete(space, pick))
         except ValidationError as error:
-            for path, sentence in wording.findings(error, lambda path: known_keys(TrialConfig, path)):
+            for path, sentence in wording.findings(error, TrialConfig):
                 # Report a rule once, even if both ends of a range break it.
                 place, rule = origin(space, path, pick), _NUMBER.sub("", sentence.partition(", but got ")[0])
                 found.setdefault((place, rule), (place, sentence))
@@ -133,33 +133,3 @@ def references(space: Branch) -> dict[KeyPath, str]:
         for path, name in TrialConfig.model_validate(concrete(space, pick)).references():
             found[origin(space, path, pick)] = name
     return found
-
-
-def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:
-    """The keys that a mapping may have, for the hint after a misspelt one.
-
-    Args:
-        location: of the mapping, as pydantic gives it: with the name of each chosen row.
-    """
-    schema = _schema(model)
-    node: Any = schema
-    for key in location:
-        node = _resolve(node, schema)
-        rows = node.get("discriminator", {}).get("mapping", {})
-        node = {"$ref": rows[key]} if key in rows else node.get("properties", {}).get(key, {})
-    return sorted(_resolve(node, schema).get("properties", {}))
-
-
-@cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema()
-
-
-def _resolve(node: Any, schema: Any) -> Any:
-    """Follow references, and go through `null or this` to this."""
-    while "$ref" in node or "anyOf" in node:
-        if "$ref" in node:
-            node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-        else:
-            node = next(option for option in node["anyOf"] if option.get("type") != "null")
-    return node

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from collections.abc import Sequence as Many
 from typing import Any
 
-from hpsearch.catalogue.distributions import Int
 from hpsearch.config.own import SEED
-from hpsearch.config.space import Branch, Fixed, Node, Options, Ranged, Sequence
+from hpsearch.config.space import Branch, Fixed, Int, Node, Options, Ranged, Sequence
 
 
 def size(node: Node) -> float:

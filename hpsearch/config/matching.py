@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpsearch.catalogue.distributions import Float, Int, OneMinus
 from hpsearch.config.foreign import flow
 from hpsearch.config.problems import shown
-from hpsearch.config.space import Branch, Fixed, Node, Options, Ranged, Sequence
+from hpsearch.config.space import Branch, Fixed, Int, Node, Options, Range, Ranged, Sequence
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 from hpsearch.config.yaml_text import KeyPath
 from hpsearch.errors import unknown_name
@@ -58,7 +57,7 @@ def match(node: Node, value: Any, path: KeyPath = ()) -> Match:
 
 def _match_number(node: Ranged, value: Any, path: KeyPath, result: Match) -> None:
     if node.distribution.contains(value):
-        result.params[node.name] = as_parameter(node, value)
+        result.params[node.name] = node.distribution.drawn(value)
     else:
         result.problems.append((path, f"must lie in {flow(node.distribution.plain())}, but got {shown(value)}"))
 
@@ -130,15 +129,6 @@ def _absent(items: Mapping[str, Node], path: KeyPath, key: str) -> str:
     return unknown_name("key", key, items)
 
 
-def as_parameter(node: Ranged, value: float) -> int | float:
-    """The number that Optuna holds for a value: x of `1 - x`; rounding never leaves the range."""
-    distribution = node.distribution
-    if isinstance(distribution, Int):
-        return int(value)
-    x = 1.0 - value if isinstance(distribution, OneMinus) else float(value)
-    return min(max(x, distribution.low), distribution.high)
-
-
 def baselines(space: Branch) -> list[dict[str, Any]]:
     """For each optimizer of the space, the parameters nearest to its Keras defaults.
 
@@ -170,8 +160,8 @@ def _optimizer_names(node: Node) -> set[Any]:
 def _nearest(node: Node, value: Any) -> dict[str, Any]:
     """Parameters that bring `node` as near to `value` as the space allows."""
     match node:
-        case Ranged(Float() | Int() | OneMinus() as distribution):
-            return {node.name: _nearest_number(node, distribution, value)}
+        case Ranged(distribution):
+            return {node.name: _nearest_number(distribution, value)}
         case Options(options, labels=labels):
             index = _nearest_option(options, value)
             return {node.name: labels[index], **_nearest(options[index], value)}
@@ -185,15 +175,15 @@ def _nearest(node: Node, value: Any) -> dict[str, Any]:
     return {}
 
 
-def _nearest_number(node: Ranged, distribution: Float | Int | OneMinus, value: Any) -> int | float:
+def _nearest_number(distribution: Range, value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         low, high = distribution.low, distribution.high
         middle = (low * high) ** 0.5 if distribution.log else (low + high) / 2
-        value = 1 - middle if isinstance(distribution, OneMinus) else middle
+        value = distribution.value(middle)
     if isinstance(distribution, Int):
         clipped = min(max(float(value), distribution.low), distribution.high)
-        return distribution.low + round((clipped - distribution.low) / distribution.step) * distribution.step
-    return as_parameter(node, value)
+        return int(distribution.low + round((clipped - distribution.low) / distribution.step) * distribution.step)
+    return distribution.drawn(value)
 
 
 def _nearest_option(options: tuple[Node, ...], value: Any) -> int:

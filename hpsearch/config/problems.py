@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hpsearch.config import foreign
@@ -16,8 +17,6 @@ from hpsearch.errors import StudyFileError, unknown_name
 
 # (path below the validated value, what is wrong).
 Finding = tuple[KeyPath, str]
-# The keys that pydantic takes at a location, which names the chosen rows along the way.
-KnownKeys = Callable[[KeyPath], Iterable[str]]
 
 _BOUNDS = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
 _TYPES = {
@@ -52,16 +51,16 @@ _TAGGED: tuple[KeyPath, ...] = (
 )
 
 
-def findings(error: ValidationError, known_keys: KnownKeys) -> list[Finding]:
+def findings(error: ValidationError, model: type[BaseModel]) -> list[Finding]:
     """Each error of a pydantic validation as a path and a sentence."""
-    return [_finding(detail, known_keys) for detail in error.errors(include_url=False)]
+    return [_finding(detail, model) for detail in error.errors(include_url=False)]
 
 
-def _finding(detail: ErrorDetails, known_keys: KnownKeys) -> Finding:
+def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
     path = _without_tags(detail["loc"])
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return path, unknown_name("key", path[-1], known_keys(detail["loc"][:-1]))
+        return path, unknown_name("key", path[-1], known_keys(model, detail["loc"][:-1]))
     if kind == "union_tag_invalid":
         key = str(context["discriminator"]).strip("'")
         known = [name.strip().strip("'") for name in str(context["expected_tags"]).split(",")]
@@ -152,3 +151,33 @@ def beside(told: list[Finding], found: list[Finding]) -> list[Finding]:
 
 def distinct(found: Iterable[Finding]) -> list[Finding]:
     return list(dict.fromkeys(found))
+
+
+def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:
+    """The keys that a mapping may have, for the hint after a misspelt one.
+
+    Args:
+        location: of the mapping, as pydantic gives it: with the name of each chosen row.
+    """
+    schema = _schema(model)
+    node: Any = schema
+    for key in location:
+        node = _resolve(node, schema)
+        rows = node.get("discriminator", {}).get("mapping", {})
+        node = {"$ref": rows[key]} if key in rows else node.get("properties", {}).get(key, {})
+    return sorted(_resolve(node, schema).get("properties", {}))
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _resolve(node: Any, schema: Any) -> Any:
+    """Follow references, and go through `null or this` to this."""
+    while "$ref" in node or "anyOf" in node:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+        else:
+            node = next(option for option in node["anyOf"] if option.get("type") != "null")
+    return node

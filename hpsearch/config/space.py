@@ -1,6 +1,6 @@
 """The search space: a `trial:` tree in which any value may be a distribution.
 
-    parse            plain data -> Node          distributions recognized, ranges checked (in `parsing`)
+    parse            plain data -> Node          distributions recognized, ranges checked
     fill             Node -> Node                knobs left out take the catalogue's recommended range, but in a grid
     name_parameters  Node -> Node                each distribution gets its parameter name
     concrete         Node + pick -> plain data   what one trial trains (TrialConfig validates it)
@@ -12,16 +12,140 @@ chosen path are ever asked for.
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from hpsearch.catalogue.distributions import Choice, OneMinus, Range
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from hpsearch.config import foreign
+from hpsearch.config.problems import findings, shown
+from hpsearch.config.sections import Frozen
 from hpsearch.config.trial import SELECTIONS
 from hpsearch.config.yaml_text import KeyPath
+from hpsearch.errors import unknown_name
 
 BATCH_SIZES = (32, 64, 128, 256, 512)
+# What makes a mapping a distribution.
+KINDS = ("float", "int", "one_minus", "choice")
+
+
+class Range(Frozen):
+    """A number to be drawn between two bounds, as a study file writes it: `{float: [0.001, 1.0], log: true}`."""
+
+    kind: ClassVar[str]
+    log: bool = Field(False, description="uniform in the logarithm")
+
+    @property
+    def low(self) -> Any:
+        """The smallest number that is drawn."""
+        return self.bounds[0]  # type: ignore[attr-defined]
+
+    @property
+    def high(self) -> Any:
+        """The largest number that is drawn."""
+        return self.bounds[1]  # type: ignore[attr-defined]
+
+    @field_validator("bounds", mode="before", check_fields=False)
+    @classmethod
+    def _check_bounds(cls, bounds: Any, info: ValidationInfo) -> tuple[int | float, int | float]:
+        """Apply the rules of a range, each stated with the value that breaks it."""
+        number = int if cls.kind == "int" else (int, float)
+        if not isinstance(bounds, list | tuple) or len(bounds) != 2 or not all(_is(bound, number) for bound in bounds):
+            wanted = "two whole numbers" if cls.kind == "int" else "two numbers"
+            instead = foreign.of_bounds(cls.kind, bounds)
+            after = f"; {instead}" if instead else ""
+            raise ValueError(f"a range must be {wanted} [low, high], but got {shown(bounds)}{after}")
+        low, high = bounds
+        if not all(abs(bound) <= sys.float_info.max for bound in bounds) or abs(high - low) > sys.float_info.max:
+            raise ValueError(f"a range must be finite, but got {shown(bounds)}")
+        if not low < high:
+            what = f"write the value {low} itself" if low == high else f"write [{high}, {low}]"
+            raise ValueError(f"the range is [{low}, {high}], but low must be less than high; {what}")
+        if info.data.get("log") and low <= 0:
+            raise ValueError(f"the range begins at {low}, but must begin above 0 with log: true")
+        step = info.data.get("step", 1)
+        if (high - low) % step and cls.kind == "int":
+            end = high - (high - low) % step
+            what = f"write [{low}, {end}]" if end > low else f"write [{low}, {low + step}]"
+            raise ValueError(f"the range is [{low}, {high}] with step {step}, but must end at a step; {what}")
+        return (low, high) if cls.kind == "int" else (float(low), float(high))
+
+    def plain(self) -> dict[str, Any]:
+        """Return the distribution as a study file writes it."""
+        extra = self.model_dump(exclude={"bounds"}, exclude_defaults=True)
+        return {self.kind: [self.low, self.high], **extra}
+
+    def contains(self, value: Any) -> bool:
+        """Return whether a value of a configuration can be drawn."""
+        return _is(value, (int, float)) and bool(self.low <= value <= self.high)
+
+    def value(self, drawn: float) -> int | float:
+        """Return the value of a configuration for a number that was drawn."""
+        return drawn
+
+    def drawn(self, value: float) -> int | float:
+        """Return the number to draw for a value of a configuration; rounding never leaves the range."""
+        return float(min(max(float(value), self.low), self.high))
+
+
+class Float(Range):
+    """A real number in [low, high]."""
+
+    kind: ClassVar = "float"
+    bounds: tuple[float, float] = Field(alias="float", strict=False)
+
+
+class Int(Range):
+    """A whole number low, low + step, ... up to high."""
+
+    kind: ClassVar = "int"
+    step: int = Field(1, ge=1)
+    bounds: tuple[int, int] = Field(alias="int", strict=False)
+
+    @field_validator("step")
+    @classmethod
+    def _check_step(cls, step: int, info: ValidationInfo) -> int:
+        if step != 1 and info.data.get("log"):
+            raise ValueError(f"step is {step}, but a range with log: true has no steps")
+        return step
+
+    def contains(self, value: Any) -> bool:
+        return _is(value, int) and super().contains(value) and bool((value - self.low) % self.step == 0)
+
+    def drawn(self, value: float) -> int:
+        return int(value)
+
+
+class OneMinus(Range):
+    """The value 1 - x with x in [low, high], for momentum and betas.
+
+    Their effect depends on 1 / (1 - value): on a logarithmic scale of x, 0.9, 0.99 and 0.999 lie equally far apart
+    (Choi et al. 2019, arXiv:1910.05446, appendix D).
+    """
+
+    kind: ClassVar = "one_minus"
+    bounds: tuple[float, float] = Field(alias="one_minus", strict=False)
+
+    def contains(self, value: Any) -> bool:
+        # 1 - x is rounded, so a bound written as 0.9 meets 1 - 0.1 within one part in 1e12.
+        return _is(value, (int, float)) and self.low - 1e-12 <= 1 - value <= self.high + 1e-12
+
+    def value(self, drawn: float) -> float:
+        return 1.0 - drawn
+
+    def drawn(self, value: float) -> float:
+        return float(min(max(1.0 - value, self.low), self.high))
+
+
+RANGES: dict[str, type[Range]] = {model.kind: model for model in (Float, Int, OneMinus)}
+
+
+def _is(value: object, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -74,6 +198,97 @@ class Sequence:
 Node = Fixed | Ranged | Options | Branch | Sequence
 
 
+class Problems:
+    """Collects what is wrong with a file, each with its key path, so that all is told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[KeyPath, str]] = []
+
+    def add(self, where: KeyPath, sentence: str) -> None:
+        if (where, sentence) not in self.found:
+            self.found.append((where, sentence))
+
+
+def not_finite(value: Any, where: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Every number in plain data that is NaN or infinite, by its path, with the sentence that refuses it.
+
+    NaN is not equal to itself, and JSON, in which configurations are stored and exported, has neither of them.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        yield where, f"must be a finite number, but got {value}; {_INSTEAD}"
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from not_finite(item, (*where, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from not_finite(item, (*where, index))
+
+
+# What to write instead of NaN or infinity.
+_INSTEAD = "write null, or a word for your own code to convert"
+
+
+def parse(value: Any, where: KeyPath, problems: Problems) -> Node:
+    """The node for a value of a study file; what breaks a rule is reported and replaced by `Fixed`."""
+    kinds = [key for key in value if key in KINDS] if isinstance(value, Mapping) else []
+    if isinstance(value, Mapping) and kinds:
+        return _distribution(kinds, value, where, problems)
+    if _may_be_distribution(where) and (instead := foreign.hint(value)):
+        problems.add(where, f"{foreign.flow(value)} is another tool's notation; {instead}")
+        return Fixed(None, where)
+    if isinstance(value, Mapping):
+        return Branch({str(key): parse(item, (*where, str(key)), problems) for key, item in value.items()}, where)
+    if isinstance(value, list):
+        items = tuple(parse(item, (*where, index), problems) for index, item in enumerate(value))
+        if all(isinstance(item, Fixed) for item in items):
+            return Fixed(value, where)
+        return Sequence(items, where)
+    for place, sentence in not_finite(value, where):
+        problems.add(place, sentence)
+    return Fixed(value, where)
+
+
+def _may_be_distribution(where: KeyPath) -> bool:
+    """Whether a mapping at a path may be meant as a distribution: not `trial` itself, nor a builder's arguments."""
+    return len(where) > 1 and where[-1] != "arguments"
+
+
+def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, problems: Problems) -> Node:
+    kind = kinds[0]
+    if len(kinds) > 1:
+        problems.add(where, f"one distribution must stand here, but got {' and '.join(kinds)}")
+        return Fixed(None, where)
+    if kind == "choice":
+        for key in value:
+            if key != kind:
+                problems.add((*where, str(key)), unknown_name("key beside 'choice'", key, ["choice"]))
+        return _choice(value["choice"], where, problems)
+    try:
+        return Ranged(RANGES[kind].model_validate(value), where)
+    except ValidationError as error:
+        for path, sentence in findings(error, RANGES[kind]):
+            problems.add((*where, *path), sentence)
+        return Fixed(None, where)
+
+
+def _choice(options: Any, where: KeyPath, problems: Problems) -> Node:
+    """A list of options, or a mapping from a label to an option."""
+    inside = (*where, "choice")
+    if not isinstance(options, list | Mapping) or not options:
+        problems.add(inside, f"a choice must be a list of at least one option, but got {shown(options)}")
+        return Fixed(None, where)
+    labelled = isinstance(options, Mapping)
+    keyed: list[tuple[Any, Any]] = list(options.items() if isinstance(options, Mapping) else enumerate(options))
+    seen: list[Any] = []
+    for key, option in keyed:
+        # 1 == True in Python, so the type belongs to the comparison.
+        if any(type(option) is type(other) and option == other for other in seen):
+            problems.add((*inside, key), f"each option must stand once, but {shown(option)} stands twice")
+        seen.append(option)
+    nodes = tuple(parse(option, (*inside, key), problems) for key, option in keyed)
+    return Options(nodes, where, labels=tuple(options) if labelled else (), labelled=labelled)
+
+
 def fill(tree: Branch, *, recommended: bool = True) -> Branch:
     """Add what the file leaves out: whole sections, and the knobs of each chosen row.
 
@@ -113,18 +328,12 @@ def _fill_selection(node: Node, section: str, recommended: bool) -> Node:
             if row is None or not recommended:
                 return node
             missing = {
-                knob: _from_distribution(distribution, (*node.where, knob))
+                knob: parse(distribution, (*node.where, knob), Problems())
                 for knob, distribution in row.recommended().items()
                 if knob not in items
             }
             return replace(node, items={**items, **missing})
     return node
-
-
-def _from_distribution(distribution: Any, where: KeyPath) -> Node:
-    if isinstance(distribution, Choice):
-        return Options(tuple(_from_distribution(option, where) for option in distribution.options), where)
-    return Ranged(distribution, where) if isinstance(distribution, Range) else Fixed(distribution, where)
 
 
 def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:

@@ -9,10 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.checking import known_keys
 from hpsearch.config.overrides import apply_overrides
 from hpsearch.config.own import TRAINABLE, AnyConfig, parse_config
-from hpsearch.config.parsing import not_finite
+from hpsearch.config.space import not_finite
 from hpsearch.config.study import StudySpec, checked
 from hpsearch.config.trial import TrialConfig
 from hpsearch.config.varied import Varied, find_varied
@@ -70,5 +69,5 @@ def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] =
     try:
         return parse_config(values)
     except ValidationError as error:
-        found = wording.findings(error, lambda path: known_keys(TrialConfig, path))
+        found = wording.findings(error, TrialConfig)
         raise wording.refuse(document, [(("trial", *path), sentence) for path, sentence in found]) from None

@@ -12,22 +12,23 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.checking import FIRST, check_space, corners, known_keys
+from hpsearch.config.checking import FIRST, check_space, corners
 from hpsearch.config.file import Grid, Objective, SearchConfig, StudyFile, TrainableStudyFile
 from hpsearch.config.grid import check_grid, points
 from hpsearch.config.overrides import apply_overrides, quick_version
 from hpsearch.config.own import SEED, TRAINABLE, AnyConfig, TrainableConfig
-from hpsearch.config.parsing import Problems, parse
 from hpsearch.config.recording import with_metric
 from hpsearch.config.rules import absent_modules, broken_rules
 from hpsearch.config.space import (
     Branch,
     Options,
+    Problems,
     Ranged,
     concrete,
     distributions,
     fill,
     name_parameters,
+    parse,
     plain,
 )
 from hpsearch.config.trial import TrialConfig
@@ -232,7 +233,7 @@ def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Fin
     try:
         return kind.model_validate(data), []
     except ValidationError as error:
-        return None, wording.findings(error, lambda path: known_keys(kind, path))
+        return None, wording.findings(error, kind)
 
 
 def _space(value: Any, problems: Problems, *, filled: bool, grid: bool) -> Branch | None:

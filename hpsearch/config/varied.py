@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.catalogue.distributions import Float, OneMinus
 from hpsearch.config.own import SEED, AnyConfig, TrainableConfig
-from hpsearch.config.space import Branch, Node, Options, Ranged
+from hpsearch.config.space import Branch, Float, Node, OneMinus, Options, Ranged
 from hpsearch.config.space import Sequence as Items
 from hpsearch.config.trial import Leaf
 

@@ -13,8 +13,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
-from hpsearch.catalogue.distributions import Int, OneMinus
-from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
+from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import WorkerSlot
 from hpsearch.search.records import PLANNED
@@ -62,7 +61,7 @@ def _outline(trial: FrozenTrial, space: Branch) -> TrialConfig | None:
         if isinstance(distribution, Int):
             return int(fixed.get(node.name, distribution.low))
         x: float = fixed.get(node.name, (distribution.low + distribution.high) / 2)
-        return 1.0 - x if isinstance(distribution, OneMinus) else x
+        return distribution.value(x)
 
     def option(node: Options) -> int:
         return node.labels.index(fixed[node.name]) if fixed.get(node.name) in node.labels else 0

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from hpsearch.catalogue.distributions import Float, Int, OneMinus
 from hpsearch.config.checking import FIRST
-from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
+from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 
 DRAWN = 500
@@ -41,15 +40,12 @@ def drawn(space: Branch, seed: int = 0) -> list[TrialConfig]:
 
 def _random_pick(source: random.Random) -> Pick:
     def number(node: Ranged) -> int | float:
-        match node.distribution:
-            case Float(low, high, log):
-                return _real(low, high, log)
-            case OneMinus(low, high, log):
-                return 1.0 - _real(low, high, log)
-            case Int(low, high, True):
-                return min(high, int(_real(low, high + 1, True)))
-            case Int(low, high, _, step):
-                return source.randrange(low, high + 1, step)
+        of = node.distribution
+        if not isinstance(of, Int):
+            return of.value(_real(of.low, of.high, of.log))
+        if of.log:
+            return min(int(of.high), int(_real(of.low, of.high + 1, True)))
+        return source.randrange(of.low, of.high + 1, of.step)
 
     def _real(low: float, high: float, log: bool) -> float:
         drawn = math.exp(source.uniform(math.log(low), math.log(high))) if log else source.uniform(low, high)

@@ -12,10 +12,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, FixedTrial, TrialState
 
-from hpsearch.catalogue.distributions import Int, OneMinus
 from hpsearch.config.file import SearchConfig, Tpe
 from hpsearch.config.finite import configurations, size
-from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
+from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete
 from hpsearch.config.study import StudySpec
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -73,7 +72,7 @@ def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
                 node.name, distribution.low, distribution.high, log=distribution.log, step=distribution.step
             )
         x = trial.suggest_float(node.name, distribution.low, distribution.high, log=distribution.log)
-        return 1.0 - x if isinstance(distribution, OneMinus) else x
+        return distribution.value(x)
 
     def option(node: Options) -> int:
         return node.labels.index(trial.suggest_categorical(node.name, node.labels))

@@ -137,7 +137,7 @@ MALFORMED = [
     (
         _optimizer("learning_rate", "{float: [0.1, 1], lgo: true}"),
         "4: trial.optimizer.learning_rate.lgo",
-        "unknown key beside 'float' 'lgo' (did you mean 'log'?)",
+        "unknown key 'lgo' (did you mean 'log'?)",
     ),
     (
         _optimizer("learning_rate", "{float: [0.1, 1], int: [1, 2]}"),
@@ -154,7 +154,7 @@ MALFORMED = [
         "3: trial.batch_size.int",
         "the range is [1, 10] with step 2, but must end at a step; write [1, 9]",
     ),
-    (_trial("batch_size", "{int: [1, 9], step: 0}"), "3: trial.batch_size.step", "must be a whole number >= 1"),
+    (_trial("batch_size", "{int: [1, 9], step: 0}"), "3: trial.batch_size.step", "must be >= 1, but got 0"),
     (
         _trial("batch_size", "{int: [1, 9], step: 2, log: true}"),
         "3: trial.batch_size.step",

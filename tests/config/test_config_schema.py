@@ -59,7 +59,7 @@ def test_it_accepts_every_row_by_its_bare_name_and_with_its_defaults(validator):
     for section, (key, rows) in SELECTIONS.items():
         for row in rows.values():
             knobs = {name: list(v) if isinstance(v, tuple) else v for name, v in row.defaults().items()}
-            ranges = {name: range_.plain() for name, range_ in row.recommended().items()}
+            ranges = row.recommended()
             own: dict[str, object] = dict.fromkeys(row.references(), "module:name")
             own |= {"values": [0.1, 0.01]} if row.name == "piecewise_constant" else {}
             whole = {key: row.name, **own}

@@ -9,11 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.catalogue.distributions import Float, Int, OneMinus
 from hpsearch.config.checking import check_space, corners
 from hpsearch.config.matching import match
-from hpsearch.config.parsing import Problems, parse
-from hpsearch.config.space import Options, Pick, Ranged, concrete, distributions, name_parameters, origin, plain
+from hpsearch.config.space import (
+    RANGES,
+    Float,
+    Int,
+    OneMinus,
+    Options,
+    Pick,
+    Problems,
+    Ranged,
+    concrete,
+    distributions,
+    name_parameters,
+    origin,
+    parse,
+    plain,
+)
 from hpsearch.config.trial import TrialConfig
 
 STUDIES = [path.read_text() for path in sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))]
@@ -41,11 +54,11 @@ def _low(node: Ranged) -> float:
 def _drawn(draw, node):
     """A number of a range, the ends included; what `one_minus` gives is 1 - x."""
     match node.distribution:
-        case Int(low, high, step=step):
+        case Int(low=low, high=high, step=step):
             return low + step * draw(st.integers(0, (high - low) // step))
-        case Float(low, high):
+        case Float(low=low, high=high):
             return draw(st.floats(low, high))
-        case OneMinus(low, high):
+        case OneMinus(low=low, high=high):
             return 1 - draw(st.floats(low, high))
 
 
@@ -206,3 +219,19 @@ def test_sections_that_one_rule_ties_together_are_checked_in_every_combination()
     ((place, sentence),) = check_space(tree)
     assert place == ("trial", "batch_size", "choice", 1)
     assert "only 1,000 training images" in sentence
+
+
+def test_what_a_range_holds_and_how_it_is_written():
+    cases = [
+        ({"float": [0.1, 1.0]}, [0.1, 0.5, 1.0, 1], [0.09, 1.1, True, "0.5", None, float("nan")]),
+        ({"float": [0.1, 1.0], "log": True}, [0.1], [0.0]),
+        ({"int": [2, 8], "step": 3}, [2, 5, 8], [3, 1, 11, 2.0, True, "2"]),
+        ({"int": [2, 8], "log": True}, [2, 3], [9]),
+        ({"one_minus": [0.1, 1.0]}, [0.0, 0, 0.5, 0.9], [0.91, -0.1, False, "0.5", float("nan")]),
+        ({"one_minus": [0.001, 0.1], "log": True}, [0.9, 0.99, 0.999], [0.9991, 0.8999]),
+    ]
+    for written, inside, outside in cases:
+        range_ = RANGES[next(iter(written))].model_validate(written)
+        assert range_.plain() == written
+        for value in (*inside, *outside):
+            assert range_.contains(value) == any(value is item for item in inside), (written, value)
