@@ -13,7 +13,7 @@ from statistics import fmean, linear_regression, stdev
 from typing import Any
 
 from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.catalogue.figures import FIGURES, Training
+from hpsearch.catalogue.metrics import SUMMARY_METRICS, TrainingSummary
 from hpsearch.config.compare import Compare, as_number, value_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
@@ -181,11 +181,11 @@ def _measured(record: TrialRecord, objective: Objective, section: Compare, names
     group = {name: value_of(name, record.params, flat) for name in section.by}
     at = {name: value_of(name, record.params, flat) for name in section.best_of}
     training = training_of(record, objective, section.target)
-    figures = {name: FIGURES[name].of(training) if training else None for name in names}
+    figures = {name: SUMMARY_METRICS[name].of(training) if training else None for name in names}
     return Measured(record, group, at, as_number(group[section.by[0]], config), figures)
 
 
-def training_of(record: TrialRecord, objective: Objective, target: float | None) -> Training | None:
+def training_of(record: TrialRecord, objective: Objective, target: float | None) -> TrainingSummary | None:
     """A trial as the catalogue's figures see it; None of one that did not end by itself."""
     if record.outcome not in MEASURED:
         return None
@@ -196,7 +196,7 @@ def training_of(record: TrialRecord, objective: Objective, target: float | None)
         # `better` is strict: at the target is good enough.
         hits = (epoch for epoch, value in enumerate(values) if value == target or objective.better(value, target))
         reached = next(hits, None)
-    return Training(
+    return TrainingSummary(
         epochs=[row.metrics for row in record.rows],
         best=record.best.epoch - record.rows[0].epoch if record.best else None,
         reached=reached,

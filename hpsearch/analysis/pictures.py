@@ -12,7 +12,7 @@ from plotly.colors import qualitative, sample_colorscale
 
 from hpsearch.analysis.comparison import MEASURED, Comparison, Growth, Measured, Point, Spread
 from hpsearch.analysis.text import capital, option, words
-from hpsearch.catalogue.figures import FIGURES
+from hpsearch.catalogue.metrics import SUMMARY_METRICS
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 # Beyond this many groups the bands hide each other; a click on the legend shows single ones.
@@ -77,7 +77,7 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
                 showlegend=False,
                 hoverinfo="skip",
             )
-    label = FIGURES[metric].label
+    label = SUMMARY_METRICS[metric].label
     _lay_out(figure, f"{capital(label)} over the epochs", "epoch", label, comparison.section.by)
     figure.update_xaxes(dtick=1 if _longest(comparison) <= 12 else None)
     figure.update_yaxes(type="log" if steep else "linear")
@@ -112,7 +112,7 @@ def over_values(comparison: Comparison, name: str) -> Picture:
 
     lines = _lines(comparison.points, lambda point: _name({k: v for k, v in point.group.items() if k != first}))
     _draw(figure, lines, name, place, joined=numeric)
-    label = FIGURES[name].label
+    label = SUMMARY_METRICS[name].label
     _lay_out(figure, f"{capital(label)} by {words(first)}", words(first), label, section.by[1:])
     if numeric:
         places = {point.x: option(point.group[first]) for point in comparison.points}
@@ -130,7 +130,7 @@ def over_best_of(comparison: Comparison) -> Picture:
     first, metric, figure = comparison.section.best_of[0], comparison.objective.metric, go.Figure()
     points = [point for point in comparison.every if _numbers([point], first)]
     _draw(figure, _lines(points, lambda point: _name(point.group)), metric, lambda p: p.at[first], joined=True)
-    label = FIGURES[metric].label
+    label = SUMMARY_METRICS[metric].label
     _lay_out(figure, f"{capital(label)} by {words(first)}, every point", words(first), label, comparison.section.by)
     figure.update_xaxes(type="log" if min(_numbers(points, first)) > 0 else "linear")
     return Picture(figure, f"{_ERROR_BARS} The table shows the best point of each line.")
@@ -152,7 +152,7 @@ def growing(comparison: Comparison, fit: Growth) -> Picture:
         line={"color": "#666666", "dash": "dash"},
         hoverinfo="skip",
     )
-    label = FIGURES[fit.figure].label
+    label = SUMMARY_METRICS[fit.figure].label
     _lay_out(figure, f"Growth of {label} with {words(first)}", words(first), label, ())
     places = {point.x: option(point.group[first]) for point in points}
     figure.update_xaxes(type="log", tickvals=list(places), ticktext=list(places.values()))

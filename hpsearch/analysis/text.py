@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hpsearch.analysis.comparison import Comparison, Point, Spread
-from hpsearch.catalogue.figures import ACCURACIES, FIGURES
+from hpsearch.catalogue.metrics import ACCURACIES, SUMMARY_METRICS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig, varying_terms
 from hpsearch.training.results import Outcome
@@ -47,7 +47,7 @@ def table(comparison: Comparison) -> list[dict[str, str]]:
             first = next(iter(named))
             named[first] += " *"
         trials = ", ".join([str(len(point.trials)), *lost])
-        figures = {FIGURES[name].label: shown(point.figures[name]) for name in comparison.section.report}
+        figures = {SUMMARY_METRICS[name].label: shown(point.figures[name]) for name in comparison.section.report}
         lines.append({**named, "trials": trials, **figures})
     return lines
 
@@ -75,7 +75,7 @@ def notes(comparison: Comparison) -> list[str]:
     for fit in comparison.growth:
         error = f" ± {fit.standard_error:.2f}" if fit.standard_error is not None else ""
         lines.append(
-            f"{capital(FIGURES[fit.figure].title)} grows as {words(section.by[0])} to the power "
+            f"{capital(SUMMARY_METRICS[fit.figure].title)} grows as {words(section.by[0])} to the power "
             f"{fit.exponent:.2f}{error} (least squares of the logarithms of {fit.points} means, standard error)."
         )
     if comparison.waiting:
@@ -89,7 +89,7 @@ def _is_early(point: Point) -> bool:
     """Whether the point's optimizer is a solver, with one evaluation an epoch, that was ended before it converged."""
     configs = [(trial.record, TrialConfig.model_validate(trial.record.config or {})) for trial in point.trials]
     return any(
-        OPTIMIZERS[config.optimizer.selected()].solver and len(record.rows) >= config.training.last_epoch
+        OPTIMIZERS[config.optimizer.selected()].needs_closure and len(record.rows) >= config.training.last_epoch
         for record, config in configs
     )
 
@@ -118,8 +118,8 @@ def _incomparable_losses(comparison: Comparison) -> Iterator[str]:
     for name in comparison.section.report:
         if varying := varying_terms(config.loss_terms(name.removeprefix("final_")) for config in configs):
             yield (
-                f"{capital(FIGURES[name].title)} cannot be compared between rows that differ in {_and(varying)}; "
-                "val_cross_entropy can (`training.metrics: [cross_entropy]`)."
+                f"{capital(SUMMARY_METRICS[name].title)} cannot be compared between rows that differ in "
+                f"{_and(varying)}; val_cross_entropy can (`training.metrics: [cross_entropy]`)."
             )
 
 

@@ -1,5 +1,5 @@
-"""What can be chosen: optimizers, schedules, models, losses, datasets. One row per entry, plain data.
+"""What can be chosen: optimizers, schedules, models, losses, metrics, datasets. One entry each, plain data.
 
-A row tells how the thing is built, what a study may sample and in which range, and where it was
-published. Nothing heavy is imported until a row's `build` is called.
+An entry says how the object is built, what a study may sample and in which range, and where it was published. No heavy
+package is imported until an entry's `build` is called.
 """

@@ -1,11 +1,11 @@
-"""The losses, one row each. Every `build` returns a Keras loss over one-hot labels and logits [batch, classes]."""
+"""The losses, one entry each. Every `build` returns a Keras loss over one-hot labels and logits [batch, classes]."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference, catalogue
+from hpsearch.catalogue.entries import REQUIRED, Entry, Knob, Reference, by_name
 from hpsearch.errors import UserCodeError
 
 
@@ -52,7 +52,7 @@ def _loss_of(function: Callable[[Any, Any], Any], name: str) -> Any:
     return Loss()
 
 
-LOSSES = catalogue(
+LOSSES = by_name(
     Entry(
         "categorical_crossentropy",
         "-sum_k y_k log softmax(z)_k, with y <- (1 - s) y + s / K for label_smoothing s",
@@ -80,7 +80,7 @@ LOSSES = catalogue(
     Entry(
         "custom",
         "the mean of function(one-hot labels [batch, classes], logits [batch, classes]) -> [batch] or a scalar",
-        (Knob("function", Reference, REQUIRED, "a person's own loss of keras.ops or tf operations as `module:name`"),),
+        (Knob("function", Reference, REQUIRED, "a user's own loss of keras.ops or tf operations as `module:name`"),),
         "keras.losses.Loss",
         _custom,
     ),

@@ -1,18 +1,24 @@
-"""Metrics beside loss and accuracy, one row each.
+"""The metrics: of an epoch (one entry each), of a whole training, and the names that are reserved.
 
-Every `build` returns a Keras metric over one-hot labels and probabilities float32 [batch, classes].
+Adding a metric of an epoch or of a whole training touches this file only.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median_low
 from typing import Any, Literal
 
-from hpsearch.catalogue.rows import Entry, catalogue
+from hpsearch.catalogue.entries import Entry, by_name
+
+# ------------------------------------------------------------------ of an epoch
 
 
 def _keras(name: str, **arguments: Any) -> Callable[[], Any]:
+    """Return a builder of a Keras metric over one-hot labels and probabilities float32 [batch, classes]."""
+
     def build() -> Any:
         import keras
 
@@ -21,7 +27,8 @@ def _keras(name: str, **arguments: Any) -> Callable[[], Any]:
     return build
 
 
-METRICS = catalogue(
+# Beside loss and accuracy, which every training records.
+METRICS = by_name(
     Entry(
         "top_2_accuracy",
         "share of examples whose class is among the two most probable",
@@ -29,17 +36,15 @@ METRICS = catalogue(
         "keras.metrics.TopKCategoricalAccuracy",
         _keras("TopKCategoricalAccuracy", k=2),
         of_logits='keras.metrics.TopKCategoricalAccuracy(k=2, name="top_2_accuracy")',
-        direction="maximize",
         bounds=(0.0, 1.0),
     ),
     Entry(
         "f1_score",
-        "harmonic mean of precision and recall of each class, averaged over the classes",
+        "(1 / K) sum_k 2 P_k R_k / (P_k + R_k): harmonic mean of precision P and recall R, averaged over the K classes",
         (),
         "van Rijsbergen 1979, Information Retrieval, chapter 7; keras.metrics.F1Score (macro)",
         _keras("F1Score", average="macro"),
         of_logits='keras.metrics.F1Score(average="macro", name="f1_score")',
-        direction="maximize",
         bounds=(0.0, 1.0),
     ),
     Entry(
@@ -67,7 +72,7 @@ METRICS = catalogue(
 )
 # Measured on request with `training.gradient_noise`.
 NOISE = "gradient_noise_scale"
-# Which way each metric of an epoch of hpsearch's own training is better.
+# Which values of each metric of an epoch are better. The direction of the others must be given in the study file.
 DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "val_accuracy": "maximize",
     "val_loss": "minimize",
@@ -75,19 +80,181 @@ DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "loss": "minimize",
     **{f"{part}{entry.name}": entry.direction for part in ("val_", "") for entry in METRICS.values()},
 }
-# The direction of the others must be given in the study file.
 WITHOUT_DIRECTION = (NOISE, "learning_rate", "updates", "seconds_per_update", "epoch_seconds")
-# The metric that every Keras training has beside its loss, which depends on what is chosen as loss.
-_ACCURACY_BOUNDS = (0.0, 1.0)
+ACCURACIES = ("accuracy", "val_accuracy")
+EPOCH_METRICS = (
+    *("loss", "val_loss", *ACCURACIES, "learning_rate"),
+    *(f"{part}{name}" for name in METRICS for part in ("", "val_")),
+)
+# What can be drawn over the epochs.
+CURVES = (*EPOCH_METRICS, NOISE)
 
 
 def bounds_of(metric: str) -> tuple[float, float] | None:
-    """The smallest and the largest value of a metric of this name; None where it has none, or nobody knows them.
+    """Return the smallest and the largest value of a metric; None where it has none, or they are not known.
 
     Args:
         metric: with or without `val_` or `test_` before its name.
     """
     name = metric.removeprefix("val_").removeprefix("test_")
     if name == "accuracy":
-        return _ACCURACY_BOUNDS
+        return 0.0, 1.0
     return METRICS[name].bounds if name in METRICS else None
+
+
+# ------------------------------------------------------------------ of a whole training
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """One finished training, as the metrics of a whole training see it.
+
+    Attributes:
+        epochs: the metrics of each epoch, in order.
+        best: position of the best epoch by the study's objective; None: it diverged.
+        reached: position of the first epoch whose objective is at the target or better; None: none is.
+        weights: how many the model has; None: not known.
+        diverged: whether its loss or a weight became NaN or infinite.
+        chance: the accuracy of guessing, 1 / classes; None: the classes are not known.
+    """
+
+    epochs: Sequence[Mapping[str, float]]
+    best: int | None
+    reached: int | None
+    weights: int | None
+    diverged: bool
+    chance: float | None
+
+    @property
+    def last(self) -> int | None:
+        """Position of the last epoch."""
+        return len(self.epochs) - 1 if self.epochs else None
+
+    def at(self, metric: str, epoch: int | None) -> float | None:
+        """Return a metric at one epoch. A diverged training has the accuracy of guessing and no other metric."""
+        if self.diverged:
+            return self.chance if metric in ACCURACIES else None
+        return None if epoch is None else self.epochs[epoch].get(metric)
+
+    def gap(self, epoch: int | None) -> float | None:
+        """Return the accuracy on the training images minus that on the validation images."""
+        if self.diverged or epoch is None:
+            return None
+        return self.epochs[epoch]["accuracy"] - self.epochs[epoch]["val_accuracy"]
+
+    def median(self, metric: str) -> float | None:
+        """Return the median over the epochs (of two the smaller), which a compilation in one epoch does not change."""
+        values = [epoch[metric] for epoch in self.epochs if math.isfinite(epoch.get(metric, math.nan))]
+        return median_low(values) if values else None
+
+    def seconds(self, epochs: int | None) -> float | None:
+        """Return the time of a number of epochs, each as long as the median epoch."""
+        each = self.median("epoch_seconds")
+        return None if epochs is None or each is None else epochs * each
+
+    @property
+    def to_target(self) -> int | None:
+        """Epochs until the target was reached."""
+        return None if self.reached is None else self.reached + 1
+
+    @property
+    def trained(self) -> int | None:
+        """Epochs of the whole training."""
+        return None if self.diverged else len(self.epochs)
+
+
+@dataclass(frozen=True)
+class SummaryMetric:
+    """A metric of a whole training, for comparisons.
+
+    Attributes:
+        name: how a study file asks for it.
+        title: how tables and axes call it.
+        of: returns its value for a training; None where the training has none.
+        unit: of the value; empty where it has none.
+    """
+
+    name: str
+    title: str
+    of: Callable[[TrainingSummary], float | None]
+    unit: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+def _of_epoch(metric: str) -> tuple[SummaryMetric, SummaryMetric]:
+    """Return an epoch's metric at the best epoch and at the last one."""
+    part, name = (
+        "validation" if metric.startswith("val_") else "training",
+        metric.removeprefix("val_").replace("_", " "),
+    )
+    title = name if metric == "learning_rate" else f"{part} {name}"
+    return (
+        SummaryMetric(metric, title, lambda training: training.at(metric, training.best)),
+        SummaryMetric(f"final_{metric}", f"{title}, last epoch", lambda training: training.at(metric, training.last)),
+    )
+
+
+_PAIRS = [_of_epoch(metric) for metric in EPOCH_METRICS]
+SUMMARY_METRICS = {
+    metric.name: metric
+    for metric in (
+        *(best for best, _ in _PAIRS),
+        *(final for _, final in _PAIRS),
+        SummaryMetric("gap", "training minus validation accuracy", lambda t: t.gap(t.best)),
+        SummaryMetric("final_gap", "training minus validation accuracy, last epoch", lambda t: t.gap(t.last)),
+        SummaryMetric("epochs", "epochs trained", lambda t: t.trained),
+        SummaryMetric("best_epoch", "best epoch", lambda t: None if t.best is None else t.best + 1),
+        SummaryMetric("epochs_to_target", "epochs to the target", lambda t: t.to_target),
+        SummaryMetric("seconds_to_target", "time to the target", lambda t: t.seconds(t.to_target), "s"),
+        SummaryMetric("seconds", "training time", lambda t: t.seconds(t.trained), "s"),
+        SummaryMetric("seconds_per_epoch", "time per epoch", lambda t: t.median("epoch_seconds"), "s"),
+        SummaryMetric("updates", "updates per epoch", lambda t: t.median("updates")),
+        SummaryMetric("seconds_per_update", "time per update", lambda t: t.median("seconds_per_update"), "s"),
+        SummaryMetric(NOISE, "gradient noise scale", lambda t: t.median(NOISE), "examples"),
+        SummaryMetric("weights", "parameters", lambda t: t.weights),
+    )
+}
+
+# ------------------------------------------------------------------ reserved names
+
+# A user's own training may call its metrics anything. A metric that has one of hpsearch's names is kept under `user_`
+# and its name, so that neither replaces the other: `epoch` becomes `user_epoch`. A metric that is called `user_epoch`
+# becomes `user_user_epoch`, so that two metrics never share a name.
+PREFIX = "user_"
+# How the names of metrics of the machine begin, in a study and in MLflow.
+SYSTEM = "system/"
+# Names beside the metrics of an epoch: in a study's records, in tables and in files.
+RECORDED = frozenset({"epoch", "epoch_seconds", "trial"})
+# Names beside the metrics of an epoch in the MLflow run of a trial: the number of epochs, and `best_` with the name of
+# a metric for its value at the best epoch.
+LOGGED, BEST = frozenset({"epochs"}), "best_"
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether hpsearch records something under this name beside the metrics of a user's training."""
+    return name in RECORDED or name.startswith(SYSTEM)
+
+
+def recorded_name(name: str) -> str:
+    """Return the name under which a study keeps a metric that a user's training calls `name`."""
+    return _renamed(name, is_reserved)
+
+
+def logged_name(name: str) -> str:
+    """Return the name of an epoch's metric in MLflow, given its name in the study."""
+    return _renamed(name, lambda bare: bare in LOGGED or bare.startswith(BEST))
+
+
+def column_name(name: str, taken: frozenset[str]) -> str:
+    """Return the title of a metric's column in a table that has columns called `taken` already."""
+    return _renamed(name, taken.__contains__)
+
+
+def _renamed(name: str, reserved: Callable[[str], bool]) -> str:
+    bare = name
+    while bare.startswith(PREFIX):
+        bare = bare.removeprefix(PREFIX)
+    return f"{PREFIX}{name}" if reserved(bare) else name

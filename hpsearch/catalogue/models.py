@@ -1,127 +1,53 @@
-"""The model architectures, one row each. Adding one touches this file only.
+"""The model architectures, one entry each. Adding one touches this file only.
 
 Every `build(image_shape, classes, **knobs)` returns a Keras model from normalized examples float32
-[batch, *image_shape] to logits float32 [batch, classes]. Images are [height, width] or [height, width, channels].
+[batch, *image_shape] to logits float32 [batch, classes]. Images are [height, width] or [height, width, channels];
+their shape is that of the data. The layer of the logits is called `logits`, by which an optimizer knows it (muon).
 Weights come from Keras's seeded random state, so set `keras.utils.set_random_seed` first.
 """
 
 from __future__ import annotations
 
+import inspect
+import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference, catalogue
+from hpsearch.catalogue.entries import REQUIRED, Entry, Knob, Reference, by_name
+from hpsearch.errors import UserCodeError, first_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu")
 CELLS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
-
-def _sizes(name: str, default: tuple[int, ...], doc: str) -> Knob:
-    return Knob(name, tuple[int, ...], default, doc, ge=1, le=16384)
-
-
-def _width(default: int, doc: str) -> Knob:
-    return Knob("units", int, default, doc, ge=1, le=16384)
-
-
-def _depth(default: int, doc: str) -> Knob:
-    return Knob("layers", int, default, doc, ge=1, le=64)
-
-
-def _activation(default: str = "relu", doc: str = "non-linearity of the hidden layers") -> Knob:
-    return Knob("activation", Literal[ACTIVATIONS], default, doc)
-
-
-def _batch_normalization() -> Knob:
-    return Knob(
-        "batch_normalization",
-        bool,
-        False,
-        "Dense(use_bias=False), then normalization, then activation (Ioffe and Szegedy 2015, arXiv:1502.03167)",
-    )
-
-
-def _dropout() -> Knob:
-    return Knob("dropout", float, 0.0, "share of hidden units dropped in training", ge=0, lt=1)
-
-
-def _penalty(name: str, formula: str, kernels: str = "kernels") -> Knob:
-    doc = f"adds {name} times the sum of {formula} over all {kernels} to the loss"
-    return Knob(name, float, 0.0, doc, ge=0, penalty=True)
-
-
-def _penalties() -> tuple[Knob, Knob]:
-    return _penalty("l1", "|w|"), _penalty("l2", "w^2")
-
-
-def _regularizer(keras: Any, l1: float, l2: float) -> Any:
-    return keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
-
-
-def _hidden(
-    keras: Any, x: Any, units: int, activation: str, batch_normalization: bool, dropout: float, l1: float, l2: float
-) -> Any:
-    x = keras.layers.Dense(units, use_bias=not batch_normalization, kernel_regularizer=_regularizer(keras, l1, l2))(x)
-    if batch_normalization:
-        x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.Activation(activation)(x)
-    return keras.layers.Dropout(dropout)(x) if dropout else x
-
-
-def _logits(keras: Any, x: Any, classes: int, l1: float, l2: float) -> Any:
-    # Its name is how an optimizer knows it (muon).
-    return keras.layers.Dense(classes, kernel_regularizer=_regularizer(keras, l1, l2), name="logits")(x)
-
-
-def _mlp(
-    image_shape: tuple[int, ...],
-    classes: int,
-    *,
-    units: Sequence[int],
-    activation: str,
-    batch_normalization: bool,
-    dropout: float,
-    l1: float,
-    l2: float,
-) -> Any:
-    import keras
-
-    inputs = keras.Input(image_shape, dtype="float32")
-    x = keras.layers.Flatten()(inputs)
-    for width in units:
-        x = _hidden(keras, x, width, activation, batch_normalization, dropout, l1, l2)
-    return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="mlp")
-
-
-def _perceptron(image_shape: tuple[int, ...], classes: int, *, l1: float, l2: float) -> Any:
-    import keras
-
-    inputs = keras.Input(image_shape, dtype="float32")
-    x = keras.layers.Flatten()(inputs)
-    return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="perceptron")
-
-
-def _deep_mlp(image_shape: tuple[int, ...], classes: int, *, units: int, layers: int, **knobs: Any) -> Any:
-    return _mlp(image_shape, classes, units=(units,) * layers, **knobs)
+# ------------------------------------------------------------------ shapes
 
 
 def _cnn_takes(shape: tuple[int, ...], knobs: Mapping[str, Any]) -> str | None:
-    """Images with or without channels, large enough to be halved once for each of `filters`."""
+    """Images with or without channels, large enough for the kernel and for one halving per item of `filters`."""
     if len(shape) not in (2, 3):
         return (
             "`architecture` cnn takes images [height, width] or [height, width, channels], "
             f"but an example is {list(shape)}; mlp and perceptron take any shape"
         )
     height, width = shape[:2]
-    # 28, 14, 7, 3, 1, and then nothing is left.
+    # Of 28 pixels a halving leaves 14, 7, 3, 1 and then nothing.
     most = min(height, width).bit_length() - 1
-    if len(knobs["filters"]) <= most:
-        return None
-    return (
-        f"`filters` may have at most {most} entries (each halves the {height} x {width} image; channels come last), "
-        f"but got {len(knobs['filters'])}"
-    )
+    if len(knobs["filters"]) > most:
+        return (
+            f"`filters` may have at most {most} entries (each halves the {height} x {width} image; channels come "
+            f"last), but got {len(knobs['filters'])}"
+        )
+    if knobs["filters"] and knobs["kernel_size"] > max(height, width):
+        return (
+            f"`kernel_size` may be at most {max(height, width)}, the longer side of the {height} x {width} image, "
+            f"but got {knobs['kernel_size']}"
+        )
+    return None
 
 
 def _rnn_takes(shape: tuple[int, ...], _knobs: Mapping[str, Any]) -> str | None:
@@ -134,6 +60,58 @@ def _rnn_takes(shape: tuple[int, ...], _knobs: Mapping[str, Any]) -> str | None:
     )
 
 
+# ------------------------------------------------------------------ built-in architectures
+
+
+def _regularizer(l1: float, l2: float) -> Any:
+    import keras
+
+    return keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+
+
+def _hidden(
+    x: Any, units: Sequence[int], activation: str, batch_normalization: bool, dropout: float, l1: float, l2: float
+) -> Any:
+    """Apply hidden layers: Dense, normalization, activation, dropout for each of `units`."""
+    from keras import layers
+
+    for width in units:
+        x = layers.Dense(width, use_bias=not batch_normalization, kernel_regularizer=_regularizer(l1, l2))(x)
+        x = layers.BatchNormalization()(x) if batch_normalization else x
+        x = layers.Activation(activation)(x)
+        x = layers.Dropout(dropout)(x) if dropout else x
+    return x
+
+
+def _model(name: str, inputs: Any, x: Any, classes: int, l1: float, l2: float) -> Any:
+    """Return the model from `inputs` to the logits of `x`."""
+    import keras
+
+    logits = keras.layers.Dense(classes, kernel_regularizer=_regularizer(l1, l2), name="logits")(x)
+    return keras.Model(inputs, logits, name=name)
+
+
+def _perceptron(image_shape: tuple[int, ...], classes: int, *, l1: float, l2: float) -> Any:
+    import keras
+
+    inputs = keras.Input(image_shape, dtype="float32")
+    return _model("perceptron", inputs, keras.layers.Flatten()(inputs), classes, l1, l2)
+
+
+def _mlp(
+    image_shape: tuple[int, ...], classes: int, *, units: Sequence[int], l1: float, l2: float, **knobs: Any
+) -> Any:
+    import keras
+
+    inputs = keras.Input(image_shape, dtype="float32")
+    x = _hidden(keras.layers.Flatten()(inputs), units, l1=l1, l2=l2, **knobs)
+    return _model("mlp", inputs, x, classes, l1, l2)
+
+
+def _deep_mlp(image_shape: tuple[int, ...], classes: int, *, units: int, layers: int, **knobs: Any) -> Any:
+    return _mlp(image_shape, classes, units=(units,) * layers, **knobs)
+
+
 def _cnn(
     image_shape: tuple[int, ...],
     classes: int,
@@ -143,32 +121,31 @@ def _cnn(
     units: Sequence[int],
     activation: str,
     batch_normalization: bool,
-    dropout: float,
     l1: float,
     l2: float,
+    dropout: float,
 ) -> Any:
     import keras
+    from keras import layers
 
     inputs = keras.Input(image_shape, dtype="float32")
-    x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1))(inputs)
+    # Keras's configuration file may have another data format.
+    order = {"data_format": "channels_last"}
+    x = inputs if len(image_shape) == 3 else layers.Reshape((*image_shape, 1))(inputs)
     for channels in filters:
-        x = keras.layers.Conv2D(
+        x = layers.Conv2D(
             channels,
             kernel_size,
             padding="same",
-            # Keras's configuration file may say otherwise.
-            data_format="channels_last",
             use_bias=not batch_normalization,
-            kernel_regularizer=_regularizer(keras, l1, l2),
+            kernel_regularizer=_regularizer(l1, l2),
+            **order,
         )(x)
-        if batch_normalization:
-            x = keras.layers.BatchNormalization()(x)
-        x = keras.layers.Activation(activation)(x)
-        x = keras.layers.MaxPooling2D(data_format="channels_last")(x)
-    x = keras.layers.Flatten()(x)
-    for width in units:
-        x = _hidden(keras, x, width, activation, batch_normalization, dropout, l1, l2)
-    return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="cnn")
+        x = layers.BatchNormalization()(x) if batch_normalization else x
+        x = layers.Activation(activation)(x)
+        x = layers.MaxPooling2D(**order)(x)
+    x = _hidden(layers.Flatten()(x), units, activation, batch_normalization, dropout, l1, l2)
+    return _model("cnn", inputs, x, classes, l1, l2)
 
 
 def _rnn(
@@ -195,25 +172,198 @@ def _rnn(
         x = getattr(keras.layers, CELLS[cell])(
             units,
             activation=activation,
-            kernel_regularizer=_regularizer(keras, l1, l2),
+            kernel_regularizer=_regularizer(l1, l2),
             return_sequences=layer < layers - 1,
             **loop,
         )(x)
         x = keras.layers.Dropout(dropout)(x) if dropout else x
-    return keras.Model(inputs, _logits(keras, x, classes, l1, l2), name="rnn")
+    return _model("rnn", inputs, x, classes, l1, l2)
 
 
-def _custom(image_shape: tuple[int, ...], classes: int, **knobs: Any) -> Any:
-    from hpsearch.catalogue.custom_model import build
+# ------------------------------------------------------------------ a user's own model
 
-    return build(image_shape, classes, **knobs)
+# Methods of keras.Model that decide how a model is trained and evaluated; only `model.fit` calls them.
+_TRAINING_METHODS = (
+    *("fit", "evaluate", "train_step", "test_step", "compute_loss", "compute_metrics"),
+    *("make_train_function", "make_test_function"),
+)
+# Methods that decide what a model predicts. A model that is exported no longer has them.
+_PREDICTING_METHODS = ("predict", "predict_step", "make_predict_function")
+
+# The number of random examples whose outputs are checked, and how far float16 may take a sum of probabilities from 1.
+_EXAMPLES, _TOLERANCE = 8, 5e-3
+# Builders whose outputs were checked, by identity and arguments: with the same ones they return the same kind of model.
+_checked: dict[tuple[int, str], Any] = {}
 
 
-MODELS = catalogue(
+def _custom(
+    image_shape: tuple[int, ...], classes: int, *, builder: Callable[..., Any], arguments: Mapping[str, Any]
+) -> Any:
+    """Return the model of a user's builder, wrapped where its input has another shape (with a channel, for instance).
+
+    A dtype policy that the builder sets holds for its own model and not for those that are built afterwards.
+
+    Raises:
+        UserCodeError: it is no model from images to logits, or has something that a training here would ignore.
+    """
+    import keras
+
+    before = keras.config.dtype_policy()
+    try:
+        model = _wrapped(builder(image_shape, classes, **arguments), image_shape, classes)
+    finally:
+        keras.config.set_dtype_policy(before)
+    # A function that is named as `module:name` comes wrapped.
+    function = inspect.unwrap(builder)
+    key = (id(function), json.dumps([image_shape, classes, arguments], default=repr))
+    if key not in _checked:
+        if problem := _no_logits(model, image_shape):
+            raise UserCodeError(f"{_expected(image_shape, classes)}, but {problem}, the losses apply a softmax")
+        _checked[key] = function
+    return model
+
+
+def overridden_methods(model: Any) -> list[str]:
+    """Return the methods with which a model decides itself how it is trained and evaluated."""
+    return [name for name in _TRAINING_METHODS if _is_own(model, name)]
+
+
+def _is_own(model: Any, name: str) -> bool:
+    import keras
+
+    return name in vars(model) or getattr(type(model), name) is not getattr(keras.Model, name)
+
+
+def _expected(image_shape: tuple[int, ...], classes: int) -> str:
+    return f"model.builder must return a Keras model from images {[None, *image_shape]} to logits {[None, classes]}"
+
+
+def _wrapped(model: Any, image_shape: tuple[int, ...], classes: int) -> Any:
+    """Return the model, or one around it that takes images of this shape."""
+    import keras
+
+    expected = _expected(image_shape, classes)
+    if not isinstance(model, keras.Model):
+        raise UserCodeError(f"{expected}, but it returned {type(model).__name__}")
+    if model.compiled:
+        raise UserCodeError(
+            f"{expected}, but it is compiled: leave `compile` out; the study's `optimizer`, `loss` and "
+            "`training.metrics` take its place"
+        )
+    if own := [name for name in _PREDICTING_METHODS if _is_own(model, name)]:
+        raise UserCodeError(
+            f"{expected}, but it has a {own[0]} of its own, which exports would lose: put it into `call`"
+        )
+    inputs = keras.Input(image_shape, dtype="float32")
+    try:
+        outputs = model(inputs)
+    except Exception as error:
+        raise UserCodeError(f"{expected}, but it cannot take them: {first_line(error)}") from error
+    if tuple(getattr(outputs, "shape", ())) != (None, classes):
+        raise UserCodeError(f"{expected}, but its output is {getattr(outputs, 'shape', outputs)}")
+    own = overridden_methods(model)
+    # A subclass of keras.Model has no shape of its own: it took the images.
+    if getattr(model, "input_shape", None if not own else (None, *image_shape)) == (None, *image_shape):
+        return model
+    if own:
+        raise UserCodeError(
+            f"{expected}, but it takes {list(model.input_shape)} and has a {own[0]} of its own, which a model around "
+            "it would lose: let its input be that of the images"
+        )
+    return keras.Model(inputs, outputs, name="custom")
+
+
+def _no_logits(model: Any, image_shape: tuple[int, ...]) -> str | None:
+    """Return why the outputs of a model are no logits, and what to do, or None.
+
+    The values decide, since a softmax may be anywhere in the model: outputs that are probabilities, or lie between 0
+    and 1, for every example and with other weights, too, are no logits. With its initial weights alone, logits may
+    lie between 0 and 1 as well, for example where all are zero.
+    """
+    import numpy as np
+
+    found = [values for values in _outputs(model, image_shape) if np.isfinite(values).all()]
+    if len(found) < 2 or found[0].shape[1] < 2:
+        return None
+    every = np.concatenate(found)
+    if every.min() < -_TOLERANCE or every.max() > 1 + _TOLERANCE:
+        return None
+    if np.abs(every.sum(axis=1) - 1).max() < _TOLERANCE:
+        return "it gives probabilities, as where its last layer is a softmax: leave that out"
+    # A dead ReLU gives nothing but zeros.
+    if min(np.ptp(values) for values in found[1:]) > 0:
+        return "its outputs lie between 0 and 1, as where its last layer is a sigmoid: leave that out"
+    return None
+
+
+def _outputs(model: Any, image_shape: tuple[int, ...]) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield a model's outputs for a few random examples in inference, with its weights and with other ones.
+
+    The model has its own weights again afterwards.
+    """
+    import keras
+    import numpy as np
+
+    draw = np.random.default_rng(0)
+    pixels = draw.random((_EXAMPLES, *image_shape), np.float32)
+    features = draw.normal(scale=3, size=(_EXAMPLES, *image_shape)).astype(np.float32)
+    examples = np.concatenate([pixels, features])
+    kept = [(variable, variable.numpy()) for variable in model.variables]
+    try:
+        for scale in (0.0, 1.0, 5.0):
+            for variable in model.trainable_variables if scale else ():
+                # The scale that keeps the size of a layer's inputs.
+                size = scale / max(1, int(np.prod(variable.shape[:-1]))) ** 0.5
+                variable.assign_add(draw.normal(scale=size, size=variable.shape))
+            try:
+                found = model(examples, training=False)
+            except Exception:
+                # It may take batches of another size only. If it takes none at all, the training says why.
+                return
+            yield np.asarray(keras.ops.convert_to_numpy(found), np.float32)
+    finally:
+        for variable, value in kept:
+            variable.assign(value)
+
+
+# ------------------------------------------------------------------ entries
+
+
+def _sizes(name: str, default: tuple[int, ...], doc: str) -> Knob:
+    return Knob(name, tuple[int, ...], default, doc, ge=1, le=16384)
+
+
+def _width(default: int, doc: str) -> Knob:
+    return Knob("units", int, default, doc, ge=1, le=16384)
+
+
+def _depth(default: int, doc: str) -> Knob:
+    return Knob("layers", int, default, doc, ge=1, le=64)
+
+
+def _activation(default: str = "relu", doc: str = "non-linearity of the hidden layers") -> Knob:
+    return Knob("activation", Literal[ACTIVATIONS], default, doc)
+
+
+def _penalty(name: str, term: str, kernels: str = "kernels") -> Knob:
+    doc = f"adds {name} times the sum of {term} over all {kernels} to the loss"
+    return Knob(name, float, 0.0, doc, ge=0, penalty=True)
+
+
+_BATCH_NORMALIZATION = Knob(
+    "batch_normalization",
+    bool,
+    False,
+    "Dense(use_bias=False), then normalization, then activation (Ioffe and Szegedy 2015, arXiv:1502.03167)",
+)
+_DROPOUT = Knob("dropout", float, 0.0, "share of hidden units dropped in training", ge=0, lt=1)
+_PENALTIES = (_penalty("l1", "|w|"), _penalty("l2", "w^2"))
+
+MODELS = by_name(
     Entry(
         "perceptron",
         "Flatten, logits: a single layer",
-        _penalties(),
+        _PENALTIES,
         "Rosenblatt 1958, doi:10.1037/h0042519",
         _perceptron,
     ),
@@ -223,9 +373,9 @@ MODELS = catalogue(
         (
             _sizes("units", (256, 128), "width of each hidden layer; [] is a single-layer perceptron"),
             _activation(),
-            _batch_normalization(),
-            _dropout(),
-            *_penalties(),
+            _BATCH_NORMALIZATION,
+            _DROPOUT,
+            *_PENALTIES,
         ),
         "Rumelhart et al. 1986, doi:10.1038/323533a0",
         _mlp,
@@ -237,9 +387,9 @@ MODELS = catalogue(
             _width(256, "width of every hidden layer"),
             _depth(3, "number of hidden layers"),
             _activation(),
-            _batch_normalization(),
-            _dropout(),
-            *_penalties(),
+            _BATCH_NORMALIZATION,
+            _DROPOUT,
+            *_PENALTIES,
         ),
         "Ciresan et al. 2010, arXiv:1003.0358, doi:10.1162/NECO_a_00052",
         _deep_mlp,
@@ -249,12 +399,12 @@ MODELS = catalogue(
         "Conv2D and 2 x 2 max pooling for each of `filters`, Dense layers of `units`, logits",
         (
             _sizes("filters", (16, 32), "channels of each convolution; each halves the image"),
-            Knob("kernel_size", int, 3, "side of the convolution kernels, in pixels", ge=1, le=28),
+            Knob("kernel_size", int, 3, "side of the convolution kernels, in pixels", ge=1, le=16384),
             _sizes("units", (64,), "width of each hidden layer after the convolutions"),
             _activation(),
-            _batch_normalization(),
-            _dropout(),
-            *_penalties(),
+            _BATCH_NORMALIZATION,
+            _DROPOUT,
+            *_PENALTIES,
         ),
         "LeCun et al. 1998, doi:10.1109/5.726791",
         _cnn,
@@ -275,7 +425,7 @@ MODELS = catalogue(
             _width(64, "width of every recurrent layer"),
             _depth(1, "number of recurrent layers"),
             _activation("tanh", "non-linearity of the new state (of the candidate, where the cell has gates)"),
-            _dropout(),
+            _DROPOUT,
             _penalty("l1", "|w|", "kernels but the recurrent ones"),
             _penalty("l2", "w^2", "kernels but the recurrent ones"),
         ),
@@ -286,14 +436,14 @@ MODELS = catalogue(
     ),
     Entry(
         "custom",
-        "builder(image_shape, classes, **arguments): a person's own Keras model from images to logits",
+        "builder(image_shape, classes, **arguments): a user's own Keras model from images to logits",
         (
-            Knob("builder", Reference, REQUIRED, "a person's own function as `module:name`"),
+            Knob("builder", Reference, REQUIRED, "a user's own function as `module:name`"),
             Knob("arguments", dict[str, Any], {}, "further arguments of the builder by name; may be distributions"),
         ),
         "keras.Model",
         _custom,
-        # What is in it decides whether XLA compiles it at all.
+        # Whether XLA compiles it at all depends on its layers.
         auto_xla=False,
     ),
 )

@@ -1,51 +1,131 @@
-"""The optimizers, one row each. Adding one touches this file only.
+"""The optimizers, one entry each. Adding one touches this file only.
 
-Every `build` takes the row's knobs by their Keras names and returns a Keras optimizer, a stock one where
-Keras has it. The learning rate that is passed is the schedule's start; the trainer sets the rate in force
-before each update.
+Every `build` takes the entry's knobs by their Keras names and returns a Keras optimizer. The learning rate that is
+passed is the schedule's start; the trainer sets the rate of each update.
 
-Ranges hold the Keras default and span the decades in which an image classifier of this size trains at all.
+Ranges contain the Keras default and span the decades in which an image classifier of this size trains at all. The
+parametrization (learning rate on a log scale, momentum and betas as 1 - value on a log scale) is that of Choi et al.
+2019, "On Empirical Comparisons of Optimizers for Deep Learning", arXiv:1910.05446, appendix D.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.catalogue.optimizer_knobs import (
-    KERAS,
-    WEIGHT_DECAY,
-    above_zero,
-    amsgrad,
-    betas,
-    common,
-    decay,
-    epsilon,
-    learning_rate,
-    nesterov,
-    off_or,
-    one_clipping,
-    positive,
-    power,
-    searched_weight_decay,
-    strength,
-)
-from hpsearch.catalogue.rows import Distribution, Entry, Knob, catalogue
+from hpsearch.catalogue.entries import Distribution, Entry, Knob, by_name
 
+_CHOI = "arXiv:1910.05446, appendix D"
 # Schmidt et al. 2021 searched the learning rate of every optimizer from 1e-4 to 1.
 _SCHMIDT = "arXiv:2007.01547"
+_KERAS = "Keras default"
 _SCIPY = "SciPy default"
 _MEASURED = "measured on Fashion-MNIST, 784-64-10, two epochs"
+_DECAY = "w <- w - lr weight_decay w before each update (arXiv:1711.05101)"
+
+# ------------------------------------------------------------------ knobs that several optimizers share
 
 
-def _keras(name: str) -> Callable[..., Any]:
-    """Builds the stock Keras class of this name."""
+def knob(name: str, kind: Any, default: Any, doc: str, **more: Any) -> Knob:
+    """Return a knob with Keras's default."""
+    return Knob(name, kind, default, doc, **{"source": _KERAS, **more})
+
+
+def learning_rate(default: float, low: float, high: float, source: str = _CHOI) -> Knob:
+    """Return the learning rate, sampled on a log scale."""
+    doc = "step size at the start of training"
+    return Knob("learning_rate", float, default, doc, {"float": [low, high], "log": True}, source, gt=0)
+
+
+def decay(name: str, default: float, doc: str, low: float, high: float) -> Knob:
+    """Return a momentum or beta, sampled as 1 - value in [low, high]."""
+    return Knob(name, float, default, doc, {"one_minus": [low, high], "log": True}, _CHOI, ge=0, lt=1)
+
+
+def betas() -> tuple[Knob, Knob]:
+    """Return the betas of Adam and of the optimizers derived from it."""
+    return (
+        decay("beta_1", 0.9, "decay of the average of g", 1e-2, 0.5),
+        decay("beta_2", 0.999, "decay of the average of g^2", 1e-4, 0.1),
+    )
+
+
+def nesterov(default: bool = False, recommended: Distribution | None = None) -> Knob:
+    """Return the switch of Nesterov's momentum."""
+    doc, source = "take the gradient after the momentum step", _CHOI if recommended else _KERAS
+    return Knob("nesterov", bool, default, doc, recommended, source)
+
+
+def epsilon() -> Knob:
+    """Return the small number in the divisor."""
+    return knob("epsilon", float, 1e-7, "added to the divisor for stability", gt=0)
+
+
+def amsgrad() -> Knob:
+    """Return the switch of AMSGrad."""
+    return knob("amsgrad", bool, False, "divide by the largest average of g^2 so far")
+
+
+def initial_accumulator_value(**more: Any) -> Knob:
+    """Return the start of the sum of squared gradients; it fills the slots when the optimizer is built."""
+    return knob("initial_accumulator_value", float, 0.1, "the sum of g^2 at the start", ge=0, structural=True, **more)
+
+
+def optional(name: str, doc: str, default: float | None = None) -> Knob:
+    """Return a positive number that null switches off."""
+    return knob(name, float | None, default, doc, gt=0)
+
+
+def penalty(name: str, doc: str, **more: Any) -> Knob:
+    """Return the strength of a penalty; 0 switches it off."""
+    return knob(name, float, 0.0, doc, ge=0, **more)
+
+
+def off_or(low: float, high: float) -> Distribution:
+    """Return 0, which is Keras's default and not on a log scale, or a number in [low, high]."""
+    return {"choice": [0.0, {"float": [low, high], "log": True}]}
+
+
+def common(weight_decay: Knob | None = None) -> tuple[Knob, ...]:
+    """Return the knobs that every Keras optimizer has beside its own.
+
+    Args:
+        weight_decay: of an optimizer that has it switched on.
+    """
+    return (
+        weight_decay or optional("weight_decay", f"{_DECAY}; null: none"),
+        optional("clipnorm", "each gradient is scaled down to this L2 norm; null: never"),
+        optional("global_clipnorm", "all gradients together are scaled down to this L2 norm; null: never"),
+        optional("clipvalue", "each element of a gradient is limited to +- this; null: never"),
+        knob(
+            "use_ema",
+            bool,
+            False,
+            "validate, restore and export the moving average of the weights (Polyak and Juditsky 1992)",
+        ),
+        knob("ema_momentum", float, 0.99, "avg <- ema_momentum avg + (1 - ema_momentum) w", gt=0, lt=1),
+    )
+
+
+def one_clipping(knobs: Mapping[str, Any]) -> str | None:
+    """Return why the clipping knobs are impossible together: Keras takes one of them at a time."""
+    given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if knobs[name] is not None]
+    if len(given) <= 1:
+        return None
+    return f"only one of `clipnorm`, `global_clipnorm` and `clipvalue` may be given, but got {', '.join(given)}"
+
+
+# ------------------------------------------------------------------ builders
+
+
+def keras_class(name: str, **fixed: Any) -> Callable[..., Any]:
+    """Return a builder of a Keras class, with arguments that are no knobs."""
 
     def build(**knobs: Any) -> Any:
         import keras
 
-        return getattr(keras.optimizers, name)(**knobs)
+        return getattr(keras.optimizers, name)(**fixed, **knobs)
 
     return build
 
@@ -56,25 +136,14 @@ def _proximal_gradient_descent(**knobs: Any) -> Any:
     return ProximalGradientDescent(**knobs)
 
 
-def _muon(**knobs: Any) -> Any:
-    import keras
-
-    # The output layer is for Adam (Liu et al. 2025); our models call it so.
-    return keras.optimizers.Muon(exclude_layers=["logits"], **knobs)
-
-
-def _initial_accumulator_value(recommended: Distribution | None = None, source: str = KERAS) -> Knob:
-    # It fills the slots when the optimizer is built.
-    doc = "the sum of g^2 at the start"
-    return Knob("initial_accumulator_value", float, 0.1, doc, recommended, source, ge=0, structural=True)
-
-
-def _lbfgs(**knobs: Any) -> dict[str, Any]:
-    """The options of scipy.optimize.minimize."""
+def _minimize_options(**knobs: Any) -> dict[str, Any]:
+    """Return the options of scipy.optimize.minimize."""
     return knobs
 
 
-OPTIMIZERS = catalogue(
+# ------------------------------------------------------------------ entries
+
+OPTIMIZERS = by_name(
     Entry(
         "sgd",
         "v <- momentum v - lr g;  w <- w + v  (nesterov: w <- w + momentum v - lr g)",
@@ -85,21 +154,21 @@ OPTIMIZERS = catalogue(
             *common(),
         ),
         "Polyak 1964, doi:10.1016/0041-5553(64)90137-5; Sutskever et al. 2013, ICML (Nesterov form)",
-        _keras("SGD"),
+        keras_class("SGD"),
         check=one_clipping,
     ),
     Entry(
         "adagrad",
         "n <- n + g^2;  w <- w - lr g / sqrt(n + epsilon)",
         (
-            # The paper's form is 1, says Keras; its own default is at the slow end.
+            # Keras's documentation says that the paper has 1; Keras's own default is at the slow end.
             learning_rate(1e-3, 1e-3, 1.0, _SCHMIDT),
-            _initial_accumulator_value(),
+            initial_accumulator_value(),
             epsilon(),
             *common(),
         ),
         "Duchi et al. 2011, JMLR 12:2121-2159",
-        _keras("Adagrad"),
+        keras_class("Adagrad"),
         check=one_clipping,
     ),
     Entry(
@@ -108,28 +177,28 @@ OPTIMIZERS = catalogue(
         (
             learning_rate(1e-3, 1e-4, 1e-2),
             decay("rho", 0.9, "decay of the average of g^2", 1e-2, 0.5),
-            # With momentum m the step grows by 1 / (1 - m), so the range stops at 0.9 where sgd's goes on.
+            # With momentum m the step grows by 1 / (1 - m), so the range ends at 0.9 where sgd's goes on.
             decay("momentum", 0.0, "share of the last step that is kept", 0.1, 1.0),
             epsilon(),
-            Knob("centered", bool, False, "divide by the estimated variance of g, not by g^2", source=KERAS),
+            knob("centered", bool, False, "divide by the estimated variance of g, not by g^2"),
             *common(),
         ),
         "Tieleman and Hinton 2012, Coursera lecture 6.5; Graves 2013, arXiv:1308.0850 (centered)",
-        _keras("RMSprop"),
+        keras_class("RMSprop"),
         check=one_clipping,
     ),
     Entry(
         "adadelta",
         "a, b: averages of g^2 and d^2;  d = g sqrt(b + epsilon) / sqrt(a + epsilon);  w <- w - lr d",
         (
-            # The paper has no learning rate, which is 1; Keras's default is a thousandth of that.
+            # The paper has no learning rate, which is the same as 1; Keras's default is a thousandth of that.
             learning_rate(1e-3, 1e-3, 10.0, "arXiv:1212.5701, algorithm 1 (1.0)"),
             decay("rho", 0.95, "decay of both averages", 1e-2, 0.5),
             epsilon(),
             *common(),
         ),
         "Zeiler 2012, arXiv:1212.5701, algorithm 1",
-        _keras("Adadelta"),
+        keras_class("Adadelta"),
         check=one_clipping,
     ),
     Entry(
@@ -137,7 +206,7 @@ OPTIMIZERS = catalogue(
         "bias-corrected averages m of g and v of g^2;  w <- w - lr m / (sqrt(v) + epsilon)",
         (learning_rate(1e-3, 1e-4, 3e-2), *betas(), epsilon(), amsgrad(), *common()),
         "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1; Reddi et al. 2018, arXiv:1904.09237 (amsgrad)",
-        _keras("Adam"),
+        keras_class("Adam"),
         check=one_clipping,
     ),
     Entry(
@@ -145,15 +214,15 @@ OPTIMIZERS = catalogue(
         "bias-corrected average m of g;  u <- max(beta_2 u, |g|);  w <- w - lr m / (u + epsilon)",
         (learning_rate(1e-3, 1e-4, 3e-2), *betas(), epsilon(), *common()),
         "Kingma and Ba 2015, arXiv:1412.6980, algorithm 2",
-        _keras("Adamax"),
+        keras_class("Adamax"),
         check=one_clipping,
     ),
     Entry(
         "nadam",
-        "adam with the average of g looked ahead by one step",
+        "as adam, with beta_1 m + (1 - beta_1) g in place of m in the step, both bias-corrected",
         (learning_rate(1e-3, 1e-4, 3e-2), *betas(), epsilon(), *common()),
         "Dozat 2016, Incorporating Nesterov Momentum into Adam, ICLR workshop",
-        _keras("Nadam"),
+        keras_class("Nadam"),
         check=one_clipping,
     ),
     Entry(
@@ -162,23 +231,23 @@ OPTIMIZERS = catalogue(
         (
             learning_rate(1e-3, 1e-3, 0.3),
             # TensorFlow computes a power of 0.5 that it knows beforehand as a root, so with other bits.
-            power("learning_rate_power", -0.5, "power of n that divides the step", structural=True),
+            knob("learning_rate_power", float, -0.5, "power of n that divides the step", ge=-1, le=0, structural=True),
             # The first update scales the initial weights by 1 - sqrt(n / (n + g^2)), which from 0.1 is nearly 0: an
             # MLP forgets them. From 1e-6 they stay (after two epochs at a rate of 0.01: 0.84 instead of 0.57).
-            _initial_accumulator_value({"choice": [0.1, 1e-6]}, _MEASURED),
-            strength(
+            initial_accumulator_value(recommended={"choice": [0.1, 1e-6]}, source=_MEASURED),
+            penalty(
                 "l1_regularization_strength",
                 "weights whose |z| is smaller are exactly zero",
-                off_or(1e-5, 3e-2),
-                f"{_MEASURED}: 4 to 72 % zeros",
+                recommended=off_or(1e-5, 3e-2),
+                source=f"{_MEASURED}: 4 to 72 % zeros",
             ),
-            strength("l2_regularization_strength", "shrinks the weights"),
-            strength("l2_shrinkage_regularization_strength", "adds 2 of it times w to g"),
-            strength("beta", "adds beta / lr to the divisor"),
+            penalty("l2_regularization_strength", "shrinks the weights"),
+            penalty("l2_shrinkage_regularization_strength", "adds 2 of it times w to g"),
+            penalty("beta", "adds beta / lr to the divisor"),
             *common(),
         ),
         "McMahan et al. 2013, KDD, doi:10.1145/2487575.2488200, algorithm 1",
-        _keras("Ftrl"),
+        keras_class("Ftrl"),
         check=one_clipping,
     ),
     Entry(
@@ -188,26 +257,43 @@ OPTIMIZERS = catalogue(
             learning_rate(0.01, 1e-3, 1.0),
             decay("momentum", 0.0, "share of the last change that is kept", 1e-3, 1.0),
             nesterov(),
-            strength(
+            penalty(
                 "l1",
                 "times sum |w| of all weights; gives exact zeros",
-                off_or(1e-6, 1e-3),
-                f"{_MEASURED}: 0.05 to 73 % zeros",
+                recommended=off_or(1e-6, 1e-3),
+                source=f"{_MEASURED}: 0.05 to 73 % zeros",
             ),
-            strength("l2", "half of it times sum w^2 of all weights; shrinks"),
+            penalty("l2", "half of it times sum w^2 of all weights; shrinks"),
             *common(),
         ),
         "Parikh and Boyd 2014, doi:10.1561/2400000003, section 4.2; Duchi and Singer 2009, JMLR 10:2899-2934",
         _proximal_gradient_descent,
         check=one_clipping,
-        keras=False,
+        keras_defaults=False,
     ),
     Entry(
         "adamw",
-        "adam with weight decay apart from the gradient",
-        (learning_rate(1e-3, 1e-4, 3e-2), *betas(), epsilon(), amsgrad(), *common(searched_weight_decay())),
+        "w <- w - lr weight_decay w, then the update of adam: weight decay apart from the gradient",
+        (
+            learning_rate(1e-3, 1e-4, 3e-2),
+            *betas(),
+            epsilon(),
+            amsgrad(),
+            # At a learning rate of 1e-3 the paper's normalized 0.025 is about 0.1 here.
+            *common(
+                knob(
+                    "weight_decay",
+                    float,
+                    0.004,
+                    _DECAY,
+                    recommended={"float": [1e-3, 1.0], "log": True},
+                    source="arXiv:1711.05101, appendix B.1",
+                    gt=0,
+                )
+            ),
+        ),
         "Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2",
-        _keras("AdamW"),
+        keras_class("AdamW"),
         check=one_clipping,
     ),
     Entry(
@@ -222,7 +308,7 @@ OPTIMIZERS = catalogue(
             *common(),
         ),
         "Chen et al. 2023, arXiv:2302.06675, algorithm 2",
-        _keras("Lion"),
+        keras_class("Lion"),
         check=one_clipping,
     ),
     Entry(
@@ -231,15 +317,15 @@ OPTIMIZERS = catalogue(
         (
             # Relative to the size of the weights; the paper's is 0.01.
             learning_rate(1e-3, 3e-4, 1e-1, "arXiv:1804.04235, section 9 (0.01)"),
-            power("beta_2_decay", -0.8, "the decay of v at update t is 1 - t^beta_2_decay"),
-            positive("epsilon_1", 1e-30, "added to g^2"),
-            positive("epsilon_2", 1e-3, "smallest size of weights that scales the step"),
-            positive("clip_threshold", 1.0, "a larger root mean square of a step is scaled to it"),
-            Knob("relative_step", bool, True, "without effect in Keras 3.15: min(lr, 1 / sqrt(t)) holds either way"),
+            knob("beta_2_decay", float, -0.8, "the decay of v at update t is 1 - t^beta_2_decay", ge=-1, le=0),
+            knob("epsilon_1", float, 1e-30, "added to g^2", gt=0),
+            knob("epsilon_2", float, 1e-3, "smallest size of weights that scales the step", gt=0),
+            knob("clip_threshold", float, 1.0, "a larger root mean square of a step is scaled to it", gt=0),
+            knob("relative_step", bool, True, "without effect in Keras 3.15: min(lr, 1 / sqrt(t)) holds either way"),
             *common(),
         ),
         "Shazeer and Stern 2018, arXiv:1804.04235, algorithms 4 and 5",
-        _keras("Adafactor"),
+        keras_class("Adafactor"),
         check=one_clipping,
     ),
     Entry(
@@ -247,7 +333,7 @@ OPTIMIZERS = catalogue(
         "w <- w - lr |w| u / |u| for each tensor,  u: the step of adam",
         (learning_rate(1e-3, 3e-4, 3e-2), *betas(), epsilon(), *common()),
         "You et al. 2020, arXiv:1904.00962, algorithm 2",
-        _keras("Lamb"),
+        keras_class("Lamb"),
         check=one_clipping,
     ),
     Entry(
@@ -258,22 +344,22 @@ OPTIMIZERS = catalogue(
             learning_rate(1e-3, 1e-4, 3e-2, "arXiv:2502.16982"),
             decay("momentum", 0.95, "share of v that is kept", 1e-2, 0.5),
             nesterov(default=True),
-            Knob("ns_steps", int, 5, "Newton-Schulz iterations of an update", source=KERAS, ge=1),
-            *(
-                Knob(f"muon_{name}", float, value, "coefficient of the Newton-Schulz iteration", source=KERAS, ge=-10)
-                for name, value in (("a", 3.4445), ("b", -4.775), ("c", 2.0315))
-            ),
-            above_zero("rms_rate", "scales a step to this root mean square; null: not", 0.2),
-            Knob("adam_beta_1", float, 0.9, "of adamw: decay of the average of g", source=KERAS, ge=0, lt=1),
-            Knob("adam_beta_2", float, 0.999, "of adamw: decay of the average of g^2", source=KERAS, ge=0, lt=1),
-            above_zero("adam_weight_decay", "of adamw: as weight_decay; null: none", 0.004),
-            positive("adam_lr_ratio", 1.0, "of adamw: its learning rate as a multiple"),
+            knob("ns_steps", int, 5, "Newton-Schulz iterations of an update", ge=1),
+            knob("muon_a", float, 3.4445, "coefficient of the Newton-Schulz iteration", ge=-10),
+            knob("muon_b", float, -4.775, "coefficient of the Newton-Schulz iteration", ge=-10),
+            knob("muon_c", float, 2.0315, "coefficient of the Newton-Schulz iteration", ge=-10),
+            optional("rms_rate", "scales a step to this root mean square; null: not", 0.2),
+            knob("adam_beta_1", float, 0.9, "of adamw: decay of the average of g", ge=0, lt=1),
+            knob("adam_beta_2", float, 0.999, "of adamw: decay of the average of g^2", ge=0, lt=1),
+            optional("adam_weight_decay", "of adamw: as weight_decay; null: none", 0.004),
+            knob("adam_lr_ratio", float, 1.0, "of adamw: its learning rate as a multiple", gt=0),
             epsilon(),
-            Knob("exclude_embeddings", bool, True, "adamw for embeddings", source=KERAS),
-            *common(above_zero("weight_decay", f"{WEIGHT_DECAY}; null: none", 0.004)),
+            knob("exclude_embeddings", bool, True, "adamw for embeddings"),
+            *common(optional("weight_decay", f"{_DECAY}; null: none", 0.004)),
         ),
         "Jordan et al. 2024, github.com/KellerJordan/Muon; Liu et al. 2025, arXiv:2502.16982",
-        _muon,
+        # The output layer is for Adam (Liu et al. 2025); all models of the catalogue call it so.
+        keras_class("Muon", exclude_layers=["logits"]),
         check=one_clipping,
     ),
     Entry(
@@ -296,8 +382,8 @@ OPTIMIZERS = catalogue(
             Knob("gtol", float, 1e-5, "ends when no element of the gradient is larger", source=_SCIPY, ge=0),
         ),
         "Liu and Nocedal 1989, doi:10.1007/BF01589116; Byrd et al. 1995, doi:10.1137/0916069 (scipy.optimize L-BFGS-B)",
-        _lbfgs,
-        solver=True,
-        keras=False,
+        _minimize_options,
+        needs_closure=True,
+        keras_defaults=False,
     ),
 )

@@ -1,12 +1,14 @@
-"""The learning-rate schedules, one row each. Adding one touches this file (and `stock_schedules`, if Keras has it).
+"""The learning-rate schedules, one entry each. Adding one touches this file only.
 
-Time t is counted in epochs, from 0 at the first update; T is `max_epochs`. With `per: step` t moves
-at every update (t = updates so far / updates per epoch); with `per: epoch` it is held at whole epochs,
-a staircase. So a decay rate means the same thing at every batch size.
+Time t is counted in epochs, from 0 at the first update; T is `max_epochs`; lr0 is the optimizer's learning rate. With
+`per: step` t moves at every update (t = updates so far / updates per epoch); with `per: epoch` it is rounded down to
+whole epochs. So a decay rate means the same at every batch size.
 
-A `build` is the formula itself: `build(learning_rate, t, T, **knobs)` returns the rate in force, or, where
-the row says `callback`, `build(**knobs)` returns a Keras callback that sets the rate between epochs. lr0 is
-the optimizer's learning rate.
+`build(lr0, t, T, **knobs)` is the formula: it returns the rate at time t. Where an entry has `callback`,
+`build(**knobs)` returns a Keras callback that sets the rate between epochs.
+
+`stock(lr0, updates, T, **knobs)` returns the class of `keras.optimizers.schedules` that computes these rates, and its
+arguments. Keras counts in updates, so it takes the number of updates in an epoch. None: no class computes them.
 """
 
 from __future__ import annotations
@@ -15,59 +17,81 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from hpsearch.catalogue import stock_schedules as stock
-from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference, catalogue
+from hpsearch.catalogue.entries import REQUIRED, Entry, Knob, Reference, by_name
 
 UNITS = ("step", "epoch")
 _SGDR = "arXiv:1608.03983"
 _KERAS = "Keras default"
+_STAIRCASE = Knob("per", Literal[UNITS], "step", "step: the rate moves at every update; epoch: once an epoch")
+_ALPHA = Knob("alpha", float, 0.0, "the lowest rate, as a share of lr0", source=_KERAS, ge=0, le=1)
+
+Stock = tuple[str, dict[str, Any]] | None
 
 
-def _per() -> Knob:
-    return Knob("per", Literal[UNITS], "step", "step: the rate moves at every update; epoch: once an epoch")
+def _constant(lr0: float, _t: float, _total: float) -> float:
+    return lr0
 
 
-def _alpha() -> Knob:
-    return Knob("alpha", float, 0.0, "the lowest rate, as a share of lr0", source=_KERAS, ge=0, le=1)
+def _inverse_time(lr0: float, t: float, _total: float, *, decay_rate: float) -> float:
+    return lr0 / (1.0 + decay_rate * t)
 
 
-def _constant(learning_rate: float, _t: float, _total: float) -> float:
-    return learning_rate
+def _exponential(lr0: float, t: float, _total: float, *, decay_rate: float) -> float:
+    return lr0 * math.pow(decay_rate, t)
 
 
-def _inverse_time(learning_rate: float, t: float, _total: float, *, decay_rate: float) -> float:
-    return learning_rate / (1.0 + decay_rate * t)
+def _stock_decay(name: str) -> Callable[..., Stock]:
+    def stock(lr0: float, updates: int, _total: int, *, decay_rate: float, per: str) -> Stock:
+        arguments = {"initial_learning_rate": lr0, "decay_steps": updates, "decay_rate": decay_rate}
+        return name, arguments | ({"staircase": True} if per == "epoch" else {})
+
+    return stock
 
 
-def _exponential(learning_rate: float, t: float, _total: float, *, decay_rate: float) -> float:
-    return learning_rate * math.pow(decay_rate, t)
+def _step(lr0: float, t: float, _total: float, *, drop: float, epochs_per_drop: float) -> float:
+    return lr0 * math.pow(drop, math.floor(t / epochs_per_drop))
 
 
-def _step(learning_rate: float, t: float, _total: float, *, drop: float, epochs_per_drop: float) -> float:
-    return learning_rate * math.pow(drop, math.floor(t / epochs_per_drop))
-
-
-def _piecewise_constant(_learning_rate: float, t: float, _total: float, *, values: Sequence[float]) -> float:
+def _piecewise_constant(_lr0: float, t: float, _total: float, *, values: Sequence[float]) -> float:
     return values[min(int(t), len(values) - 1)]
 
 
-def _polynomial(learning_rate: float, t: float, total: float, *, power: float, alpha: float) -> float:
-    return learning_rate * (alpha + (1.0 - alpha) * math.pow(1.0 - min(t, total) / total, power))
+def _polynomial(lr0: float, t: float, total: float, *, power: float, alpha: float) -> float:
+    return lr0 * (alpha + (1.0 - alpha) * math.pow(1.0 - min(t, total) / total, power))
 
 
-def _cosine(learning_rate: float, t: float, total: float, *, alpha: float, warmup: float, warmup_from: float) -> float:
+def _stock_polynomial(lr0: float, updates: int, total: int, *, power: float, alpha: float, per: str) -> Stock:
+    if per == "epoch":
+        return None
+    arguments = {"initial_learning_rate": lr0, "decay_steps": total * updates, "end_learning_rate": alpha * lr0}
+    return "PolynomialDecay", arguments | {"power": power}
+
+
+def _cosine(lr0: float, t: float, total: float, *, alpha: float, warmup: float, warmup_from: float) -> float:
     warming = warmup * total
     if t < warming:
-        return learning_rate * (warmup_from + (1.0 - warmup_from) * t / warming)
-    # Loshchilov and Hutter, eq. 5, with eta_max = learning_rate and eta_min = alpha * learning_rate.
-    return learning_rate * _half_cosine((min(t, total) - warming) / (total - warming), alpha)
+        return lr0 * (warmup_from + (1.0 - warmup_from) * t / warming)
+    # Loshchilov and Hutter, eq. 5, with eta_max = lr0 and eta_min = alpha lr0.
+    return lr0 * _half_cosine((min(t, total) - warming) / (total - warming), alpha)
+
+
+def _stock_cosine(
+    lr0: float, updates: int, total: int, *, alpha: float, warmup: float, warmup_from: float, per: str
+) -> Stock:
+    if per == "epoch":
+        return None
+    every = total * updates
+    if not warmup:
+        return "CosineDecay", {"initial_learning_rate": lr0, "decay_steps": every, "alpha": alpha}
+    arguments = {"initial_learning_rate": warmup_from * lr0, "decay_steps": every - warmup * every, "alpha": alpha}
+    return "CosineDecay", arguments | {"warmup_target": lr0, "warmup_steps": warmup * every}
 
 
 def _cosine_restarts(
-    learning_rate: float, t: float, _total: float, *, first_decay: float, t_mul: float, m_mul: float, alpha: float
+    lr0: float, t: float, _total: float, *, first_decay: float, t_mul: float, m_mul: float, alpha: float
 ) -> float:
-    # Period i takes first_decay t_mul^i epochs. What is added keeps a restart that falls on an update from being
-    # rounded to the update after it.
+    # Period i takes first_decay t_mul^i epochs. Adding 1e-9 keeps a restart that falls on an update from being rounded
+    # to the next update.
     passed = t / first_decay
     if t_mul == 1:
         restarts = math.floor(passed + 1e-9)
@@ -76,7 +100,15 @@ def _cosine_restarts(
         restarts = math.floor(math.log1p(passed * (t_mul - 1.0)) / math.log(t_mul) + 1e-9)
         length = math.pow(t_mul, restarts)
         share = (passed - (length - 1.0) / (t_mul - 1.0)) / length
-    return learning_rate * _half_cosine(share, alpha, math.pow(m_mul, restarts))
+    return lr0 * _half_cosine(share, alpha, math.pow(m_mul, restarts))
+
+
+def _stock_restarts(lr0: float, updates: int, _total: int, *, first_decay: float, per: str, **knobs: float) -> Stock:
+    # In float32 Keras may restart an update too late.
+    if per == "epoch":
+        return None
+    arguments = {"initial_learning_rate": lr0, "first_decay_steps": first_decay * updates}
+    return "CosineDecayRestarts", arguments | {name: knobs[name] for name in ("t_mul", "m_mul", "alpha")}
 
 
 def _half_cosine(share: float, alpha: float, height: float = 1.0) -> float:
@@ -96,8 +128,8 @@ def _custom(*, function: Callable[[int, float], float]) -> Any:
     return keras.callbacks.LearningRateScheduler(function)
 
 
-SCHEDULES = catalogue(
-    Entry("constant", "lr(t) = lr0", (), "", _constant),
+SCHEDULES = by_name(
+    Entry("constant", "lr(t) = lr0", (), "Robbins and Monro 1951, doi:10.1214/aoms/1177729586 (fixed step)", _constant),
     Entry(
         "inverse_time",
         "lr(t) = lr0 / (1 + decay_rate t)",
@@ -111,11 +143,11 @@ SCHEDULES = catalogue(
                 source="Bengio 2012, arXiv:1206.5533, section 3.1",
                 ge=0,
             ),
-            _per(),
+            _STAIRCASE,
         ),
         "Robbins and Monro 1951, doi:10.1214/aoms/1177729586; keras.optimizers.schedules.InverseTimeDecay",
         _inverse_time,
-        stock=stock.inverse_time,
+        stock=_stock_decay("InverseTimeDecay"),
     ),
     Entry(
         "exponential",
@@ -131,11 +163,11 @@ SCHEDULES = catalogue(
                 gt=0,
                 le=1,
             ),
-            _per(),
+            _STAIRCASE,
         ),
         "keras.optimizers.schedules.ExponentialDecay",
         _exponential,
-        stock=stock.exponential,
+        stock=_stock_decay("ExponentialDecay"),
     ),
     Entry(
         "step",
@@ -160,7 +192,7 @@ SCHEDULES = catalogue(
                 source="2 in Szegedy et al. 2016, arXiv:1512.00567; about a third of the training in He et al. 2016",
                 ge=0.001,
             ),
-            _per(),
+            _STAIRCASE,
         ),
         "keras.optimizers.schedules.PiecewiseConstantDecay",
         _step,
@@ -187,19 +219,19 @@ SCHEDULES = catalogue(
                 gt=0,
                 le=10,
             ),
-            _alpha(),
-            _per(),
+            _ALPHA,
+            _STAIRCASE,
         ),
         "Chen et al. 2017, arXiv:1606.00915; keras.optimizers.schedules.PolynomialDecay",
         _polynomial,
-        stock=stock.polynomial,
+        stock=_stock_polynomial,
     ),
     Entry(
         "cosine",
         "lr(t) = lr0 (alpha + (1 - alpha) (1 + cos(pi t / T)) / 2); with warmup w: first linear from lr0 warmup_from "
         "to lr0 for w T epochs, then the cosine over the rest",
         (
-            _alpha(),
+            _ALPHA,
             Knob("warmup", float, 0.0, "share of the training in which the rate first grows; 0: none", ge=0, lt=1),
             Knob(
                 "warmup_from",
@@ -210,12 +242,12 @@ SCHEDULES = catalogue(
                 gt=0,
                 le=1,
             ),
-            _per(),
+            _STAIRCASE,
         ),
         f"Loshchilov and Hutter 2017, {_SGDR}, eq. 5; Goyal et al. 2017, arXiv:1706.02677 (warm-up); "
         "keras.optimizers.schedules.CosineDecay",
         _cosine,
-        stock=stock.cosine,
+        stock=_stock_cosine,
     ),
     Entry(
         "cosine_restarts",
@@ -242,12 +274,12 @@ SCHEDULES = catalogue(
                 le=100,
             ),
             Knob("m_mul", float, 1.0, "each restart's rate, as a share of the one before", source=_KERAS, gt=0, le=1),
-            _alpha(),
-            _per(),
+            _ALPHA,
+            _STAIRCASE,
         ),
         f"Loshchilov and Hutter 2017, {_SGDR}; keras.optimizers.schedules.CosineDecayRestarts",
         _cosine_restarts,
-        stock=stock.cosine_restarts,
+        stock=_stock_restarts,
     ),
     Entry(
         "reduce_on_plateau",
@@ -289,8 +321,8 @@ SCHEDULES = catalogue(
     ),
     Entry(
         "custom",
-        "lr = function(epoch, lr) before each epoch, which is counted from 0; lr: the rate in force",
-        (Knob("function", Reference, REQUIRED, "a person's own schedule(epoch, lr) as `module:name`"),),
+        "lr = function(epoch, lr) before each epoch; epoch is counted from 0, lr is the present rate",
+        (Knob("function", Reference, REQUIRED, "a user's own schedule(epoch, lr) as `module:name`"),),
         "keras.callbacks.LearningRateScheduler",
         _custom,
         callback=True,

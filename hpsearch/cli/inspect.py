@@ -94,7 +94,7 @@ def show(
         **({"traceback": record.traceback} if record.traceback else {}),
     }
     if output_format is Format.table:
-        from hpsearch.catalogue.metric_names import SYSTEM
+        from hpsearch.catalogue.metrics import SYSTEM
 
         emit(about, output_format, title=f"Trial {trial} of {study}; value: {found.objective.metric}")
         # There is no room for what the machine was busy with.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpsearch.catalogue.metric_names import column_name
+from hpsearch.catalogue.metrics import column_name
 from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of, whole_number_option
 from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import HpsearchError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hpsearch.catalogue.figures import CURVES, FIGURES
+from hpsearch.catalogue.metrics import CURVES, SUMMARY_METRICS
 from hpsearch.config.sections import Frozen
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import unknown_name
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     _Figures = tuple[str, ...]
     _Curves = tuple[str, ...]
 else:
-    _Figures = Annotated[tuple[Literal[tuple(FIGURES)], ...], Field(strict=False)]
+    _Figures = Annotated[tuple[Literal[tuple(SUMMARY_METRICS)], ...], Field(strict=False)]
     _Curves = Annotated[tuple[Literal[tuple(CURVES)], ...], Field(strict=False)]
 
 

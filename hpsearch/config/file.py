@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from hpsearch.catalogue.metric_names import is_reserved
-from hpsearch.catalogue.metrics import DIRECTIONS, WITHOUT_DIRECTION
+from hpsearch.catalogue.metrics import DIRECTIONS, WITHOUT_DIRECTION, is_reserved
 from hpsearch.config.compare import Compare
 from hpsearch.config.reference import OwnCode
 from hpsearch.config.sections import Frozen

@@ -35,7 +35,7 @@ def unrecorded(spec: StudySpec) -> Iterator[Finding]:
     metric = spec.objective.metric
     if metric == NOISE and not all(config.training.gradient_noise for config in spec.keras_corners):
         yield ("trial", "training", "gradient_noise"), f"is false, but must be true where the objective is {metric}"
-    solvers = {c.optimizer.selected() for c in spec.keras_corners if OPTIMIZERS[c.optimizer.selected()].solver}
+    solvers = {c.optimizer.selected() for c in spec.keras_corners if OPTIMIZERS[c.optimizer.selected()].needs_closure}
     if metric == "learning_rate" and solvers:
         yield ("objective", "metric"), f"{metric} cannot be the objective: {', '.join(solvers)} has no learning rate"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from hpsearch.catalogue.datasets import DATASETS, is_own
+from hpsearch.catalogue.datasets import DATASETS, is_user_dataset
 from hpsearch.catalogue.metrics import METRICS
 from hpsearch.config.reference import OwnCode
 from hpsearch.errors import unknown_name
@@ -20,7 +20,7 @@ class Frozen(BaseModel):
 
 
 def _known_dataset(name: str) -> str:
-    if name not in DATASETS and not is_own(name):
+    if name not in DATASETS and not is_user_dataset(name):
         raise ValueError(unknown_name("dataset", name, DATASETS) + "; your own: a file .npz or module:function")
     return name
 

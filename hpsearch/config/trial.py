@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args,
 from pydantic import BeforeValidator, Field, JsonValue, create_model, model_validator
 
 from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.catalogue.entries import Entry, Knob, Reference
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.rows import Entry, Knob, Reference
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.reference import OwnCode
 from hpsearch.config.sections import BatchSize, DataConfig, Frozen, TrainingConfig
@@ -87,11 +87,11 @@ def _row_model(section: str, key: str, entry: Entry) -> type[Selected]:
             raise ValueError(problem)
         return self
 
-    fields: Any = {key: (Literal[entry.name], Field(description=entry.summary))}
+    fields: Any = {key: (Literal[entry.name], Field(description=entry.formula))}
     fields |= {knob.name: _field(knob) for knob in entry.knobs}
     validators: Any = {"check": model_validator(mode="after")(check)}
     return create_model(
-        f"{section}_{entry.name}", __base__=Selected, __doc__=entry.summary, __validators__=validators, **fields
+        f"{section}_{entry.name}", __base__=Selected, __doc__=entry.formula, __validators__=validators, **fields
     )
 
 
@@ -161,7 +161,7 @@ class TrialConfig(Frozen):
     @model_validator(mode="after")
     def _solver_can(self) -> TrialConfig:
         name = self.optimizer.selected()
-        if not OPTIMIZERS[name].solver:
+        if not OPTIMIZERS[name].needs_closure:
             return self
         if dropout := self.model.knobs().get("dropout"):
             raise ValueError(f"`dropout` is {dropout}, but must be 0 with {name}, which needs the same loss each time")

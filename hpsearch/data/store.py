@@ -23,7 +23,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-from hpsearch.catalogue.datasets import DatasetEntry, RawFile, dataset, is_own
+from hpsearch.catalogue.datasets import DatasetEntry, RawFile, dataset, is_user_dataset
 from hpsearch.data.raw import SourceBroken, SourceUnavailable, idx_header, read_verified
 from hpsearch.data.sources import Report, named_folder, sources_for
 from hpsearch.errors import DataError
@@ -93,7 +93,7 @@ def obtain_training(name: str, report: Report) -> None:
 
     The test part is checked when it is read. Raises as `obtain`.
     """
-    if not is_own(name):
+    if not is_user_dataset(name):
         obtain(name, report=report, parts=("train",))
 
 

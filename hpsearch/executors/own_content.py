@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.catalogue.datasets import is_own
+from hpsearch.catalogue.datasets import is_user_dataset
 from hpsearch.config.sources import same_source, source_digest
 from hpsearch.data.digests import arrays_digest, digest_of
 from hpsearch.errors import ContentChangedError, DataError, HpsearchError
@@ -96,7 +96,7 @@ class OwnContent:
         from hpsearch.training.examples import load_own
 
         name = config.dataset
-        if not is_own(name):
+        if not is_user_dataset(name):
             return None
         self.check_file(config, digest)
         inspected, self._inspected = self._inspected, None

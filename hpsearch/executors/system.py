@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from hpsearch.catalogue.metric_names import SYSTEM
+from hpsearch.catalogue.metrics import SYSTEM
 from hpsearch.training.results import EpochMetrics
 
 

@@ -35,7 +35,7 @@ def serialized(config: TrialConfig, examples: int) -> dict[str, Any]:
         UserCodeError: a person's own schedule cannot be found, or raises.
     """
     row = OPTIMIZERS[config.optimizer.selected()]
-    if row.solver:
+    if row.needs_closure:
         raise HpsearchError(f"{row.name} is SciPy's: Keras has no such optimizer; export it as yaml")
     knobs = config.optimizer.knobs()
     optimizer = keras.optimizers.serialize(row.build(**knobs))

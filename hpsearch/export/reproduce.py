@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.catalogue.metric_names import SYSTEM
+from hpsearch.catalogue.metrics import SYSTEM
 from hpsearch.config.file import Objective
 from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.data.store import obtain_training

@@ -14,10 +14,9 @@ from typing import Any
 
 import keras
 
-from hpsearch.catalogue.custom_model import own_methods
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
-from hpsearch.catalogue.models import MODELS
+from hpsearch.catalogue.models import MODELS, overridden_methods
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
@@ -143,7 +142,7 @@ def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -
         UserCodeError: a person's own code cannot be found, or raises.
     """
     config = of.config
-    if OPTIMIZERS[config.optimizer.selected()].solver:
+    if OPTIMIZERS[config.optimizer.selected()].needs_closure:
         raise HpsearchError(f"{config.optimizer.selected()} is SciPy's: Keras has no such optimizer; export it as yaml")
     if not data.held_out:
         raise HpsearchError("data.validation is 0, but a script prints the accuracy on held-out examples")
@@ -195,7 +194,7 @@ def _model(config: TrialConfig, data: TrainingData, model: Any) -> str:
         (reference,) = references
         given = "".join(f", {name}={value!r}" for name, value in knobs["arguments"].items())
         builder = knobs[reference].partition(":")[2]
-        text = _OWN_MODEL_WITH_METHODS if own_methods(model) else _OWN_MODEL
+        text = _OWN_MODEL_WITH_METHODS if overridden_methods(model) else _OWN_MODEL
         return text.format(shape=data.shape, classes=data.classes, builder=builder, arguments=given)
     # Every row of the catalogue is a chain of layers.
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]

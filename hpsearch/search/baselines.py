@@ -19,7 +19,9 @@ def has_keras_defaults(config: AnyConfig) -> bool:
     if not isinstance(config, TrialConfig) or config.schedule.selected() != "constant":
         return False
     entry = OPTIMIZERS[config.optimizer.selected()]
-    return entry.keras and all(config.optimizer.knobs()[name] == value for name, value in entry.defaults().items())
+    return entry.keras_defaults and all(
+        config.optimizer.knobs()[name] == value for name, value in entry.defaults().items()
+    )
 
 
 def note_of(config: AnyConfig, *, baseline: bool, finalists: bool = False) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.catalogue.datasets import is_own
+from hpsearch.catalogue.datasets import is_user_dataset
 from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.config.sources import digest_together, same_source, source_digest, source_files
 from hpsearch.config.study import StudySpec
@@ -96,7 +96,7 @@ def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, s
     Raises:
         DataError: there is no such file.
     """
-    names = [name for name in datasets if name.endswith(".npz") and is_own(name)]
+    names = [name for name in datasets if name.endswith(".npz") and is_user_dataset(name)]
     if not names:
         return {}
     from hpsearch.data.own import find
@@ -158,7 +158,9 @@ def check_contents(study: Study, now: Contents, *, accept: bool) -> list[str]:
 
 def _trained_with(name: str, records: Iterable[TrialRecord]) -> str:
     """`; trials 0-3, 7 were trained with the old one`."""
-    numbers = [record.number for record in records if record.rows and (not is_own(name) or _dataset(record) == name)]
+    numbers = [
+        record.number for record in records if record.rows and (not is_user_dataset(name) or _dataset(record) == name)
+    ]
     if not numbers:
         return ""
     several = len(numbers) > 1

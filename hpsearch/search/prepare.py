@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
-from hpsearch.catalogue.datasets import is_own
+from hpsearch.catalogue.datasets import is_user_dataset
 from hpsearch.config import problems as wording
 from hpsearch.config.own_data import OwnData, dataset_places, unfit
 from hpsearch.config.study import StudySpec
@@ -90,7 +90,7 @@ def inspect_functions(
         StudyChangedError: a module was edited since the run began.
     """
     places, known = dataset_places(spec), dict[str, OwnData]()
-    for name in [name for name in spec.datasets() if is_own(name) and not name.endswith(".npz")]:
+    for name in [name for name in spec.datasets() if is_user_dataset(name) and not name.endswith(".npz")]:
         config = next(config for config in spec.keras_corners if config.data.dataset == name)
         sources = contents.expected_sources()
         executor.submit(Job(-1, config.plain(), {"metric": "loss"}, inspects=True, sources=sources))

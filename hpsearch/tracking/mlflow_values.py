@@ -13,8 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
-from hpsearch.catalogue.metric_names import BEST, SYSTEM, logged_name
-from hpsearch.catalogue.metrics import DIRECTIONS
+from hpsearch.catalogue.metrics import BEST, DIRECTIONS, SYSTEM, logged_name
 from hpsearch.config.own import TRAINABLE
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord

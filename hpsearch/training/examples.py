@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.catalogue.datasets import DATASETS, is_own
+from hpsearch.catalogue.datasets import DATASETS, is_user_dataset
 from hpsearch.config.sections import DataConfig
 from hpsearch.data.arrays import Arrays, load_test, load_train
 from hpsearch.data.own import load_npz, load_returned
@@ -85,7 +85,7 @@ class TrainingData:
             DataError: the dataset is not in the cache (`hpsearch data fetch`), or the user's own breaks a rule.
             UserCodeError: the user's own function cannot be found, or raises.
         """
-        if own is None and is_own(config.dataset):
+        if own is None and is_user_dataset(config.dataset):
             own = load_own(config.dataset, "train", folders)
         arrays = load_train(config.dataset) if own is None else own
         try:
@@ -142,7 +142,7 @@ class TrainingData:
 
 def read_test_part(config: DataConfig, folders: Sequence[Path] = ()) -> Arrays:
     """The test part, raw, its bytes checked: the one place that reads it. Raises as `TrainingData.load`."""
-    if is_own(config.dataset):
+    if is_user_dataset(config.dataset):
         return load_own(config.dataset, "test", folders)
     obtain(config.dataset, parts=("test",))
     return load_test(config.dataset)

@@ -68,18 +68,20 @@ class Executable:
         stock = config.training.engine == "fit"
         row, loss_row = OPTIMIZERS[config.optimizer.selected()], LOSSES[config.loss.selected()]
         # A solver moves the weights itself; callbacks look for an optimizer all the same.
-        optimizer = keras.optimizers.SGD(1.0) if row.solver else row.build(**config.optimizer.knobs())
+        optimizer = keras.optimizers.SGD(1.0) if row.needs_closure else row.build(**config.optimizer.knobs())
         loss = with_user_code("loss", loss_row, config.loss.knobs())
         model = build_model(config, data)
         if own := bool(MODELS[config.model.selected()].references()):
             refuse_what_is_ignored(model, config.training.engine)
-        if own and row.solver:
+        if own and row.needs_closure:
             refuse_for_solver(model, row.name)
         self._knobs: list[tuple[str, str, KnobVariable]] = []
         if not stock:
             model, of_model = turn_model(model, config.model.knobs())
             of_loss = as_variables(loss)
-            of_optimizer = {} if row.solver else make_turnable(optimizer, config.optimizer.knobs(), row.structural)
+            of_optimizer = (
+                {} if row.needs_closure else make_turnable(optimizer, config.optimizer.knobs(), row.structural)
+            )
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
             self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]
@@ -102,7 +104,7 @@ class Executable:
             pixels=data.examples.images.dtype.name,
         )
         self.epochs: Epochs
-        if row.solver:
+        if row.needs_closure:
             self.epochs = LbfgsEpochs(self.parts)
         elif stock:
             self.epochs = StockEpochs(self.parts, _steps_per_execution(config, len(data.training)))

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from hpsearch.catalogue.metric_names import recorded_name
+from hpsearch.catalogue.metrics import recorded_name
 from hpsearch.config.file import Objective
 from hpsearch.config.own import TrainableConfig
 from hpsearch.errors import HpsearchError, UserCodeError, first_line
@@ -22,7 +22,7 @@ class OwnTrainer:
 
     The function yields a mapping from metric names to numbers after each epoch of its own, the objective's metric
     among them, and ends when it has trained enough. A metric that has one of hpsearch's names is kept under another one
-    (`hpsearch.catalogue.metric_names`). Where it is stopped early, its generator is closed; before that it is asked for
+    (`hpsearch.catalogue.metrics`). Where it is stopped early, its generator is closed; before that it is asked for
     one more epoch, since only the function knows whether the last one was its last (`at_end`).
 
     Args:

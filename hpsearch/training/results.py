@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from hpsearch.catalogue.metric_names import recorded_name
+from hpsearch.catalogue.metrics import recorded_name
 from hpsearch.config.file import Objective
 
 
@@ -52,7 +52,7 @@ class EpochMetrics:
         metrics: loss, accuracy (of the training batches as they were trained on), val_loss,
             val_accuracy, learning_rate (in force at the epoch's last update), updates, seconds_per_update,
             epoch_seconds (wall, validation included); of a user's own training its metrics and epoch_seconds.
-            None is called `epoch` (see `hpsearch.catalogue.metric_names`).
+            None is called `epoch` (see `hpsearch.catalogue.metrics`).
     """
 
     epoch: int

@@ -6,10 +6,10 @@ import json
 from collections.abc import Container, Mapping
 from typing import Any
 
+from hpsearch.catalogue.entries import Entry
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.rows import Entry
 from hpsearch.config.own import AnyConfig, TrainableConfig
 from hpsearch.config.trial import Selected, TrialConfig
 
@@ -79,7 +79,7 @@ def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
     """The configuration with `engine: auto` replaced by what `engines` says of its architecture."""
     if config.training.engine != "auto":
         return config
-    solver = OPTIMIZERS[config.optimizer.selected()].solver
+    solver = OPTIMIZERS[config.optimizer.selected()].needs_closure
     # On a CPU XLA draws random numbers so slowly that an epoch takes twelve times as long (tests/benchmarks/README.md).
     dropout = config.model.knobs().get("dropout")
     engine = "graph" if solver or dropout else engines[config.model.selected()]

@@ -71,7 +71,7 @@ class Trainer:
         self._examples = data.weighted(config.training.class_weight)
         weighted = len(self._examples.weights) > 0
         executable = (executables or Executables()).ready(self.config, data, weighted=weighted)
-        self._solver = OPTIMIZERS[config.optimizer.selected()].solver
+        self._solver = OPTIMIZERS[config.optimizer.selected()].needs_closure
         self._engine, self._parts = executable.epochs, executable.parts
         self.model = executable.parts.model
         self._average = _Average(inner_optimizer(self._parts.optimizer))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from hpsearch.catalogue.rows import Entry
+from hpsearch.catalogue.entries import Entry
 from hpsearch.errors import HpsearchError, UserCodeError, first_line
 from hpsearch.training.quiet import keep_stdout_for_results
 

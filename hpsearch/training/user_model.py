@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from hpsearch.catalogue.custom_model import own_methods
+from hpsearch.catalogue.models import overridden_methods
 from hpsearch.errors import UserCodeError
 
 _EXAMPLES = 4
@@ -23,7 +23,7 @@ def refuse_what_is_ignored(model: Any, engine: str) -> None:
     if engine == "fit":
         return
     what_to_do = f"which `engine` {engine} would ignore: set `training.engine: fit`"
-    if own := own_methods(model):
+    if own := overridden_methods(model):
         raise UserCodeError(f"model.builder: the model has a {own[0]} of its own, {what_to_do}")
     if model.metrics:
         names = ", ".join(metric.name for metric in model.metrics)

@@ -10,7 +10,7 @@ from support import sample_config
 
 from hpsearch.analysis.comparison import Spread, compare, grown, training_of
 from hpsearch.analysis.text import notes, shown, table
-from hpsearch.catalogue.figures import FIGURES
+from hpsearch.catalogue.metrics import SUMMARY_METRICS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.compare import Compare
 from hpsearch.config.file import Objective
@@ -53,7 +53,7 @@ def compared(records, objective=ACCURACY, **section):
 
 
 def figure(name, record_, target=None):
-    return FIGURES[name].of(training_of(record_, ACCURACY, target))
+    return SUMMARY_METRICS[name].of(training_of(record_, ACCURACY, target))
 
 
 CURVE = [row(1, 0.5, 0.9, 7.0), row(2, 0.8, 0.4, 2.0), row(3, 0.7, 0.2, 3.0, updates=19.0)]
@@ -99,8 +99,8 @@ def test_a_training_that_diverged_answers_by_chance_and_has_no_loss():
 
 def test_every_row_of_the_catalogue_gives_a_number_or_none():
     training = training_of(record(0, CURVE), ACCURACY, 0.8)
-    assert all(isinstance(row.of(training), float | int | None) for row in FIGURES.values())
-    assert all(row.title and row.name == name for name, row in FIGURES.items())
+    assert all(isinstance(row.of(training), float | int | None) for row in SUMMARY_METRICS.values())
+    assert all(row.title and row.name == name for name, row in SUMMARY_METRICS.items())
 
 
 def test_groups_have_mean_deviation_and_count():
@@ -200,7 +200,7 @@ def test_a_solver_that_has_not_converged_is_marked_and_explained():
     """Whatever it is called: its entry in the catalogue says that it is a solver."""
     curve = [row(epoch, 0.4, updates=1.0) for epoch in (1, 2, 3)]
     many = [row(epoch, 0.8, updates=215.0) for epoch in (1, 2, 3)]
-    solver = {"name": next(name for name, entry in OPTIMIZERS.items() if entry.solver)}
+    solver = {"name": next(name for name, entry in OPTIMIZERS.items() if entry.needs_closure)}
     records = [record(0, curve, optimizer=solver), record(1, many), record(2, many[:2], optimizer=solver, batch_size=9)]
     found = compared(records, by=["optimizer", "batch_size"])
     assert [line["optimizer"] for line in table(found)] == [f"{solver['name']} *", "adam", solver["name"]]

@@ -14,11 +14,11 @@ import pytest
 from sklearn.metrics import f1_score, log_loss
 from training import own_code
 
+from hpsearch.catalogue.entries import Entry, Knob
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import ACTIVATIONS, CELLS, MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.rows import Entry, Knob
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import UserCodeError
 
@@ -58,7 +58,7 @@ def _together(row: Entry) -> dict[str, Any]:
 
 
 # Of a solver there is no Keras optimizer.
-IN_KERAS = {name: row for name, row in OPTIMIZERS.items() if not row.solver}
+IN_KERAS = {name: row for name, row in OPTIMIZERS.items() if not row.needs_closure}
 CASES = [(row, knobs) for row in IN_KERAS.values() for knobs in _settings(row)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from hpsearch.catalogue.datasets import DATASETS, dataset
-from hpsearch.catalogue.rows import REQUIRED, Entry, Knob, Reference
+from hpsearch.catalogue.entries import REQUIRED, Entry, Knob, Reference
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 from hpsearch.errors import UnknownNameError
 
@@ -64,17 +64,17 @@ def test_rows_are_found_by_their_own_name(section):
 def test_a_catalogue_is_written_without_repeating_a_name(section):
     """A second row of the same name would silently take the first one's place."""
     rows = SELECTIONS[section][1]
-    summaries = [row.summary for row in rows.values()]
+    formulas = [row.formula for row in rows.values()]
     builders = [row.build for row in rows.values()]
-    assert len(set(summaries)) == len(summaries)
+    assert len(set(formulas)) == len(formulas)
     assert len(set(builders)) == len(builders)
 
 
 @every_row
 def test_a_row_says_what_it_is_and_where_it_was_published(section, row):
-    assert row.summary.strip() == row.summary != ""
-    assert "\n" not in row.summary
-    assert row.published or (section, row.name) == ("schedule", "constant")
+    assert row.formula.strip() == row.formula != ""
+    assert "\n" not in row.formula
+    assert row.source
 
 
 @every_row

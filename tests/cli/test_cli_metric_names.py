@@ -9,8 +9,15 @@ import optuna
 import pytest
 from support import hpsearch, result_of
 
-from hpsearch.catalogue.figures import EPOCH_METRICS, FIGURES
-from hpsearch.catalogue.metric_names import LOGGED, RECORDED, column_name, logged_name, recorded_name
+from hpsearch.catalogue.metrics import (
+    EPOCH_METRICS,
+    LOGGED,
+    RECORDED,
+    SUMMARY_METRICS,
+    column_name,
+    logged_name,
+    recorded_name,
+)
 from hpsearch.config.file import Objective
 from hpsearch.search.records import read_trial
 from hpsearch.tracking.mlflow_values import best_name, epoch_name, name_of
@@ -19,7 +26,9 @@ from hpsearch.training.results import Best
 OBJECTIVE = "hits@10"
 # What MLflow has as one name without further care, names that a user may think of, and all of our own.
 ALIKE = ["hits@10", "hits_10", "hits?10", "a//b", "a/b", "a_b", "x" * 300, "x" * 301, "a:b", "Ä b", "", "..", "/a"]
-OURS = sorted({*RECORDED, *LOGGED, *FIGURES, *EPOCH_METRICS, "seconds_per_update", "system/cpu_utilization_percentage"})
+OURS = sorted(
+    {*RECORDED, *LOGGED, *SUMMARY_METRICS, *EPOCH_METRICS, "seconds_per_update", "system/cpu_utilization_percentage"}
+)
 BESTS = [f"best_{name}" for name in [*OURS, OBJECTIVE]] + ["study_best_score", "best_trial", "trials_done", "threads"]
 USERS = [f"user_{name}" for name in OURS] + ["user_user_epoch"]
 NAMES = list(dict.fromkeys([*ALIKE, *OURS, *BESTS, *USERS]))

@@ -12,14 +12,14 @@ import pytest
 from export.conftest import row_of
 from support import sample_config
 
+from hpsearch.catalogue.entries import Knob
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.rows import Knob
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.export.keras_json import keras_json, knob_differences, serialized
 
-STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.solver]
+STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.needs_closure]
 # What Keras takes one of, so that they are set in turn.
 CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
 

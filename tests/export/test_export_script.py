@@ -28,7 +28,7 @@ from hpsearch.export.script import Source, script
 from hpsearch.export.script_data import splitting
 from hpsearch.training.examples import Normalization, TrainingData, examples_of
 
-STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.solver]
+STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.needs_closure]
 SMALL = {"architecture": "mlp", "units": [4]}
 
 

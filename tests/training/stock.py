@@ -27,7 +27,7 @@ from hpsearch.training.trainer import Trainer
 from hpsearch.training.user_code import with_user_code
 
 # Those of Keras, which `model.fit` takes; tests/training/test_training_lbfgs.py has the other one.
-STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.solver]
+STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.needs_closure]
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 Row = dict[str, float]
 

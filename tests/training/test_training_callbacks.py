@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from training.stock import assert_same_curves, column, fit, small, train
 
-from hpsearch.catalogue.metric_names import LOGGED, RECORDED
+from hpsearch.catalogue.metrics import LOGGED, RECORDED
 from hpsearch.config.file import Objective
 from hpsearch.errors import UserCodeError
 from hpsearch.training.callbacks import made

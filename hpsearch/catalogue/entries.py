@@ -1,0 +1,124 @@
+"""What a catalogue consists of: entries, each with the knobs that a study may set or search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+# A distribution, as a study file writes it: `{"float": [0.001, 1.0], "log": True}`, `{"choice": [False, True]}`.
+Distribution = Mapping[str, Any]
+# The type of a knob that names a user's own function, and the default of a knob that must be given.
+Reference = Annotated[str, "module:name"]
+REQUIRED: Any = ...
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One named setting of an entry.
+
+    Attributes:
+        name: the name of Keras's argument.
+        type: a Python type or annotation that a value must have; Reference: it names a user's own function.
+        default: the value of a configuration that leaves the knob out, which is Keras's default where Keras has one.
+            REQUIRED: it cannot be left out.
+        doc: one line for users and for editors.
+        recommended: what a study samples when it leaves the knob out; None: the default.
+        source: where the range or the default was taken from.
+        gt, ge, lt, le: bounds of a value; of each element, where the type is a tuple.
+        structural: a number that decides what is compiled, since it is used when the object is built or Keras
+            calculates with it in Python. Each of its values is compiled anew. Words and switches always are.
+        penalty: a number of a model that adds a term to the loss, so that losses with other values of it cannot be
+            compared.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    doc: str
+    recommended: Distribution | None = None
+    source: str = ""
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    structural: bool = False
+    penalty: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One choice: how it is built, what can be set or searched, what it needs, and where it was published.
+
+    Attributes:
+        name: how a study file selects it.
+        formula: one line, the update or formula as the field writes it; of a model, its layers.
+        knobs: what may be set or searched.
+        source: the publication, or the class of Keras.
+        build: makes the real object from knob values; imports heavy packages only when called. For a Reference it
+            gets the user's function.
+        check: returns why a combination of knobs is impossible, in a sentence, or None.
+        check_shape: of a model: returns why it cannot take examples of this shape with these knobs, in a sentence, or
+            None. A model without it takes every shape.
+        xla: of a model: whether XLA compiles it on a CPU in seconds.
+        auto_xla: of a model: whether `engine: auto` may take XLA.
+        needs_closure: of an optimizer: whether it evaluates the loss and its gradient over all training examples at
+            points of its own choice. `build` then returns its options, and batch size and schedule have no effect.
+        keras_defaults: of an optimizer: whether its defaults are those of a class of Keras.
+        callback: of a schedule: whether `build(**knobs)` returns a Keras callback that sets the rate; otherwise it is
+            the formula of the rate.
+        stock: of a schedule: returns the class of `keras.optimizers.schedules` that computes it and its arguments, or
+            None where no class does.
+        direction: of a metric: which values are better.
+        of_logits: of a metric: Python code of the same metric over logits.
+        bounds: of a metric: its smallest and largest value.
+    """
+
+    name: str
+    formula: str
+    knobs: tuple[Knob, ...]
+    source: str
+    build: Callable[..., Any]
+    check: Callable[[Mapping[str, Any]], str | None] | None = None
+    check_shape: Callable[[tuple[int, ...], Mapping[str, Any]], str | None] | None = None
+    xla: bool = True
+    auto_xla: bool = True
+    needs_closure: bool = False
+    keras_defaults: bool = True
+    callback: bool = False
+    stock: Callable[..., tuple[str, dict[str, Any]] | None] | None = None
+    direction: Literal["maximize", "minimize"] = "maximize"
+    of_logits: str = ""
+    bounds: tuple[float, float] | None = None
+
+    def recommended(self) -> dict[str, Distribution]:
+        """Return the distributions that a study takes for the knobs it leaves out."""
+        return {knob.name: knob.recommended for knob in self.knobs if knob.recommended is not None}
+
+    @property
+    def structural(self) -> frozenset[str]:
+        """Names of the numbers that decide what is compiled."""
+        return frozenset(knob.name for knob in self.knobs if knob.structural)
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults of the knobs that have one."""
+        return {knob.name: knob.default for knob in self.knobs if knob.default is not REQUIRED}
+
+    def references(self) -> list[str]:
+        """Return the knobs that name a user's own function."""
+        return [knob.name for knob in self.knobs if knob.type is Reference]
+
+    @property
+    def complete(self) -> bool:
+        """Whether its bare name is enough to select it: every knob has a default."""
+        return len(self.defaults()) == len(self.knobs)
+
+    @property
+    def offered(self) -> bool:
+        """Whether a study that leaves its section out may sample it; models with dropout cannot take a closure."""
+        return self.complete and not self.needs_closure
+
+
+def by_name(*entries: Entry) -> dict[str, Entry]:
+    """Return the entries by name, in the order in which they are shown."""
+    return {entry.name: entry for entry in entries}
