@@ -14,8 +14,7 @@ from typing import Any
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.metrics import SUMMARY_METRICS, TrainingSummary
-from hpsearch.config.compare import Compare, as_number, value_of
-from hpsearch.config.file import Objective
+from hpsearch.config.file import Compare, Objective, as_number, value_of
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import GOOD, Outcome

@@ -25,7 +25,7 @@ def doctor(
     One line for each orphan (a run without a trial), missing, doubled or mis-stated run. --repair works into an
     empty MLflow too; what it replaces goes to MLflow's bin. Exit codes: 0 both agree, 4 they do not.
     """
-    from hpsearch.config.stored import stored_study
+    from hpsearch.config.study import stored_study
     from hpsearch.search import addresses
     from hpsearch.search.finals import parts_of
     from hpsearch.search.storage import find_study

@@ -97,7 +97,7 @@ def _exhausted(spec: StudySpec) -> str:
     """Why there are no more trials."""
     if spec.points:
         return "every point of the grid was tried"
-    from hpsearch.config.finite import size
+    from hpsearch.config.space import size
 
     count = size(spec.space)
     what = f"all {count:,.0f} configurations were tried" if count < math.inf else "no new configuration was found"

@@ -76,7 +76,7 @@ def show(
     Of a study: its settings, how its trials ended, and the best one with the values that were searched. Of a trial: its
     outcome and reason, its configuration, and its learning curve; with -f csv the curve alone.
     """
-    from hpsearch.config.own import parse_config
+    from hpsearch.config.trial import parse_config
     from hpsearch.search.baselines import has_keras_defaults
     from hpsearch.search.storage import find_study
 
@@ -108,7 +108,7 @@ def show(
 
 def _study_summary(found: Study, output_format: Format) -> dict[str, Any]:
     """Return what `hpsearch show STUDY` prints. The table leaves out the best trial's parameters that do not vary."""
-    from hpsearch.config.own import parse_config
+    from hpsearch.config.trial import parse_config
     from hpsearch.search.records import best_trial, outcomes, states
 
     records = found.records()
@@ -135,7 +135,7 @@ def _study_summary(found: Study, output_format: Format) -> dict[str, Any]:
 
 
 def _spec_and_varied(found: Study, records: Sequence[TrialRecord]) -> tuple[StudySpec | None, Varied]:
-    from hpsearch.config.stored import readable_study, varied_of
+    from hpsearch.config.study import readable_study, varied_of
 
     spec = readable_study(found.file, found.name)
     return spec, varied_of(spec, (record.config for record in records if record.config is not None))

@@ -13,7 +13,7 @@ from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, HpsearchError
 
 if TYPE_CHECKING:
-    from hpsearch.config.own import AnyConfig
+    from hpsearch.config.trial import AnyConfig
     from hpsearch.export.reproduce import Compared
     from hpsearch.search.records import TrialRecord
     from hpsearch.search.storage import Study
@@ -35,7 +35,7 @@ def reproduce(
     those that say how long it took. --set trial.seed=123 shows that another seed differs. With -f csv a row for each
     metric that differs. Exit codes: 0 identical, 4 different.
     """
-    from hpsearch.config.stored import stored_trial
+    from hpsearch.config.study import stored_trial
     from hpsearch.executors.local import cores, default_workers, threads_of
     from hpsearch.executors.protocol import THREADS
     from hpsearch.export.reproduce import reproduce as train_again
@@ -93,7 +93,7 @@ def _recorded(study: Study, record: TrialRecord) -> dict[str, object]:
 
 def _notes(study: Study, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]) -> Iterator[str]:
     """What may explain a difference."""
-    from hpsearch.config.own import parse_config
+    from hpsearch.config.trial import parse_config
     from hpsearch.executors.protocol import THREADS
     from hpsearch.export.reproduce import other_versions
     from hpsearch.search.contents import changed_since

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hpsearch.config.own import parse_config
+from hpsearch.config.trial import parse_config
 from hpsearch.config.varied import Lines, Varied
 from hpsearch.search.baselines import note_of
 from hpsearch.search.records import TrialRecord

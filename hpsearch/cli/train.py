@@ -18,7 +18,7 @@ from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.config.file import Objective
-    from hpsearch.config.own import AnyConfig
+    from hpsearch.config.trial import AnyConfig
     from hpsearch.export.repeat import Part, Request, Trains
     from hpsearch.search.records import TrialRecord
     from hpsearch.tracking.target import Target

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hpsearch.config.yaml_text import inline_yaml
+
 # The names that other tools have for a kind of distribution, without case, underscores, dashes and what stands
 # before them (`tune.`, `hp.`, `suggest_`), with our kind and whether it is logarithmic.
 _KINDS: dict[str, tuple[str, bool]] = {
@@ -57,12 +59,12 @@ def hint(value: Any) -> str | None:
 
 def told(distribution: Mapping[str, Any]) -> str:
     """A distribution as a study file writes it; for a wide range with and without `log`."""
-    text = flow(distribution)
+    text = inline_yaml(distribution)
     kind, values = next(iter(distribution.items()))
     if kind == "number":
-        return f"{flow({'int': values})}, or {flow({'float': values})} if it need not be a whole number"
+        return f"{inline_yaml({'int': values})}, or {inline_yaml({'float': values})} if it need not be a whole number"
     if kind in ("float", "int") and "log" not in distribution and values[0] > 0 and values[1] >= 100 * values[0]:
-        return f"{text}, or {flow({**distribution, 'log': True})} for the same chance of each order of magnitude"
+        return f"{text}, or {inline_yaml({**distribution, 'log': True})} for the same chance of each order of magnitude"
     return text
 
 
@@ -74,7 +76,7 @@ def of_list(values: Sequence[Any], *, whole: bool = False) -> str | None:
     """
     if not values or not all(isinstance(item, str | int | float | bool) for item in values):
         return None
-    choice = f"{flow({'choice': list(values)})} tries each of these"
+    choice = f"{inline_yaml({'choice': list(values)})} tries each of these"
     numbers = all(_is_number(item) for item in values)
     if len(values) != 2 or not numbers or not values[0] < values[1]:
         return choice
@@ -106,20 +108,7 @@ def of_bounds(kind: str, bounds: Any) -> str | None:
     numbers = [number for bound in bounds if (number := _number(bound)) is not None]
     words = [bound for bound in bounds if _number(bound) is None]
     found = _range(kind, any(map(_says_log, words)), numbers, None) if len(numbers) == 2 else None
-    return f"write {flow(found)}" if found else None
-
-
-def flow(value: Any) -> str:
-    """Plain data as YAML writes it in a line: `{float: [0.001, 0.1], log: true}`."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w ./-]*", value):
-        return repr(value)
-    return str(value)
+    return f"write {inline_yaml(found)}" if found else None
 
 
 def _translated(value: Any) -> dict[str, Any] | None:

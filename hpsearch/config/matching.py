@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpsearch.config.foreign import flow
-from hpsearch.config.problems import shown
 from hpsearch.config.space import Branch, Fixed, Int, Node, Options, Range, Ranged, Sequence
 from hpsearch.config.trial import SELECTIONS, TrialConfig
-from hpsearch.config.yaml_text import KeyPath
+from hpsearch.config.yaml_text import KeyPath, inline_yaml, shown_value
 from hpsearch.errors import unknown_name
 
 # The keys that name a catalogue row.
@@ -39,7 +37,7 @@ def match(node: Node, value: Any, path: KeyPath = ()) -> Match:
     match node:
         case Fixed(fixed):
             if value != fixed:
-                result.problems.append((path, f"the study fixes this to {fixed!r}, but got {shown(value)}"))
+                result.problems.append((path, f"the study fixes this to {fixed!r}, but got {shown_value(value)}"))
         case Ranged():
             _match_number(node, value, path, result)
         case Options():
@@ -48,7 +46,7 @@ def match(node: Node, value: Any, path: KeyPath = ()) -> Match:
             _match_branch(items, value, path, result)
         case Sequence(items):
             if not isinstance(value, list) or len(value) != len(items):
-                result.problems.append((path, f"must be a list of {len(items)}, but got {shown(value)}"))
+                result.problems.append((path, f"must be a list of {len(items)}, but got {shown_value(value)}"))
             else:
                 for index, (item, below) in enumerate(zip(items, value, strict=True)):
                     result.include(match(item, below, (*path, index)))
@@ -59,7 +57,9 @@ def _match_number(node: Ranged, value: Any, path: KeyPath, result: Match) -> Non
     if node.distribution.contains(value):
         result.params[node.name] = node.distribution.drawn(value)
     else:
-        result.problems.append((path, f"must lie in {flow(node.distribution.plain())}, but got {shown(value)}"))
+        result.problems.append(
+            (path, f"must lie in {inline_yaml(node.distribution.plain())}, but got {shown_value(value)}")
+        )
 
 
 def _match_option(node: Options, value: Any, path: KeyPath) -> Match:
@@ -79,7 +79,7 @@ def _match_option(node: Options, value: Any, path: KeyPath) -> Match:
     if max(len(where) for where, _ in deepest.problems) > len(path):
         return deepest
     known = ", ".join(map(str, node.labels))
-    return Match(problems=[(path, f"must be one of the study's options ({known}), but got {shown(value)}")])
+    return Match(problems=[(path, f"must be one of the study's options ({known}), but got {shown_value(value)}")])
 
 
 def _match_branch(items: Mapping[str, Node], value: Any, path: KeyPath, result: Match) -> None:
@@ -87,13 +87,13 @@ def _match_branch(items: Mapping[str, Node], value: Any, path: KeyPath, result: 
         key = next((key for key in _ROW_KEYS if key in items), None)
         value = {key: value} if key else value
     if not isinstance(value, Mapping):
-        result.problems.append((path, f"must be a mapping of keys to values, but got {shown(value)}"))
+        result.problems.append((path, f"must be a mapping of keys to values, but got {shown_value(value)}"))
         return
     # The row's name first: a wrong row is one problem, not one for each of its knobs.
     for key in _ROW_KEYS:
         name = items.get(key)
         if key in value and isinstance(name, Fixed) and name.value != value[key]:
-            result.problems.append((path, f"the study has {name.value!r} here, but got {shown(value[key])}"))
+            result.problems.append((path, f"the study has {name.value!r} here, but got {shown_value(value[key])}"))
             return
     for key, below in value.items():
         if key in items:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from hpsearch.config import foreign
 from hpsearch.config.trial import SELECTIONS
-from hpsearch.config.yaml_text import Document, KeyPath
+from hpsearch.config.yaml_text import Document, KeyPath, shown_value
 from hpsearch.errors import StudyFileError, unknown_name
 
 # (path below the validated value, what is wrong).
@@ -67,7 +67,7 @@ def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
         given = detail["input"].get(key) if isinstance(detail["input"], Mapping) else None
         if isinstance(given, list):
             several = foreign.of_list(given)
-            return (*path, key), f"must be a word, but got {shown(given)}{f'; {several}' if several else ''}"
+            return (*path, key), f"must be a word, but got {shown_value(given)}{f'; {several}' if several else ''}"
         return (*path, key), unknown_name(str(path[-1]), context["tag"], known)
     if kind == "union_tag_not_found":
         key = str(context["discriminator"]).strip("'")
@@ -83,10 +83,10 @@ def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
             last = path[-1] if isinstance(path[-1], str) else str(path[-2]).removesuffix("s")
             return path, unknown_name(str(path[0] if selects else last), value, names)
         several = foreign.of_list(value) if isinstance(value, list) else None
-        return path, f"must be {context['expected']}, but got {shown(value)}{f'; {several}' if several else ''}"
+        return path, f"must be {context['expected']}, but got {shown_value(value)}{f'; {several}' if several else ''}"
     if kind in _BOUNDS:
         limit = next(iter(context.values()))
-        return path, f"must be {_BOUNDS[kind]} {_number(limit)}, but got {shown(value)}"
+        return path, f"must be {_BOUNDS[kind]} {_number(limit)}, but got {shown_value(value)}"
     if kind == "value_error":
         sentence = str(context["error"])
         named = re.search(r"`(\w+)`", sentence)
@@ -96,7 +96,7 @@ def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
     wanted = _TYPES.get(kind)
     sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
     several = foreign.instead(value, whole=kind in _WHOLE) if kind in _ONE_VALUE else None
-    return path, f"{sentence}, but got {shown(value)}{f'; {several}' if several else ''}"
+    return path, f"{sentence}, but got {shown_value(value)}{f'; {several}' if several else ''}"
 
 
 def _way_to(key: str, value: Any) -> KeyPath:
@@ -113,13 +113,6 @@ def _without_tags(loc: tuple[int | str, ...]) -> KeyPath:
         if loc[: len(section)] == section and len(loc) > len(section):
             return (*section, *loc[len(section) + 1 :])
     return loc
-
-
-def shown(value: Any) -> str:
-    """The value as a message shows it, not longer than 60 characters."""
-    words = {"None": "null", "True": "true", "False": "false"}
-    text = words[str(value)] if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def dotted(path: KeyPath) -> str:
@@ -181,3 +174,20 @@ def _resolve(node: Any, schema: Any) -> Any:
         else:
             node = next(option for option in node["anyOf"] if option.get("type") != "null")
     return node
+
+
+def changes(was: Any, now: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
+    """Each difference between two trees of plain data: `trial.batch_size: was 32, is now 64`."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in [*was, *(key for key in now if key not in was)]:
+            if key not in was:
+                yield f"{dotted((*path, key))}: was absent, is now {now[key]!r}"
+            elif key not in now:
+                yield f"{dotted((*path, key))}: was {was[key]!r}, is now absent"
+            else:
+                yield from changes(was[key], now[key], (*path, key))
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for index, (before, after) in enumerate(zip(was, now, strict=True)):
+            yield from changes(before, after, (*path, index))
+    elif was != now:
+        yield f"{dotted(path)}: was {was!r}, is now {now!r}"

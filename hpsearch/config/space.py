@@ -15,6 +15,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Any, ClassVar, NamedTuple
@@ -22,12 +23,13 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from hpsearch.config import foreign
-from hpsearch.config.problems import findings, shown
-from hpsearch.config.sections import Frozen
-from hpsearch.config.trial import SELECTIONS
-from hpsearch.config.yaml_text import KeyPath
+from hpsearch.config.problems import Finding, findings
+from hpsearch.config.trial import SEED, SELECTIONS, Frozen
+from hpsearch.config.yaml_text import KeyPath, inline_yaml, shown_value
 from hpsearch.errors import unknown_name
 
+# A larger grid would take days, and has nearly always a number too many in a list.
+MAX_POINTS = 2_000
 BATCH_SIZES = (32, 64, 128, 256, 512)
 # What makes a mapping a distribution.
 KINDS = ("float", "int", "one_minus", "choice")
@@ -58,10 +60,10 @@ class Range(Frozen):
             wanted = "two whole numbers" if cls.kind == "int" else "two numbers"
             instead = foreign.of_bounds(cls.kind, bounds)
             after = f"; {instead}" if instead else ""
-            raise ValueError(f"a range must be {wanted} [low, high], but got {shown(bounds)}{after}")
+            raise ValueError(f"a range must be {wanted} [low, high], but got {shown_value(bounds)}{after}")
         low, high = bounds
         if not all(abs(bound) <= sys.float_info.max for bound in bounds) or abs(high - low) > sys.float_info.max:
-            raise ValueError(f"a range must be finite, but got {shown(bounds)}")
+            raise ValueError(f"a range must be finite, but got {shown_value(bounds)}")
         if not low < high:
             what = f"write the value {low} itself" if low == high else f"write [{high}, {low}]"
             raise ValueError(f"the range is [{low}, {high}], but low must be less than high; {what}")
@@ -234,7 +236,7 @@ def parse(value: Any, where: KeyPath, problems: Problems) -> Node:
     if isinstance(value, Mapping) and kinds:
         return _distribution(kinds, value, where, problems)
     if _may_be_distribution(where) and (instead := foreign.hint(value)):
-        problems.add(where, f"{foreign.flow(value)} is another tool's notation; {instead}")
+        problems.add(where, f"{inline_yaml(value)} is another tool's notation; {instead}")
         return Fixed(None, where)
     if isinstance(value, Mapping):
         return Branch({str(key): parse(item, (*where, str(key)), problems) for key, item in value.items()}, where)
@@ -275,7 +277,7 @@ def _choice(options: Any, where: KeyPath, problems: Problems) -> Node:
     """A list of options, or a mapping from a label to an option."""
     inside = (*where, "choice")
     if not isinstance(options, list | Mapping) or not options:
-        problems.add(inside, f"a choice must be a list of at least one option, but got {shown(options)}")
+        problems.add(inside, f"a choice must be a list of at least one option, but got {shown_value(options)}")
         return Fixed(None, where)
     labelled = isinstance(options, Mapping)
     keyed: list[tuple[Any, Any]] = list(options.items() if isinstance(options, Mapping) else enumerate(options))
@@ -283,7 +285,7 @@ def _choice(options: Any, where: KeyPath, problems: Problems) -> Node:
     for key, option in keyed:
         # 1 == True in Python, so the type belongs to the comparison.
         if any(type(option) is type(other) and option == other for other in seen):
-            problems.add((*inside, key), f"each option must stand once, but {shown(option)} stands twice")
+            problems.add((*inside, key), f"each option must stand once, but {shown_value(option)} stands twice")
         seen.append(option)
     nodes = tuple(parse(option, (*inside, key), problems) for key, option in keyed)
     return Options(nodes, where, labels=tuple(options) if labelled else (), labelled=labelled)
@@ -453,3 +455,80 @@ def plain(node: Node) -> Any:
             return {key: plain(item) for key, item in items.items()}
         case Sequence(items):
             return [plain(item) for item in items]
+
+
+def size(node: Node) -> float:
+    """Return how many configurations a space holds: infinity where a real number is drawn."""
+    return _size(node, math.inf)
+
+
+def can_repeat(space: Branch) -> bool:
+    """Return whether the same configuration can be drawn twice.
+
+    This is possible if `trial.seed` is set and some branch has no float range. Where the file leaves the
+    seed out, each trial has its own.
+    """
+    seed = space.items.get(SEED, Fixed(None))
+    return not (isinstance(seed, Fixed) and seed.value is None) and _size(space, 0) > 0
+
+
+def _size(node: Node, real: float) -> float:
+    """The number of configurations if a real range counts as `real` of them."""
+    match node:
+        case Ranged(Int() as distribution):
+            return len(_whole_numbers(distribution))
+        case Ranged():
+            return real
+        case Options(options):
+            return sum(_size(option, real) for option in options)
+        case Branch(items):
+            return math.prod(_size(item, real) for item in items.values())
+        case Sequence(items):
+            return math.prod(_size(item, real) for item in items)
+    return 1
+
+
+def configurations(node: Node) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of each configuration of a space that draws no real number, as Optuna holds them."""
+    match node:
+        case Ranged(Int() as distribution):
+            yield from ({node.name: number} for number in _whole_numbers(distribution))
+        case Options(options, labels=labels):
+            for label, option in zip(labels, options, strict=True):
+                yield from ({node.name: label, **below} for below in configurations(option))
+        case Branch(items):
+            yield from _together(list(items.values()))
+        case Sequence(items):
+            yield from _together(items)
+        case Fixed():
+            yield {}
+
+
+def _together(nodes: Many[Node]) -> Iterator[dict[str, Any]]:
+    if not nodes:
+        yield {}
+        return
+    for first in configurations(nodes[0]):
+        yield from ({**first, **rest} for rest in _together(nodes[1:]))
+
+
+def _whole_numbers(distribution: Int) -> range:
+    return range(distribution.low, distribution.high + 1, distribution.step)
+
+
+def points(space: Branch) -> Iterator[dict[str, Any]]:
+    """Yield each point: the label of each option by the parameter's name, as Optuna holds it. The last varies first."""
+    return configurations(space)
+
+
+def check_grid(space: Branch) -> Iterator[Finding]:
+    """Why a space is no grid."""
+    ranges = [node for node in distributions(space) if isinstance(node, Ranged)]
+    for node in ranges:
+        given = inline_yaml(node.distribution.plain())
+        yield node.where, f"a grid takes choices only, as in {{choice: [0.01, 0.1]}}, but got the range {given}"
+    count = int(_size(space, 1))
+    if not ranges and count == 1:
+        yield ("trial",), "a grid must have at least one choice; several seeds are `seed: {choice: [0, 1, 2]}`"
+    if count > MAX_POINTS:
+        yield ("trial",), f"a grid must have at most {MAX_POINTS:,} points, but this one has {count:,}"

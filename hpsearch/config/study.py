@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,28 +13,27 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.checking import FIRST, check_space, corners
+from hpsearch.config.checking import FIRST, absent_modules, broken_rules, check_space, corners, with_metric
 from hpsearch.config.file import Grid, Objective, SearchConfig, StudyFile, TrainableStudyFile
-from hpsearch.config.grid import check_grid, points
-from hpsearch.config.overrides import apply_overrides, quick_version
-from hpsearch.config.own import SEED, TRAINABLE, AnyConfig, TrainableConfig
-from hpsearch.config.recording import with_metric
-from hpsearch.config.rules import absent_modules, broken_rules
 from hpsearch.config.space import (
     Branch,
     Options,
     Problems,
     Ranged,
+    check_grid,
     concrete,
     distributions,
     fill,
     name_parameters,
+    not_finite,
     parse,
     plain,
+    points,
 )
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import SEED, TRAINABLE, AnyConfig, TrainableConfig, TrialConfig, parse_config
 from hpsearch.config.varied import Varied, find_varied, one_seed_each
-from hpsearch.config.yaml_text import Document, load_document
+from hpsearch.config.yaml_text import Document, apply_overrides, load_document, load_value, quick_version, shown_value
+from hpsearch.errors import StudyFileError
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class StudySpec:
     def parameters(self) -> tuple[Ranged | Options, ...]:
         return tuple(distributions(self.space))
 
-    def recipe(self, values: dict[str, Any]) -> AnyConfig:
+    def config(self, values: dict[str, Any]) -> AnyConfig:
         """One concrete configuration of the space.
 
         Raises:
@@ -91,7 +91,7 @@ class StudySpec:
     @cached_property
     def corners(self) -> tuple[AnyConfig, ...]:
         """Configurations that reach every option of every choice and both ends of every range."""
-        return tuple(map(self.recipe, corners(self.space)))
+        return tuple(map(self.config, corners(self.space)))
 
     @cached_property
     def varied(self) -> Varied:
@@ -220,7 +220,7 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
         tree = with_metric(tree, file.objective.metric)
     if file is None or not isinstance(tree, Branch) or found:
         raise wording.refuse(document, wording.distinct(found))
-    return file.name, file.objective, StudySpec(file, tree, (), document).recipe(concrete(tree, FIRST))
+    return file.name, file.objective, StudySpec(file, tree, (), document).config(concrete(tree, FIRST))
 
 
 def _name_of(path: Path) -> str:
@@ -251,9 +251,63 @@ def _check_own(space: Branch) -> Iterator[wording.Finding]:
         yield ("trial", TRAINABLE), "`trainable` stands beside `trial`, not in it"
     seeds = {config.get(SEED) for config in corners(space)} - {None}
     if not all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in seeds):
-        yield ("trial", SEED), f"`seed` must be a whole number from 0 to 2**32 - 1, but got {wording.shown(seeds)}"
+        yield ("trial", SEED), f"`seed` must be a whole number from 0 to 2**32 - 1, but got {shown_value(seeds)}"
 
 
 def _written(data: dict[str, Any]) -> dict[str, Any]:
     """The keys that hold something: a section whose lines are all commented out is one left out."""
     return {key: value for key, value in data.items() if value is not None}
+
+
+def stored_study(text: str, name: str) -> StudySpec:
+    """The study of a text that was checked when it was run; what it names on this machine may be gone.
+
+    Raises:
+        StudyFileError: another version of hpsearch took what this one does not.
+    """
+    source = f"the file of study '{name}'"
+    return checked(Document(source, load_value(text, source)), name)
+
+
+def readable_study(text: str, name: str) -> StudySpec | None:
+    """As `stored_study`; None where the study keeps no text, or one that this version of hpsearch cannot read."""
+    if text:
+        with suppress(StudyFileError):
+            return stored_study(text, name)
+    return None
+
+
+def varied_of(spec: StudySpec | None, configs: Iterable[Mapping[str, Any]]) -> Varied:
+    """The values that differ between the trials of a stored study.
+
+    Args:
+        spec: of the study; where it is None, the trials are compared with each other.
+        configs: of the trials, as the study keeps them.
+    """
+    return spec.varied if spec else find_varied(map(parse_config, configs))
+
+
+def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] = ()) -> AnyConfig:
+    """The configuration that a trial was trained with.
+
+    Args:
+        plain: as the study keeps it.
+        name: of the trial, for messages.
+        overrides: `trial.key.path=value` each, put in place of its own values.
+
+    Raises:
+        StudyFileError: an override breaks a rule, or another version of hpsearch took what this one does not.
+    """
+    document = apply_overrides(Document(name, {"trial": dict(plain)}), overrides)
+    if others := [key for key in document.data if key != "trial"]:
+        raise StudyFileError([f"{document.place((others[0],))}: must begin with `trial.`, as in trial.seed=123"])
+    values = document.data["trial"]
+    if not isinstance(values, dict) or values.get(TRAINABLE) != plain.get(TRAINABLE):
+        raise StudyFileError([f"{document.place(('trial',))}: another training than the one that is recorded"])
+    if found := list(not_finite(values, ("trial",))):
+        raise wording.refuse(document, found)
+    try:
+        return parse_config(values)
+    except ValidationError as error:
+        found = wording.findings(error, TrialConfig)
+        raise wording.refuse(document, [(("trial", *path), sentence) for path, sentence in found]) from None

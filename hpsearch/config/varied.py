@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.config.own import SEED, AnyConfig, TrainableConfig
 from hpsearch.config.space import Branch, Float, Node, OneMinus, Options, Ranged
 from hpsearch.config.space import Sequence as Items
-from hpsearch.config.trial import Leaf
+from hpsearch.config.trial import SEED, AnyConfig, Leaf, TrainableConfig
 
 # The order in which sections are listed; sections of a user's own training keep the order of the file.
 _ORDER = ("optimizer", "batch_size", "schedule", "model", "loss", "data", "training", SEED)

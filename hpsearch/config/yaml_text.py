@@ -7,8 +7,8 @@ YAML 1.1. Only plain data can come out: a tag such as `!!python/object` is refus
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +217,97 @@ def _syntax(error: yaml.YAMLError, name: str, place: Callable[[int], str]) -> st
 def dump(data: Any) -> str:
     """Plain data as YAML text, keys in their order."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
+    """The document with each `key.path=value` put in place; list items go by their number, from 0.
+
+    Raises:
+        StudyFileError: an override that is not `key.path=value`, or whose path leads through a plain value.
+    """
+    for override in overrides:
+        source = f"--set {override}"
+        path_text, equals, value_text = override.partition("=")
+        path = _path(path_text)
+        if not equals or "" in path:
+            raise StudyFileError([f"{source}: must be key.path=value, as in trial.training.max_epochs=3"])
+        document = _changed(document, path, load_value(value_text, source), source)
+    return document
+
+
+def quick_version(document: Document, name: str) -> Document:
+    """The document with what its section `quick` says put in place, under a name of its own: `<name>-quick`.
+
+    Args:
+        name: of the study where the file does not say it.
+
+    Raises:
+        StudyFileError: there is no such section, or a path leads through a plain value.
+    """
+    data = document.data if isinstance(document.data, dict) else {}
+    section = data.get("quick")
+    if not isinstance(section, dict) or not section:
+        where = document.place(("quick",))
+        raise StudyFileError(
+            [f"{where}: --quick needs a section `quick` of key paths, as in `quick: {{trial.training.max_epochs: 3}}`"]
+        )
+    document = replace(document, data={key: value for key, value in data.items() if key != "quick"})
+    for key, value in section.items():
+        place = document.place(("quick", key))
+        if "" in _path(key):
+            raise StudyFileError([f"{place}: quick: '{key}' must be a key path, as in trial.training.max_epochs"])
+        document = _changed(document, _path(key), value, place)
+    name = document.data.get("name") or name
+    return replace(document, data={**document.data, "name": f"{name}-quick"})
+
+
+def _path(text: str) -> KeyPath:
+    return tuple(int(key) if key.isdecimal() else key for key in text.strip().split("."))
+
+
+def _changed(document: Document, path: KeyPath, value: Any, source: str) -> Document:
+    """The document with `value` at `path`.
+
+    Args:
+        source: where the value was written, for messages.
+    """
+    if len(path) > MAX_DEPTH:
+        raise StudyFileError([f"{source}: nested more than {MAX_DEPTH} levels deep"])
+    data = _put(document.data, path, value, source)
+    kept = {known: place for known, place in document.places.items() if known[: len(path)] != path}
+    created = {path[:length]: source for length in range(1, len(path) + 1)}
+    return replace(document, data=data, places=created | kept)
+
+
+def _put(data: Any, path: KeyPath, value: Any, source: str) -> Any:
+    """`data` with `value` at `path`. What is changed is copied: aliases of the file may share it."""
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    if isinstance(data, list):
+        if not isinstance(key, int) or key >= len(data):
+            raise StudyFileError([f"{source}: '{key}' must be the number of one of {len(data)} items, from 0"])
+        return [*data[:key], _put(data[key], rest, value, source), *data[key + 1 :]]
+    if data is not None and not isinstance(data, dict):
+        raise StudyFileError([f"{source}: the value that holds '{key}' is {shown_value(data)}, which has no keys"])
+    name, items = str(key), data or {}
+    return {**items, name: _put(items.get(name), rest, value, source)}
+
+
+def inline_yaml(value: Any) -> str:
+    """Return plain data in one line of YAML: `{float: [0.001, 0.1], log: true}`."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {inline_yaml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(inline_yaml, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w ./-]*", value):
+        return repr(value)
+    return str(value)
+
+
+def shown_value(value: Any) -> str:
+    """Return a value as a message shows it, in at most 60 characters."""
+    text = repr(value) if isinstance(value, str) else inline_yaml(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.config.own_data import OwnData
+from hpsearch.config.checking import UserDataset
 from hpsearch.data.arrays import Arrays
 from hpsearch.errors import DataError
 
@@ -67,11 +67,11 @@ def find(name: str, folders: Sequence[Path]) -> Path:
     raise DataError(f"dataset '{name}': there is no such file in {places}")
 
 
-def summary_of(arrays: Arrays) -> OwnData:
+def summary_of(arrays: Arrays) -> UserDataset:
     """Return what a study must know of the training part of a user's own dataset."""
     sizes = np.bincount(arrays.labels)
     shape = tuple(arrays.images.shape[1:])
-    return OwnData(len(arrays.labels), len(sizes), int(sizes.min()), shape, arrays.images.dtype.name)
+    return UserDataset(len(arrays.labels), len(sizes), int(sizes.min()), shape, arrays.images.dtype.name)
 
 
 def _from_file(name: str, path: Path, part: str) -> tuple[Any, Any]:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.catalogue.datasets import is_user_dataset
-from hpsearch.config.sources import same_source, source_digest
+from hpsearch.config.user_modules import same_source, source_digest
 from hpsearch.data.digests import arrays_digest, digest_of
 from hpsearch.errors import ContentChangedError, DataError, HpsearchError
 from hpsearch.executors.protocol import DIGEST, Job, TrialEnded
 from hpsearch.training.results import Outcome
 
 if TYPE_CHECKING:
-    from hpsearch.config.sections import DataConfig
+    from hpsearch.config.trial import DataConfig
     from hpsearch.data.arrays import Arrays
 
 
@@ -63,7 +63,7 @@ class OwnContent:
             raise ContentChangedError(name)
 
     def inspect(self, job: Job, config: DataConfig) -> TrialEnded:
-        """Read the training part of a dataset twice; its info are the fields of an OwnData, and DIGEST.
+        """Read the training part of a dataset twice; its info are the fields of an UserDataset, and DIGEST.
 
         Data that is not the same both times fails: no other training could have it.
         """

@@ -135,8 +135,7 @@ def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
 
 def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
-    from hpsearch.config.own import TrainableConfig, parse_config
-    from hpsearch.config.trial import TrialConfig
+    from hpsearch.config.trial import TrainableConfig, TrialConfig, parse_config
     from hpsearch.training.checkpoint import CheckpointWriter, read
     from hpsearch.training.own import OwnTrainer
 

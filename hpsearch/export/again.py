@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig, TrainableConfig
-from hpsearch.config.sections import DataConfig
+from hpsearch.config.trial import AnyConfig, DataConfig, TrainableConfig
 from hpsearch.config.user_modules import use_folders
 from hpsearch.data.store import cache_folder, obtain_training
 from hpsearch.errors import HpsearchError

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig, TrainableConfig, parse_config
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig, parse_config
 from hpsearch.errors import HpsearchError
 from hpsearch.export.again import Place
 from hpsearch.export.figure import ACCURACY, Figure, Repeated, figure_of, told

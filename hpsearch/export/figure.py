@@ -13,8 +13,7 @@ from hpsearch.analysis.verdict import useless_value
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
-from hpsearch.config.own import parse_config
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import TrialConfig, parse_config
 from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
 

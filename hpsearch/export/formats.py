@@ -16,7 +16,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hpsearch.config.changes import changes
+from hpsearch.config.problems import changes
 from hpsearch.config.study import load_trial
 from hpsearch.errors import EnvironmentProblem, HpsearchError
 from hpsearch.export.again import Place, train_again

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig, TrainableConfig
+from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor

@@ -9,10 +9,8 @@ from typing import Any, Protocol
 
 from hpsearch.analysis.statistics import Interval, fitting, mean_interval
 from hpsearch.catalogue.metrics import bounds_of
-from hpsearch.config.everything import on_everything, watches_epochs
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig, TrainableConfig
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig, watches_epochs, without_validation
 from hpsearch.errors import HpsearchError
 from hpsearch.export.retrain import Follower, Trained
 from hpsearch.search.records import epochs_chosen, rates_of, typical
@@ -147,4 +145,4 @@ def _everything(config: TrialConfig, seeds: Sequence[int], epochs: int, parts: S
     """What each seed is trained with on everything; a schedule that looks at epochs does as in a typical training."""
     before = typical((one.record for part in parts for one in part.trained), epochs)
     rates = rates_of(before) if before else []
-    return [on_everything(config.model_copy(update={"seed": seed}), epochs, rates) for seed in seeds]
+    return [without_validation(config.model_copy(update={"seed": seed}), epochs, rates) for seed in seeds]

@@ -10,7 +10,7 @@ from typing import Any
 
 from hpsearch.catalogue.metrics import SYSTEM
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig, TrainableConfig
+from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig, TrainableConfig
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig
 from hpsearch.executors.local import cores
 from hpsearch.executors.protocol import THREADS
 from hpsearch.export.again import Place

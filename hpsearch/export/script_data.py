@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.config.sections import DataConfig
+from hpsearch.config.trial import DataConfig
 from hpsearch.data.store import cache_folder
 from hpsearch.training.examples import TrainingData
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import TRAINABLE, AnyConfig
+from hpsearch.config.trial import TRAINABLE, AnyConfig
 from hpsearch.config.yaml_text import dump
 from hpsearch.errors import HpsearchError
 from hpsearch.export.figure import Figure, Repeated, figure_of, told

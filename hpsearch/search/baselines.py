@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.config.own import AnyConfig
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import AnyConfig, TrialConfig
 
 # The training that stands beside the finalists: the winner's model, and all else as Keras has it.
 UNTUNED = "untuned Keras default"

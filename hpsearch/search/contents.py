@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.catalogue.datasets import is_user_dataset
-from hpsearch.config.own import AnyConfig, TrainableConfig
-from hpsearch.config.sources import digest_together, same_source, source_digest, source_files
 from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import AnyConfig, TrainableConfig
+from hpsearch.config.user_modules import digest_together, same_source, source_digest, source_files
 from hpsearch.data.digests import digest_of
 from hpsearch.errors import DataError, StudyChangedError
 from hpsearch.search.provenance import CONTENTS

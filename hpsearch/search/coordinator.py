@@ -16,10 +16,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
+from hpsearch.config.checking import UserDataset
 from hpsearch.config.file import Grid
-from hpsearch.config.finite import can_repeat
-from hpsearch.config.own_data import OwnData
-from hpsearch.config.space import distributions
+from hpsearch.config.space import can_repeat, distributions
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import StudyChangedError
 from hpsearch.executors.protocol import EpochDone, Event, Executor, TrialEnded, WorkerFailed
@@ -82,7 +81,7 @@ class Coordinator:
         models: Path | None = None,
         stage: Stage = Stage.SEARCH,
         contents: Contents | None = None,
-        known: Mapping[str, OwnData] | None = None,
+        known: Mapping[str, UserDataset] | None = None,
     ) -> None:
         self._study, self._spec, self._executor = study, spec, executor
         self._make_listeners, self._total, self._stop = listeners, total, stop

@@ -18,11 +18,9 @@ from itertools import count, islice
 from typing import Any
 
 from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.config import everything
 from hpsearch.config.file import Finalists, Objective
-from hpsearch.config.own import SEED, parse_config
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import SEED, TrialConfig, parse_config, without_validation
 from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import TICK, Coordinator
@@ -239,7 +237,7 @@ def on_everything(finalist: Finalist) -> TrialConfig:
     """
     config = TrialConfig.model_validate({**finalist.plain, SEED: None})
     before = typical(finalist.runs, finalist.epochs)
-    return everything.on_everything(config, finalist.epochs, rates_of(before) if before else [])
+    return without_validation(config, finalist.epochs, rates_of(before) if before else [])
 
 
 def is_finished(study: Study, spec: StudySpec) -> bool:

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import SEED
+from hpsearch.config.trial import SEED
 from hpsearch.search.baselines import UNTUNED
 from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, best_trial, epochs_chosen, read_trial
 from hpsearch.search.stages import Stage, find_stage

@@ -10,10 +10,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from hpsearch.config.own import SEED, AnyConfig, TrainableConfig, parse_config
-from hpsearch.config.own_data import OwnData, with_normalization
+from hpsearch.config.checking import UserDataset, with_normalization
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import SEED, AnyConfig, TrainableConfig, TrialConfig, parse_config
 from hpsearch.executors.protocol import Job
 from hpsearch.search.contents import Contents
 from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED, RETRY_OF
@@ -40,7 +39,7 @@ class Jobs:
     checkpoints: Checkpoints
     models: Path | None
     contents: Contents
-    known: Mapping[str, OwnData]
+    known: Mapping[str, UserDataset]
 
     def config_of(self, trial: optuna.Trial) -> AnyConfig:
         """Return what was planned for a trial, or else what the sampler draws, with engine and normalization chosen.
@@ -62,7 +61,7 @@ class Jobs:
         """
         if drawn.get(SEED) is None:
             drawn[SEED] = self.spec.search.seed + number
-        return self._completed(self.spec.recipe(drawn))
+        return self._completed(self.spec.config(drawn))
 
     def _completed(self, config: AnyConfig) -> AnyConfig:
         if isinstance(config, TrialConfig):

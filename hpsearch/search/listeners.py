@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hpsearch.config.own import AnyConfig
 from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import AnyConfig
 from hpsearch.search.finals import Finals, chosen_of
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpsearch.catalogue.datasets import is_user_dataset
 from hpsearch.config import problems as wording
-from hpsearch.config.own_data import OwnData, dataset_places, unfit
+from hpsearch.config.checking import UserDataset, dataset_paths, dataset_problems
 from hpsearch.config.study import StudySpec
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import DataError, StudyChangedError
@@ -21,7 +21,7 @@ from hpsearch.training.results import Outcome
 _TICK = 0.2
 
 
-def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, OwnData]:
+def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, UserDataset]:
     """Fetch the catalogue's datasets, and check the user's own files.
 
     Returns:
@@ -36,7 +36,7 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, Ow
     return check_files(spec)
 
 
-def check_files(spec: StudySpec) -> dict[str, OwnData]:
+def check_files(spec: StudySpec) -> dict[str, UserDataset]:
     """Read the training parts of the user's own `.npz` files, and check the study against them.
 
     Raises:
@@ -48,7 +48,7 @@ def check_files(spec: StudySpec) -> dict[str, OwnData]:
         return {}
     from hpsearch.data.own import find, load_npz, summary_of
 
-    places, missing = dataset_places(spec), []
+    places, missing = dataset_paths(spec), []
     for name in files:
         try:
             find(name, spec.folders)
@@ -61,19 +61,19 @@ def check_files(spec: StudySpec) -> dict[str, OwnData]:
     return known
 
 
-def check_fits(spec: StudySpec, known: Mapping[str, OwnData]) -> None:
+def check_fits(spec: StudySpec, known: Mapping[str, UserDataset]) -> None:
     """Hold a study against the user's own datasets.
 
     Raises:
         StudyFileError: a trial of the study would not fit one of them.
     """
-    if found := wording.distinct(unfit(spec, known)):
+    if found := wording.distinct(dataset_problems(spec, known)):
         raise wording.refuse(spec.document, found)
 
 
 def inspect_functions(
     spec: StudySpec, executor: Executor, contents: Contents, log: Path, stop: Stop
-) -> tuple[dict[str, OwnData], Contents]:
+) -> tuple[dict[str, UserDataset], Contents]:
     """Call the user's own dataset functions twice, in a worker, and hold the study against what they return.
 
     Args:
@@ -89,7 +89,7 @@ def inspect_functions(
         StudyFileError: a function cannot be called, or a trial of the study would not fit what it returns.
         StudyChangedError: a module was edited since the run began.
     """
-    places, known = dataset_places(spec), dict[str, OwnData]()
+    places, known = dataset_paths(spec), dict[str, UserDataset]()
     for name in [name for name in spec.datasets() if is_user_dataset(name) and not name.endswith(".npz")]:
         config = next(config for config in spec.keras_corners if config.data.dataset == name)
         sources = contents.expected_sources()
@@ -106,7 +106,7 @@ def inspect_functions(
             raise wording.refuse(spec.document, [(places[name], f"{detail}; its traceback is in {log}")])
         info = dict(end.info)
         contents = replace(contents, data={**contents.data, name: info[DIGEST]})
-        known[name] = OwnData(**{each.name: info[each.name] for each in fields(OwnData)})
+        known[name] = UserDataset(**{each.name: info[each.name] for each in fields(UserDataset)})
     check_fits(spec, known)
     return known, contents
 

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import parse_config
+from hpsearch.config.trial import parse_config
 from hpsearch.training.results import GOOD, Best, EpochMetrics, Outcome, best_of
 
 # Names of the user attributes that hold what Optuna has no field for.

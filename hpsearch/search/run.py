@@ -17,7 +17,7 @@ from hpsearch.search.prepare import inspect_functions, prepare_data
 from hpsearch.search.stop import Stop
 
 if TYPE_CHECKING:
-    from hpsearch.config.own_data import OwnData
+    from hpsearch.config.checking import UserDataset
     from hpsearch.executors.protocol import Executor
     from hpsearch.search.contents import Contents
     from hpsearch.search.listeners import Listener, StudyEnded
@@ -188,7 +188,7 @@ def _prepared(
     contents: Contents,
     stop: Stop,
     report: Callable[[str], None],
-) -> tuple[Study, Contents, dict[str, OwnData]]:
+) -> tuple[Study, Contents, dict[str, UserDataset]]:
     """The study with its data seen to be there, the contents to be recorded, and what the user's own datasets hold."""
     from hpsearch.search.contents import settle_contents
     from hpsearch.search.storage import open_study

@@ -13,8 +13,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, FixedTrial, TrialState
 
 from hpsearch.config.file import SearchConfig, Tpe
-from hpsearch.config.finite import configurations, size
-from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete
+from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete, configurations, size
 from hpsearch.config.study import StudySpec
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

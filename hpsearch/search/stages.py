@@ -16,8 +16,8 @@ from typing import Any
 import optuna
 
 from hpsearch.config.file import NoPruner, Objective
-from hpsearch.config.own import AnyConfig
 from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import AnyConfig
 from hpsearch.search.records import BASELINE, OF, PLANNED
 from hpsearch.search.storage import ENGINES, IDENTITY, Study
 

@@ -12,10 +12,9 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 
-from hpsearch.config.changes import changes
-from hpsearch.config.compare import Compare
-from hpsearch.config.file import Objective
+from hpsearch.config.file import Compare, Objective
 from hpsearch.config.matching import baselines, match
+from hpsearch.config.problems import changes
 from hpsearch.config.study import StudySpec
 from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig, TrainableConfig
+from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.config.varied import Varied
 from hpsearch.search.listeners import Listener, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, best_trial

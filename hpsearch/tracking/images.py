@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from hpsearch.config.own import parse_config
 from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import parse_config
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.baselines import UNTUNED
 from hpsearch.search.finals import Finals

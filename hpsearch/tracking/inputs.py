@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.catalogue.datasets import DATASETS, DatasetEntry
-from hpsearch.config.own import AnyConfig
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import AnyConfig, TrialConfig
 from hpsearch.search.provenance import Provenance
 
 # MLflow's name for what a run does with a dataset.

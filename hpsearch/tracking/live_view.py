@@ -15,7 +15,7 @@ from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.config.own import AnyConfig, TrainableConfig, parse_config
+from hpsearch.config.trial import AnyConfig, TrainableConfig, parse_config
 from hpsearch.search.listeners import StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, counts
 from hpsearch.search.stop import STOPPING, Stop

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from hpsearch.catalogue.metrics import BEST, DIRECTIONS, SYSTEM, logged_name
-from hpsearch.config.own import TRAINABLE
+from hpsearch.config.trial import TRAINABLE
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochMetrics

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig
+from hpsearch.config.trial import AnyConfig
 from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord

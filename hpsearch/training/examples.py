@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.catalogue.datasets import DATASETS, is_user_dataset
-from hpsearch.config.sections import DataConfig
+from hpsearch.config.trial import DataConfig
 from hpsearch.data.arrays import Arrays, load_test, load_train
 from hpsearch.data.own import load_npz, load_returned
 from hpsearch.data.splits import Split, split_of, stratified_split

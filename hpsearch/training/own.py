@@ -11,7 +11,7 @@ from typing import Any
 
 from hpsearch.catalogue.metrics import recorded_name
 from hpsearch.config.file import Objective
-from hpsearch.config.own import TrainableConfig
+from hpsearch.config.trial import TrainableConfig
 from hpsearch.errors import HpsearchError, UserCodeError, first_line
 from hpsearch.training.results import Best, EpochMetrics, Outcome, best_after
 from hpsearch.training.user_code import load_function

@@ -10,8 +10,7 @@ from hpsearch.catalogue.entries import Entry
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.config.own import AnyConfig, TrainableConfig
-from hpsearch.config.trial import Selected, TrialConfig
+from hpsearch.config.trial import AnyConfig, Selected, TrainableConfig, TrialConfig
 
 # XLA saves a fifth to a third of an epoch, and its compilation costs about two (a half once it is in the
 # cache on disk), for each batch size: below this many epochs it is not repaid (tests/benchmarks/README.md).

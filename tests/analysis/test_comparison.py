@@ -12,8 +12,7 @@ from hpsearch.analysis.comparison import Spread, compare, grown, training_of
 from hpsearch.analysis.text import notes, shown, table
 from hpsearch.catalogue.metrics import SUMMARY_METRICS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.config.compare import Compare
-from hpsearch.config.file import Objective
+from hpsearch.config.file import Compare, Objective
 from hpsearch.search.home import Home
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.storage import find_study

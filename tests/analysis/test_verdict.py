@@ -15,8 +15,7 @@ from hpsearch.analysis.verdict import Finding, judge
 from hpsearch.analysis.verdict_text import default_sentences, markdown, rows, sentences
 from hpsearch.catalogue.metrics import METRICS, bounds_of
 from hpsearch.config.file import Objective
-from hpsearch.config.own import TrainableConfig
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import TrainableConfig, TrialConfig
 from hpsearch.export.again import Place
 from hpsearch.export.chosen import Chosen
 from hpsearch.export.figure import Repeated, repeated, told

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from hpsearch.config.finite import can_repeat, configurations, size
+from hpsearch.config.space import can_repeat, configurations, size
 from hpsearch.config.study import load_study
 
 

@@ -9,8 +9,7 @@ from support import gain_study
 
 from hpsearch.config.foreign import hint, instead, of_bounds
 from hpsearch.config.space import Problems, parse
-from hpsearch.config.stored import stored_trial
-from hpsearch.config.study import load_study
+from hpsearch.config.study import load_study, stored_trial
 from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import StudyFileError
 

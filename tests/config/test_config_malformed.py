@@ -73,12 +73,12 @@ MALFORMED = [
     (
         _optimizer("learning_rate", "{range: [0.001, 0.01]}"),
         "4: trial.optimizer.learning_rate",
-        "must be a number, but got {'range': [0.001, 0.01]}; a range is {float: [0.001, 0.01]}",
+        "must be a number, but got {range: [0.001, 0.01]}; a range is {float: [0.001, 0.01]}",
     ),
     (
         _optimizer("learning_rate", "{float: [0.001, 0.01, log]}"),
         "4: trial.optimizer.learning_rate.float",
-        "but got [0.001, 0.01, 'log']; write {float: [0.001, 0.01], log: true}",
+        "but got [0.001, 0.01, log]; write {float: [0.001, 0.01], log: true}",
     ),
     (
         _optimizer("learning_rate", "{float: ['0.1', '0.2']}"),
@@ -88,7 +88,7 @@ MALFORMED = [
     (
         "trial:\n  optimizer:\n    name: [adam, sgd]\n",
         "3: trial.optimizer.name",
-        "must be a word, but got ['adam', 'sgd']; {choice: [adam, sgd]} tries each of these",
+        "must be a word, but got [adam, sgd]; {choice: [adam, sgd]} tries each of these",
     ),
     ("trial:\n  training: {early_stopping: true}\n", "2: trial.training.early_stopping", "but got true"),
     (_trial("batch_size", "[32, 64]"), "3: trial.batch_size", "must be a whole number, but got [32, 64]"),
@@ -105,7 +105,7 @@ MALFORMED = [
     # ranges
     (_optimizer("learning_rate", "{float: 3}"), "4: trial.optimizer.learning_rate.float", "must be two numbers"),
     (_optimizer("learning_rate", "{float: [1]}"), "4: trial.optimizer.learning_rate.float", "must be two numbers"),
-    (_optimizer("learning_rate", "{float: [a, 1]}"), "4: trial.optimizer.learning_rate.float", "but got ['a', 1]"),
+    (_optimizer("learning_rate", "{float: [a, 1]}"), "4: trial.optimizer.learning_rate.float", "but got [a, 1]"),
     (_optimizer("learning_rate", "{float: []}"), "4: trial.optimizer.learning_rate.float", "but got []"),
     (
         _optimizer("learning_rate", "{float: [1, 0.1]}"),
@@ -185,7 +185,7 @@ MALFORMED = [
     (
         _optimizer("learning_rate", "{float: {min: 0.001, max: 0.01}}"),
         "4: trial.optimizer.learning_rate.float",
-        "a range must be two numbers [low, high], but got {'min': 0.001, 'max': 0.01}; write {float: [0.001, 0.01]}",
+        "a range must be two numbers [low, high], but got {min: 0.001, max: 0.01}; write {float: [0.001, 0.01]}",
     ),
     (_trial("batch_size", "[32, 64]"), "3: trial.batch_size", "; a range is {int: [32, 64]}; {choice: [32, 64]} tries"),
     (_trial("optimizer", "[adam, sgd]"), "3: trial.optimizer", "; {choice: [adam, sgd]} tries each of these"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpsearch.config.overrides import apply_overrides
-from hpsearch.config.yaml_text import MAX_DEPTH, load_document
+from hpsearch.config.yaml_text import MAX_DEPTH, apply_overrides, load_document
 from hpsearch.errors import StudyFileError
 
 TEXT = """\

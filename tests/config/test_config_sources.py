@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hpsearch.config.sources import missing_name, same_source, source_digest, source_files
 from hpsearch.config.study import load_study
+from hpsearch.config.user_modules import missing_name, same_source, source_digest, source_files
 from hpsearch.errors import StudyFileError
 
 # Importing any of these files would fail.

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.config.grid import points
-from hpsearch.config.own import TrainableConfig
-from hpsearch.config.stored import readable_study, varied_of
-from hpsearch.config.study import load_study
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.space import points
+from hpsearch.config.study import load_study, readable_study, varied_of
+from hpsearch.config.trial import TrainableConfig, TrialConfig
 from hpsearch.config.varied import Lines, Varied, find_varied, value_text
 from hpsearch.config.yaml_text import dump
 

@@ -7,8 +7,7 @@ import pytest
 from support import hpsearch, result_of
 
 from hpsearch.config.file import Objective
-from hpsearch.config.sections import DataConfig
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import DataConfig, TrialConfig
 from hpsearch.data.arrays import load_train
 from hpsearch.data.own import load_npz, load_returned
 from hpsearch.data.store import obtain

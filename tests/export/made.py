@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import AnyConfig
+from hpsearch.config.trial import AnyConfig
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochMetrics, Outcome, best_of
 

@@ -10,9 +10,8 @@ from export.made import record_of
 from pydantic import ValidationError
 from support import sample_config
 
-from hpsearch.config.everything import on_everything
 from hpsearch.config.file import Objective
-from hpsearch.config.own import TrainableConfig
+from hpsearch.config.trial import TrainableConfig, without_validation
 from hpsearch.export.repeat import Part, needs_validation, seeded, seeds_of
 from hpsearch.export.retrain import Trained
 from hpsearch.search.records import epochs_chosen, typical
@@ -45,7 +44,7 @@ def test_the_median_of_the_best_epochs_is_chosen():
 
 def test_on_everything_nothing_is_held_out_and_nothing_else_changes():
     config = sample_config(schedule="cosine", training={"max_epochs": 30})
-    full = on_everything(config, 12, [0.1] * 20)
+    full = without_validation(config, 12, [0.1] * 20)
     assert (full.data.validation, full.training.stop_after, full.training.early_stopping) == (0, 12, None)
     # The schedule runs over as many epochs as it did.
     assert full.training.max_epochs == 30
@@ -56,7 +55,7 @@ def test_on_everything_nothing_is_held_out_and_nothing_else_changes():
 
 
 def test_a_schedule_that_looks_at_validation_images_does_on_everything_what_it_did_with_them():
-    full = on_everything(sample_config(schedule=SCHEDULE), 3, [0.1, 0.1, 0.01, 0.01])
+    full = without_validation(sample_config(schedule=SCHEDULE), 3, [0.1, 0.1, 0.01, 0.01])
     assert full.schedule.knobs()["values"] == (0.1, 0.1, 0.01)
 
 

@@ -16,8 +16,7 @@ from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.file import Objective
-from hpsearch.config.sections import DataConfig
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import DataConfig, TrialConfig
 from hpsearch.data.arrays import Arrays
 from hpsearch.data.splits import stratified_split
 from hpsearch.errors import HpsearchError

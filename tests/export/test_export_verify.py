@@ -10,7 +10,7 @@ import pytest
 from export.conftest import chosen_of
 from support import sample_config
 
-from hpsearch.config.own import TrainableConfig
+from hpsearch.config.trial import TrainableConfig
 from hpsearch.errors import HpsearchError, StudyFileError
 from hpsearch.export.figure import Figure, Repeated
 from hpsearch.export.formats import FORMATS, format_of

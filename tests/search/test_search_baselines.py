@@ -6,9 +6,8 @@ import pytest
 from optuna.trial import FixedTrial
 
 from hpsearch.config.matching import baselines
-from hpsearch.config.own import TrainableConfig
 from hpsearch.config.study import load_study
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import TrainableConfig, TrialConfig
 from hpsearch.search.baselines import UNTUNED, has_keras_defaults, note_of
 from hpsearch.search.finals import Finalist
 from hpsearch.search.sampling import suggest
@@ -30,7 +29,7 @@ def test_keras_defaults_are_named_only_where_the_space_holds_them(tmp_path, tria
     file = tmp_path / "defaults.yaml"
     file.write_text(f"trial: {{{trial}}}\n")
     spec = load_study(file)
-    configs = [spec.recipe(suggest(FixedTrial(params), spec.space)) for params in baselines(spec.space)]
+    configs = [spec.config(suggest(FixedTrial(params), spec.space)) for params in baselines(spec.space)]
     assert sorted(note_of(config, baseline=True) for config in configs) == sorted(notes)
     assert {note_of(config, baseline=False) for config in configs} == {""}
 

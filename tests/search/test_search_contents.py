@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support import gain_study, hpsearch
 
-from hpsearch.config.own_data import with_normalization
+from hpsearch.config.checking import with_normalization
 from hpsearch.config.study import load_study
 from hpsearch.data.digests import digest_of
 from hpsearch.errors import ContentChangedError, DataError, StudyChangedError, StudyFileError

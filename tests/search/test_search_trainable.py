@@ -341,7 +341,7 @@ def test_finalists_with_the_same_configuration_and_seed_are_all_trained(folder, 
     """As where the untuned default wins: it is trained as the winner and as what the winner is compared with."""
     fixed = "trial: {x: {choice: [0, 1]}, seed: 1}\nsearch: {sampler: random, trials: 2, baselines: false}\n"
     run = Run(folder, executor, "same", "def train(config, seed):\n    yield {'gain': config['x']}\n", fixed)
-    config = run.spec.recipe({"x": 1, "seed": 1}).plain()
+    config = run.spec.config({"x": 1, "seed": 1}).plain()
     for _ in range(2):
         run.study.optuna.enqueue_trial({}, user_attrs={PLANNED: config})
     assert states(run.go(2, stage=Stage.FINALISTS).records) == ["COMPLETE", "COMPLETE"]

@@ -22,9 +22,8 @@ import pytest
 from rich.console import Console
 from support import environment, hpsearch_command
 
-from hpsearch.config.own import TrainableConfig
 from hpsearch.config.study import load_study
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import TrainableConfig, TrialConfig
 from hpsearch.search.ending import STATES
 from hpsearch.search.listeners import StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord

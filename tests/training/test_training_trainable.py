@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from hpsearch.config.file import Objective
-from hpsearch.config.own import TrainableConfig
+from hpsearch.config.trial import TrainableConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.training.own import OwnTrainer
 
