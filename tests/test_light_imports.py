@@ -29,7 +29,7 @@ def imported_by(*command: str, home: Path) -> set[str]:
 
 
 COMMANDS = ["run", "stop", "delete", "validate", "studies", "trials", "show", "best", "compare", "finalists", "export"]
-COMMANDS += ["train", "reproduce", "ui", "doctor", "bench", "data", "schema"]
+COMMANDS += ["train", "reproduce", "ui", "doctor", "bench", "data", "schema", "catalogue"]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "data fetch", "data status"])
@@ -42,6 +42,7 @@ def test_help_imports_nothing_heavy(command, tmp_path):
     [
         ["validate", QUICKSTART],
         ["schema"],
+        ["catalogue"],
         ["studies"],
         ["trials", "nothing"],
         ["show", "nothing"],
@@ -64,5 +65,5 @@ def test_no_command_but_run_and_train_imports_tensorflow(command, tmp_path):
 
 
 def test_validate_and_schema_need_no_optuna(tmp_path):
-    for command in (["validate", QUICKSTART], ["schema"]):
+    for command in (["validate", QUICKSTART], ["schema"], ["catalogue", "models"]):
         assert not imported_by(*command, home=tmp_path) & {"optuna", "mlflow", "sklearn"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from hpsearch.errors import UnknownNameError
 
@@ -72,6 +73,14 @@ class DatasetEntry:
         """32 hexadecimal characters that identify all four files (MLflow allows 36 for a dataset)."""
         together = "".join(raw.sha256 for raw in self.files)
         return hashlib.sha256(together.encode("ascii")).hexdigest()[:32]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the entry as plain data, for tables and JSON."""
+        return {
+            **{"name": self.name, "summary": self.summary, "classes": self.classes, "image_shape": self.image_shape},
+            **{"train_examples": self.train_examples, "test_examples": self.test_examples},
+            **{"licence": self.licence, "homepage": self.homepage, "source": self.source},
+        }
 
     def file(self, array: str) -> RawFile:
         """Return the raw file of one array, such as `train_images`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 # A distribution, as a study file writes it: `{"float": [0.001, 1.0], "log": True}`, `{"choice": [False, True]}`.
 Distribution = Mapping[str, Any]
@@ -44,6 +45,40 @@ class Knob:
     le: float | None = None
     structural: bool = False
     penalty: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """Return the knob as plain data, for tables and JSON."""
+        required = self.default is REQUIRED
+        return {
+            "name": self.name,
+            "type": _type_name(self.type),
+            "default": "required" if required else self.default,
+            "recommended": self.recommended,
+            "bounds": self._bounds(),
+            "doc": self.doc,
+            "source": self.source,
+        }
+
+    def _bounds(self) -> str:
+        """`> 0, <= 1`; empty where there are none."""
+        limits = {">": self.gt, ">=": self.ge, "<": self.lt, "<=": self.le}
+        return ", ".join(f"{sign} {limit:g}" for sign, limit in limits.items() if limit is not None)
+
+
+def _type_name(kind: Any) -> str:
+    """Return the name of a knob's type as a study file's author knows it."""
+    if kind is Reference:
+        return "module:name"
+    arguments = get_args(kind)
+    if get_origin(kind) is Literal:
+        return " | ".join(map(str, arguments))
+    if get_origin(kind) is tuple:
+        return f"list of {_type_name(arguments[0])}"
+    if get_origin(kind) is dict:
+        return "mapping"
+    if NoneType in arguments:
+        return f"{_type_name(arguments[0])} | null"
+    return {bool: "true | false", int: "whole number", float: "number"}[kind]
 
 
 @dataclass(frozen=True)
@@ -107,6 +142,19 @@ class Entry:
     def references(self) -> list[str]:
         """Return the knobs that name a user's own function."""
         return [knob.name for knob in self.knobs if knob.type is Reference]
+
+    @property
+    def needs(self) -> str:
+        """What it cannot do without, in words; empty: nothing."""
+        if self.needs_closure:
+            return "full batches: it evaluates loss and gradient over all training examples; no schedule, no dropout"
+        return "" if self.xla else "engine graph or fit: on a CPU XLA takes minutes to compile it"
+
+    def plain(self) -> dict[str, Any]:
+        """Return the entry as plain data, for tables and JSON."""
+        about = {"direction": self.direction, "bounds": self.bounds} if self.of_logits else {"needs": self.needs}
+        knobs = [knob.plain() for knob in self.knobs]
+        return {"name": self.name, "formula": self.formula, **about, "source": self.source, "knobs": knobs}
 
     @property
     def complete(self) -> bool:

@@ -183,6 +183,10 @@ class SummaryMetric:
     def label(self) -> str:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
+    def plain(self) -> dict[str, Any]:
+        """Return the metric as plain data, for tables and JSON."""
+        return {"name": self.name, "title": self.title, "unit": self.unit}
+
 
 def _of_epoch(metric: str) -> tuple[SummaryMetric, SummaryMetric]:
     """Return an epoch's metric at the best epoch and at the last one."""

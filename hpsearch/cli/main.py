@@ -14,7 +14,21 @@ from typing import Annotated, Any
 
 import typer
 
-from hpsearch.cli import bench, compare, data, delete, doctor, export, finalists, inspect, reproduce, run, train, ui
+from hpsearch.cli import (
+    bench,
+    catalogue,
+    compare,
+    data,
+    delete,
+    doctor,
+    export,
+    finalists,
+    inspect,
+    reproduce,
+    run,
+    train,
+    ui,
+)
 from hpsearch.cli.output import say
 from hpsearch.cli.usage import sentence_of
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, first_line, masked
@@ -43,6 +57,7 @@ app.command()(reproduce.reproduce)
 app.command()(ui.ui)
 app.command()(doctor.doctor)
 app.command()(bench.bench)
+app.command()(catalogue.catalogue)
 app.add_typer(data.app, name="data")
 app.command()(run.schema)
 

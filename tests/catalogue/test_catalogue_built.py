@@ -349,15 +349,6 @@ def test_the_seed_decides_the_initial_weights(architecture):
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_more_poolings_than_the_image_has_room_for_are_refused_before_they_are_built():
-    row = MODELS["cnn"]
-    assert row.check_shape(IMAGE, {**row.defaults(), "filters": (1,) * 4}) is None
-    assert "at most 4" in row.check_shape(IMAGE, {**row.defaults(), "filters": (1,) * 5})
-    assert row.check_shape((64, 65, 3), {**row.defaults(), "filters": (1,) * 6}) is None
-    with pytest.raises(ValueError, match=r"negative|smaller|must be"):
-        _built("cnn", filters=[1] * 5)
-
-
 def test_penalties_are_sums_over_the_kernels_of_every_layer():
     knobs = {"filters": [2], "units": [3], "l1": 0.01, "l2": 0.1}
     model = _built("cnn", **knobs)

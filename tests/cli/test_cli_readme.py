@@ -24,7 +24,7 @@ ELSEWHERE = {"hpsearch ui quickstart", "hpsearch data fetch", QUICK}
 def test_the_readme_shows_every_command():
     listed = hpsearch("--help", home=ROOT / "unused").stdout.partition("Commands:")[2]
     names = re.findall(r"^  (\w+)", listed, flags=re.MULTILINE)
-    assert len(names) == 18
+    assert len(names) == 19
     assert not [name for name in names if f"hpsearch {name}" not in README]
 
 

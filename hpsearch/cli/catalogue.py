@@ -1,0 +1,109 @@
+"""`hpsearch catalogue`: what can be chosen, as the entries of the catalogue say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from hpsearch.cli.output import Format, emit, put
+from hpsearch.errors import UnknownNameError
+
+# What is listed, and the word for one of them.
+KINDS = {
+    "optimizers": "optimizer",
+    "schedules": "schedule",
+    "models": "model",
+    "losses": "loss",
+    "metrics": "metric",
+    "summary_metrics": "metric of a whole training",
+    "datasets": "dataset",
+}
+
+
+def catalogue(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help=f"What to list: {', '.join(KINDS)}. Left out: everything.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One entry, with all of its knobs.")] = None,
+    output_format: Annotated[
+        Format, typer.Option("-f", "--format", help="How to print it.", case_sensitive=False)
+    ] = Format.table,
+) -> None:
+    """Print what a study may choose: formula, knobs, defaults, recommended ranges and sources.
+
+    summary_metrics are the metrics of a whole training, for `compare:` in a study file.
+    """
+    if kind is None:
+        every = {each: entries_of(each) for each in KINDS}
+        if output_format in (Format.json, Format.yaml):
+            emit(
+                {each: [entry.plain() for entry in entries.values()] for each, entries in every.items()}, output_format
+            )
+            return
+        emit([{"kind": each, "names": ", ".join(entries)} for each, entries in every.items()], output_format)
+        return
+    if kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS)
+    entries = entries_of(kind)
+    if name is None:
+        rows = [entry.plain() for entry in entries.values()]
+        whole = output_format in (Format.json, Format.yaml)
+        emit(rows if whole else [_row(plain) for plain in rows], output_format, title=kind)
+        return
+    if name not in entries:
+        raise UnknownNameError(KINDS[kind], name, entries)
+    _print_entry(entries[name].plain(), output_format)
+
+
+def entries_of(kind: str) -> Mapping[str, Any]:
+    """Return the entries of a kind by name."""
+    from hpsearch.catalogue import datasets, losses, metrics, models, optimizers, schedules
+
+    entries: dict[str, Mapping[str, Any]] = {
+        "optimizers": optimizers.OPTIMIZERS,
+        "schedules": schedules.SCHEDULES,
+        "models": models.MODELS,
+        "losses": losses.LOSSES,
+        "metrics": metrics.METRICS,
+        "summary_metrics": metrics.SUMMARY_METRICS,
+        "datasets": datasets.DATASETS,
+    }
+    return entries[kind]
+
+
+def _row(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry as a row of a table, with the names of its knobs; what is empty is left out."""
+    names = {"knobs": ", ".join(knob["name"] for knob in plain["knobs"])} if "knobs" in plain else {}
+    return {key: value for key, value in {**plain, **names}.items() if value}
+
+
+def _print_entry(plain: dict[str, Any], output_format: Format) -> None:
+    if output_format in (Format.json, Format.yaml):
+        emit(plain, output_format)
+        return
+    knobs = [
+        {**knob, "default": _written(knob["default"]), "recommended": _written(knob["recommended"], "")}
+        for knob in plain.get("knobs", ())
+    ]
+    about = {key: value for key, value in plain.items() if key != "knobs"}
+    if output_format is Format.csv:
+        emit(knobs or [about], output_format)
+        return
+    emit(about, output_format)
+    if knobs:
+        emit(knobs, output_format, title="knobs", below="source")
+    else:
+        put("no knobs")
+
+
+def _written(value: Any, null: str = "null") -> str:
+    """Return a value as a study file writes it in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    if value is None:
+        return null
+    return str(value).lower() if isinstance(value, bool) else str(value)
