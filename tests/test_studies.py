@@ -13,7 +13,7 @@ from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.space import Branch, Fixed, Options
 from hpsearch.config.study import load_study
 
-STUDIES = sorted((ROOT / "studies").iterdir())
+STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
 COMPARISONS = [
     "optimizers",
     "learning_rates",
@@ -31,8 +31,8 @@ def study(name: str) -> Path:
     return ROOT / "studies" / f"{name}.yaml"
 
 
-def test_the_folder_holds_study_files_only():
-    assert {file.suffix for file in STUDIES} == {".yaml"}
+def test_the_folder_holds_study_files_and_their_reference_only():
+    assert {file for file in (ROOT / "studies").iterdir() if file not in STUDIES} == {ROOT / "studies" / "README.md"}
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)

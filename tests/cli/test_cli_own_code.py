@@ -7,8 +7,8 @@ import re
 import pytest
 from support import ROOT, hpsearch, result_of
 
-# The module that the README shows.
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+# The module that studies/README.md shows.
+README = (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
 (SHOWN,) = re.findall(r"```python\n(# mine.py\n.*?)```", README, flags=re.DOTALL)
 LATE = """
 def late(epoch, lr):
