@@ -44,7 +44,7 @@ OWNERS = {
     "scipy": {"training.lbfgs", "analysis.statistics"},
     "pydantic": {"config", "search.coordinator", "search.dispatch"},
     "pydantic_core": {"config"},
-    "yaml": {"config", "cli.output"},
+    "ruamel": {"config"},
     "psutil": {"executors", "tracking"},
     "filelock": {"data", "search"},
     "platformdirs": {"data"},

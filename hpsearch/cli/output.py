@@ -65,9 +65,9 @@ def emit(data: Data, fmt: Format, *, title: str | None = None, below: str = "") 
     if fmt is Format.json:
         put(json.dumps(plain, indent=2, ensure_ascii=False))
     elif fmt is Format.yaml:
-        import yaml
+        from hpsearch.config.yaml_text import dump
 
-        put(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+        put(dump(plain, flow=False, width=80))
     elif fmt is Format.csv:
         put(_csv(plain))
     else:

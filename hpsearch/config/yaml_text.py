@@ -1,19 +1,23 @@
-"""YAML text to plain data, with the line of every key: what error messages point at.
+"""YAML text to plain data, with the line of each key for messages; `--set` and `--quick` change such data.
 
-Numbers and booleans follow YAML 1.2, so `1e-3` is a number and `no` is a word; PyYAML alone follows
-YAML 1.1. Only plain data can come out: a tag such as `!!python/object` is refused by the safe loader.
+Numbers and booleans follow YAML 1.2: `1e-3` is a number, `no` and `on` are words. Only plain data comes out.
 """
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-from yaml.constructor import ConstructorError
+from ruamel.yaml import YAML
+from ruamel.yaml.emitter import Emitter
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from hpsearch.errors import StudyFileError
 
@@ -30,9 +34,9 @@ class Document:
     """A parsed file.
 
     Attributes:
-        name: the file's path as the person wrote it.
+        name: the file's path as the user wrote it.
         data: plain dicts, lists, strings, numbers, booleans and None.
-        places: for the path of each key, where it stands: `file:line`.
+        places: `file:line` of each key path.
     """
 
     name: str
@@ -40,80 +44,13 @@ class Document:
     places: dict[KeyPath, str] = field(default_factory=dict)
 
     def place(self, path: KeyPath) -> str:
-        """`file:line` of the key, or of the nearest enclosing one."""
-        for length in range(len(path), -1, -1):
-            if path[:length] in self.places:
-                return self.places[path[:length]]
-        return self.name
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's booleans and numbers, and no types beyond those of JSON."""
-
-
-_TAG = "tag:yaml.org,2002:"
-_WORD, _MERGE = f"{_TAG}str", f"{_TAG}merge"
-_BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
-_INT = re.compile(r"^[-+]?[0-9]+$")
-_FLOAT = re.compile(
-    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-)
-
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in {f"{_TAG}{kind}" for kind in ("bool", "int", "float", "timestamp")}
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(f"{_TAG}bool", _BOOL, list("tTfF"))
-_Loader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
-_Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+0123456789."))
-_Loader.yaml_constructors = {
-    tag: constructor
-    for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
-    if tag is None or tag in {f"{_TAG}{kind}" for kind in ("map", "seq", "str", "null")}
-}
-
-
-def _constructor(convert: Callable[[str], Any]) -> Callable[[_Loader, yaml.ScalarNode], Any]:
-    def construct(loader: _Loader, node: yaml.ScalarNode) -> Any:
-        text = str(loader.construct_scalar(node))
-        try:
-            return convert(text)
-        except ValueError as error:
-            raise ConstructorError(problem=str(error), problem_mark=node.start_mark) from None
-
-    return construct
-
-
-def _bool(text: str) -> bool:
-    if not _BOOL.fullmatch(text):
-        raise ValueError(f"!!bool must be true or false, but got {text!r}")
-    return text.lower() == "true"
-
-
-def _float(text: str) -> float:
-    plain = text.lower().replace(".inf", "inf").replace(".nan", "nan")
-    return float(plain)
-
-
-_Loader.add_constructor(f"{_TAG}bool", _constructor(_bool))
-_Loader.add_constructor(f"{_TAG}int", _constructor(int))
-_Loader.add_constructor(f"{_TAG}float", _constructor(_float))
-
-
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper; it also quotes the words that are numbers in YAML 1.2 alone, such as `1e3`."""
-
-
-_Dumper.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
-_Dumper.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+0123456789."))
+        """Return `file:line` of the key, or of the nearest enclosing one."""
+        known = (path[:length] for length in range(len(path), -1, -1) if path[:length] in self.places)
+        return self.places[found] if (found := next(known, None)) is not None else self.name
 
 
 def load_value(text: str, source: str) -> Any:
-    """One value as `--set` takes it, for instance `3`, `1e-3`, `[256, 128]` or `{choice: [32, 64]}`.
+    """Return one value as `--set` takes it, for instance `3`, `1e-3`, `[256, 128]` or `{choice: [32, 64]}`.
 
     Args:
         source: where it was written, for messages.
@@ -135,7 +72,9 @@ def load_document(path: Path) -> Document:
             raise StudyFileError([f"{name}: a study file has at most {MAX_BYTES:,} bytes"])
         text = content.decode("utf-8")
     except FileNotFoundError:
-        raise StudyFileError([f"{name}: no such file{_known_files(path)}"]) from None
+        beside = sorted(file.name for file in path.parent.glob("[!.]*.y*ml"))
+        known = f"; {path.parent} has: {', '.join(beside)}" if beside else ""
+        raise StudyFileError([f"{name}: no such file{known}"]) from None
     except UnicodeDecodeError as error:
         raise StudyFileError([f"{name}: not UTF-8 text (byte {error.start})"]) from None
     except (OSError, ValueError) as error:
@@ -144,154 +83,150 @@ def load_document(path: Path) -> Document:
     return _parse(text, name, lambda line: f"{name}:{line}")
 
 
-def _known_files(path: Path) -> str:
-    """What lies in the folder that was meant, as a hint for a mistyped name."""
-    try:
-        names = sorted(file.name for file in path.parent.glob("[!.]*.y*ml"))
-    except OSError:
-        return ""
-    return f"; {path.parent} has: {', '.join(names)}" if names else ""
-
-
 def _parse(text: str, name: str, place: Callable[[int], str]) -> Document:
-    """The document of a text.
-
-    Args:
-        place: where a line (counted from 1) stands, for messages.
-    """
+    """Return the document of a text; `place` says where a line (counted from 1) stands."""
+    reader = _Reader(name, place)
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        if node is None:
-            return Document(name, None)
-        places: dict[KeyPath, str] = {}
-        for count, (path, line) in enumerate(_keys(node, (), place), start=1):
-            if count > MAX_VALUES:
-                raise StudyFileError([f"{name}: holds more than {MAX_VALUES:,} values"])
-            places[path] = place(line)
-        loader = _Loader("")
-        try:
-            data = loader.construct_document(node)
-        finally:
-            loader.dispose()
-    except yaml.YAMLError as error:
-        raise StudyFileError([_syntax(error, name, place)]) from None
+        node = YAML(typ="safe", pure=True, plug_ins=[]).compose(text)
+        data = None if node is None else reader.read(node, (), node.start_mark.line + 1)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        where = name if mark is None else place(mark.line + 1)
+        raise StudyFileError([f"{where}: not valid YAML: {problem}"]) from None
     except RecursionError:
         raise StudyFileError([f"{name}: nested too deeply"]) from None
     except (ValueError, OverflowError) as error:
         # An escape such as \UFFFFFFFF, which is beyond Unicode.
         raise StudyFileError([f"{name}: not valid YAML: {error}"]) from None
-    return Document(name, data, places)
+    return Document(name, data, reader.places)
 
 
-def _keys(node: yaml.Node, path: KeyPath, place: Callable[[int], str]) -> Iterator[tuple[KeyPath, int]]:
-    """Every key path below `node` with its line; refuses keys that stand twice or are not words."""
-    line = node.start_mark.line + 1
-    if len(path) > MAX_DEPTH:
-        raise StudyFileError([f"{place(line)}: nested more than {MAX_DEPTH} levels deep"])
-    yield path, line
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _keys(item, (*path, index), place)
-    elif isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+_TAG = "tag:yaml.org,2002:"
+
+
+def _bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"!!bool must be true or false, but got {text!r}")
+    return text.lower() == "true"
+
+
+# Dates and `=` are words.
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys((f"{_TAG}str", f"{_TAG}timestamp", f"{_TAG}value"), str),
+    f"{_TAG}null": lambda _text: None,
+    f"{_TAG}bool": _bool,
+    f"{_TAG}int": int,
+    f"{_TAG}float": lambda text: float(re.sub(r"\.(inf|nan)", r"\1", text.lower())),
+}
+
+
+class _Reader:
+    """Builds plain data from ruamel.yaml's nodes, which know their lines.
+
+    Attributes:
+        places: `file:line` of each key path that was read.
+    """
+
+    def __init__(self, name: str, place: Callable[[int], str]) -> None:
+        self._name, self._place = name, place
+        self.places: dict[KeyPath, str] = {}
+
+    def read(self, node: Node, path: KeyPath, line: int) -> Any:
+        """Return the data of a node; `line` is that of its key."""
+        if len(path) > MAX_DEPTH:
+            raise self._refusal(line, f"nested more than {MAX_DEPTH} levels deep")
+        if len(self.places) >= MAX_VALUES:
+            raise StudyFileError([f"{self._name}: holds more than {MAX_VALUES:,} values"])
+        self.places[path] = self._place(line)
+        if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
+            items = enumerate(node.value)
+            return [self.read(item, (*path, index), item.start_mark.line + 1) for index, item in items]
+        if not isinstance(node, ScalarNode) or node.tag not in _SCALARS:
+            raise self._refusal(line, f"not valid YAML: the tag {node.tag} cannot stand here")
+        if node.style is None and (re.match(r"[-+]?0[box]", node.value) or "_" in node.value):
+            # 1_000 and 0x10 are words: JSON, in which configurations are stored, has no such numbers.
+            return str(node.value)
+        try:
+            return _SCALARS[node.tag](node.value)
+        except ValueError as error:
+            raise self._refusal(line, f"not valid YAML: {error}") from None
+
+    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise StudyFileError([f"{place(line)}: a key must be a word, but got a list or a mapping"])
-            if key.tag not in (_WORD, _MERGE):
-                raise StudyFileError([f"{place(line)}: a key must be a word, but got {key.value or 'nothing'}"])
-            if key.value in seen:
-                raise StudyFileError([f"{place(line)}: the key '{key.value}' stands twice"])
-            seen.add(key.value)
-            for below, below_line in _keys(value, (*path, key.value), place):
-                yield below, line if below == (*path, key.value) else below_line
+            if not isinstance(key, ScalarNode):
+                raise self._refusal(line, "a key must be a word, but got a list or a mapping")
+            if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
+                raise self._refusal(line, f"a key must be a word, but got {key.value or 'nothing'}")
+            if (*path, key.value) in self.places:
+                raise self._refusal(line, f"the key '{key.value}' stands twice")
+            data = self.read(value, (*path, key.value), line)
+            if key.tag == f"{_TAG}str":
+                own[key.value] = data
+                continue
+            for mapping in reversed(data if isinstance(data, list) else [data]):
+                if not isinstance(mapping, dict):
+                    raise self._refusal(line, f"`<<` takes mappings, but got {shown_value(mapping)}")
+                merged |= mapping
+        return merged | own
+
+    def _refusal(self, line: int, sentence: str) -> StudyFileError:
+        return StudyFileError([f"{self._place(line)}: {sentence}"])
 
 
-def _syntax(error: yaml.YAMLError, name: str, place: Callable[[int], str]) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = place(mark.line + 1) if mark is not None else name
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"{where}: not valid YAML: {problem}"
+# Words that YAML 1.1, which other tools read, takes for something else: they are quoted.
+_YAML_1_1 = re.compile(r"(?i:yes|no|on|off)|[-+]?[\d_]+(:[0-5]?\d)+(\.[\d_]*)?")
 
 
-def dump(data: Any) -> str:
-    """Plain data as YAML text, keys in their order."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+class _Representer(SafeRepresenter):
+    """Writes floats as YAML 1.1 and 1.2 read them alike: 1.1 takes `1e-05` for a word."""
+
+    def represent_float(self, data: float) -> ScalarNode:
+        node = super().represent_float(data)
+        node.value = node.value if "." in node.value else node.value.replace("e", ".0e")
+        return node
 
 
-def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
-    """The document with each `key.path=value` put in place; list items go by their number, from 0.
-
-    Raises:
-        StudyFileError: an override that is not `key.path=value`, or whose path leads through a plain value.
-    """
-    for override in overrides:
-        source = f"--set {override}"
-        path_text, equals, value_text = override.partition("=")
-        path = _path(path_text)
-        if not equals or "" in path:
-            raise StudyFileError([f"{source}: must be key.path=value, as in trial.training.max_epochs=3"])
-        document = _changed(document, path, load_value(value_text, source), source)
-    return document
+_Representer.add_representer(float, _Representer.represent_float)
 
 
-def quick_version(document: Document, name: str) -> Document:
-    """The document with what its section `quick` says put in place, under a name of its own: `<name>-quick`.
+class _Emitter(Emitter):
+    """Quotes what other YAML tools would misread, and wraps lines between the entries of a mapping only."""
 
-    Args:
-        name: of the study where the file does not say it.
+    def choose_scalar_style(self) -> Any:
+        text, is_text = self.event.value, self.event.implicit[1]
+        quoted = is_text and (_YAML_1_1.fullmatch(text) or re.search(r"[?:]" if self.flow_level else "^[?:]", text))
+        if not quoted and (style := super().choose_scalar_style()) == "":
+            return style
+        self.event.style = self.event.style or "'"
+        return super().choose_scalar_style()
 
-    Raises:
-        StudyFileError: there is no such section, or a path leads through a plain value.
-    """
-    data = document.data if isinstance(document.data, dict) else {}
-    section = data.get("quick")
-    if not isinstance(section, dict) or not section:
-        where = document.place(("quick",))
-        raise StudyFileError(
-            [f"{where}: --quick needs a section `quick` of key paths, as in `quick: {{trial.training.max_epochs: 3}}`"]
-        )
-    document = replace(document, data={key: value for key, value in data.items() if key != "quick"})
-    for key, value in section.items():
-        place = document.place(("quick", key))
-        if "" in _path(key):
-            raise StudyFileError([f"{place}: quick: '{key}' must be a key path, as in trial.training.max_epochs"])
-        document = _changed(document, _path(key), value, place)
-    name = document.data.get("name") or name
-    return replace(document, data={**document.data, "name": f"{name}-quick"})
+    def write_plain(self, text: str, split: bool = True) -> None:
+        width = self.best_width
+        self.best_width = width if " " in text else sys.maxsize
+        super().write_plain(text, split)
+        self.best_width = width
 
 
-def _path(text: str) -> KeyPath:
-    return tuple(int(key) if key.isdecimal() else key for key in text.strip().split("."))
-
-
-def _changed(document: Document, path: KeyPath, value: Any, source: str) -> Document:
-    """The document with `value` at `path`.
+def dump(data: Any, *, flow: bool | None = None, width: int = 110) -> str:
+    """Return plain data as YAML text, keys in their order.
 
     Args:
-        source: where the value was written, for messages.
+        flow: whether collections are written in one line; None: those that hold no others are.
     """
-    if len(path) > MAX_DEPTH:
-        raise StudyFileError([f"{source}: nested more than {MAX_DEPTH} levels deep"])
-    data = _put(document.data, path, value, source)
-    kept = {known: place for known, place in document.places.items() if known[: len(path)] != path}
-    created = {path[:length]: source for length in range(1, len(path) + 1)}
-    return replace(document, data=data, places=created | kept)
-
-
-def _put(data: Any, path: KeyPath, value: Any, source: str) -> Any:
-    """`data` with `value` at `path`. What is changed is copied: aliases of the file may share it."""
-    if not path:
-        return value
-    key, rest = path[0], path[1:]
-    if isinstance(data, list):
-        if not isinstance(key, int) or key >= len(data):
-            raise StudyFileError([f"{source}: '{key}' must be the number of one of {len(data)} items, from 0"])
-        return [*data[:key], _put(data[key], rest, value, source), *data[key + 1 :]]
-    if data is not None and not isinstance(data, dict):
-        raise StudyFileError([f"{source}: the value that holds '{key}' is {shown_value(data)}, which has no keys"])
-    name, items = str(key), data or {}
-    return {**items, name: _put(items.get(name), rest, value, source)}
+    yaml = YAML(typ="safe", pure=True, plug_ins=[])
+    yaml.Representer, yaml.Emitter = _Representer, _Emitter
+    settings: dict[str, Any] = {"default_flow_style": flow, "width": width, "sort_base_mapping_type_on_output": False}
+    for name, value in settings.items():
+        setattr(yaml, name, value)
+    text = io.StringIO()
+    yaml.dump(data, text)
+    return text.getvalue()
 
 
 def inline_yaml(value: Any) -> str:
@@ -311,3 +246,71 @@ def shown_value(value: Any) -> str:
     """Return a value as a message shows it, in at most 60 characters."""
     text = repr(value) if isinstance(value, str) else inline_yaml(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
+    """Return the document with each `key.path=value` put in place; list items go by their number, from 0.
+
+    Raises:
+        StudyFileError: an override that is not `key.path=value`, or whose path leads through a plain value.
+    """
+    for override in overrides:
+        source = f"--set {override}"
+        path, equals, text = override.partition("=")
+        if not equals or "" in _key_path(path):
+            raise StudyFileError([f"{source}: must be key.path=value, as in trial.training.max_epochs=3"])
+        document = _changed(document, _key_path(path), load_value(text, source), source)
+    return document
+
+
+def quick_version(document: Document, name: str) -> Document:
+    """Return the document with what its section `quick` says put in place, named `<name>-quick`.
+
+    Args:
+        name: of the study where the file does not say it.
+
+    Raises:
+        StudyFileError: there is no such section, or a path leads through a plain value.
+    """
+    data = document.data if isinstance(document.data, dict) else {}
+    section = data.get("quick")
+    if not isinstance(section, dict) or not section:
+        where = document.place(("quick",))
+        raise StudyFileError(
+            [f"{where}: --quick needs a section `quick` of key paths, as in `quick: {{trial.training.max_epochs: 3}}`"]
+        )
+    document = replace(document, data={key: value for key, value in data.items() if key != "quick"})
+    for key, value in section.items():
+        place = document.place(("quick", key))
+        if "" in _key_path(key):
+            raise StudyFileError([f"{place}: quick: '{key}' must be a key path, as in trial.training.max_epochs"])
+        document = _changed(document, _key_path(key), value, place)
+    return replace(document, data={**document.data, "name": f"{document.data.get('name') or name}-quick"})
+
+
+def _key_path(text: str) -> KeyPath:
+    return tuple(int(key) if key.isdecimal() else key for key in text.strip().split("."))
+
+
+def _changed(document: Document, path: KeyPath, value: Any, source: str) -> Document:
+    """Return the document with `value`, which was written at `source`, at `path`."""
+    if len(path) > MAX_DEPTH:
+        raise StudyFileError([f"{source}: nested more than {MAX_DEPTH} levels deep"])
+    kept = {known: place for known, place in document.places.items() if known[: len(path)] != path}
+    created = {path[:length]: source for length in range(1, len(path) + 1)}
+    return replace(document, data=_put(document.data, path, value, source), places=created | kept)
+
+
+def _put(data: Any, path: KeyPath, value: Any, source: str) -> Any:
+    """Return `data` with `value` at `path`. What is changed is copied: aliases of the file may share it."""
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    if isinstance(data, list):
+        if not isinstance(key, int) or key >= len(data):
+            raise StudyFileError([f"{source}: '{key}' must be the number of one of {len(data)} items, from 0"])
+        return [*data[:key], _put(data[key], rest, value, source), *data[key + 1 :]]
+    if data is not None and not isinstance(data, dict):
+        raise StudyFileError([f"{source}: the value that holds '{key}' is {shown_value(data)}, which has no keys"])
+    name, items = str(key), data or {}
+    return {**items, name: _put(items.get(name), rest, value, source)}

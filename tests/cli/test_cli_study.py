@@ -9,8 +9,9 @@ import sqlite3
 
 import mlflow
 import pytest
-import yaml
 from support import QUICKSTART, SMALL, hpsearch, result_of
+
+from hpsearch.config.yaml_text import load_value
 
 TRIALS = 6
 TRIAL = {"number", "state", "outcome", "reason", "value", "epoch", "params", "seconds"}
@@ -97,7 +98,7 @@ def test_export_and_train_reach_the_exported_accuracy(finished, tmp_path):
     best = finished.summary["best"]
     file = tmp_path / "best.yaml"
     assert hpsearch("export", "quickstart", "-o", str(file), home=finished.home).returncode == 0
-    assert yaml.safe_load(file.read_text())["trial"] == best["config"]
+    assert load_value(file.read_text(), "it")["trial"] == best["config"]
     trained = result_of(hpsearch("train", str(file), "--test", "-f", "json", home=tmp_path / "home"))
     assert trained["value"] == pytest.approx(best["value"], abs=0.01)
     assert 0 < trained["test_accuracy"] <= 1
@@ -140,7 +141,7 @@ def test_a_file_that_changed_in_a_way_that_matters_is_refused_with_the_differenc
 )
 def test_every_format_holds_the_same(finished, command):
     as_json = result_of(hpsearch(*command, "-f", "json", home=finished.home))
-    as_yaml = yaml.safe_load(hpsearch(*command, "-f", "yaml", home=finished.home).stdout)
+    as_yaml = load_value(hpsearch(*command, "-f", "yaml", home=finished.home).stdout, "it")
     as_csv = list(csv.DictReader(io.StringIO(hpsearch(*command, "-f", "csv", home=finished.home).stdout)))
     as_table = hpsearch(*command, home=finished.home)
     assert as_yaml == as_json
@@ -154,7 +155,7 @@ def test_export_prints_json_too_and_any_trial(finished, tmp_path):
     assert hpsearch("export", "quickstart", "--trial", "1", "-o", str(file), home=finished.home).returncode == 0
     assert json.loads(file.read_text())["trial"]["optimizer"]["name"] == "rmsprop"
     printed = hpsearch("export", "quickstart", "--trial", "1", home=finished.home)
-    assert yaml.safe_load(printed.stdout)["trial"] == json.loads(file.read_text())["trial"]
+    assert load_value(printed.stdout, "it")["trial"] == json.loads(file.read_text())["trial"]
 
 
 def test_enqueued_configurations_are_tried_first_in_order(tmp_path):

@@ -8,8 +8,9 @@ import signal
 
 import mlflow
 import pytest
-import yaml
 from support import hpsearch, lines_of, processes_of, result_of, start_hpsearch, wait_for
+
+from hpsearch.config.yaml_text import load_value
 
 TRAINING = """
 import random
@@ -46,7 +47,7 @@ def repeated(finished, tmp_path_factory):
     assert hpsearch("export", "quickstart", "-o", str(best), home=home).returncode == 0
     command = ["train", str(best), "--set=name=quickstart", "--seeds", "2", "--full", "--test", "-f", "json"]
     done = hpsearch(*command, home=home)
-    return home, result_of(done), yaml.safe_load(best.read_text()), done.stderr
+    return home, result_of(done), load_value(best.read_text(), "it"), done.stderr
 
 
 def test_each_seed_is_told_and_their_mean_with_its_interval(repeated, finished):

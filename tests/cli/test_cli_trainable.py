@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
 from support import hpsearch, lines_of, result_of
+
+from hpsearch.config.yaml_text import dump, load_value
 
 TRAINING = """
 from sklearn.datasets import load_digits
@@ -78,7 +79,7 @@ STUDY = {
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     (folder / "own_training.py").write_text(TRAINING)
-    (folder / "digits.yaml").write_text(yaml.safe_dump(STUDY))
+    (folder / "digits.yaml").write_text(dump(STUDY))
     return folder
 
 
@@ -113,7 +114,7 @@ def test_what_is_exported_trains_to_the_same_value(study, folder):
     best = result_of(hpsearch("best", "digits", "-f", "json", home=home))
     exported = folder / "best.yaml"
     assert hpsearch("export", "digits", "-o", str(exported), home=home).returncode == 0
-    assert yaml.safe_load(exported.read_text())["trainable"] == "own_training:train"
+    assert load_value(exported.read_text(), "it")["trainable"] == "own_training:train"
     trained = result_of(hpsearch("train", str(exported), "-f", "json", home=home))
     assert trained["value"] == best["value"]
     assert trained["metric"] == "accuracy_on_held_out"
@@ -150,7 +151,7 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
         "search": {"sampler": "random", "pruner": "none", "trials": 2},
         "enqueue": [{"way": way} for way in ways],
     }
-    (folder / "ways.yaml").write_text(yaml.safe_dump(study))
+    (folder / "ways.yaml").write_text(dump(study))
     home = folder / "ways"
     done = hpsearch("run", str(folder / "ways.yaml"), "--workers", "1", home=home)
     assert done.returncode == 0
@@ -202,7 +203,7 @@ def test_failed_trials_are_tried_again_on_request(folder):
     ],
 )
 def test_a_bad_file_is_told_in_a_line(folder, tmp_path, change, sentence):
-    (folder / "bad.yaml").write_text(yaml.safe_dump(STUDY | change))
+    (folder / "bad.yaml").write_text(dump(STUDY | change))
     refused = hpsearch("run", str(folder / "bad.yaml"), home=tmp_path / "home")
     assert refused.returncode == 2
     assert sentence in refused.stderr

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-import yaml
 from support import QUICKSTART, ROOT
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.study import load_study
+from hpsearch.config.yaml_text import dump
 from hpsearch.search.bench import BUILT_IN
 from hpsearch.search.forecast import Forecast, at_most, drawn, spread
 
@@ -128,7 +128,7 @@ def test_a_study_is_always_measured_by_the_same_configurations(tmp_path):
             "training": {"max_epochs": {"int": [4, 20], "step": 4}},
         }
     }
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    (tmp_path / "study.yaml").write_text(dump(study))
     space = load_study(tmp_path / "study.yaml").space
     found = drawn(space)
     assert found == drawn(space)
