@@ -31,35 +31,25 @@ def _config(**sections: Any) -> TrialConfig:
     return TrialConfig.model_validate(recipe | sections)
 
 
-# The learning rates that suit this training; Keras's defaults for adagrad, adadelta and ftrl need many more epochs.
+# Learning rates that suit this training; Keras's defaults for adagrad, adadelta and ftrl need many more epochs.
 KNOBS: dict[str, dict[str, Any]] = {
     "sgd": {"learning_rate": 0.1},
     "adagrad": {"learning_rate": 0.03},
-    "rmsprop": {},
     "adadelta": {"learning_rate": 1.0},
-    "adam": {},
     "adamax": {"learning_rate": 3e-3},
-    "nadam": {},
     "ftrl": {"learning_rate": 0.03, "initial_accumulator_value": 1e-6},
     "proximal_gradient_descent": {"learning_rate": 0.1, "l1": 1e-5},
-    "adamw": {},
     "lion": {"learning_rate": 3e-4},
     "adafactor": {"learning_rate": 0.03},
     "lamb": {"learning_rate": 0.01},
-    "muon": {},
-    "lbfgs": {},
 }
 # An epoch of it is one step, not hundreds.
 MORE = {"lbfgs": {"model": {"architecture": "perceptron"}, "training": {"max_epochs": 20, "engine": "graph"}}}
 
 
-def test_every_optimizer_is_among_them():
-    assert set(KNOBS) == set(OPTIMIZERS)
-
-
-@pytest.mark.parametrize("optimizer", KNOBS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.e2e(but=("sgd", "adam", "lbfgs", "muon"))
 def test_an_optimizer_reaches(data, optimizer):
-    config = _config(optimizer={"name": optimizer, **KNOBS[optimizer]}, **MORE.get(optimizer, {}))
+    config = _config(optimizer={"name": optimizer, **KNOBS.get(optimizer, {})}, **MORE.get(optimizer, {}))
     trainer, _ = train(config, data)
     assert trainer.best.value >= ACCURACY
