@@ -80,3 +80,10 @@ def test_the_example_trains_in_a_study_and_is_tested_by_the_contracts(copy):
     for engine in ("graph", "xla"):
         assert re.search(rf"test_each_optimizer_trains_as_model_fit_does\[.*{NAME}.*{engine}|{engine}.*{NAME}", passed)
     assert f"[optimizer-{NAME}] PASSED" in passed
+
+
+def test_each_dependency_that_is_held_back_says_why():
+    lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    held = [number for number, line in enumerate(lines) if re.match(r'^    "[\w.-]+[^"]*<', line)]
+    assert len(held) >= 5
+    assert not [lines[number] for number in held if not lines[number - 1].strip().startswith("#")]
