@@ -14,7 +14,7 @@ import pytest
 from support import ROOT, SMALL, environment
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-(EXAMPLE,) = re.findall(r"```python\n(Entry\(.*?)\n```", CONTRIBUTING, flags=re.DOTALL)
+(EXAMPLE,) = re.findall(r"```python\n(keras_optimizer\(.*?)\n```", CONTRIBUTING, flags=re.DOTALL)
 NAME = "heavy_ball"
 
 

@@ -88,11 +88,7 @@ def off_or(low: float, high: float) -> Distribution:
 
 
 def common(weight_decay: Knob | None = None) -> tuple[Knob, ...]:
-    """Return the knobs that every Keras optimizer has beside its own.
-
-    Args:
-        weight_decay: of an optimizer that has it switched on.
-    """
+    """Return the knobs that every Keras optimizer has beside its own."""
     return (
         weight_decay or optional("weight_decay", f"{_DECAY}; null: none"),
         optional("clipnorm", "each gradient is scaled down to this L2 norm; null: never"),
@@ -141,226 +137,205 @@ def _minimize_options(**knobs: Any) -> dict[str, Any]:
     return knobs
 
 
+def keras_optimizer(
+    name: str,
+    formula: str,
+    source: str,
+    build: Callable[..., Any],
+    *knobs: Knob,
+    weight_decay: Knob | None = None,
+    keras_defaults: bool = True,
+) -> Entry:
+    """Return the entry of a Keras optimizer: its own knobs, and those that every Keras optimizer has.
+
+    Args:
+        weight_decay: of an optimizer that has it switched on.
+        keras_defaults: whether the defaults are those of a class of Keras.
+    """
+    every = (*knobs, *common(weight_decay))
+    return Entry(name, formula, every, source, build, check=one_clipping, keras_defaults=keras_defaults)
+
+
 # ------------------------------------------------------------------ entries
 
 OPTIMIZERS = by_name(
-    Entry(
+    keras_optimizer(
         "sgd",
         "v <- momentum v - lr g;  w <- w + v  (nesterov: w <- w + momentum v - lr g)",
-        (
-            learning_rate(0.01, 1e-3, 1.0),
-            decay("momentum", 0.0, "share of the last step that is kept", 1e-3, 1.0),
-            nesterov(recommended={"choice": [False, True]}),
-            *common(),
-        ),
         "Polyak 1964, doi:10.1016/0041-5553(64)90137-5; Sutskever et al. 2013, ICML (Nesterov form)",
         keras_class("SGD"),
-        check=one_clipping,
+        learning_rate(0.01, 1e-3, 1.0),
+        decay("momentum", 0.0, "share of the last step that is kept", 1e-3, 1.0),
+        nesterov(recommended={"choice": [False, True]}),
     ),
-    Entry(
+    keras_optimizer(
         "adagrad",
         "n <- n + g^2;  w <- w - lr g / sqrt(n + epsilon)",
-        (
-            # Keras's documentation says that the paper has 1; Keras's own default is at the slow end.
-            learning_rate(1e-3, 1e-3, 1.0, _SCHMIDT),
-            initial_accumulator_value(),
-            epsilon(),
-            *common(),
-        ),
         "Duchi et al. 2011, JMLR 12:2121-2159",
         keras_class("Adagrad"),
-        check=one_clipping,
+        # Keras's documentation says that the paper has 1; Keras's own default is at the slow end.
+        learning_rate(1e-3, 1e-3, 1.0, _SCHMIDT),
+        initial_accumulator_value(),
+        epsilon(),
     ),
-    Entry(
+    keras_optimizer(
         "rmsprop",
         "a <- rho a + (1 - rho) g^2;  w <- w - lr g / sqrt(a + epsilon)",
-        (
-            learning_rate(1e-3, 1e-4, 1e-2),
-            decay("rho", 0.9, "decay of the average of g^2", 1e-2, 0.5),
-            # With momentum m the step grows by 1 / (1 - m), so the range ends at 0.9 where sgd's goes on.
-            decay("momentum", 0.0, "share of the last step that is kept", 0.1, 1.0),
-            epsilon(),
-            knob("centered", bool, False, "divide by the estimated variance of g, not by g^2"),
-            *common(),
-        ),
         "Tieleman and Hinton 2012, Coursera lecture 6.5; Graves 2013, arXiv:1308.0850 (centered)",
         keras_class("RMSprop"),
-        check=one_clipping,
+        learning_rate(1e-3, 1e-4, 1e-2),
+        decay("rho", 0.9, "decay of the average of g^2", 1e-2, 0.5),
+        # With momentum m the step grows by 1 / (1 - m), so the range ends at 0.9 where sgd's goes on.
+        decay("momentum", 0.0, "share of the last step that is kept", 0.1, 1.0),
+        epsilon(),
+        knob("centered", bool, False, "divide by the estimated variance of g, not by g^2"),
     ),
-    Entry(
+    keras_optimizer(
         "adadelta",
         "a, b: averages of g^2 and d^2;  d = g sqrt(b + epsilon) / sqrt(a + epsilon);  w <- w - lr d",
-        (
-            # The paper has no learning rate, which is the same as 1; Keras's default is a thousandth of that.
-            learning_rate(1e-3, 1e-3, 10.0, "arXiv:1212.5701, algorithm 1 (1.0)"),
-            decay("rho", 0.95, "decay of both averages", 1e-2, 0.5),
-            epsilon(),
-            *common(),
-        ),
         "Zeiler 2012, arXiv:1212.5701, algorithm 1",
         keras_class("Adadelta"),
-        check=one_clipping,
+        # The paper has no learning rate, which is the same as 1; Keras's default is a thousandth of that.
+        learning_rate(1e-3, 1e-3, 10.0, "arXiv:1212.5701, algorithm 1 (1.0)"),
+        decay("rho", 0.95, "decay of both averages", 1e-2, 0.5),
+        epsilon(),
     ),
-    Entry(
+    keras_optimizer(
         "adam",
         "bias-corrected averages m of g and v of g^2;  w <- w - lr m / (sqrt(v) + epsilon)",
-        (learning_rate(1e-3, 1e-4, 3e-2), *betas(), epsilon(), amsgrad(), *common()),
         "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1; Reddi et al. 2018, arXiv:1904.09237 (amsgrad)",
         keras_class("Adam"),
-        check=one_clipping,
+        learning_rate(1e-3, 1e-4, 3e-2),
+        *betas(),
+        epsilon(),
+        amsgrad(),
     ),
-    Entry(
+    keras_optimizer(
         "adamax",
         "bias-corrected average m of g;  u <- max(beta_2 u, |g|);  w <- w - lr m / (u + epsilon)",
-        (learning_rate(1e-3, 1e-4, 3e-2), *betas(), epsilon(), *common()),
         "Kingma and Ba 2015, arXiv:1412.6980, algorithm 2",
         keras_class("Adamax"),
-        check=one_clipping,
+        learning_rate(1e-3, 1e-4, 3e-2),
+        *betas(),
+        epsilon(),
     ),
-    Entry(
+    keras_optimizer(
         "nadam",
         "as adam, with beta_1 m + (1 - beta_1) g in place of m in the step, both bias-corrected",
-        (learning_rate(1e-3, 1e-4, 3e-2), *betas(), epsilon(), *common()),
         "Dozat 2016, Incorporating Nesterov Momentum into Adam, ICLR workshop",
         keras_class("Nadam"),
-        check=one_clipping,
+        learning_rate(1e-3, 1e-4, 3e-2),
+        *betas(),
+        epsilon(),
     ),
-    Entry(
+    keras_optimizer(
         "ftrl",
         "n <- n + g^2;  z <- z + g - (change of n^p) w / lr;  w <- -(z - clip(z, l1)) / (n^p / lr + 2 l2),  p = -power",
-        (
-            learning_rate(1e-3, 1e-3, 0.3),
-            # TensorFlow computes a power of 0.5 that it knows beforehand as a root, so with other bits.
-            knob("learning_rate_power", float, -0.5, "power of n that divides the step", ge=-1, le=0, structural=True),
-            # The first update scales the initial weights by 1 - sqrt(n / (n + g^2)), which from 0.1 is nearly 0: an
-            # MLP forgets them. From 1e-6 they stay (after two epochs at a rate of 0.01: 0.84 instead of 0.57).
-            initial_accumulator_value(recommended={"choice": [0.1, 1e-6]}, source=_MEASURED),
-            penalty(
-                "l1_regularization_strength",
-                "weights whose |z| is smaller are exactly zero",
-                recommended=off_or(1e-5, 3e-2),
-                source=f"{_MEASURED}: 4 to 72 % zeros",
-            ),
-            penalty("l2_regularization_strength", "shrinks the weights"),
-            penalty("l2_shrinkage_regularization_strength", "adds 2 of it times w to g"),
-            penalty("beta", "adds beta / lr to the divisor"),
-            *common(),
-        ),
         "McMahan et al. 2013, KDD, doi:10.1145/2487575.2488200, algorithm 1",
         keras_class("Ftrl"),
-        check=one_clipping,
+        learning_rate(1e-3, 1e-3, 0.3),
+        # TensorFlow computes a power of 0.5 that it knows beforehand as a root, so with other bits.
+        knob("learning_rate_power", float, -0.5, "power of n that divides the step", ge=-1, le=0, structural=True),
+        # The first update scales the initial weights by 1 - sqrt(n / (n + g^2)), which from 0.1 is nearly 0: an
+        # MLP forgets them. From 1e-6 they stay (after two epochs at a rate of 0.01: 0.84 instead of 0.57).
+        initial_accumulator_value(recommended={"choice": [0.1, 1e-6]}, source=_MEASURED),
+        penalty(
+            "l1_regularization_strength",
+            "weights whose |z| is smaller are exactly zero",
+            recommended=off_or(1e-5, 3e-2),
+            source=f"{_MEASURED}: 4 to 72 % zeros",
+        ),
+        penalty("l2_regularization_strength", "shrinks the weights"),
+        penalty("l2_shrinkage_regularization_strength", "adds 2 of it times w to g"),
+        penalty("beta", "adds beta / lr to the divisor"),
     ),
-    Entry(
+    keras_optimizer(
         "proximal_gradient_descent",
         "v = w - lr g + momentum times the last change of w;  w <- sign(v) max(|v| - lr l1, 0) / (1 + lr l2)",
-        (
-            learning_rate(0.01, 1e-3, 1.0),
-            decay("momentum", 0.0, "share of the last change that is kept", 1e-3, 1.0),
-            nesterov(),
-            penalty(
-                "l1",
-                "times sum |w| of all weights; gives exact zeros",
-                recommended=off_or(1e-6, 1e-3),
-                source=f"{_MEASURED}: 0.05 to 73 % zeros",
-            ),
-            penalty("l2", "half of it times sum w^2 of all weights; shrinks"),
-            *common(),
-        ),
         "Parikh and Boyd 2014, doi:10.1561/2400000003, section 4.2; Duchi and Singer 2009, JMLR 10:2899-2934",
         _proximal_gradient_descent,
-        check=one_clipping,
+        learning_rate(0.01, 1e-3, 1.0),
+        decay("momentum", 0.0, "share of the last change that is kept", 1e-3, 1.0),
+        nesterov(),
+        penalty(
+            "l1",
+            "times sum |w| of all weights; gives exact zeros",
+            recommended=off_or(1e-6, 1e-3),
+            source=f"{_MEASURED}: 0.05 to 73 % zeros",
+        ),
+        penalty("l2", "half of it times sum w^2 of all weights; shrinks"),
         keras_defaults=False,
     ),
-    Entry(
+    keras_optimizer(
         "adamw",
         "w <- w - lr weight_decay w, then the update of adam: weight decay apart from the gradient",
-        (
-            learning_rate(1e-3, 1e-4, 3e-2),
-            *betas(),
-            epsilon(),
-            amsgrad(),
-            # At a learning rate of 1e-3 the paper's normalized 0.025 is about 0.1 here.
-            *common(
-                knob(
-                    "weight_decay",
-                    float,
-                    0.004,
-                    _DECAY,
-                    recommended={"float": [1e-3, 1.0], "log": True},
-                    source="arXiv:1711.05101, appendix B.1",
-                    gt=0,
-                )
-            ),
-        ),
         "Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2",
         keras_class("AdamW"),
-        check=one_clipping,
+        learning_rate(1e-3, 1e-4, 3e-2),
+        *betas(),
+        epsilon(),
+        amsgrad(),
+        # At a learning rate of 1e-3 the paper's normalized 0.025 is about 0.1 here.
+        weight_decay=replace(
+            knob("weight_decay", float, 0.004, _DECAY, source="arXiv:1711.05101, appendix B.1", gt=0),
+            recommended={"float": [1e-3, 1.0], "log": True},
+        ),
     ),
-    Entry(
+    keras_optimizer(
         "lion",
         "w <- w - lr sign(beta_1 m + (1 - beta_1) g);  m <- beta_2 m + (1 - beta_2) g",
-        (
-            # A third to a tenth of Adam's, says the paper.
-            learning_rate(1e-3, 1e-5, 3e-3, "arXiv:2302.06675"),
-            # Keras refuses 0.
-            replace(decay("beta_1", 0.9, "share of the average in the step's sign", 1e-2, 0.5), ge=None, gt=0),
-            decay("beta_2", 0.99, "decay of the average of g", 1e-3, 0.1),
-            *common(),
-        ),
         "Chen et al. 2023, arXiv:2302.06675, algorithm 2",
         keras_class("Lion"),
-        check=one_clipping,
+        # A third to a tenth of Adam's, says the paper.
+        learning_rate(1e-3, 1e-5, 3e-3, "arXiv:2302.06675"),
+        # Keras refuses 0.
+        replace(decay("beta_1", 0.9, "share of the average in the step's sign", 1e-2, 0.5), ge=None, gt=0),
+        decay("beta_2", 0.99, "decay of the average of g", 1e-3, 0.1),
     ),
-    Entry(
+    keras_optimizer(
         "adafactor",
         "v: average of g^2, factored;  w <- w - max(epsilon_2, rms(w)) min(lr, 1 / sqrt(t)) clipped(g / sqrt(v))",
-        (
-            # Relative to the size of the weights; the paper's is 0.01.
-            learning_rate(1e-3, 3e-4, 1e-1, "arXiv:1804.04235, section 9 (0.01)"),
-            knob("beta_2_decay", float, -0.8, "the decay of v at update t is 1 - t^beta_2_decay", ge=-1, le=0),
-            knob("epsilon_1", float, 1e-30, "added to g^2", gt=0),
-            knob("epsilon_2", float, 1e-3, "smallest size of weights that scales the step", gt=0),
-            knob("clip_threshold", float, 1.0, "a larger root mean square of a step is scaled to it", gt=0),
-            knob("relative_step", bool, True, "without effect in Keras 3.15: min(lr, 1 / sqrt(t)) holds either way"),
-            *common(),
-        ),
         "Shazeer and Stern 2018, arXiv:1804.04235, algorithms 4 and 5",
         keras_class("Adafactor"),
-        check=one_clipping,
+        # Relative to the size of the weights; the paper's is 0.01.
+        learning_rate(1e-3, 3e-4, 1e-1, "arXiv:1804.04235, section 9 (0.01)"),
+        knob("beta_2_decay", float, -0.8, "the decay of v at update t is 1 - t^beta_2_decay", ge=-1, le=0),
+        knob("epsilon_1", float, 1e-30, "added to g^2", gt=0),
+        knob("epsilon_2", float, 1e-3, "smallest size of weights that scales the step", gt=0),
+        knob("clip_threshold", float, 1.0, "a larger root mean square of a step is scaled to it", gt=0),
+        knob("relative_step", bool, True, "without effect in Keras 3.15: min(lr, 1 / sqrt(t)) holds either way"),
     ),
-    Entry(
+    keras_optimizer(
         "lamb",
         "w <- w - lr |w| u / |u| for each tensor,  u: the step of adam",
-        (learning_rate(1e-3, 3e-4, 3e-2), *betas(), epsilon(), *common()),
         "You et al. 2020, arXiv:1904.00962, algorithm 2",
         keras_class("Lamb"),
-        check=one_clipping,
+        learning_rate(1e-3, 3e-4, 3e-2),
+        *betas(),
+        epsilon(),
     ),
-    Entry(
+    keras_optimizer(
         "muon",
         "matrices but the last: v <- momentum v + g;  w <- w - lr U V^T,  v = U S V^T (nearly);  all else: adamw",
-        (
-            # With rms_rate it takes Adam's learning rates.
-            learning_rate(1e-3, 1e-4, 3e-2, "arXiv:2502.16982"),
-            decay("momentum", 0.95, "share of v that is kept", 1e-2, 0.5),
-            nesterov(default=True),
-            knob("ns_steps", int, 5, "Newton-Schulz iterations of an update", ge=1),
-            knob("muon_a", float, 3.4445, "coefficient of the Newton-Schulz iteration", ge=-10),
-            knob("muon_b", float, -4.775, "coefficient of the Newton-Schulz iteration", ge=-10),
-            knob("muon_c", float, 2.0315, "coefficient of the Newton-Schulz iteration", ge=-10),
-            optional("rms_rate", "scales a step to this root mean square; null: not", 0.2),
-            knob("adam_beta_1", float, 0.9, "of adamw: decay of the average of g", ge=0, lt=1),
-            knob("adam_beta_2", float, 0.999, "of adamw: decay of the average of g^2", ge=0, lt=1),
-            optional("adam_weight_decay", "of adamw: as weight_decay; null: none", 0.004),
-            knob("adam_lr_ratio", float, 1.0, "of adamw: its learning rate as a multiple", gt=0),
-            epsilon(),
-            knob("exclude_embeddings", bool, True, "adamw for embeddings"),
-            *common(optional("weight_decay", f"{_DECAY}; null: none", 0.004)),
-        ),
         "Jordan et al. 2024, github.com/KellerJordan/Muon; Liu et al. 2025, arXiv:2502.16982",
         # The output layer is for Adam (Liu et al. 2025); all models of the catalogue call it so.
         keras_class("Muon", exclude_layers=["logits"]),
-        check=one_clipping,
+        # With rms_rate it takes Adam's learning rates.
+        learning_rate(1e-3, 1e-4, 3e-2, "arXiv:2502.16982"),
+        decay("momentum", 0.95, "share of v that is kept", 1e-2, 0.5),
+        nesterov(default=True),
+        knob("ns_steps", int, 5, "Newton-Schulz iterations of an update", ge=1),
+        knob("muon_a", float, 3.4445, "coefficient of the Newton-Schulz iteration", ge=-10),
+        knob("muon_b", float, -4.775, "coefficient of the Newton-Schulz iteration", ge=-10),
+        knob("muon_c", float, 2.0315, "coefficient of the Newton-Schulz iteration", ge=-10),
+        optional("rms_rate", "scales a step to this root mean square; null: not", 0.2),
+        knob("adam_beta_1", float, 0.9, "of adamw: decay of the average of g", ge=0, lt=1),
+        knob("adam_beta_2", float, 0.999, "of adamw: decay of the average of g^2", ge=0, lt=1),
+        optional("adam_weight_decay", "of adamw: as weight_decay; null: none", 0.004),
+        knob("adam_lr_ratio", float, 1.0, "of adamw: its learning rate as a multiple", gt=0),
+        epsilon(),
+        knob("exclude_embeddings", bool, True, "adamw for embeddings"),
+        weight_decay=optional("weight_decay", f"{_DECAY}; null: none", 0.004),
     ),
     Entry(
         "lbfgs",
