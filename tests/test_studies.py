@@ -56,15 +56,15 @@ def test_a_comparison_has_several_seeds_a_point_in_full_and_quick(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "section", "rows"),
+    ("name", "section", "entries"),
     [("optimizers", "optimizer", OPTIMIZERS), ("decay_schedules", "schedule", SCHEDULES)],
 )
-def test_the_comparisons_name_entries_of_the_catalogue_and_nearly_all_of_them(name, section, rows):
+def test_the_comparisons_name_entries_of_the_catalogue_and_nearly_all_of_them(name, section, entries):
     choice = load_study(study(name)).space.items[section]
     assert isinstance(choice, Options)
     named = {option.items["name"].value for option in choice.options if isinstance(option, Branch)}
     # An entry may be added without a change of the study.
-    complete = {row.name for row in rows.values() if row.complete}
+    complete = {entry.name for entry in entries.values() if entry.complete}
     assert named <= complete
     assert len(named) > 0.8 * len(complete)
 

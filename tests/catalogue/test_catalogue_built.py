@@ -1,4 +1,4 @@
-"""What the rows build: knobs that reach Keras, models that count right, losses that are their formula."""
+"""What the entries build: knobs that reach Keras, models that count right, losses that are their formula."""
 
 from __future__ import annotations
 
@@ -39,56 +39,56 @@ def _others(knob: Knob) -> list[Any]:
     return [0.3, 0.6] if knob.lt is not None or knob.le is not None else [0.003, 2.5]
 
 
-def _settings(row: Entry) -> Iterator[dict[str, Any]]:
+def _settings(entry: Entry) -> Iterator[dict[str, Any]]:
     """The defaults, each knob turned alone, and as many as may be together, as TrialConfig lets them through."""
     yield {}
-    for knob in row.knobs:
+    for knob in entry.knobs:
         yield from ({knob.name: value} for value in _others(knob))
-    yield _together(row)
+    yield _together(entry)
 
 
-def _together(row: Entry) -> dict[str, Any]:
-    """All knobs turned but those that the row refuses beside others."""
+def _together(entry: Entry) -> dict[str, Any]:
+    """All knobs turned but those that the entry refuses beside others."""
     turned: dict[str, Any] = {}
-    for knob in row.knobs:
+    for knob in entry.knobs:
         more = turned | {knob.name: _others(knob)[0]}
-        if row.check is None or row.check(row.defaults() | more) is None:
+        if entry.check is None or entry.check(entry.defaults() | more) is None:
             turned = more
     return turned
 
 
 # What needs a closure is no Keras optimizer.
-IN_KERAS = {name: row for name, row in OPTIMIZERS.items() if not row.needs_closure}
-every_optimizer = pytest.mark.parametrize("row", IN_KERAS.values(), ids=IN_KERAS)
+KERAS_OPTIMIZERS = {name: entry for name, entry in OPTIMIZERS.items() if not entry.needs_closure}
+every_optimizer = pytest.mark.parametrize("entry", KERAS_OPTIMIZERS.values(), ids=KERAS_OPTIMIZERS)
 
 
 @every_optimizer
-def test_every_knob_reaches_the_keras_optimizer(row):
-    for knobs in _settings(row):
-        config = TrialConfig.model_validate({"optimizer": {"name": row.name, **knobs}})
-        built = row.build(**config.optimizer.knobs())
+def test_every_knob_reaches_the_keras_optimizer(entry):
+    for knobs in _settings(entry):
+        config = TrialConfig.model_validate({"optimizer": {"name": entry.name, **knobs}})
+        built = entry.build(**config.optimizer.knobs())
         assert isinstance(built, keras.optimizers.Optimizer)
         found = built.get_config()
-        for name, value in {**row.defaults(), **knobs}.items():
+        for name, value in {**entry.defaults(), **knobs}.items():
             assert found[name] == (value if value is None else pytest.approx(value, rel=1e-6)), (knobs, name)
 
 
 @every_optimizer
-def test_the_defaults_are_those_of_keras(row):
-    signature = inspect.signature(type(row.build(**row.defaults()))).parameters
-    of_keras = {name: signature[name].default for name in row.defaults()}
-    assert not row.keras_defaults or of_keras == row.defaults()
+def test_the_defaults_are_those_of_keras(entry):
+    signature = inspect.signature(type(entry.build(**entry.defaults()))).parameters
+    of_keras = {name: signature[name].default for name in entry.defaults()}
+    assert not entry.keras_defaults or of_keras == entry.defaults()
 
 
 @every_optimizer
-def test_an_optimizer_is_saved_and_restored_with_all_of_its_knobs(row):
-    built = row.build(**_together(row))
+def test_an_optimizer_is_saved_and_restored_with_all_of_its_knobs(entry):
+    built = entry.build(**_together(entry))
     # Not `keras.optimizers.deserialize`, which does not know lamb (Keras 3.15).
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(built))
     assert again.get_config() == built.get_config()
 
 
-@pytest.mark.parametrize("architecture", [row.name for row in MODELS.values() if row.complete])
+@pytest.mark.parametrize("architecture", [entry.name for entry in MODELS.values() if entry.complete])
 def test_muon_leaves_the_output_layer_and_all_that_is_no_matrix_to_adam(architecture):
     model = _built(architecture)
     muon = OPTIMIZERS["muon"].build(**OPTIMIZERS["muon"].defaults())
@@ -110,8 +110,8 @@ IMAGE, CLASSES = (28, 28), 10
 
 def _built(architecture: str, seed: int = 0, **knobs: Any) -> Any:
     keras.utils.set_random_seed(seed)
-    row = MODELS[architecture]
-    return row.build(IMAGE, CLASSES, **{**row.defaults(), **knobs})
+    entry = MODELS[architecture]
+    return entry.build(IMAGE, CLASSES, **{**entry.defaults(), **knobs})
 
 
 def _layers(model: Any) -> list[str]:
@@ -185,7 +185,7 @@ def test_the_convolutions_are_normalized_activated_and_pooled():
     assert [layer.use_bias for layer in model.layers if hasattr(layer, "use_bias")] == [False, False, True]
 
 
-BUILT_IN = [row.name for row in MODELS.values() if row.complete]
+BUILT_IN = [entry.name for entry in MODELS.values() if entry.complete]
 
 
 @pytest.mark.parametrize("architecture", BUILT_IN)
@@ -206,15 +206,15 @@ SHAPES = [(16, 16, 3), (9, 6, 1), (12, 5), (7,), (5, 4, 6, 3)]
 
 @pytest.mark.parametrize("architecture", BUILT_IN)
 def test_an_architecture_takes_a_shape_or_says_in_a_sentence_which_it_takes(architecture):
-    row = MODELS[architecture]
+    entry = MODELS[architecture]
     for shape in SHAPES:
-        problem = row.check_shape and row.check_shape(shape, row.defaults())
+        problem = entry.check_shape and entry.check_shape(shape, entry.defaults())
         takes = {"cnn": len(shape) in (2, 3), "rnn": len(shape) > 1}.get(architecture, True)
         assert bool(problem) != takes, shape
         if problem:
             assert f"but an example is {list(shape)}" in problem
             continue
-        model = row.build(shape, CLASSES, **row.defaults())
+        model = entry.build(shape, CLASSES, **entry.defaults())
         assert (model.input_shape, model.output_shape) == ((None, *shape), (None, CLASSES))
 
 
@@ -374,10 +374,10 @@ def test_penalties_of_a_recurrent_model_leave_its_recurrent_kernels_out(cell):
 
 
 def test_one_way_of_clipping_is_taken_at_a_time():
-    for row in IN_KERAS.values():
+    for entry in KERAS_OPTIMIZERS.values():
         for knob in ("clipnorm", "global_clipnorm", "clipvalue"):
-            assert row.check(row.defaults() | {knob: 1.0}) is None
-        assert "but got clipnorm, clipvalue" in row.check(row.defaults() | {"clipnorm": 1.0, "clipvalue": 2.0})
+            assert entry.check(entry.defaults() | {knob: 1.0}) is None
+        assert "but got clipnorm, clipvalue" in entry.check(entry.defaults() | {"clipnorm": 1.0, "clipvalue": 2.0})
 
 
 # -------------------------------------------------------------------- losses

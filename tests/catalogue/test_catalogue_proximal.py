@@ -13,13 +13,13 @@ from sklearn.linear_model import ElasticNet
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 
-ROW = OPTIMIZERS["proximal_gradient_descent"]
+ENTRY = OPTIMIZERS["proximal_gradient_descent"]
 MOMENTA = [{}, {"momentum": 0.7}, {"momentum": 0.7, "nesterov": True}]
 
 
 def _optimizer(name: str = "proximal_gradient_descent", **knobs: Any) -> Any:
-    row = OPTIMIZERS[name]
-    return row.build(**row.defaults() | knobs)
+    entry = OPTIMIZERS[name]
+    return entry.build(**entry.defaults() | knobs)
 
 
 def _after(optimizer: Any, start: np.ndarray, gradient: Any, updates: int) -> np.ndarray:

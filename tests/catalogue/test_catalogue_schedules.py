@@ -16,7 +16,7 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.training.rates import learning_rates
 
 EPOCHS, UPDATES, START = 4, 7, 0.2
-FORMULA_ROWS = {name: row for name, row in SCHEDULES.items() if not row.callback}
+FORMULAS_OF_RATES = {name: entry for name, entry in SCHEDULES.items() if not entry.callback}
 
 
 def _dropped(lr: float, t: np.ndarray, total: int, drop: float, epochs_per_drop: float) -> np.ndarray:
@@ -105,8 +105,8 @@ SETTINGS = {
 
 def _every_setting() -> list[tuple[str, dict[str, Any]]]:
     found = []
-    for name, row in FORMULA_ROWS.items():
-        units = [{"per": unit} for unit in UNITS] if "per" in row.defaults() else [{}]
+    for name, entry in FORMULAS_OF_RATES.items():
+        units = [{"per": unit} for unit in UNITS] if "per" in entry.defaults() else [{}]
         found += [(name, knobs | unit) for knobs in SETTINGS[name] for unit in units]
     return found
 
@@ -124,8 +124,8 @@ def _rates(name: str, knobs: dict[str, Any]) -> np.ndarray:
 
 
 def test_every_schedule_is_held_against_a_formula_of_its_own_and_that_of_keras():
-    assert set(FORMULAS) == set(SETTINGS) == set(FORMULA_ROWS)
-    assert set(KERAS) == set(FORMULA_ROWS) - {"constant"}
+    assert set(FORMULAS) == set(SETTINGS) == set(FORMULAS_OF_RATES)
+    assert set(KERAS) == set(FORMULAS_OF_RATES) - {"constant"}
 
 
 def test_a_schedule_is_its_formula_at_every_update():
@@ -152,7 +152,7 @@ def test_a_schedule_is_keras_own_at_every_update():
 
 
 # With what the rate moves within each of the first epochs.
-MOVING = {name: {} for name, row in FORMULA_ROWS.items() if "per" in row.defaults()} | {
+MOVING = {name: {} for name, entry in FORMULAS_OF_RATES.items() if "per" in entry.defaults()} | {
     "step": {"epochs_per_drop": 0.7}
 }
 
