@@ -1,33 +1,48 @@
-"""A search space held against TrialConfig: every option of every choice, both ends of every range."""
+"""The rules of a study beyond those of its sections, at every corner of its search space.
+
+A corner is one concrete configuration: some option of some choice, or one end of a range, the rest at its first value.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import replace
-from itertools import chain, islice, product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from hpsearch.catalogue.metrics import METRICS, NOISE
 from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.config import problems as wording
-from hpsearch.config.problems import Finding
-from hpsearch.config.space import Branch, Fixed, Node, Options, Pick, Ranged, Sequence, concrete, origin
-from hpsearch.config.trial import TrialConfig
-from hpsearch.config.yaml_text import KeyPath
+from hpsearch.config.file import Asha, Compare, as_number
+from hpsearch.config.matching import match
+from hpsearch.config.problems import Finding, findings
+from hpsearch.config.space import (
+    MAX_POINTS,
+    Branch,
+    Fixed,
+    Node,
+    Options,
+    Pick,
+    Ranged,
+    combinations,
+    concrete,
+    corners,
+    distributions,
+    each_option,
+    origin,
+    pick_from,
+    size,
+)
+from hpsearch.config.trial import TRAINABLE, TrialConfig, varying_terms
+from hpsearch.config.user_modules import missing_module, missing_name
+from hpsearch.config.yaml_text import KeyPath, inline_yaml
+from hpsearch.errors import unknown_name
 
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
-from dataclasses import dataclass
-from pathlib import Path
-
-from hpsearch.config.file import Asha, check_compare
-from hpsearch.config.matching import match
-from hpsearch.config.trial import TRAINABLE, varying_terms
-from hpsearch.config.user_modules import missing_module, missing_name
 
 # The sections that one rule of TrialConfig ties together (a batch is no larger than the training set): of
 # these, every combination is tried.
@@ -35,118 +50,49 @@ TIED = ("data", "batch_size")
 MAX_COMBINATIONS = 2_000
 _NUMBER = re.compile(r"\d[\d,.]*")
 
-FIRST = Pick(number=lambda node: _bounds(node)[0], option=lambda _node: 0)
 
-
-def _bounds(node: Ranged) -> tuple[int | float, int | float]:
-    """The two ends of a range as values of the configuration."""
-    distribution = node.distribution
-    ends = sorted((distribution.value(distribution.low), distribution.value(distribution.high)))
-    return ends[0], ends[1]
-
-
-def corners(space: Node) -> Iterator[dict[str, Any]]:
-    """Configurations that reach every option of every choice and both ends of every range."""
-    return (concrete(space, _pick(drawn)) for drawn in chain([{}], _corner_draws(space, {})))
-
-
-def _corner_draws(node: Node, outer: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What to draw, by parameter name, to get to each corner; the rest stays at its first value.
-
-    Args:
-        outer: what must be drawn to get to `node`.
-    """
-    match node:
-        case Ranged():
-            yield from (outer | {node.name: end} for end in _bounds(node))
-        case Options(options):
-            for index, option in enumerate(options):
-                yield outer | {node.name: index}
-                yield from _corner_draws(option, outer | {node.name: index})
-        case Branch(items):
-            for item in items.values():
-                yield from _corner_draws(item, outer)
-        case Sequence(items):
-            for item in items:
-                yield from _corner_draws(item, outer)
-
-
-def combinations(node: Node) -> Iterator[dict[str, Any]]:
-    """Every way to draw the parameters of `node`: the index of each option, each range at either end."""
-    match node:
-        case Ranged():
-            yield from ({node.name: end} for end in _bounds(node))
-        case Options(options):
-            for index, option in enumerate(options):
-                yield from ({node.name: index, **below} for below in combinations(option))
-        case Branch(items):
-            yield from _all_of(items.values())
-        case Sequence(items):
-            yield from _all_of(items)
-        case Fixed():
-            yield {}
-
-
-def _all_of(nodes: Iterable[Node]) -> Iterator[dict[str, Any]]:
-    each = [list(islice(combinations(node), MAX_COMBINATIONS)) for node in nodes]
-    for parts in product(*each):
-        yield {name: value for part in parts for name, value in part.items()}
-
-
-def _pick(drawn: Mapping[str, Any]) -> Pick:
-    return Pick(
-        number=lambda node: drawn.get(node.name, FIRST.number(node)),
-        option=lambda node: drawn.get(node.name, 0),
-    )
-
-
-def check_space(space: Branch, *, grid: bool = False) -> list[wording.Finding]:
-    """What TrialConfig refuses at any corner of the space, by the key path in the file.
+def check_space(space: Branch, *, grid: bool = False) -> list[Finding]:
+    """Return what TrialConfig refuses at any corner of the space, by the key path in the file.
 
     Args:
         grid: whether every combination will be trained, and not only those of the tied sections are to be right.
     """
-    tied = Branch({section: node for section, node in space.items.items() if grid or section in TIED})
-    found: dict[tuple[KeyPath, str], wording.Finding] = {}
-    for drawn in chain([{}], _corner_draws(space, {}), islice(combinations(tied), MAX_COMBINATIONS)):
-        pick = _pick(drawn)
-        try:
-            TrialConfig.model_validate(concrete(space, pick))
-        except ValidationError as error:
-            for path, sentence in wording.findings(error, TrialConfig):
+    tied = _tied(space.items if grid else TIED, space)
+    found: dict[tuple[KeyPath, str], Finding] = {}
+    for pick, config in _drawn(space, chain(corners(space), islice(tied, MAX_COMBINATIONS))):
+        if isinstance(config, ValidationError):
+            for path, sentence in findings(config, TrialConfig):
                 # Report a rule once, even if both ends of a range break it.
                 place, rule = origin(space, path, pick), _NUMBER.sub("", sentence.partition(", but got ")[0])
                 found.setdefault((place, rule), (place, sentence))
     return list(found.values())
 
 
-def corners_with_data(space: Branch) -> Iterator[tuple[Pick, TrialConfig]]:
-    """Every corner of the space with every combination of what `data` and `batch_size` may be.
+def _tied(sections: Iterable[str], space: Branch) -> Iterator[dict[str, Any]]:
+    """Yield every combination of the parameters of some sections, ranges at either end."""
+    tied = {key: node for key, node in space.items.items() if key in sections}
+    return combinations(Branch(tied), lambda node: node.distribution.ends)
 
-    Args:
-        space: in which `check_space` found nothing.
-    """
-    tied = Branch({section: node for section, node in space.items.items() if section in TIED})
-    bases = chain([{}], islice(combinations(tied), MAX_COMBINATIONS))
-    drawn = (base | corner for base in bases for corner in chain([{}], _corner_draws(space, {})))
-    for pick in map(_pick, islice(drawn, MAX_COMBINATIONS)):
-        # Two values that cannot go together fail their trial alone.
-        with suppress(ValidationError):
+
+def _drawn(space: Branch, params: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Pick, TrialConfig | ValidationError]]:
+    for pick in map(pick_from, params):
+        try:
             yield pick, TrialConfig.model_validate(concrete(space, pick))
+        except ValidationError as error:
+            yield pick, error
 
 
-def references(space: Branch) -> dict[KeyPath, str]:
-    """Every `module:name` of a person's own code that a trial may name, by its key path in the file.
-
-    Args:
-        space: in which `check_space` found nothing.
-    """
-    found = {}
-    for drawn in chain([{}], _corner_draws(space, {})):
-        pick = _pick(drawn)
-        for path, name in TrialConfig.model_validate(concrete(space, pick)).references():
-            found[origin(space, path, pick)] = name
-    return found
+def check_grid(space: Branch) -> Iterator[Finding]:
+    """Yield why a space is no grid."""
+    ranges = [node for node in distributions(space) if isinstance(node, Ranged)]
+    for node in ranges:
+        given = inline_yaml(node.distribution.plain())
+        yield node.where, f"a grid takes choices only, as in {{choice: [0.01, 0.1]}}, but got the range {given}"
+    points = int(size(space, 1))
+    if not ranges and points == 1:
+        yield ("trial",), "a grid must have at least one choice; several seeds are `seed: {choice: [0, 1, 2]}`"
+    if points > MAX_POINTS:
+        yield ("trial",), f"a grid must have at most {MAX_POINTS:,} points, but this one has {points:,}"
 
 
 def with_metric(space: Branch, metric: str) -> Branch:
@@ -157,99 +103,94 @@ def with_metric(space: Branch, metric: str) -> Branch:
         metric: the objective's.
     """
     name = metric.removeprefix("val_")
-    if name in METRICS:
-        return _changed(space, "training", lambda training: _listed(training, name))
-    if metric == NOISE:
-        return _changed(space, "training", lambda training: _switched_on(training, "gradient_noise"))
-    return space
+    if name not in METRICS and metric != NOISE:
+        return space
+
+    def recorded(training: Node) -> Node:
+        if not isinstance(training, Branch) or training.is_list:
+            return training
+        if metric == NOISE:
+            switch = Fixed(True, (*training.where, "gradient_noise"))
+            return replace(training, items={"gradient_noise": switch, **training.items})
+        metrics = training.items.get("metrics", Fixed([], (*training.where, "metrics")))
+        return replace(training, items={**training.items, "metrics": each_option(metrics, listed)})
+
+    def listed(metrics: Node) -> Node:
+        if isinstance(metrics, Fixed) and isinstance(metrics.value, list) and name not in metrics.value:
+            return replace(metrics, value=[*metrics.value, name])
+        if isinstance(metrics, Branch) and name not in [
+            getattr(item, "value", None) for item in metrics.items.values()
+        ]:
+            return replace(metrics, items={**metrics.items, len(metrics.items): Fixed(name, metrics.where)})
+        return metrics
+
+    training = space.items.get("training", Branch({}, (*space.where, "training")))
+    return replace(space, items={**space.items, "training": each_option(training, recorded)})
 
 
-def unrecorded(spec: StudySpec) -> Iterator[Finding]:
-    """Yield why some training of a study would not record the objective's metric."""
-    metric = spec.objective.metric
-    if metric == NOISE and not all(config.training.gradient_noise for config in spec.keras_corners):
-        yield ("trial", "training", "gradient_noise"), f"is false, but must be true where the objective is {metric}"
-    solvers = {c.optimizer.selected() for c in spec.keras_corners if OPTIMIZERS[c.optimizer.selected()].needs_closure}
-    if metric == "learning_rate" and solvers:
-        yield ("objective", "metric"), f"{metric} cannot be the objective: {', '.join(solvers)} has no learning rate"
+def broken_rules(spec: StudySpec) -> Iterator[Finding]:
+    """Yield what is wrong with a study although each of its sections is right."""
+    yield from _misnamed(spec)
+    yield from _impossible(spec)
+    yield from _bad_objective(spec)
+    if spec.enqueue and spec.points:
+        yield ("enqueue",), "a grid tries all of its points and nothing else; leave `enqueue` out"
+    for index, config in enumerate(spec.enqueue):
+        yield from ((("enqueue", index, *path), sentence) for path, sentence in match(spec.space, config).problems)
+    if spec.file.compare is not None:
+        yield from ((("compare", *path), sentence) for path, sentence in _check_compare(spec.file.compare, spec))
 
 
-def _changed(space: Branch, key: str, change: Callable[[Node], Node]) -> Branch:
-    section = space.items.get(key, Branch({}, (*space.where, key)))
-    return replace(space, items={**space.items, key: change(section)})
-
-
-def _listed(node: Node, name: str) -> Node:
-    """The training's section with a metric among its `metrics`."""
-    match node:
-        case Options(options):
-            return replace(node, options=tuple(_listed(option, name) for option in options))
-        case Branch(items):
-            metrics = items.get("metrics", Fixed([], (*node.where, "metrics")))
-            return replace(node, items={**items, "metrics": _with_item(metrics, name)})
-    return node
-
-
-def _with_item(node: Node, name: str) -> Node:
-    match node:
-        case Options(options):
-            return replace(node, options=tuple(_with_item(option, name) for option in options))
-        case Fixed(list() as names) if name not in names:
-            return replace(node, value=[*names, name])
-        case Sequence(items) if not any(isinstance(item, Fixed) and item.value == name for item in items):
-            return replace(node, items=(*items, Fixed(name, node.where)))
-    return node
-
-
-def _switched_on(node: Node, key: str) -> Node:
-    match node:
-        case Options(options):
-            return replace(node, options=tuple(_switched_on(option, key) for option in options))
-        case Branch(items):
-            return replace(node, items={key: Fixed(True, (*node.where, key)), **items})
-    return node
-
-
-def broken_rules(spec: StudySpec) -> Iterator[wording.Finding]:
-    """What is wrong with a study although each of its sections is right."""
-    return chain(
-        _impossible(spec), unrecorded(spec), _losses_that_differ(spec), _unfit_enqueued(spec), _incomparable(spec)
-    )
-
-
-def _impossible(spec: StudySpec) -> Iterator[wording.Finding]:
-    """Combinations of sections that cannot work together."""
-    pruner = spec.search.pruner
+def _misnamed(spec: StudySpec) -> Iterator[Finding]:
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
-    own = spec.trainable
-    if own and (sentence := missing_module(own, spec.folders) or missing_name(own, spec.folders)):
+    if not spec.trainable:
+        yield from absent_modules(spec.space, spec.folders)
+    elif sentence := missing_module(spec.trainable, spec.folders) or missing_name(spec.trainable, spec.folders):
         yield (TRAINABLE,), sentence
+
+
+def absent_modules(space: Branch, folders: Sequence[Path]) -> Iterator[Finding]:
+    """Yield references to the user's own code that name no module, or nothing in it; nothing is imported.
+
+    Args:
+        space: in which `check_space` found nothing.
+    """
+    named = {}
+    for pick, config in _drawn(space, corners(space)):
+        assert isinstance(config, TrialConfig)
+        named.update({origin(space, path, pick): name for path, name in config.references()})
+    for place, name in named.items():
+        if sentence := missing_module(name, folders) or missing_name(name, folders):
+            yield place, sentence
+
+
+def _impossible(spec: StudySpec) -> Iterator[Finding]:
+    """Yield values of different sections that cannot work together."""
     if spec.objective.metric.startswith("val_") and any(c.data.validation == 0 for c in spec.keras_corners):
-        yield (
-            ("trial", "data", "validation"),
-            f"validation is 0, but {spec.objective.metric} needs images that are held out",
-        )
-    engines = {config.training.engine for config in spec.keras_corners}
-    if len(engines) > 1:
+        needs = f"{spec.objective.metric} needs images that are held out"
+        yield ("trial", "data", "validation"), f"validation is 0, but {needs}"
+    if len({config.training.engine for config in spec.keras_corners}) > 1:
         training = spec.space.items.get("training")
         engine = training.items.get("engine") if isinstance(training, Branch) else None
         place = engine.where if isinstance(engine, Options) else ("trial", "training")
         yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
-    if not spec.trainable:
-        yield from absent_modules(spec.space, spec.folders)
-    # Where nobody wrote it, a rung beyond the last epoch prunes nothing and harms nobody.
-    written = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
-    if spec.longest is not None and written > spec.longest:
-        yield (
-            ("search", "pruner"),
-            f"min_resource is {written}, but max_epochs is {spec.longest}",
-        )
+    pruner = spec.search.pruner
+    # Rungs beyond the last epoch have no effect; a default may be one.
+    rung = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
+    if spec.longest is not None and rung > spec.longest:
+        yield ("search", "pruner"), f"min_resource is {rung}, but max_epochs is {spec.longest}"
 
 
-def _losses_that_differ(spec: StudySpec) -> Iterator[wording.Finding]:
-    """An objective whose values mean something else in each trial, so that there is no best one."""
+def _bad_objective(spec: StudySpec) -> Iterator[Finding]:
+    """Yield why some trial does not record the objective, or records what cannot be compared with other trials."""
     metric = spec.objective.metric
+    if metric == NOISE and not all(config.training.gradient_noise for config in spec.keras_corners):
+        yield ("trial", "training", "gradient_noise"), f"is false, but must be true where the objective is {metric}"
+    names = {config.optimizer.selected() for config in spec.keras_corners}
+    rateless = ", ".join(name for name in names if OPTIMIZERS[name].needs_closure)
+    if metric == "learning_rate" and rateless:
+        yield ("objective", "metric"), f"{metric} cannot be the objective: {rateless} has no learning rate"
     if varying := varying_terms(config.loss_terms(metric) for config in spec.keras_corners):
         yield (
             ("objective", "metric"),
@@ -258,28 +199,28 @@ def _losses_that_differ(spec: StudySpec) -> Iterator[wording.Finding]:
         )
 
 
-def absent_modules(space: Branch, folders: list[Path]) -> Iterator[wording.Finding]:
-    """Return references to a user's own code that name no module, or nothing in it; nothing is imported."""
-    for place, name in references(space).items():
-        if sentence := missing_module(name, folders) or missing_name(name, folders):
-            yield place, sentence
-
-
-def _unfit_enqueued(spec: StudySpec) -> Iterator[wording.Finding]:
-    if spec.enqueue and spec.points:
-        yield ("enqueue",), "a grid tries all of its points and nothing else; leave `enqueue` out"
-    for index, config in enumerate(spec.enqueue):
-        result = match(spec.space, config)
-        yield from (((("enqueue", index, *path)), sentence) for path, sentence in result.problems)
-
-
-def _incomparable(spec: StudySpec) -> Iterator[wording.Finding]:
-    section = spec.file.compare
-    if section is not None and spec.trainable:
-        yield ("compare",), "compares what hpsearch's own trainer measures; leave it out beside `trainable`"
-    elif section is not None:
-        varied = {node.name: node.labels if isinstance(node, Options) else () for node in spec.parameters}
-        yield from ((("compare", *path), told) for path, told in check_compare(section, varied, spec.keras_corners))
+def _check_compare(section: Compare, spec: StudySpec) -> Iterator[Finding]:
+    """Yield what the section `compare` asks for that the study does not have."""
+    if spec.trainable:
+        yield (), "compares what hpsearch's own trainer measures; leave it out beside `trainable`"
+        return
+    varied = {node.name: node.labels if isinstance(node, Options) else () for node in spec.parameters}
+    flats = [config.flat() for config in spec.keras_corners]
+    known = {*varied, *(name for flat in flats for name in flat)}
+    named = [(key, i, name) for key in ("by", "best_of") for i, name in enumerate(getattr(section, key))]
+    unknown = [((key, i), unknown_name("name", name, known)) for key, i, name in named if name not in known]
+    yield from unknown
+    if unknown or not (section.growth or section.log_x):
+        return
+    first = section.by[0]
+    if section.growth and len(section.by) > 1:
+        yield ("growth",), f"a power law is fitted over one name of `by`, but got {', '.join(section.by)}"
+    for config, flat in zip(spec.keras_corners, flats, strict=True):
+        for value in varied.get(first) or [flat.get(first)]:
+            number = as_number(value, config)
+            if number is None or number <= 0:
+                yield ("by", 0), f"`growth` and `log_x` need numbers above 0, but {first} can be {value!r}"
+                return
 
 
 @dataclass(frozen=True)
@@ -301,23 +242,34 @@ class UserDataset:
     dtype: str
 
 
+def _corners_with_data(spec: StudySpec) -> Iterator[tuple[Pick, TrialConfig]]:
+    """Yield every corner of the space with every combination of what `data` and `batch_size` may be."""
+    space = spec.space
+    all_tied = chain([{}], islice(_tied(TIED, space), MAX_COMBINATIONS))
+    drawn = (tied | corner for tied in all_tied for corner in corners(space))
+    for pick, config in _drawn(space, islice(drawn, MAX_COMBINATIONS)):
+        # Two values that cannot go together fail their trial alone.
+        if isinstance(config, TrialConfig):
+            yield pick, config
+
+
 def dataset_paths(spec: StudySpec) -> dict[str, KeyPath]:
-    """Where in the study file each of its datasets is named."""
+    """Return where in the study file each of its datasets is named."""
     found: dict[str, KeyPath] = {}
-    for pick, config in corners_with_data(spec.space) if not spec.trainable else ():
+    for pick, config in _corners_with_data(spec) if not spec.trainable else ():
         found.setdefault(config.data.dataset, origin(spec.space, ("data", "dataset"), pick))
     return found
 
 
-def dataset_problems(spec: StudySpec, known: Mapping[str, UserDataset]) -> Iterator[wording.Finding]:
+def dataset_problems(spec: StudySpec, known: Mapping[str, UserDataset]) -> Iterator[Finding]:
     """Yield what does not fit between the study and its datasets.
 
     Args:
         known: the user's own datasets that have been read, by name.
     """
-    for pick, config in corners_with_data(spec.space) if known else ():
+    for pick, config in _corners_with_data(spec) if known else ():
         if config.data.dataset in known:
-            for path, sentence in _problems(config, known[config.data.dataset]):
+            for path, sentence in _unfit(config, known[config.data.dataset]):
                 yield origin(spec.space, path, pick), sentence
 
 
@@ -327,7 +279,7 @@ def with_normalization(config: TrialConfig, known: Mapping[str, UserDataset]) ->
     return config.for_data(known[name].dtype) if name in known else config
 
 
-def _problems(config: TrialConfig, data: UserDataset) -> Iterator[wording.Finding]:
+def _unfit(config: TrialConfig, data: UserDataset) -> Iterator[Finding]:
     name = config.data.dataset
     if problem := config.shape_problem(data.shape):
         yield ("model", "architecture"), problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
@@ -11,7 +11,6 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from hpsearch.catalogue.metrics import CURVES, DIRECTIONS, SUMMARY_METRICS, WITHOUT_DIRECTION, is_reserved
 from hpsearch.config.trial import Frozen, TrialConfig
 from hpsearch.config.user_modules import CodeReference
-from hpsearch.errors import unknown_name
 
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
 if TYPE_CHECKING:
@@ -62,34 +61,6 @@ def as_number(value: Any, config: TrialConfig) -> float | None:
         return config.data.training_examples
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else None
-
-
-def check_compare(
-    section: Compare, varied: Mapping[str, Sequence[Any]], configs: Sequence[TrialConfig]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """What the section asks for that the study does not have, by its key path.
-
-    Args:
-        section: as written.
-        varied: the study's parameters, with the labels of those that are choices.
-        configs: the corners of its space.
-    """
-    flats = [config.flat() for config in configs]
-    known = {*varied, *(name for flat in flats for name in flat)}
-    found = [(key, i, name) for key in ("by", "best_of") for i, name in enumerate(getattr(section, key))]
-    unknown = [((key, i), unknown_name("name", name, known)) for key, i, name in found if name not in known]
-    yield from unknown
-    if unknown or not (section.growth or section.log_x):
-        return
-    first = section.by[0]
-    if section.growth and len(section.by) > 1:
-        yield ("growth",), f"a power law is fitted over one name of `by`, but got {', '.join(section.by)}"
-    for config, flat in zip(configs, flats, strict=True):
-        for value in varied.get(first) or [flat.get(first)]:
-            number = as_number(value, config)
-            if number is None or number <= 0:
-                yield ("by", 0), f"`growth` and `log_x` need numbers above 0, but {first} can be {value!r}"
-                return
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -1,9 +1,9 @@
-"""The search space: a `trial:` tree in which any value may be a distribution.
+"""The search space: distributions, and the tree below `trial:` in which any value may be one.
 
     parse            plain data -> Node          distributions recognized, ranges checked
     fill             Node -> Node                knobs left out take the catalogue's recommended range, but in a grid
     name_parameters  Node -> Node                each distribution gets its parameter name
-    concrete         Node + pick -> plain data   what one trial trains (TrialConfig validates it)
+    concrete         Node + Pick -> plain data   what one trial trains (TrialConfig validates it)
 
 A choice may hold whole sub-trees, which makes the space conditional: only the distributions on the
 chosen path are ever asked for.
@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Sequence as Many
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from functools import partial
+from itertools import count, islice, product
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -30,9 +30,9 @@ from hpsearch.errors import unknown_name
 
 # A larger grid would take days, and has nearly always a number too many in a list.
 MAX_POINTS = 2_000
+# As many parameters of one node are listed at most.
+MAX_LISTED = 10_000
 BATCH_SIZES = (32, 64, 128, 256, 512)
-# What makes a mapping a distribution.
-KINDS = ("float", "int", "one_minus", "choice")
 
 
 class Range(Frozen):
@@ -50,6 +50,11 @@ class Range(Frozen):
     def high(self) -> Any:
         """The largest number that is drawn."""
         return self.bounds[1]  # type: ignore[attr-defined]
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The numbers to draw for the smallest and the largest value."""
+        return self.low, self.high
 
     @field_validator("bounds", mode="before", check_fields=False)
     @classmethod
@@ -70,7 +75,7 @@ class Range(Frozen):
         if info.data.get("log") and low <= 0:
             raise ValueError(f"the range begins at {low}, but must begin above 0 with log: true")
         step = info.data.get("step", 1)
-        if (high - low) % step and cls.kind == "int":
+        if cls.kind == "int" and (high - low) % step:
             end = high - (high - low) % step
             what = f"write [{low}, {end}]" if end > low else f"write [{low}, {low + step}]"
             raise ValueError(f"the range is [{low}, {high}] with step {step}, but must end at a step; {what}")
@@ -92,6 +97,12 @@ class Range(Frozen):
     def drawn(self, value: float) -> int | float:
         """Return the number to draw for a value of a configuration; rounding never leaves the range."""
         return float(min(max(float(value), self.low), self.high))
+
+    def nearest(self, value: Any) -> int | float:
+        """Return the number to draw for the nearest value; where `value` is no number, for the middle of the range."""
+        if not _is(value, (int, float)):
+            value = self.value((self.low * self.high) ** 0.5 if self.log else (self.low + self.high) / 2)
+        return self.drawn(value)
 
 
 class Float(Range):
@@ -115,11 +126,18 @@ class Int(Range):
             raise ValueError(f"step is {step}, but a range with log: true has no steps")
         return step
 
+    def numbers(self) -> range:
+        """Return all numbers of the range."""
+        return range(self.low, self.high + 1, self.step)
+
     def contains(self, value: Any) -> bool:
-        return _is(value, int) and super().contains(value) and bool((value - self.low) % self.step == 0)
+        return _is(value, int) and value in self.numbers()
 
     def drawn(self, value: float) -> int:
-        return int(value)
+        if self.contains(value):
+            return int(value)
+        clipped = min(max(float(value), self.low), self.high)
+        return int(self.low + round((clipped - self.low) / self.step) * self.step)
 
 
 class OneMinus(Range):
@@ -131,6 +149,10 @@ class OneMinus(Range):
 
     kind: ClassVar = "one_minus"
     bounds: tuple[float, float] = Field(alias="one_minus", strict=False)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        return self.high, self.low
 
     def contains(self, value: Any) -> bool:
         # 1 - x is rounded, so a bound written as 0.9 meets 1 - 0.1 within one part in 1e12.
@@ -183,101 +205,229 @@ class Options:
 
 @dataclass(frozen=True)
 class Branch:
-    """A mapping of sub-trees."""
+    """A mapping of sub-trees, or a list of them by position."""
 
-    items: Mapping[str, Node]
+    items: Mapping[Any, Node]
     where: KeyPath = ()
+    is_list: bool = False
 
 
-@dataclass(frozen=True)
-class Sequence:
-    """A list of sub-trees."""
-
-    items: tuple[Node, ...]
-    where: KeyPath = ()
+Node = Fixed | Ranged | Options | Branch
 
 
-Node = Fixed | Ranged | Options | Branch | Sequence
+def below(node: Node) -> Mapping[Any, Node]:
+    """Return the nodes directly below a node: the options by index, the entries by key."""
+    match node:
+        case Options(options):
+            return dict(enumerate(options))
+        case Branch(items):
+            return items
+    return {}
 
 
-class Problems:
-    """Collects what is wrong with a file, each with its key path, so that all is told at once."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[KeyPath, str]] = []
-
-    def add(self, where: KeyPath, sentence: str) -> None:
-        if (where, sentence) not in self.found:
-            self.found.append((where, sentence))
+def walk(node: Node, drawn: Mapping[str, Any] | None = None) -> Iterator[tuple[Node, Mapping[str, Any]]]:
+    """Yield each node, outer ones first, with the parameters that lead to it: the labels of options by name."""
+    drawn = drawn or {}
+    yield node, drawn
+    for key, child in below(node).items():
+        is_option = isinstance(node, Options) and bool(node.labels)
+        yield from walk(child, {**drawn, node.name: node.labels[key]} if is_option else drawn)  # type: ignore[union-attr]
 
 
-def not_finite(value: Any, where: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Every number in plain data that is NaN or infinite, by its path, with the sentence that refuses it.
+def distributions(node: Node) -> Iterator[Ranged | Options]:
+    """Yield each distribution of the tree, outer ones first."""
+    return (found for found, _ in walk(node) if isinstance(found, Ranged | Options))
+
+
+def plain_data(node: Node, draw: Callable[[Ranged | Options], Any]) -> Any:
+    """Return the tree as plain data, with what `draw` returns in place of each distribution."""
+    match node:
+        case Fixed(value):
+            return value
+        case Branch(items):
+            values = {key: plain_data(item, draw) for key, item in items.items()}
+            return list(values.values()) if node.is_list else values
+    return draw(node)
+
+
+class Pick(NamedTuple):
+    """How values are drawn: the value of a range, the index of a choice's option."""
+
+    number: Callable[[Ranged], int | float]
+    option: Callable[[Options], int]
+
+
+def pick_from(params: Mapping[str, Any]) -> Pick:
+    """Draw given parameters, as Optuna holds them; of what they leave out, the first option or the smallest value."""
+
+    def number(node: Ranged) -> int | float:
+        of = node.distribution
+        return of.value(params.get(node.name, of.ends[0]))
+
+    return Pick(number, lambda node: node.labels.index(params[node.name]) if node.name in params else 0)
+
+
+FIRST = pick_from({})
+
+
+def concrete(node: Node, pick: Pick) -> Any:
+    """Return the tree with every distribution replaced by what `pick` draws; plain data."""
+
+    def draw(found: Ranged | Options) -> Any:
+        return pick.number(found) if isinstance(found, Ranged) else concrete(found.options[pick.option(found)], pick)
+
+    return plain_data(node, draw)
+
+
+def plain(node: Node) -> Any:
+    """Return the tree as a study file writes it: what is stored with a study and compared when it is continued."""
+
+    def written(found: Ranged | Options) -> dict[str, Any]:
+        if isinstance(found, Ranged):
+            return found.distribution.plain()
+        options = list(map(plain, found.options))
+        return {"choice": dict(zip(map(str, found.labels), options, strict=True)) if found.labelled else options}
+
+    return plain_data(node, written)
+
+
+def origin(node: Node, path: KeyPath, pick: Pick) -> KeyPath:
+    """Return where in the file the value at `path` of `concrete(node, pick)` was written."""
+    if isinstance(node, Options):
+        return origin(node.options[pick.option(node)], path, pick)
+    if path and path[0] in below(node):
+        return origin(below(node)[path[0]], path[1:], pick)
+    return (*node.where, *path)
+
+
+def each_option(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Return the node with every option of it changed, those of options within options too; else it changed itself."""
+    if isinstance(node, Options):
+        return replace(node, options=tuple(each_option(option, change) for option in node.options))
+    return change(node)
+
+
+def size(node: Node, real: float = math.inf) -> float:
+    """Return how many configurations a node holds, if a range of real numbers holds `real` of them."""
+    match node:
+        case Ranged(Int() as whole):
+            return len(whole.numbers())
+        case Ranged():
+            return real
+        case Options(options):
+            return sum(size(option, real) for option in options)
+    return math.prod(size(item, real) for item in below(node).values())
+
+
+def can_repeat(space: Branch) -> bool:
+    """Return whether the same configuration can be drawn twice.
+
+    This is possible if `trial.seed` is set and some branch has no range of real numbers. Where the file leaves the seed
+    out, each trial has its own.
+    """
+    seed = space.items.get(SEED, Fixed(None))
+    return not (isinstance(seed, Fixed) and seed.value is None) and size(space, 0) > 0
+
+
+def combinations(node: Node, numbers: Callable[[Ranged], Iterable[int | float]]) -> Iterator[dict[str, Any]]:
+    """Yield every way to draw the parameters of a node, as Optuna holds them; the last parameter varies first.
+
+    Args:
+        numbers: what is drawn from a range.
+    """
+    match node:
+        case Ranged():
+            yield from ({node.name: number} for number in numbers(node))
+        case Options(options, labels=labels):
+            for label, option in zip(labels, options, strict=True):
+                yield from ({node.name: label, **params} for params in combinations(option, numbers))
+        case _:
+            each = [list(islice(combinations(item, numbers), MAX_LISTED)) for item in below(node).values()]
+            for parts in product(*each):
+                yield {name: value for part in parts for name, value in part.items()}
+
+
+def configurations(space: Node) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of each configuration of a space that draws no real number; a grid's points."""
+    return combinations(space, lambda node: node.distribution.numbers() if isinstance(node.distribution, Int) else ())
+
+
+def corners(space: Node) -> Iterator[dict[str, Any]]:
+    """Yield parameters that reach every option of every choice and both ends of every range.
+
+    What they leave out stays at its first value.
+    """
+    seen = set[tuple[tuple[str, Any], ...]]()
+    for node, drawn in walk(space):
+        # The type belongs to a label: 1 == True in Python.
+        key = tuple((name, repr(label)) for name, label in drawn.items())
+        if key not in seen:
+            seen.add(key)
+            yield dict(drawn)
+        if isinstance(node, Ranged):
+            yield from ({**drawn, node.name: end} for end in node.distribution.ends)
+
+
+def not_finite(value: Any, where: KeyPath = ()) -> Iterator[Finding]:
+    """Yield the path of every number in plain data that is NaN or infinite, with the sentence that refuses it.
 
     NaN is not equal to itself, and JSON, in which configurations are stored and exported, has neither of them.
     """
     if isinstance(value, float) and not math.isfinite(value):
-        yield where, f"must be a finite number, but got {value}; {_INSTEAD}"
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from not_finite(item, (*where, str(key)))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from not_finite(item, (*where, index))
+        instead = "write null, or a word for your own code to convert"
+        yield where, f"must be a finite number, but got {value}; {instead}"
+    elif isinstance(value, Mapping | list | tuple):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in items:
+            yield from not_finite(item, (*where, key))
 
 
-# What to write instead of NaN or infinity.
-_INSTEAD = "write null, or a word for your own code to convert"
+def parse(value: Any, where: KeyPath, problems: list[Finding]) -> Node:
+    """Return the node for a value of a study file; what breaks a rule is reported and replaced by `Fixed`.
 
-
-def parse(value: Any, where: KeyPath, problems: Problems) -> Node:
-    """The node for a value of a study file; what breaks a rule is reported and replaced by `Fixed`."""
-    kinds = [key for key in value if key in KINDS] if isinstance(value, Mapping) else []
-    if isinstance(value, Mapping) and kinds:
+    Args:
+        problems: to which what is wrong is added.
+    """
+    kinds = [key for key in value if key == "choice" or key in RANGES] if isinstance(value, Mapping) else []
+    if kinds:
         return _distribution(kinds, value, where, problems)
-    if _may_be_distribution(where) and (instead := foreign.hint(value)):
-        problems.add(where, f"{inline_yaml(value)} is another tool's notation; {instead}")
+    # A mapping may be meant as a distribution, but not `trial` itself, nor a builder's arguments.
+    if len(where) > 1 and where[-1] != "arguments" and (instead := foreign.hint(value)):
+        problems.append((where, f"{inline_yaml(value)} is another tool's notation; {instead}"))
         return Fixed(None, where)
     if isinstance(value, Mapping):
         return Branch({str(key): parse(item, (*where, str(key)), problems) for key, item in value.items()}, where)
     if isinstance(value, list):
-        items = tuple(parse(item, (*where, index), problems) for index, item in enumerate(value))
-        if all(isinstance(item, Fixed) for item in items):
-            return Fixed(value, where)
-        return Sequence(items, where)
-    for place, sentence in not_finite(value, where):
-        problems.add(place, sentence)
+        items = {index: parse(item, (*where, index), problems) for index, item in enumerate(value)}
+        if not all(isinstance(item, Fixed) for item in items.values()):
+            return Branch(items, where, is_list=True)
+    else:
+        problems += not_finite(value, where)
     return Fixed(value, where)
 
 
-def _may_be_distribution(where: KeyPath) -> bool:
-    """Whether a mapping at a path may be meant as a distribution: not `trial` itself, nor a builder's arguments."""
-    return len(where) > 1 and where[-1] != "arguments"
-
-
-def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, problems: Problems) -> Node:
+def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, problems: list[Finding]) -> Node:
     kind = kinds[0]
     if len(kinds) > 1:
-        problems.add(where, f"one distribution must stand here, but got {' and '.join(kinds)}")
-        return Fixed(None, where)
-    if kind == "choice":
-        for key in value:
-            if key != kind:
-                problems.add((*where, str(key)), unknown_name("key beside 'choice'", key, ["choice"]))
-        return _choice(value["choice"], where, problems)
-    try:
-        return Ranged(RANGES[kind].model_validate(value), where)
-    except ValidationError as error:
-        for path, sentence in findings(error, RANGES[kind]):
-            problems.add((*where, *path), sentence)
-        return Fixed(None, where)
+        problems.append((where, f"one distribution must stand here, but got {' and '.join(kinds)}"))
+    elif kind == "choice":
+        unknown = [key for key in value if key != kind]
+        problems += [((*where, str(key)), unknown_name("key beside 'choice'", key, [kind])) for key in unknown]
+        return _choice(value[kind], where, problems)
+    else:
+        try:
+            return Ranged(RANGES[kind].model_validate(value), where)
+        except ValidationError as error:
+            problems += [((*where, *path), sentence) for path, sentence in findings(error, RANGES[kind])]
+    return Fixed(None, where)
 
 
-def _choice(options: Any, where: KeyPath, problems: Problems) -> Node:
-    """A list of options, or a mapping from a label to an option."""
+def _choice(options: Any, where: KeyPath, problems: list[Finding]) -> Node:
+    """Return the node of a list of options, or of a mapping from a label to an option."""
     inside = (*where, "choice")
     if not isinstance(options, list | Mapping) or not options:
-        problems.add(inside, f"a choice must be a list of at least one option, but got {shown_value(options)}")
+        sentence = f"a choice must be a list of at least one option, but got {shown_value(options)}"
+        problems.append((inside, sentence))
         return Fixed(None, where)
     labelled = isinstance(options, Mapping)
     keyed: list[tuple[Any, Any]] = list(options.items() if isinstance(options, Mapping) else enumerate(options))
@@ -285,57 +435,54 @@ def _choice(options: Any, where: KeyPath, problems: Problems) -> Node:
     for key, option in keyed:
         # 1 == True in Python, so the type belongs to the comparison.
         if any(type(option) is type(other) and option == other for other in seen):
-            problems.add((*inside, key), f"each option must stand once, but {shown_value(option)} stands twice")
+            problems.append(((*inside, key), f"each option must stand once, but {shown_value(option)} stands twice"))
         seen.append(option)
     nodes = tuple(parse(option, (*inside, key), problems) for key, option in keyed)
     return Options(nodes, where, labels=tuple(options) if labelled else (), labelled=labelled)
 
 
 def fill(tree: Branch, *, recommended: bool = True) -> Branch:
-    """Add what the file leaves out: whole sections, and the knobs of each chosen row.
+    """Add what the file leaves out: whole sections, and the knobs of each selected entry of the catalogue.
 
     Args:
         recommended: False in a grid, which takes no ranges: what is left out takes TrialConfig's default there.
     """
-    items = dict(tree.items)
+    left_out: dict[str, list[Any]] = {}
     if recommended:
         for section in ("optimizer", "schedule"):
-            names = [row.name for row in SELECTIONS[section][1].values() if row.offered]
-            every = Options(tuple(map(Fixed, names)), (*tree.where, section))
-            items.setdefault(section, every)
-        sizes = tuple(Fixed(size) for size in BATCH_SIZES)
-        items.setdefault("batch_size", Options(sizes, (*tree.where, "batch_size")))
+            left_out[section] = [entry.name for entry in SELECTIONS[section][1].values() if entry.offered]
+        left_out["batch_size"] = list(BATCH_SIZES)
+    items = dict(tree.items)
+    for key, values in left_out.items():
+        where = (*tree.where, key)
+        items.setdefault(key, Options(tuple(Fixed(value, where) for value in values), where))
     for section in SELECTIONS:
         if section in items:
-            items[section] = _fill_selection(items[section], section, recommended)
+            items[section] = each_option(items[section], partial(_selection, section=section, recommended=recommended))
     return replace(tree, items=items)
 
 
-def _fill_selection(node: Node, section: str, recommended: bool) -> Node:
-    """Recommended ranges for the knobs of the rows that one section selects; bare names become mappings."""
-    key, rows = SELECTIONS[section]
-    match node:
-        case Fixed(str()):
-            return _fill_selection(Branch({key: node}, node.where), section, recommended)
-        case Options(options):
-            return replace(node, options=tuple(_fill_selection(option, section, recommended) for option in options))
-        case Branch(items) if isinstance(items.get(key), Options):
-            # `{name: {choice: [sgd, adam]}, ...}`: the same tree once for each name.
-            names: Any = items[key]
-            each = tuple(replace(node, items={**items, key: name}) for name in names.options)
-            return _fill_selection(replace(names, options=each), section, recommended)
-        case Branch(items):
-            name = items.get(key)
-            row = rows.get(name.value) if isinstance(name, Fixed) and isinstance(name.value, str) else None
-            if row is None or not recommended:
-                return node
-            missing = {
-                knob: parse(distribution, (*node.where, knob), Problems())
-                for knob, distribution in row.recommended().items()
-                if knob not in items
-            }
-            return replace(node, items={**items, **missing})
-    return node
+def _selection(node: Node, section: str, recommended: bool) -> Node:
+    """Return an option of a section with its bare name as a mapping, and the recommended ranges of its knobs."""
+    key, entries = SELECTIONS[section]
+    if isinstance(node, Fixed) and isinstance(node.value, str):
+        node = Branch({key: node}, node.where)
+    if not isinstance(node, Branch):
+        return node
+    name = node.items.get(key)
+    if isinstance(name, Options):
+        # `{name: {choice: [sgd, adam]}, ...}`: the same tree once for each name.
+        each = tuple(replace(node, items={**node.items, key: option}) for option in name.options)
+        return each_option(replace(name, options=each), partial(_selection, section=section, recommended=recommended))
+    entry = entries.get(name.value) if isinstance(name, Fixed) and isinstance(name.value, str) else None
+    if entry is None or not recommended:
+        return node
+    missing = {
+        knob: parse(distribution, (*node.where, knob), [])
+        for knob, distribution in entry.recommended().items()
+        if knob not in node.items
+    }
+    return replace(node, items={**node.items, **missing})
 
 
 def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:
@@ -344,26 +491,23 @@ def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:
     `optimizer.sgd.momentum` is another parameter than `optimizer.rmsprop.momentum`, because Optuna
     keeps one distribution for a name. What is drawn for `one_minus` is 1 - momentum, and is called so.
     """
-    name = ".".join(path)
     match node:
         case Ranged(OneMinus()):
             return replace(node, name=".".join((*path[:-1], f"one_minus_{path[-1]}")))
         case Ranged():
-            return replace(node, name=name)
+            return replace(node, name=".".join(path))
         case Branch(items):
-            return replace(node, items={key: name_parameters(item, (*path, key)) for key, item in items.items()})
-        case Sequence(items):
-            return replace(node, items=tuple(name_parameters(o, (*path, str(i))) for i, o in enumerate(items)))
+            return replace(node, items={key: name_parameters(item, (*path, str(key))) for key, item in items.items()})
         case Options(options):
             labels = node.labels if node.labelled else _labels(options)
             pairs = zip(options, labels, strict=True)
             named = tuple(name_parameters(option, (*path, str(label))) for option, label in pairs)
-            return replace(node, name=name, options=named, labels=labels)
+            return replace(node, name=".".join(path), options=named, labels=labels)
     return node
 
 
 def _labels(options: tuple[Node, ...]) -> tuple[str | int | float | bool | None, ...]:
-    """Plain values label themselves when all are plain; sub-trees go by their row's name."""
+    """Plain values label themselves when all are plain; sub-trees go by their entry's name."""
     values: list[Any] = [option.value if isinstance(option, Fixed) else option for option in options]
     plain_values = all(value is None or isinstance(value, bool | int | float | str) for value in values)
     # Optuna finds a value by ==, and 1 == True == 1.0: such twins are told apart by their texts.
@@ -372,163 +516,26 @@ def _labels(options: tuple[Node, ...]) -> tuple[str | int | float | bool | None,
     texts: dict[str, None] = {}
     for text in map(_label, options):
         numbered = (f"{text}#{number}" for number in count(2))
-        texts[next(candidate for candidate in chain([text], numbered) if candidate not in texts)] = None
+        texts[text if text not in texts else next(label for label in numbered if label not in texts)] = None
     return tuple(texts)
 
 
 def _label(node: Node) -> str:
-    if isinstance(node, Branch):
-        for key in ("name", "architecture"):
-            name = node.items.get(key)
-            if isinstance(name, Fixed):
-                return str(name.value)
-    if isinstance(node, Fixed) and isinstance(node.value, str):
-        return node.value
+    name = entry_name(node)
+    if name is not None:
+        return str(name)
     if isinstance(node, Ranged):
         return "range"
     text = json.dumps(plain(node), separators=(",", ":"))
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-class Pick(NamedTuple):
-    """How values are drawn: a number from a range, the index of a choice's option."""
-
-    number: Callable[[Ranged], int | float]
-    option: Callable[[Options], int]
-
-
-def concrete(node: Node, pick: Pick) -> Any:
-    """The tree with every distribution replaced by what `pick` draws; plain data."""
-    match node:
-        case Fixed(value):
-            return value
-        case Ranged():
-            return pick.number(node)
-        case Options(options):
-            return concrete(options[pick.option(node)], pick)
-        case Branch(items):
-            return {key: concrete(item, pick) for key, item in items.items()}
-        case Sequence(items):
-            return [concrete(item, pick) for item in items]
-
-
-def origin(node: Node, path: KeyPath, pick: Pick) -> KeyPath:
-    """Where in the file the value at `path` of `concrete(node, pick)` was written."""
-    if isinstance(node, Options):
-        return origin(node.options[pick.option(node)], path, pick)
-    if path and isinstance(node, Branch) and path[0] in node.items:
-        return origin(node.items[str(path[0])], path[1:], pick)
-    if path and isinstance(node, Sequence) and isinstance(path[0], int) and path[0] < len(node.items):
-        return origin(node.items[path[0]], path[1:], pick)
-    return (*node.where, *path)
-
-
-def distributions(node: Node) -> Iterator[Ranged | Options]:
-    """Every distribution of the tree, outer ones first."""
-    match node:
-        case Ranged():
-            yield node
-        case Options(options):
-            yield node
-            for option in options:
-                yield from distributions(option)
-        case Branch(items):
-            for item in items.values():
-                yield from distributions(item)
-        case Sequence(items):
-            for item in items:
-                yield from distributions(item)
-
-
-def plain(node: Node) -> Any:
-    """The tree as a study file writes it: what is stored with a study and compared when it is continued."""
-    match node:
-        case Fixed(value):
-            return value
-        case Ranged(distribution):
-            return distribution.plain()
-        case Options(options, labels=labels, labelled=True):
-            return {"choice": {str(label): plain(option) for label, option in zip(labels, options, strict=True)}}
-        case Options(options):
-            return {"choice": [plain(option) for option in options]}
-        case Branch(items):
-            return {key: plain(item) for key, item in items.items()}
-        case Sequence(items):
-            return [plain(item) for item in items]
-
-
-def size(node: Node) -> float:
-    """Return how many configurations a space holds: infinity where a real number is drawn."""
-    return _size(node, math.inf)
-
-
-def can_repeat(space: Branch) -> bool:
-    """Return whether the same configuration can be drawn twice.
-
-    This is possible if `trial.seed` is set and some branch has no float range. Where the file leaves the
-    seed out, each trial has its own.
-    """
-    seed = space.items.get(SEED, Fixed(None))
-    return not (isinstance(seed, Fixed) and seed.value is None) and _size(space, 0) > 0
-
-
-def _size(node: Node, real: float) -> float:
-    """The number of configurations if a real range counts as `real` of them."""
-    match node:
-        case Ranged(Int() as distribution):
-            return len(_whole_numbers(distribution))
-        case Ranged():
-            return real
-        case Options(options):
-            return sum(_size(option, real) for option in options)
-        case Branch(items):
-            return math.prod(_size(item, real) for item in items.values())
-        case Sequence(items):
-            return math.prod(_size(item, real) for item in items)
-    return 1
-
-
-def configurations(node: Node) -> Iterator[dict[str, Any]]:
-    """Yield the parameters of each configuration of a space that draws no real number, as Optuna holds them."""
-    match node:
-        case Ranged(Int() as distribution):
-            yield from ({node.name: number} for number in _whole_numbers(distribution))
-        case Options(options, labels=labels):
-            for label, option in zip(labels, options, strict=True):
-                yield from ({node.name: label, **below} for below in configurations(option))
-        case Branch(items):
-            yield from _together(list(items.values()))
-        case Sequence(items):
-            yield from _together(items)
-        case Fixed():
-            yield {}
-
-
-def _together(nodes: Many[Node]) -> Iterator[dict[str, Any]]:
-    if not nodes:
-        yield {}
-        return
-    for first in configurations(nodes[0]):
-        yield from ({**first, **rest} for rest in _together(nodes[1:]))
-
-
-def _whole_numbers(distribution: Int) -> range:
-    return range(distribution.low, distribution.high + 1, distribution.step)
-
-
-def points(space: Branch) -> Iterator[dict[str, Any]]:
-    """Yield each point: the label of each option by the parameter's name, as Optuna holds it. The last varies first."""
-    return configurations(space)
-
-
-def check_grid(space: Branch) -> Iterator[Finding]:
-    """Why a space is no grid."""
-    ranges = [node for node in distributions(space) if isinstance(node, Ranged)]
-    for node in ranges:
-        given = inline_yaml(node.distribution.plain())
-        yield node.where, f"a grid takes choices only, as in {{choice: [0.01, 0.1]}}, but got the range {given}"
-    count = int(_size(space, 1))
-    if not ranges and count == 1:
-        yield ("trial",), "a grid must have at least one choice; several seeds are `seed: {choice: [0, 1, 2]}`"
-    if count > MAX_POINTS:
-        yield ("trial",), f"a grid must have at most {MAX_POINTS:,} points, but this one has {count:,}"
+def entry_name(node: Any) -> Any:
+    """Return the name of the catalogue entry that a node or plain data selects, or the word that it is; else None."""
+    if isinstance(node, Branch):
+        node = {key: item.value for key, item in node.items.items() if isinstance(item, Fixed)}
+    elif isinstance(node, Fixed):
+        node = node.value
+    if isinstance(node, Mapping):
+        return node.get("name", node.get("architecture"))
+    return node if isinstance(node, str) else None

@@ -13,22 +13,24 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hpsearch.config import problems as wording
-from hpsearch.config.checking import FIRST, absent_modules, broken_rules, check_space, corners, with_metric
+from hpsearch.config.checking import absent_modules, broken_rules, check_grid, check_space, with_metric
 from hpsearch.config.file import Grid, Objective, SearchConfig, StudyFile, TrainableStudyFile
+from hpsearch.config.problems import Finding
 from hpsearch.config.space import (
+    FIRST,
     Branch,
     Options,
-    Problems,
     Ranged,
-    check_grid,
     concrete,
+    configurations,
+    corners,
     distributions,
     fill,
     name_parameters,
     not_finite,
     parse,
+    pick_from,
     plain,
-    points,
 )
 from hpsearch.config.trial import SEED, TRAINABLE, AnyConfig, TrainableConfig, TrialConfig, parse_config
 from hpsearch.config.varied import Varied, find_varied, one_seed_each
@@ -91,7 +93,7 @@ class StudySpec:
     @cached_property
     def corners(self) -> tuple[AnyConfig, ...]:
         """Configurations that reach every option of every choice and both ends of every range."""
-        return tuple(map(self.config, corners(self.space)))
+        return tuple(self.config(concrete(self.space, pick_from(params))) for params in corners(self.space))
 
     @cached_property
     def varied(self) -> Varied:
@@ -101,7 +103,7 @@ class StudySpec:
     @cached_property
     def points(self) -> tuple[dict[str, Any], ...]:
         """Of a grid every point, as Optuna's parameters; else none."""
-        return tuple(points(self.space)) if isinstance(self.search.sampler, Grid) else ()
+        return tuple(configurations(self.space)) if isinstance(self.search.sampler, Grid) else ()
 
     def total(self, asked: int | None = None) -> int:
         """The study's number of trials: what is asked for or written, and of a grid never more than its points.
@@ -178,14 +180,14 @@ def checked(document: Document, name: str) -> StudySpec:
     """
     data = {"name": name, **_written(document.data)}
     file, found = _top_level(data)
-    problems = Problems()
+    problems: list[Finding] = []
     own, grid = TRAINABLE in data, file is not None and isinstance(file.search.sampler, Grid)
     space = _space(data.get("trial", {}), problems, filled=not own, grid=grid)
     if space is not None and file is not None and not own:
         space = with_metric(space, file.objective.metric)
-    found += problems.found
+    found += problems
     if space is not None:
-        found += _check_own(space) if own else wording.beside(problems.found, check_space(space, grid=grid))
+        found += _check_own(space) if own else wording.beside(problems, check_space(space, grid=grid))
         found += check_grid(space) if grid else ()
     if file is None or space is None or found:
         raise wording.refuse(document, wording.distinct(found))
@@ -203,9 +205,9 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
         raise wording.refuse(document, [((), "a configuration must be a mapping with the key 'trial'")])
     data = {"name": _name_of(path), **_written(document.data)}
     file, found = _top_level(data)
-    problems = Problems()
+    problems: list[Finding] = []
     tree = parse(data["trial"], ("trial",), problems)
-    found += problems.found
+    found += problems
     found += [
         (
             node.where,
@@ -228,7 +230,7 @@ def _name_of(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
 
 
-def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Finding]]:
+def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[Finding]]:
     kind = TrainableStudyFile if TRAINABLE in data else StudyFile
     try:
         return kind.model_validate(data), []
@@ -236,20 +238,20 @@ def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[wording.Fin
         return None, wording.findings(error, kind)
 
 
-def _space(value: Any, problems: Problems, *, filled: bool, grid: bool) -> Branch | None:
+def _space(value: Any, problems: list[Finding], *, filled: bool, grid: bool) -> Branch | None:
     tree = parse(value, ("trial",), problems)
     if isinstance(tree, Ranged | Options):
-        problems.add(("trial",), "a distribution must stand inside of `trial`, not in its place")
-    if not isinstance(tree, Branch):
+        problems.append((("trial",), "a distribution must stand inside of `trial`, not in its place"))
+    if not isinstance(tree, Branch) or tree.is_list:
         return None
     return cast(Branch, name_parameters(fill(tree, recommended=not grid) if filled else tree))
 
 
-def _check_own(space: Branch) -> Iterator[wording.Finding]:
+def _check_own(space: Branch) -> Iterator[Finding]:
     """The two rules about the keys of a user's own training."""
     if TRAINABLE in space.items:
         yield ("trial", TRAINABLE), "`trainable` stands beside `trial`, not in it"
-    seeds = {config.get(SEED) for config in corners(space)} - {None}
+    seeds = {concrete(space, pick_from(params)).get(SEED) for params in corners(space)} - {None}
     if not all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in seeds):
         yield ("trial", SEED), f"`seed` must be a whole number from 0 to 2**32 - 1, but got {shown_value(seeds)}"
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.config.space import Branch, Float, Node, OneMinus, Options, Ranged
-from hpsearch.config.space import Sequence as Items
+from hpsearch.config.space import Branch, size
 from hpsearch.config.trial import SEED, AnyConfig, Leaf, TrainableConfig
 
 # The order in which sections are listed; sections of a user's own training keep the order of the file.
@@ -125,7 +124,7 @@ def find_varied(configs: Iterable[AnyConfig], *, seeds: bool = False) -> Varied:
 
 def one_seed_each(space: Branch, config: AnyConfig) -> bool:
     """Whether only the seed distinguishes some trials: each has its own, and the space has no float range."""
-    return config.seed is None and not _continuous(space)
+    return config.seed is None and size(space, 0) > 0
 
 
 def leaves_of(config: AnyConfig) -> Iterator[Leaf]:
@@ -188,17 +187,3 @@ def _labels(names: set[str]) -> dict[str, str]:
 def _place(key: Key) -> int:
     section = key[0]
     return _ORDER.index(section) if section in _ORDER else -1
-
-
-def _continuous(node: Node) -> bool:
-    """Whether every configuration of a node holds a number drawn from a range of real numbers."""
-    match node:
-        case Ranged(distribution):
-            return isinstance(distribution, Float | OneMinus)
-        case Options(options):
-            return all(map(_continuous, options))
-        case Branch(items):
-            return any(map(_continuous, items.values()))
-        case Items(items):
-            return any(map(_continuous, items))
-    return False

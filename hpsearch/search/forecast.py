@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from hpsearch.config.checking import FIRST
-from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete
+from hpsearch.config.space import FIRST, Branch, Int, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 
 DRAWN = 500

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support import gain_study
 
 from hpsearch.config.foreign import hint, instead, of_bounds
-from hpsearch.config.space import Problems, parse
+from hpsearch.config.space import parse
 from hpsearch.config.study import load_study, stored_trial
 from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import StudyFileError
@@ -50,18 +50,18 @@ FOREIGN = {
 
 @pytest.mark.parametrize("text", FOREIGN)
 def test_what_other_tools_write_is_answered_with_ours(text):
-    problems = Problems()
+    problems = []
     parse(load_value(text, "here"), ("trial", "x"), problems)
-    [(path, sentence)] = problems.found
+    [(path, sentence)] = problems
     assert path == ("trial", "x")
     assert sentence.endswith(f"is another tool's notation; write {FOREIGN[text]}")
 
 
 @pytest.mark.parametrize("text", [text for text in FOREIGN.values() if " or " not in text])
 def test_the_answer_is_a_distribution(text):
-    problems = Problems()
+    problems = []
     node = parse(load_value(text, "here"), ("trial", "x"), problems)
-    assert (type(node).__name__ in ("Ranged", "Options"), problems.found) == (True, [])
+    assert (type(node).__name__ in ("Ranged", "Options"), problems) == (True, [])
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_whatever_is_written_is_answered_or_not(value):
 
 
 def test_a_builders_own_arguments_may_be_called_min_and_max():
-    problems = Problems()
+    problems = []
     parse({"model": {"arguments": {"min": 0, "max": 1}}}, ("trial",), problems)
-    assert problems.found == []
+    assert problems == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.matching import baselines, match
-from hpsearch.config.space import Options, Pick, Problems, concrete, name_parameters, parse
+from hpsearch.config.space import Options, Pick, concrete, name_parameters, parse
 from hpsearch.config.trial import TrialConfig
 
 
@@ -112,7 +112,7 @@ def test_each_optimizers_keras_defaults_are_its_baseline(load):
         row = OPTIMIZERS[config.optimizer.selected()]
         for knob in row.knobs:
             value = config.optimizer.knobs()[knob.name]
-            offered = name_parameters(parse(knob.recommended, (), Problems()), ("x",))
+            offered = name_parameters(parse(knob.recommended, (), []), ("x",))
             if knob.recommended is None or not match(offered, knob.default).problems:
                 assert value == knob.default, (row.name, knob.name)
         assert config.schedule.selected() == "constant"

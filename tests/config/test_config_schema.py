@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from hpsearch.config.checking import corners
 from hpsearch.config.schema import study_schema
+from hpsearch.config.space import concrete, corners, pick_from
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 from hpsearch.config.yaml_text import dump, load_value
@@ -48,7 +48,7 @@ def test_it_accepts_the_study_files_of_the_project(validator, path):
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_it_accepts_every_configuration_that_a_study_may_export(validator, path):
     spec = load_study(path)
-    for corner in corners(spec.space):
+    for corner in (concrete(spec.space, pick_from(params)) for params in corners(spec.space)):
         config = TrialConfig.model_validate(corner).plain()
         objective = spec.objective.model_dump(mode="json")
         exported = dump({"name": "best", "objective": objective, "trial": config})

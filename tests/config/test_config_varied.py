@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.config.space import points
+from hpsearch.config.space import configurations
 from hpsearch.config.study import load_study, readable_study, varied_of
 from hpsearch.config.trial import TrainableConfig, TrialConfig
 from hpsearch.config.varied import Lines, Varied, find_varied, value_text
@@ -50,7 +50,7 @@ def test_every_point_of_a_packaged_comparison_has_a_line_of_its_own(file, quick)
 
 def test_the_activations_and_seeds_of_the_short_comparison_are_in_its_lines():
     spec = load_study(STUDIES[0].parent / "activations.yaml", quick=True)
-    assert len(list(points(spec.space))) == 8
+    assert len(list(configurations(spec.space))) == 8
     assert set(lines_of(spec)) >= {
         "activation=sigmoid seed=0",
         "activation=leaky_relu seed=0",
