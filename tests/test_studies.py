@@ -85,7 +85,7 @@ def test_every_optimizer_has_the_same_budget():
 
 # The quickstart is run by the tests of the commands.
 @pytest.mark.parametrize(("name", "options"), [("fashion_mnist", []), ("regularization", ["--quick"])])
-@pytest.mark.e2e(but=("regularization-options1",))
+@pytest.mark.e2e
 def test_a_study_that_ships_runs(name, options, tmp_path):
     small = ["--set=trial.data.dataset=fashion_mnist_sample", "--set=trial.data.validation=400"]
     small += ["--set=trial.training.max_epochs=2", "--trials=5", *options]

@@ -24,9 +24,9 @@ KINDS = {
 
 def catalogue(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help=f"What to list: {', '.join(KINDS)}. Left out: everything.")
+        str | None, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(KINDS)}. Left out: everything.")
     ] = None,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One entry, with all of its knobs.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One entry, with all of its knobs.")] = None,
     output_format: Annotated[
         Format, typer.Option("-f", "--format", help="How to print it.", case_sensitive=False)
     ] = Format.table,
