@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md keeps its word: its example, pasted into a copy of the package, is all that an optimizer needs."""
+"""CONTRIBUTING.md is right: its example is all that an optimizer needs, and the modules that it names exist."""
 
 from __future__ import annotations
 
@@ -87,3 +87,11 @@ def test_each_dependency_that_is_held_back_says_why():
     held = [number for number, line in enumerate(lines) if re.match(r'^    "[\w.-]+[^"]*<', line)]
     assert len(held) >= 5
     assert not [lines[number] for number in held if not lines[number - 1].strip().startswith("#")]
+
+
+def test_the_way_of_a_configuration_names_existing_modules_once_each():
+    walk = CONTRIBUTING.partition("## The way of one configuration")[2].partition("\n## ")[0]
+    named = re.findall(r"`([\w/]+\.py)`", walk)
+    assert len(named) >= 12
+    assert sorted(set(named)) == sorted(named)
+    assert not [name for name in named if not (ROOT / "hpsearch" / name).is_file()]

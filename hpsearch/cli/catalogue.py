@@ -11,7 +11,7 @@ from hpsearch.cli.output import Format, emit, put
 from hpsearch.errors import UnknownNameError
 
 # What is listed, and the word for one of them.
-KINDS = {
+CATALOGUES = {
     "optimizers": "optimizer",
     "schedules": "schedule",
     "models": "model",
@@ -24,7 +24,7 @@ KINDS = {
 
 def catalogue(
     kind: Annotated[
-        str | None, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(KINDS)}. Left out: everything.")
+        str | None, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(CATALOGUES)}. Left out: everything.")
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One entry, with all of its knobs.")] = None,
     output_format: Annotated[
@@ -36,7 +36,7 @@ def catalogue(
     summary_metrics are the metrics of a whole training, for `compare:` in a study file.
     """
     if kind is None:
-        every = {each: entries_of(each) for each in KINDS}
+        every = {each: entries_of(each) for each in CATALOGUES}
         if output_format in (Format.json, Format.yaml):
             emit(
                 {each: [entry.plain() for entry in entries.values()] for each, entries in every.items()}, output_format
@@ -44,8 +44,8 @@ def catalogue(
             return
         emit([{"kind": each, "names": ", ".join(entries)} for each, entries in every.items()], output_format)
         return
-    if kind not in KINDS:
-        raise UnknownNameError("kind", kind, KINDS)
+    if kind not in CATALOGUES:
+        raise UnknownNameError("kind", kind, CATALOGUES)
     entries = entries_of(kind)
     if name is None:
         rows = [entry.plain() for entry in entries.values()]
@@ -53,7 +53,7 @@ def catalogue(
         emit(rows if whole else [_row(plain) for plain in rows], output_format, title=kind)
         return
     if name not in entries:
-        raise UnknownNameError(KINDS[kind], name, entries)
+        raise UnknownNameError(CATALOGUES[kind], name, entries)
     _print_entry(entries[name].plain(), output_format)
 
 

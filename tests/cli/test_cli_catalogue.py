@@ -8,7 +8,7 @@ import pytest
 from support import ROOT, hpsearch
 
 from hpsearch.catalogue.entries import Entry, Knob
-from hpsearch.cli.catalogue import KINDS, entries_of
+from hpsearch.cli.catalogue import CATALOGUES, entries_of
 
 UNUSED = ROOT / "unused"
 
@@ -19,7 +19,7 @@ def everything():
 
 
 def test_json_has_every_entry_of_every_kind_with_all_of_its_knobs(everything):
-    assert list(everything) == list(KINDS)
+    assert list(everything) == list(CATALOGUES)
     for kind, listed in everything.items():
         entries = entries_of(kind)
         assert [each["name"] for each in listed] == list(entries), kind
@@ -34,7 +34,7 @@ def test_json_has_every_entry_of_every_kind_with_all_of_its_knobs(everything):
 
 
 def test_tables_name_every_entry_and_one_entry_shows_its_ranges():
-    for kind in KINDS:
+    for kind in CATALOGUES:
         shown = hpsearch("catalogue", kind, home=UNUSED, COLUMNS="200").stdout
         assert not [name for name in entries_of(kind) if name not in shown], kind
     shown = hpsearch("catalogue", "optimizers", "adam", home=UNUSED, COLUMNS="240").stdout
