@@ -87,7 +87,7 @@ def _print_entry(plain: dict[str, Any], output_format: Format) -> None:
         {**knob, "default": _written(knob["default"]), "recommended": _written(knob["recommended"], "")}
         for knob in plain.get("knobs", ())
     ]
-    about = {key: value for key, value in plain.items() if key != "knobs"}
+    about = {key: value for key, value in plain.items() if key != "knobs" and value != ""}
     if output_format is Format.csv:
         emit(knobs or [about], output_format)
         return

@@ -7,6 +7,8 @@ from hpsearch.config.trial import AnyConfig, TrialConfig
 
 # The training that stands beside the finalists: the winner's model, and all else as Keras has it.
 UNTUNED = "untuned Keras default"
+# Keras has no schedule unless it is given one, and neither has a configuration that leaves it out.
+_WITHOUT_SCHEDULE = TrialConfig().schedule
 _DEFAULTS, _NEAREST = "Keras defaults", "nearest to the Keras defaults"
 
 
@@ -15,7 +17,7 @@ def has_keras_defaults(config: AnyConfig) -> bool:
 
     Every knob of the optimizer has its default, and the learning rate is constant.
     """
-    if not isinstance(config, TrialConfig) or config.schedule.selected() != "constant":
+    if not isinstance(config, TrialConfig) or config.schedule != _WITHOUT_SCHEDULE:
         return False
     entry = OPTIMIZERS[config.optimizer.selected()]
     return entry.keras_defaults and all(

@@ -5,12 +5,14 @@ A new entry is found by itself: nothing in this file has to be edited for it.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import ValidationError
+from support import ROOT
 
 from hpsearch.catalogue.datasets import DATASETS, dataset
 from hpsearch.catalogue.entries import REQUIRED, Entry, Knob, Reference
@@ -163,3 +165,12 @@ def test_a_dataset_is_consistent_with_its_files_and_has_a_digest_of_its_own():
 def test_an_unknown_dataset_is_refused_with_the_known_ones():
     with pytest.raises(UnknownNameError, match="did you mean 'fashion_mnist'"):
         dataset("fashion_mnits")
+
+
+def test_no_code_compares_the_name_of_an_entry():
+    """What a choice needs is data of its entry, so that a new one needs no change elsewhere."""
+    for path in (ROOT / "hpsearch").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Compare):
+                sides = [ast.unparse(side) for side in (node.left, *node.comparators)]
+                assert not any(side.endswith(".selected()") for side in sides), (path, node.lineno)
