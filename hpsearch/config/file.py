@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from hpsearch.catalogue.metrics import CURVES, DIRECTIONS, SUMMARY_METRICS, WITHOUT_DIRECTION, is_reserved
-from hpsearch.config.trial import Frozen, TrialConfig
+from hpsearch.config.trial import Frozen, TrialConfig, short_for
 from hpsearch.config.user_modules import CodeReference
 
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -67,46 +67,34 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_RULE = "1 to 64 letters, digits, dots, dashes or underscores and begin with a letter or digit"
 
 
-def _as_mapping(value: Any) -> Any:
-    """`objective: val_loss` is short for `objective: {metric: val_loss}`."""
-    return {"metric": value} if isinstance(value, str) else value
-
-
 class Objective(Frozen):
     """What a trial reports: this metric at its best epoch."""
 
     metric: str = "val_accuracy"
     direction: Literal["maximize", "minimize"] = Field("maximize", description="left out: the metric's own")
+    # Metrics that are surely those that hpsearch knows by these names.
+    fixed_directions: ClassVar = tuple(name for name in DIRECTIONS if name.removeprefix("val_") in ("accuracy", "loss"))
 
     @model_validator(mode="before")
     @classmethod
-    def _own_direction(cls, value: Any) -> Any:
-        value = _as_mapping(value)
-        if not isinstance(value, Mapping) or "direction" in value:
-            return value
-        metric = str(value.get("metric", "val_accuracy"))
-        # Of a metric that is not known here only the user can say.
-        return {**value, "direction": DIRECTIONS[metric]} if metric in DIRECTIONS else value
+    def _take_direction(cls, value: Any) -> Any:
+        metric = value.get("metric", "val_accuracy") if isinstance(value, Mapping) else None
+        # The direction of a metric that is not known here only the user can say.
+        return {"direction": DIRECTIONS[metric], **value} if metric in DIRECTIONS else value
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> Objective:
-        own = DIRECTIONS.get(self.metric, self.direction) if self._is_known() else self.direction
-        if self.direction != own:
-            raise ValueError(f"`direction` of {self.metric} must be {own}, but got {self.direction}")
+    def _check_direction(self) -> Objective:
+        if self.metric in self.fixed_directions and self.direction != DIRECTIONS[self.metric]:
+            known = DIRECTIONS[self.metric]
+            raise ValueError(f"`direction` of {self.metric} must be {known}, but got {self.direction}")
         return self
 
-    def _is_known(self) -> bool:
-        """Whether the metric is surely the one that hpsearch knows by this name."""
-        return self.metric.removeprefix("val_") in ("accuracy", "loss")
-
     def better(self, value: float, than: float | None, min_delta: float = 0.0) -> bool:
-        """Whether `value` improves on `than` by more than `min_delta`; anything improves on None."""
-        if than is None:
-            return True
-        return self.gain(value) > self.gain(than) + min_delta
+        """Return whether `value` improves on `than` by more than `min_delta`; anything improves on None."""
+        return than is None or self.gain(value) > self.gain(than) + min_delta
 
     def gain(self, value: float) -> float:
-        """`value` as something to maximize."""
+        """Return `value` as something to maximize."""
         return value if self.direction == "maximize" else -value
 
 
@@ -114,20 +102,15 @@ class KerasObjective(Objective):
     """One of the metrics that a Keras training records; those of `training.metrics` are added to it where needed."""
 
     metric: Literal[(*DIRECTIONS, *WITHOUT_DIRECTION)] = "val_accuracy"  # type: ignore[valid-type]
+    fixed_directions: ClassVar = tuple(DIRECTIONS)
 
     @model_validator(mode="before")
     @classmethod
-    def _says_its_direction(cls, value: Any) -> Any:
-        value = _as_mapping(value)
-        metric = value.get("metric") if isinstance(value, Mapping) else None
-        if metric in WITHOUT_DIRECTION and "direction" not in value:
-            raise ValueError(
-                f"the key 'direction' is missing: maximize or minimize, since {metric} has none of its own"
-            )
+    def _require_direction(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and value.get("metric") in WITHOUT_DIRECTION and "direction" not in value:
+            why = f"since {value['metric']} has none of its own"
+            raise ValueError(f"the key 'direction' is missing: maximize or minimize, {why}")
         return value
-
-    def _is_known(self) -> bool:
-        return True
 
 
 class TrainableObjective(Objective):
@@ -137,16 +120,18 @@ class TrainableObjective(Objective):
 
     @model_validator(mode="before")
     @classmethod
-    def _says_its_direction(cls, value: Any) -> Any:
-        value = _as_mapping(value)
-        metric = value.get("metric", "val_accuracy") if isinstance(value, Mapping) else None
-        if metric is not None and metric not in DIRECTIONS and "direction" not in value:
+    def _require_direction(cls, value: Any) -> Any:
+        metric = value.get("metric", "val_accuracy") if isinstance(value, Mapping) else "val_accuracy"
+        if metric not in DIRECTIONS and "direction" not in value:
             raise ValueError("the key 'direction' is missing: maximize or minimize, for a metric of your own")
         if is_reserved(str(metric)):
             raise ValueError(
                 f"`metric` must not be {metric!r}, a name that hpsearch uses itself; yield it under another name"
             )
         return value
+
+
+_MetricName: Any = Literal[tuple(DIRECTIONS)]
 
 
 class Tpe(Frozen):
@@ -190,10 +175,6 @@ class NoPruner(Frozen):
     name: Literal["none"] = "none"
 
 
-def _bare_name(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
 def _seconds(value: Any, info: ValidationInfo) -> Any:
     """`90`, `90s`, `20m` or `2h` as seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)", value) if isinstance(value, str) else None
@@ -218,14 +199,19 @@ def _bytes(value: Any) -> Any:
     return size
 
 
-_Seconds = Annotated[float, Field(gt=0), BeforeValidator(_seconds)]
+_Positive = Annotated[float, Field(gt=0)]
+_NotNegative = Annotated[float, Field(ge=0)]
+_Seconds = Annotated[_Positive, BeforeValidator(_seconds, json_schema_input_type=_Positive | str)]
+_Size = Annotated[int, Field(ge=_LEAST_MEMORY)]
+_Sampler = Annotated[Tpe | RandomSearch | Grid, Field(discriminator="name")]
+_Pruner = Annotated[Asha | Median | NoPruner, Field(discriminator="name")]
 
 
 class SearchConfig(Frozen):
     """How the space is searched, and how long."""
 
-    sampler: Annotated[Tpe | RandomSearch | Grid, Field(discriminator="name"), BeforeValidator(_bare_name)] = Tpe()
-    pruner: Annotated[Asha | Median | NoPruner, Field(discriminator="name"), BeforeValidator(_bare_name)] = Asha()
+    sampler: Annotated[_Sampler, short_for("name", Literal["tpe", "random", "grid"] | _Sampler)] = Tpe()
+    pruner: Annotated[_Pruner, short_for("name", Literal["asha", "median", "none"] | _Pruner)] = Asha()
     trials: int = Field(
         40, ge=1, le=1_000_000, description="the study's total, earlier runs included; of a grid: every point"
     )
@@ -237,8 +223,8 @@ class SearchConfig(Frozen):
     @classmethod
     def _grid_takes_all(cls, value: Any) -> Any:
         """A grid's trials are its points, all of them trained to the end unless the file says otherwise."""
-        sampler = _bare_name(value.get("sampler")) if isinstance(value, Mapping) else None
-        if isinstance(sampler, Mapping) and sampler.get("name") == "grid":
+        sampler = value.get("sampler") if isinstance(value, Mapping) else None
+        if sampler == "grid" or (isinstance(sampler, Mapping) and sampler.get("name") == "grid"):
             return {"pruner": "none", "baselines": False, **value}
         return value
 
@@ -259,15 +245,15 @@ class Limits(Frozen):
         None,
         description="a worker without a finished epoch for so long is stuck: it is replaced, the trial goes on",
     )
-    memory: Annotated[int, Field(ge=_LEAST_MEMORY), BeforeValidator(_bytes)] | None = Field(
+    memory: Annotated[_Size, BeforeValidator(_bytes, json_schema_input_type=_Size | str)] | None = Field(
         None, description="a trial whose worker holds more is ended, and cannot win; TensorFlow alone takes about 0.9GB"
     )
     retries: int = Field(
         2, ge=0, description="how often a trial whose worker died is tried again without coming further than before"
     )
-    checkpoint_seconds: Annotated[float, Field(ge=0), BeforeValidator(_seconds)] = Field(
-        10.0, description="a running trial's state is kept on disk so often, but at most once an epoch"
-    )
+    checkpoint_seconds: Annotated[
+        _NotNegative, BeforeValidator(_seconds, json_schema_input_type=_NotNegative | str)
+    ] = Field(10.0, description="a running trial's state is kept on disk so often, but at most once an epoch")
 
 
 class Finalists(Frozen):
@@ -288,7 +274,7 @@ class StudyFile(Frozen):
 
     name: Annotated[str, BeforeValidator(_study_name)]
     description: str = ""
-    objective: KerasObjective = KerasObjective()
+    objective: Annotated[KerasObjective, short_for("metric", _MetricName | KerasObjective)] = KerasObjective()
     trial: dict[str, Any] = Field(default_factory=dict)
     search: SearchConfig = SearchConfig()
     enqueue: list[dict[str, Any]] = Field(default_factory=list)
@@ -302,10 +288,13 @@ class StudyFile(Frozen):
     )
 
 
+_TrainableObjective = Annotated[TrainableObjective, short_for("metric", _MetricName | TrainableObjective)]
+
+
 class TrainableStudyFile(StudyFile):
     """The top level of a study over a user's own training: any keys under `trial`, any metric."""
 
     trainable: CodeReference = Field(
         description="module:function, called as function(config, seed); yields a mapping of metrics an epoch"
     )
-    objective: TrainableObjective = TrainableObjective()  # type: ignore[assignment]
+    objective: _TrainableObjective = TrainableObjective()  # type: ignore[assignment]

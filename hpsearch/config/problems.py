@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -147,33 +146,24 @@ def distinct(found: Iterable[Finding]) -> list[Finding]:
 
 
 def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:
-    """The keys that a mapping may have, for the hint after a misspelt one.
+    """Return the keys that a mapping may have, for the hint after a misspelt one.
 
     Args:
-        location: of the mapping, as pydantic gives it: with the name of each chosen row.
+        location: of the mapping, as pydantic gives it: with the name of each selected catalogue entry.
     """
-    schema = _schema(model)
-    node: Any = schema
+    models = [model]
     for key in location:
-        node = _resolve(node, schema)
-        rows = node.get("discriminator", {}).get("mapping", {})
-        node = {"$ref": rows[key]} if key in rows else node.get("properties", {}).get(key, {})
-    return sorted(_resolve(node, schema).get("properties", {}))
+        fields = [field for each in models for name, field in each.model_fields.items() if key in (name, field.alias)]
+        # Of several models that may stand there, the entry's name selects one.
+        named = [each for each in models if key in get_args(next(iter(each.model_fields.values())).annotation)]
+        models = [each for field in fields for each in _models(field.annotation)] or named
+    return sorted({field.alias or name for each in models for name, field in each.model_fields.items()})
 
 
-@cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema()
-
-
-def _resolve(node: Any, schema: Any) -> Any:
-    """Follow references, and go through `null or this` to this."""
-    while "$ref" in node or "anyOf" in node:
-        if "$ref" in node:
-            node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-        else:
-            node = next(option for option in node["anyOf"] if option.get("type") != "null")
-    return node
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [each for part in get_args(annotation) for each in _models(part)]
 
 
 def changes(was: Any, now: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:

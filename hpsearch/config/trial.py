@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -203,11 +203,22 @@ class Leaf(NamedTuple):
     used: bool = True
 
 
+def short_for(key: str, schema: Any) -> BeforeValidator:
+    """Let a word stand for a mapping: `cosine` for `{name: cosine}`.
+
+    Args:
+        schema: the type of both forms, for the JSON Schema.
+    """
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value, json_schema_input_type=schema
+    )
+
+
 class Selected(Frozen):
-    """A catalogue row by name, with its knobs."""
+    """A catalogue entry by name, with its knobs."""
 
     def selected(self) -> str:
-        """The row's name."""
+        """The entry's name."""
         return str(next(iter(self.model_dump().values())))
 
     def knobs(self) -> dict[str, Any]:
@@ -231,7 +242,7 @@ def _field(knob: Knob) -> tuple[Any, Any]:
     return knob.type, Field(knob.default, description=knob.doc, **bounds)
 
 
-def _row_model(section: str, key: str, entry: Entry) -> type[Selected]:
+def _entry_model(section: str, key: str, entry: Entry) -> type[Selected]:
     def check(self: Selected) -> Selected:
         if entry.check and (problem := entry.check(self.knobs())):
             raise ValueError(problem)
@@ -245,15 +256,13 @@ def _row_model(section: str, key: str, entry: Entry) -> type[Selected]:
     )
 
 
-def _any_row(section: str) -> Any:
-    """The union of a catalogue's rows, told apart by name; a bare name is short for `{name: it}`."""
-    key, rows = SELECTIONS[section]
-    union: Any = None
-    for entry in rows.values():
-        model = _row_model(section, key, entry)
-        union = model if union is None else union | model
-    kind = Annotated[union, Field(discriminator=key)] if len(rows) > 1 else union
-    return Annotated[kind, BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)]
+def _any_entry(section: str) -> Any:
+    """Return the union of a catalogue's entries, told apart by name; a bare name is short for `{name: it}`."""
+    key, entries = SELECTIONS[section]
+    union: Any = Union[tuple(_entry_model(section, key, entry) for entry in entries.values())]  # noqa: UP007
+    kind: Any = Annotated[union, Field(discriminator=key)] if len(entries) > 1 else union
+    bare: Any = Literal[tuple(entry.name for entry in entries.values() if entry.complete)]
+    return Annotated[kind, short_for(key, bare | kind)]
 
 
 if TYPE_CHECKING:
@@ -262,7 +271,7 @@ if TYPE_CHECKING:
     AnySchedule = Selected
     AnyLoss = Selected
 else:
-    AnyModel, AnyOptimizer, AnySchedule, AnyLoss = map(_any_row, SELECTIONS)
+    AnyModel, AnyOptimizer, AnySchedule, AnyLoss = map(_any_entry, SELECTIONS)
 
 
 def _named(section: str, name: str) -> Any:
