@@ -72,7 +72,7 @@ def test_the_example_trains_in_a_study_and_is_tested_by_the_contracts(copy):
     done = json.loads(run(copy, "hpsearch", "run", "toy.yaml", *SMALL, "-f", "json"))
     assert done["trials"]["complete"] == 2
     assert done["best"]["config"]["optimizer"]["name"] == NAME
-    tests = ["tests/training/test_training_engines.py", "tests/catalogue"]
+    tests = ["tests/training", "tests/export", "tests/catalogue"]
     chosen = f"{NAME} or test_catalogue_entries"
     passed = run(
         copy, "pytest", "-v", "-n", "0", "-p", "no:cacheprovider", "-k", chosen, *tests, HPSEARCH_REQUIRE_ALL="1"

@@ -101,6 +101,25 @@ KNOBS = {
         | AVERAGED[1],
     ],
 }
+
+
+def settings_of(optimizer):
+    """Two settings of an optimizer that share a structure: those above, else two points of the recommended ranges."""
+    return KNOBS.get(optimizer) or [recommended(optimizer, share) | averaged for share, averaged in POINTS]
+
+
+def recommended(optimizer, share):
+    """The point at `share` of each recommended range, on its logarithm where it has one."""
+    point = {}
+    for name, distribution in OPTIMIZERS[optimizer].recommended().items():
+        match distribution:
+            case {"float": [low, high]} | {"one_minus": [low, high]}:
+                value = low * (high / low) ** share
+                point[name] = 1 - value if "one_minus" in distribution else value
+    return point
+
+
+POINTS = list(zip((0.3, 0.6), AVERAGED, strict=True))
 # Of model and loss; with the sizes and schedules they go with.
 REST = [
     {
@@ -131,7 +150,7 @@ def test_a_knob_as_a_variable_gives_the_bits_of_the_constant(optimizer):
     keras.utils.set_random_seed(0)
     gradients = [np.random.normal(size=(7, 5)).astype("float32") for _ in range(25)]
     row = OPTIMIZERS[optimizer]
-    for knobs in [row.defaults(), *(row.defaults() | other for other in KNOBS[optimizer])]:
+    for knobs in [row.defaults(), *(row.defaults() | other for other in settings_of(optimizer))]:
         ends = []
         for turned in (False, True):
             made = row.build(**knobs)
@@ -150,7 +169,7 @@ def test_a_reused_executable_gives_the_bits_of_a_fresh_one(optimizer, engine):
     normalized = {"batch_normalization": engine == "graph"}
     first, second = (
         small(engine, optimizer={"name": optimizer, **knobs}, **rest | {"model": rest["model"] | normalized})
-        for knobs, rest in zip(KNOBS[optimizer], REST, strict=True)
+        for knobs, rest in zip(settings_of(optimizer), REST, strict=True)
     )
     assert structure_of(first) == structure_of(second)
     shared = Executables()
