@@ -329,18 +329,6 @@ def _outputs(model: Any, image_shape: tuple[int, ...]) -> Iterator[npt.NDArray[n
 # ------------------------------------------------------------------ entries
 
 
-def _sizes(name: str, default: tuple[int, ...], doc: str) -> Knob:
-    return Knob(name, tuple[int, ...], default, doc, ge=1, le=16384)
-
-
-def _width(default: int, doc: str) -> Knob:
-    return Knob("units", int, default, doc, ge=1, le=16384)
-
-
-def _depth(default: int, doc: str) -> Knob:
-    return Knob("layers", int, default, doc, ge=1, le=64)
-
-
 def _activation(default: str = "relu", doc: str = "non-linearity of the hidden layers") -> Knob:
     return Knob("activation", Literal[ACTIVATIONS], default, doc)
 
@@ -371,7 +359,7 @@ MODELS = by_name(
         "mlp",
         "Flatten, Dense layers of `units`, logits",
         (
-            _sizes("units", (256, 128), "width of each hidden layer; [] is a single-layer perceptron"),
+            Knob("units", tuple[int, ...], (256, 128), "width of each hidden layer; []: a perceptron", ge=1, le=16384),
             _activation(),
             _BATCH_NORMALIZATION,
             _DROPOUT,
@@ -384,8 +372,8 @@ MODELS = by_name(
         "deep_mlp",
         "Flatten, `layers` Dense layers of `units` each, logits",
         (
-            _width(256, "width of every hidden layer"),
-            _depth(3, "number of hidden layers"),
+            Knob("units", int, 256, "width of every hidden layer", ge=1, le=16384),
+            Knob("layers", int, 3, "number of hidden layers", ge=1, le=64),
             _activation(),
             _BATCH_NORMALIZATION,
             _DROPOUT,
@@ -398,9 +386,16 @@ MODELS = by_name(
         "cnn",
         "Conv2D and 2 x 2 max pooling for each of `filters`, Dense layers of `units`, logits",
         (
-            _sizes("filters", (16, 32), "channels of each convolution; each halves the image"),
+            Knob(
+                "filters",
+                tuple[int, ...],
+                (16, 32),
+                "channels of each convolution; each halves the image",
+                ge=1,
+                le=16384,
+            ),
             Knob("kernel_size", int, 3, "side of the convolution kernels, in pixels", ge=1, le=16384),
-            _sizes("units", (64,), "width of each hidden layer after the convolutions"),
+            Knob("units", tuple[int, ...], (64,), "width of each hidden layer after them", ge=1, le=16384),
             _activation(),
             _BATCH_NORMALIZATION,
             _DROPOUT,
@@ -422,8 +417,8 @@ MODELS = by_name(
                 "lstm",
                 "simple_rnn: Elman 1990; gru: Cho et al. 2014; lstm: Hochreiter and Schmidhuber 1997",
             ),
-            _width(64, "width of every recurrent layer"),
-            _depth(1, "number of recurrent layers"),
+            Knob("units", int, 64, "width of every recurrent layer", ge=1, le=16384),
+            Knob("layers", int, 1, "number of recurrent layers", ge=1, le=64),
             _activation("tanh", "non-linearity of the new state (of the candidate, where the cell has gates)"),
             _DROPOUT,
             _penalty("l1", "|w|", "kernels but the recurrent ones"),
