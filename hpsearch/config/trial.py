@@ -218,28 +218,29 @@ class Selected(Frozen):
     """A catalogue entry by name, with its knobs."""
 
     def selected(self) -> str:
-        """The entry's name."""
-        return str(next(iter(self.model_dump().values())))
+        """Return the entry's name."""
+        return str(getattr(self, next(iter(type(self).model_fields))))
 
     def knobs(self) -> dict[str, Any]:
-        """Every knob by its Keras name."""
-        return dict(list(self.model_dump().items())[1:])
+        """Return every knob by its Keras name."""
+        return {name: getattr(self, name) for name in list(type(self).model_fields)[1:]}
 
 
 def _field(knob: Knob) -> tuple[Any, Any]:
-    """A knob as pydantic takes it; bounds of a tuple hold for each element, those of `X | None` for X."""
-    if knob.type is Reference:
-        return CodeReference, Field(knob.default, description=knob.doc)
-    if get_origin(knob.type) is dict:
-        return dict[str, JsonValue], Field(knob.default, description=knob.doc)
+    """Return a knob as pydantic takes it; bounds of a tuple hold for each element, those of `X | None` for X."""
     bounds = {rule: limit for rule in ("gt", "ge", "lt", "le") if (limit := getattr(knob, rule)) is not None}
-    if get_origin(knob.type) is tuple:
-        element: Any = Annotated[get_args(knob.type)[0], Field(**bounds)]
-        kind: Any = Annotated[tuple[element, ...], Field(strict=False)]
-        return kind, Field(knob.default, description=knob.doc)
-    if type(None) in get_args(knob.type):
-        return Annotated[get_args(knob.type)[0], Field(**bounds)] | None, Field(knob.default, description=knob.doc)
-    return knob.type, Field(knob.default, description=knob.doc, **bounds)
+    kind: Any = knob.type
+    if kind is Reference:
+        kind = CodeReference
+    elif get_origin(kind) is dict:
+        kind = dict[str, JsonValue]
+    elif get_origin(kind) is tuple:
+        kind = Annotated[tuple[Annotated[get_args(kind)[0], Field(**bounds)], ...], Field(strict=False)]  # type: ignore[misc]
+    elif type(None) in get_args(kind):
+        kind = Annotated[get_args(kind)[0], Field(**bounds)] | None
+    else:
+        kind = Annotated[kind, Field(**bounds)]
+    return kind, Field(knob.default, description=knob.doc)
 
 
 def _entry_model(section: str, key: str, entry: Entry) -> type[Selected]:
@@ -296,53 +297,36 @@ class TrialConfig(Frozen):
     )
 
     @model_validator(mode="after")
-    def _batch_fits(self) -> TrialConfig:
-        images = self.data.training_examples
-        if images is not None and self.batch_size != "full" and self.batch_size > images:
-            raise ValueError(f"`batch_size` is {self.batch_size:,}, but there are only {images:,} training images")
-        return self
-
-    @model_validator(mode="after")
-    def _takes_the_images(self) -> TrialConfig:
-        if self.data.dataset in DATASETS and (problem := self.shape_problem(DATASETS[self.data.dataset].image_shape)):
+    def _check_sections(self) -> TrialConfig:
+        for problem in self._problems():
             raise ValueError(problem)
         return self
 
-    @model_validator(mode="after")
-    def _compiles(self) -> TrialConfig:
-        architecture = self.model.selected()
-        if self.training.engine == "xla" and not MODELS[architecture].xla:
-            raise ValueError(
+    def _problems(self) -> Iterator[str]:
+        """Yield the rules that tie sections together and are broken."""
+        dataset, data, training = DATASETS.get(self.data.dataset), self.data, self.training
+        images = data.training_examples
+        if images is not None and self.batch_size != "full" and self.batch_size > images:
+            yield f"`batch_size` is {self.batch_size:,}, but there are only {images:,} training images"
+        if dataset and (problem := self.shape_problem(dataset.image_shape)):
+            yield problem
+        architecture, optimizer = self.model.selected(), self.optimizer.selected()
+        if training.engine == "xla" and not MODELS[architecture].xla:
+            yield (
                 f"`engine` xla takes minutes to compile the convolutions of {architecture} on a CPU; use auto or graph"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _solver_can(self) -> TrialConfig:
-        name = self.optimizer.selected()
-        if not OPTIMIZERS[name].needs_closure:
-            return self
-        if dropout := self.model.knobs().get("dropout"):
-            raise ValueError(f"`dropout` is {dropout}, but must be 0 with {name}, which needs the same loss each time")
-        if self.training.engine in ("xla", "fit"):
-            raise ValueError(f"`engine` is {self.training.engine}, but must be auto or graph with {name}")
-        return self
-
-    @model_validator(mode="after")
-    def _can_stop(self) -> TrialConfig:
-        if self.data.validation == 0 and self.training.early_stopping is not None:
-            raise ValueError("`early_stopping` must be null with `validation` 0: nothing is held out to stop by")
-        return self
-
-    @model_validator(mode="after")
-    def _a_weight_a_class(self) -> TrialConfig:
-        weights = self.training.class_weight
-        classes = len(DATASETS[self.data.dataset].classes) if self.data.dataset in DATASETS else None
-        if isinstance(weights, tuple) and classes is not None and len(weights) != classes:
-            raise ValueError(f"`class_weight` must have {classes} numbers, one a class, but got {len(weights)}")
-        if isinstance(weights, tuple) and not any(weights):
-            raise ValueError("`class_weight` must have a number above 0, but got zeros only")
-        return self
+        if OPTIMIZERS[optimizer].needs_closure:
+            if dropout := self.model.knobs().get("dropout"):
+                yield f"`dropout` is {dropout}, but must be 0 with {optimizer}, which needs the same loss each time"
+            if training.engine in ("xla", "fit"):
+                yield f"`engine` is {training.engine}, but must be auto or graph with {optimizer}"
+        if data.validation == 0 and training.early_stopping is not None:
+            yield "`early_stopping` must be null with `validation` 0: nothing is held out to stop by"
+        if isinstance(weights := training.class_weight, tuple):
+            if dataset and len(weights) != len(dataset.classes):
+                yield f"`class_weight` must have {len(dataset.classes)} numbers, one a class, but got {len(weights)}"
+            if not any(weights):
+                yield "`class_weight` must have a number above 0, but got zeros only"
 
     def shape_problem(self, shape: tuple[int, ...]) -> str | None:
         """Return why the model cannot take examples of this shape, in a sentence, or None.
