@@ -1,4 +1,4 @@
-"""Distributions as other tools write them, in the notation of study files: what a message tells the user to write.
+"""What to write in place of a distribution in another tool's notation, or of several values where one belongs.
 
 {min: 0.001, max: 0.1}                          {float: [0.001, 0.1]}
 {distribution: log_uniform_values, min: ...}    {float: [..., ...], log: true}
@@ -12,7 +12,7 @@ import ast
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hpsearch.config.yaml_text import inline_yaml
@@ -32,174 +32,148 @@ _TYPES: dict[str, tuple[str, bool]] = {
     **dict.fromkeys(("float", "double", "real", "continuous", "range", "linear", "discrete"), ("float", False)),
     **dict.fromkeys(("int", "integer", "qint"), ("int", False)),
     **dict.fromkeys(("log", "logfloat", "logarithmic"), ("float", True)),
-    **dict.fromkeys(("logint",), ("int", True)),
+    "logint": ("int", True),
 }
+_CALLABLE = {*_KINDS, "float", "int", "interval"} - {"values", "choices"}
 _LOW = {"min", "low", "lower", "minimum", "minvalue", "lowerbound"}
 _HIGH = {"max", "high", "upper", "maximum", "maxvalue", "upperbound"}
 _BOUNDS = {"bounds", "range", "value"}
-_OPTIONS = {"values", "choices", "categories", "gridsearch", "options", "value"}
-# Those that need no `type` beside them.
+# Those of the options that need no `type` beside them.
 _PLAIN_OPTIONS = {"values", "choices", "categories", "gridsearch"}
+_OPTIONS = {*_PLAIN_OPTIONS, "options", "value"}
 _KIND_KEYS = {"type", "distribution", "dist", "parametertype", "valuetype"}
 _LOG_KEYS = {"log", "logscale", "scale", "sampling", "scaling", "scalingtype", "prior"}
 _OTHERS = {"step", "q", "default", "defaultvalue"}
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
-_CALLABLE = {*_KINDS, "float", "int", "interval"} - {"values", "choices"}
 
 
-def hint(value: Any) -> str | None:
-    """What to write for a distribution in another tool's notation; None where the value is none.
+def notation_hint(value: Any) -> str | None:
+    """Return what to write for a distribution in another tool's notation; None where the value is none.
 
     Returns:
         for instance `write {float: [0.001, 0.1]}`.
     """
-    found = _translated(value)
-    return f"write {told(found)}" if found else None
-
-
-def told(distribution: Mapping[str, Any]) -> str:
-    """A distribution as a study file writes it; for a wide range with and without `log`."""
-    text = inline_yaml(distribution)
-    kind, values = next(iter(distribution.items()))
-    if kind == "number":
-        return f"{inline_yaml({'int': values})}, or {inline_yaml({'float': values})} if it need not be a whole number"
-    if kind in ("float", "int") and "log" not in distribution and values[0] > 0 and values[1] >= 100 * values[0]:
-        return f"{text}, or {inline_yaml({**distribution, 'log': True})} for the same chance of each order of magnitude"
-    return text
-
-
-def of_list(values: Sequence[Any], *, whole: bool = False) -> str | None:
-    """What to write for a list that stands where a single value belongs; None where it is empty or no plain list.
-
-    Args:
-        whole: whether a whole number belongs there.
-    """
-    if not values or not all(isinstance(item, str | int | float | bool) for item in values):
-        return None
-    choice = f"{inline_yaml({'choice': list(values)})} tries each of these"
-    numbers = all(_is_number(item) for item in values)
-    if len(values) != 2 or not numbers or not values[0] < values[1]:
-        return choice
-    kind = "int" if whole and all(isinstance(item, int) for item in values) else "float"
-    return f"a range is {told({kind: list(values)})}; {choice}"
-
-
-def instead(value: Any, *, whole: bool = False) -> str | None:
-    """What to write where a single value belongs and several stand, in whatever way; None where there are none.
-
-    Args:
-        whole: whether a whole number belongs there.
-    """
-    if isinstance(value, list):
-        return of_list(value, whole=whole)
     if isinstance(value, Mapping):
-        lists = [item for item in value.values() if isinstance(item, list)]
-        return of_list(lists[0], whole=whole) if lists else None
-    if isinstance(value, str):
+        items = _plain_keys(value)
+        ((name, inner),) = items.items() if len(items) == 1 else [("", None)]
+        if name in _KINDS:
+            # {uniform: [0, 1]}, {uniform: {min: 0, max: 1}}
+            items = {"type": name, **(_plain_keys(inner) if isinstance(inner, Mapping) else {"value": inner})}
+        if isinstance(items.get("feasiblespace"), Mapping):
+            # Katib: `feasibleSpace: {min: "0.01", max: "0.03"}` beside `parameterType`.
+            items |= _plain_keys(items.pop("feasiblespace"))
+    else:
+        items = _called(value) if isinstance(value, str) and "(" in value else {}
+    found = _distribution(items)
+    return f"write {_written(found)}" if found else None
+
+
+def several_hint(value: Any, *, whole: bool = False) -> str | None:
+    """Return what to write where a single value belongs and several stand, in whatever way; None where there are none.
+
+    Args:
+        whole: whether a whole number belongs there.
+    """
+    if isinstance(value, Mapping):
+        value = next((item for item in value.values() if isinstance(item, list)), None)
+    elif isinstance(value, str):
         two = re.fullmatch(rf"\W*?({_NUMBER})\s*(?:,|;|:|-|to|\.\.+)\s*({_NUMBER})\W*", value)
-        return of_list([_number(text) for text in two.groups()], whole=whole) if two else None
-    return None
+        value = [_number(text) for text in two.groups()] if two else None
+    if not isinstance(value, list) or not value:
+        return None
+    if not all(isinstance(item, str | int | float | bool) for item in value):
+        return None
+    choice = f"{inline_yaml({'choice': value})} tries each of these"
+    if len(value) != 2 or not all(map(_is_number, value)) or not value[0] < value[1]:
+        return choice
+    kind = "int" if whole and all(isinstance(item, int) for item in value) else "float"
+    return f"a range is {_written({kind: value})}; {choice}"
 
 
-def of_bounds(kind: str, bounds: Any) -> str | None:
-    """What to write for the ends of a range that are not two numbers; None where that cannot be told."""
+def bounds_hint(kind: str, bounds: Any) -> str | None:
+    """Return what to write for the ends of a range that are not two numbers; None where that cannot be told."""
     if not isinstance(bounds, list):
-        return hint(bounds)
+        return notation_hint(bounds)
     numbers = [number for bound in bounds if (number := _number(bound)) is not None]
     words = [bound for bound in bounds if _number(bound) is None]
     found = _range(kind, any(map(_says_log, words)), numbers, None) if len(numbers) == 2 else None
     return f"write {inline_yaml(found)}" if found else None
 
 
-def _translated(value: Any) -> dict[str, Any] | None:
-    if isinstance(value, Mapping):
-        return _mapping({_plain_name(key): item for key, item in value.items()})
-    if isinstance(value, str) and "(" in value:
-        return _call(value)
-    return None
+def _written(distribution: Mapping[str, Any]) -> str:
+    """Return a distribution as a study file writes it; a wide range with and without `log`."""
+    text = inline_yaml(distribution)
+    kind, values = next(iter(distribution.items()))
+    if kind == "number":
+        return f"{inline_yaml({'int': values})}, or {inline_yaml({'float': values})} if it need not be a whole number"
+    if kind in ("float", "int") and "log" not in distribution and values[0] > 0 and values[1] >= 100 * values[0]:
+        logarithmic = inline_yaml({**distribution, "log": True})
+        return f"{text}, or {logarithmic} for the same chance of each order of magnitude"
+    return text
+
+
+def _plain_keys(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {_plain_name(key): item for key, item in value.items()}
 
 
 def _plain_name(text: Any) -> str:
     return re.sub(r"[^a-z]", "", str(text).rpartition(".")[2].lower()).removeprefix("suggest")
 
 
-def _mapping(items: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The distribution of a mapping whose keys have been made plain."""
-    if len(items) == 1:
-        ((name, inner),) = items.items()
-        if name in _KINDS:
-            return _of_kind(*_KINDS[name], inner)
-    if isinstance(space := items.get("feasiblespace"), Mapping):
-        # Katib: `feasibleSpace: {min: "0.01", max: "0.03"}` beside `parameterType`.
-        items = {**{key: item for key, item in items.items() if key != "feasiblespace"}, **space}
+def _called(text: str) -> dict[str, Any]:
+    """Return a text such as `tune.loguniform(1e-4, 1e-1)` as the mapping of another tool; empty where it is none."""
+    try:
+        call = ast.parse(text.strip(), mode="eval").body
+        if not isinstance(call, ast.Call):
+            return {}
+        name = _plain_name(ast.unparse(call.func))
+        values = [ast.literal_eval(argument) for argument in call.args]
+        named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    # hyperopt and Optuna name the parameter first.
+    values = values[1:] if len(values) > 1 and isinstance(values[0], str) else values
+    kind, _ = _TYPES.get(name, ("float", False))
+    if name not in _CALLABLE:
+        return {}
+    if kind == "choice":
+        options = values[0] if len(values) == 1 else values
+        return {"type": name, "value": list(options) if isinstance(options, list | tuple) else None}
+    given: dict[str, Any] = {key: named[key] for key in ("log", "step", "low", "lower", "high", "upper") if key in named}
+    return {"type": "float" if name == "interval" else name, **given, "value": values[: 3 if name[0] == "q" else 2]}
+
+
+def _distribution(items: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the distribution of a mapping whose keys have been made plain."""
     if not set(items) <= _LOW | _HIGH | _BOUNDS | _OPTIONS | _KIND_KEYS | _LOG_KEYS | _OTHERS:
         return None
-    kinds = [_TYPES[name] for key in _KIND_KEYS if (name := _plain_name(items.get(key))) in _TYPES]
-    kind = min((kind for kind, _ in kinds), key=["choice", "int", "float"].index, default=None)
-    log = any(log for _, log in kinds) or any(_says_log(items[key]) for key in _LOG_KEYS & set(items))
-    low, high = (next((items[key] for key in items if key in names), None) for names in (_LOW, _HIGH))
+    types = [_TYPES[name] for key in _KIND_KEYS if (name := _plain_name(items.get(key))) in _TYPES]
+    kind = min((kind for kind, _ in types), key=["choice", "int", "float"].index, default=None)
+    log = any(log for _, log in types) or any(_says_log(items[key]) for key in _LOG_KEYS & set(items))
+    low, high, bounds, options = (
+        next((items[key] for key in items if key in names), None) for names in (_LOW, _HIGH, _BOUNDS, _OPTIONS)
+    )
     if low is not None and high is not None:
         return _range(kind, log, [low, high], items.get("step", items.get("q")))
-    options = next((items[key] for key in items if key in _OPTIONS), None)
-    bounds = next((items[key] for key in items if key in _BOUNDS), None)
     if kind == "choice" or (kind is None and _PLAIN_OPTIONS & set(items) and not _KIND_KEYS & set(items)):
         return {"choice": options} if isinstance(options, list) and options else None
-    return _range(kind, log, bounds, None) if kind and bounds is not None else None
+    if kind == "int" and bounds is not None and _is_number(bounds):
+        # NumPy's and hyperopt's randint(n): 0 to n - 1.
+        bounds = [0, bounds - 1]
+    return _range(kind, log, bounds, items.get("step")) if kind and bounds is not None else None
 
 
 def _says_log(value: Any) -> bool:
     return value is True or (isinstance(value, str) and "log" in value.lower())
 
 
-def _of_kind(kind: str, log: bool, inner: Any) -> dict[str, Any] | None:
-    """The distribution of `{uniform: [0, 1]}` or `{uniform: {min: 0, max: 1}}`."""
-    if kind == "choice":
-        return {"choice": inner} if isinstance(inner, list) and inner else None
-    if isinstance(inner, Mapping):
-        found = _mapping({_plain_name(key): item for key, item in inner.items()})
-        if not found or "choice" in found:
-            return None
-        return _range(kind, log or "log" in found, next(iter(found.values())), found.get("step"))
-    if kind == "int" and _is_number(inner):
-        # NumPy's and hyperopt's randint(n): 0 to n - 1.
-        return _range(kind, log, [0, inner - 1], None)
-    return _range(kind, log, inner, None)
-
-
-def _call(text: str) -> dict[str, Any] | None:
-    """The distribution of a text such as `tune.loguniform(1e-4, 1e-1)`."""
-    try:
-        call = ast.parse(text.strip(), mode="eval").body
-        if not isinstance(call, ast.Call):
-            return None
-        name = _plain_name(ast.unparse(call.func))
-        values = [ast.literal_eval(argument) for argument in call.args]
-        named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    if name not in _CALLABLE:
-        return None
-    # hyperopt and Optuna name the parameter first.
-    values = values[1:] if len(values) > 1 and isinstance(values[0], str) else values
-    kind, log = _TYPES.get(name, ("float", False))
-    if kind == "choice":
-        options = values[0] if len(values) == 1 else values
-        return {"choice": list(options)} if isinstance(options, list | tuple) and options else None
-    bounds = [
-        *values[: 3 if name.startswith("q") else 2],
-        *(named[key] for key in ("low", "lower", "high", "upper") if key in named),
-    ]
-    return _range(kind, log or _says_log(named.get("log")), bounds, named.get("step"))
-
-
 def _range(kind: str | None, log: bool, bounds: Any, step: Any) -> dict[str, Any] | None:
-    """Our range, where the bounds are two numbers that go up."""
+    """Return our range, where the bounds are two numbers that go up."""
     if isinstance(bounds, list | tuple) and len(bounds) == 3 and step is None:
         *bounds, step = bounds
     if not isinstance(bounds, list | tuple) or len(bounds) != 2:
         return None
-    numbers = [_number(bound) for bound in bounds]
-    low, high = numbers
+    low, high = map(_number, bounds)
     if low is None or high is None or not low < high:
         return None
     whole = isinstance(low, int) and isinstance(high, int)

@@ -65,7 +65,7 @@ def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
         known = [name.strip().strip("'") for name in str(context["expected_tags"]).split(",")]
         given = detail["input"].get(key) if isinstance(detail["input"], Mapping) else None
         if isinstance(given, list):
-            several = foreign.of_list(given)
+            several = foreign.several_hint(given)
             return (*path, key), f"must be a word, but got {shown_value(given)}{f'; {several}' if several else ''}"
         return (*path, key), unknown_name(str(path[-1]), context["tag"], known)
     if kind == "union_tag_not_found":
@@ -81,7 +81,7 @@ def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
             # Of a list, its name says what each item is: `metrics`.
             last = path[-1] if isinstance(path[-1], str) else str(path[-2]).removesuffix("s")
             return path, unknown_name(str(path[0] if selects else last), value, names)
-        several = foreign.of_list(value) if isinstance(value, list) else None
+        several = foreign.several_hint(value) if isinstance(value, list) else None
         return path, f"must be {context['expected']}, but got {shown_value(value)}{f'; {several}' if several else ''}"
     if kind in _BOUNDS:
         limit = next(iter(context.values()))
@@ -94,7 +94,7 @@ def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
         return (*path, *_way_to(named[1], value)) if named else path, plain
     wanted = _TYPES.get(kind)
     sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
-    several = foreign.instead(value, whole=kind in _WHOLE) if kind in _ONE_VALUE else None
+    several = foreign.several_hint(value, whole=kind in _WHOLE) if kind in _ONE_VALUE else None
     return path, f"{sentence}, but got {shown_value(value)}{f'; {several}' if several else ''}"
 
 

@@ -63,7 +63,7 @@ class Range(Frozen):
         number = int if cls.kind == "int" else (int, float)
         if not isinstance(bounds, list | tuple) or len(bounds) != 2 or not all(_is(bound, number) for bound in bounds):
             wanted = "two whole numbers" if cls.kind == "int" else "two numbers"
-            instead = foreign.of_bounds(cls.kind, bounds)
+            instead = foreign.bounds_hint(cls.kind, bounds)
             after = f"; {instead}" if instead else ""
             raise ValueError(f"a range must be {wanted} [low, high], but got {shown_value(bounds)}{after}")
         low, high = bounds
@@ -392,7 +392,7 @@ def parse(value: Any, where: KeyPath, problems: list[Finding]) -> Node:
     if kinds:
         return _distribution(kinds, value, where, problems)
     # A mapping may be meant as a distribution, but not `trial` itself, nor a builder's arguments.
-    if len(where) > 1 and where[-1] != "arguments" and (instead := foreign.hint(value)):
+    if len(where) > 1 and where[-1] != "arguments" and (instead := foreign.notation_hint(value)):
         problems.append((where, f"{inline_yaml(value)} is another tool's notation; {instead}"))
         return Fixed(None, where)
     if isinstance(value, Mapping):

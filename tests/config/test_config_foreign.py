@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import gain_study
 
-from hpsearch.config.foreign import hint, instead, of_bounds
+from hpsearch.config.foreign import bounds_hint, notation_hint, several_hint
 from hpsearch.config.space import parse
 from hpsearch.config.study import load_study, stored_trial
 from hpsearch.config.yaml_text import load_value
@@ -84,7 +84,7 @@ def test_the_answer_is_a_distribution(text):
     ],
 )
 def test_what_may_be_a_value_is_one(text):
-    assert hint(load_value(text, "here")) is None
+    assert notation_hint(load_value(text, "here")) is None
 
 
 _KEY = st.sampled_from(
@@ -107,7 +107,7 @@ _ANY = st.recursive(_LEAF, lambda c: st.lists(c, max_size=3) | st.dictionaries(_
 @settings(max_examples=300, deadline=None)
 @given(_ANY)
 def test_whatever_is_written_is_answered_or_not(value):
-    for found in (hint(value), instead(value), of_bounds("int", value), of_bounds("float", value)):
+    for found in (notation_hint(value), several_hint(value), bounds_hint("int", value), bounds_hint("float", value)):
         assert found is None or "\n" not in found
 
 
