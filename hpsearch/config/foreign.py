@@ -139,7 +139,9 @@ def _called(text: str) -> dict[str, Any]:
     if kind == "choice":
         options = values[0] if len(values) == 1 else values
         return {"type": name, "value": list(options) if isinstance(options, list | tuple) else None}
-    given: dict[str, Any] = {key: named[key] for key in ("log", "step", "low", "lower", "high", "upper") if key in named}
+    given: dict[str, Any] = {
+        key: named[key] for key in ("log", "step", "low", "lower", "high", "upper") if key in named
+    }
     return {"type": "float" if name == "interval" else name, **given, "value": values[: 3 if name[0] == "q" else 2]}
 
 

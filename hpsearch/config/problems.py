@@ -122,27 +122,24 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def refuse(document: Document, found: Iterable[Finding]) -> StudyFileError:
-    """The error that tells all of it: `file:line: key.path: sentence`."""
+def problem_error(document: Document, found: Iterable[Finding]) -> StudyFileError:
+    """Return the error that says all that was found, each once: `file:line: key.path: sentence`."""
     lines = []
-    for path, sentence in found:
+    for path, sentence in dict.fromkeys(found):
         where = ": ".join(part for part in (document.place(path), dotted(path)) if part)
         lines.append(f"{where}: {sentence}")
     return StudyFileError(lines)
 
 
+def raise_problems(document: Document, found: Iterable[Finding]) -> None:
+    """Raise the error of what was found, if anything was."""
+    if found := list(found):
+        raise problem_error(document, found)
+
+
 def _number(limit: float) -> str:
     """`1`, `0.5` or `4,294,967,296`."""
     return f"{int(limit):,}" if limit == int(limit) else f"{limit:g}"
-
-
-def beside(told: list[Finding], found: list[Finding]) -> list[Finding]:
-    """What is found at places other than those already told: a broken range is one problem, not two."""
-    return [(path, sentence) for path, sentence in found if not any(t[: len(path)] == path for t, _ in told)]
-
-
-def distinct(found: Iterable[Finding]) -> list[Finding]:
-    return list(dict.fromkeys(found))
 
 
 def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:

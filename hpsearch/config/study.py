@@ -12,12 +12,10 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from hpsearch.config import problems as wording
 from hpsearch.config.checking import absent_modules, broken_rules, check_grid, check_space, with_metric
 from hpsearch.config.file import Grid, Objective, SearchConfig, StudyFile, TrainableStudyFile
-from hpsearch.config.problems import Finding
+from hpsearch.config.problems import Finding, findings, problem_error, raise_problems
 from hpsearch.config.space import (
-    FIRST,
     Branch,
     Options,
     Ranged,
@@ -32,7 +30,7 @@ from hpsearch.config.space import (
     pick_from,
     plain,
 )
-from hpsearch.config.trial import SEED, TRAINABLE, AnyConfig, TrainableConfig, TrialConfig, parse_config
+from hpsearch.config.trial import SEED, TRAINABLE, AnyConfig, TrialConfig, parse_config
 from hpsearch.config.varied import Varied, find_varied, one_seed_each
 from hpsearch.config.yaml_text import Document, apply_overrides, load_document, load_value, quick_version, shown_value
 from hpsearch.errors import StudyFileError
@@ -86,9 +84,7 @@ class StudySpec:
         Raises:
             pydantic.ValidationError: two values that are each allowed cannot go together.
         """
-        if self.trainable:
-            return TrainableConfig.of({**values, TRAINABLE: self.trainable})
-        return TrialConfig.model_validate(values)
+        return parse_config({**values, TRAINABLE: self.trainable} if self.trainable else values)
 
     @cached_property
     def corners(self) -> tuple[AnyConfig, ...]:
@@ -133,9 +129,8 @@ class StudySpec:
     def identity(self) -> dict[str, Any]:
         """What must stay the same when a study is continued: what decides what is trained, but not how much of it."""
         search = self.search.model_dump(mode="json", exclude={"trials", "timeout"})
-        own = {TRAINABLE: self.trainable} if self.trainable else {}
         return {
-            **own,
+            **({TRAINABLE: self.trainable} if self.trainable else {}),
             "objective": self.objective.model_dump(mode="json"),
             "trial": plain(self.space),
             "search": search,
@@ -159,39 +154,13 @@ def load_study(path: Path, overrides: Iterable[str] = (), *, quick: bool = False
     Raises:
         StudyFileError: with one line for everything that is wrong.
     """
-    written = load_document(path)
-    document = apply_overrides(quick_version(written, _name_of(path)) if quick else written, overrides)
+    document = load_document(path)
+    document = apply_overrides(quick_version(document, _name_of(path)) if quick else document, overrides)
     if not isinstance(document.data, dict):
-        raise wording.refuse(document, [((), "a study file must be a mapping with the key 'trial'")])
+        raise_problems(document, [((), "a study file must be a mapping with the key 'trial'")])
     spec = checked(document, _name_of(path))
-    if found := wording.distinct(broken_rules(spec)):
-        raise wording.refuse(document, found)
+    raise_problems(document, broken_rules(spec))
     return spec
-
-
-def checked(document: Document, name: str) -> StudySpec:
-    """The study of a document, by all rules that need nothing but its text.
-
-    Args:
-        name: where it does not say its own.
-
-    Raises:
-        StudyFileError: with one line for everything that is wrong.
-    """
-    data = {"name": name, **_written(document.data)}
-    file, found = _top_level(data)
-    problems: list[Finding] = []
-    own, grid = TRAINABLE in data, file is not None and isinstance(file.search.sampler, Grid)
-    space = _space(data.get("trial", {}), problems, filled=not own, grid=grid)
-    if space is not None and file is not None and not own:
-        space = with_metric(space, file.objective.metric)
-    found += problems
-    if space is not None:
-        found += _check_own(space) if own else wording.beside(problems, check_space(space, grid=grid))
-        found += check_grid(space) if grid else ()
-    if file is None or space is None or found:
-        raise wording.refuse(document, wording.distinct(found))
-    return StudySpec(file, space, tuple(file.enqueue), document)
 
 
 def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objective, AnyConfig]:
@@ -202,63 +171,70 @@ def load_trial(path: Path, overrides: Iterable[str] = ()) -> tuple[str, Objectiv
     """
     document = apply_overrides(load_document(path), overrides)
     if not isinstance(document.data, dict) or "trial" not in document.data:
-        raise wording.refuse(document, [((), "a configuration must be a mapping with the key 'trial'")])
-    data = {"name": _name_of(path), **_written(document.data)}
-    file, found = _top_level(data)
-    problems: list[Finding] = []
-    tree = parse(data["trial"], ("trial",), problems)
-    found += problems
-    found += [
-        (
-            node.where,
-            "is a distribution; `hpsearch train` takes one configuration, as `hpsearch export` writes it",
-        )
-        for node in distributions(tree)
-    ]
-    if not found and isinstance(tree, Branch):
-        own = TRAINABLE in data
-        found += _check_own(tree) if own else check_space(tree) or absent_modules(tree, module_folders(path))
-    if isinstance(tree, Branch) and file is not None and TRAINABLE not in data:
-        tree = with_metric(tree, file.objective.metric)
-    if file is None or not isinstance(tree, Branch) or found:
-        raise wording.refuse(document, wording.distinct(found))
-    return file.name, file.objective, StudySpec(file, tree, (), document).config(concrete(tree, FIRST))
+        raise_problems(document, [((), "a configuration must be a mapping with the key 'trial'")])
+    spec = checked(document, _name_of(path), fixed=True)
+    if not spec.trainable:
+        raise_problems(document, absent_modules(spec.space, spec.folders))
+    return spec.name, spec.objective, spec.corners[0]
+
+
+def checked(document: Document, name: str, *, fixed: bool = False) -> StudySpec:
+    """Return the study of a document after all checks that need nothing but its text.
+
+    Args:
+        name: where the document does not say its own.
+        fixed: whether it must be one configuration, without any distribution.
+
+    Raises:
+        StudyFileError: with one line for everything that is wrong.
+    """
+    # A section whose lines are all commented out is one left out.
+    data = {"name": name, **{key: value for key, value in document.data.items() if value is not None}}
+    is_users = TRAINABLE in data
+    file, found = _top_level(TrainableStudyFile if is_users else StudyFile, data)
+    grid = file is not None and isinstance(file.search.sampler, Grid) and not fixed
+    in_space: list[Finding] = []
+    space = parse(data.get("trial", {}), ("trial",), in_space)
+    if fixed:
+        sentence = "is a distribution; `hpsearch train` takes one configuration, as `hpsearch export` writes it"
+        in_space += [(node.where, sentence) for node in distributions(space)]
+    elif isinstance(space, Ranged | Options):
+        in_space.append((("trial",), "a distribution must stand inside of `trial`, not in its place"))
+    found += in_space
+    if isinstance(space, Branch) and not space.is_list:
+        filled = space if is_users or fixed else fill(space, recommended=not grid)
+        space = cast(Branch, name_parameters(filled))
+        if file is not None and not is_users:
+            space = with_metric(space, file.objective.metric)
+        # A broken range is one problem, not two.
+        rules = _user_rules(space) if is_users else check_space(space, grid=grid)
+        found += [(path, rule) for path, rule in rules if not any(known[: len(path)] == path for known, _ in in_space)]
+        found += check_grid(space) if grid else ()
+    raise_problems(document, found)
+    assert file is not None
+    assert isinstance(space, Branch)
+    return StudySpec(file, space, tuple(file.enqueue), document)
 
 
 def _name_of(path: Path) -> str:
-    """The name of a study that does not say its own: that of its file."""
+    """Return the name of a study that does not say its own: that of its file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
 
 
-def _top_level(data: dict[str, Any]) -> tuple[StudyFile | None, list[Finding]]:
-    kind = TrainableStudyFile if TRAINABLE in data else StudyFile
+def _top_level(kind: type[StudyFile], data: dict[str, Any]) -> tuple[StudyFile | None, list[Finding]]:
     try:
         return kind.model_validate(data), []
     except ValidationError as error:
-        return None, wording.findings(error, kind)
+        return None, findings(error, kind)
 
 
-def _space(value: Any, problems: list[Finding], *, filled: bool, grid: bool) -> Branch | None:
-    tree = parse(value, ("trial",), problems)
-    if isinstance(tree, Ranged | Options):
-        problems.append((("trial",), "a distribution must stand inside of `trial`, not in its place"))
-    if not isinstance(tree, Branch) or tree.is_list:
-        return None
-    return cast(Branch, name_parameters(fill(tree, recommended=not grid) if filled else tree))
-
-
-def _check_own(space: Branch) -> Iterator[Finding]:
-    """The two rules about the keys of a user's own training."""
+def _user_rules(space: Branch) -> Iterator[Finding]:
+    """Yield which of the two rules about the keys of a user's own training is broken."""
     if TRAINABLE in space.items:
         yield ("trial", TRAINABLE), "`trainable` stands beside `trial`, not in it"
     seeds = {concrete(space, pick_from(params)).get(SEED) for params in corners(space)} - {None}
     if not all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in seeds):
         yield ("trial", SEED), f"`seed` must be a whole number from 0 to 2**32 - 1, but got {shown_value(seeds)}"
-
-
-def _written(data: dict[str, Any]) -> dict[str, Any]:
-    """The keys that hold something: a section whose lines are all commented out is one left out."""
-    return {key: value for key, value in data.items() if value is not None}
 
 
 def stored_study(text: str, name: str) -> StudySpec:
@@ -306,10 +282,9 @@ def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] =
     values = document.data["trial"]
     if not isinstance(values, dict) or values.get(TRAINABLE) != plain.get(TRAINABLE):
         raise StudyFileError([f"{document.place(('trial',))}: another training than the one that is recorded"])
-    if found := list(not_finite(values, ("trial",))):
-        raise wording.refuse(document, found)
+    raise_problems(document, not_finite(values, ("trial",)))
     try:
         return parse_config(values)
     except ValidationError as error:
-        found = wording.findings(error, TrialConfig)
-        raise wording.refuse(document, [(("trial", *path), sentence) for path, sentence in found]) from None
+        found = [(("trial", *path), sentence) for path, sentence in findings(error, TrialConfig)]
+    raise problem_error(document, found)

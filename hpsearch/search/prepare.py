@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from hpsearch.catalogue.datasets import is_user_dataset
-from hpsearch.config import problems as wording
 from hpsearch.config.checking import UserDataset, dataset_paths, dataset_problems
+from hpsearch.config.problems import problem_error, raise_problems
 from hpsearch.config.study import StudySpec
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import DataError, StudyChangedError
@@ -54,8 +54,7 @@ def check_files(spec: StudySpec) -> dict[str, UserDataset]:
             find(name, spec.folders)
         except DataError as error:
             missing.append((places[name], str(error)))
-    if missing:
-        raise wording.refuse(spec.document, missing)
+    raise_problems(spec.document, missing)
     known = {name: summary_of(load_npz(name, "train", spec.folders)) for name in files}
     check_fits(spec, known)
     return known
@@ -67,8 +66,7 @@ def check_fits(spec: StudySpec, known: Mapping[str, UserDataset]) -> None:
     Raises:
         StudyFileError: a trial of the study would not fit one of them.
     """
-    if found := wording.distinct(dataset_problems(spec, known)):
-        raise wording.refuse(spec.document, found)
+    raise_problems(spec.document, dataset_problems(spec, known))
 
 
 def inspect_functions(
@@ -103,7 +101,7 @@ def inspect_functions(
             detail = end.detail.removeprefix("data.dataset: ")
             if detail.startswith("dataset "):
                 raise DataError(detail)
-            raise wording.refuse(spec.document, [(places[name], f"{detail}; its traceback is in {log}")])
+            raise problem_error(spec.document, [(places[name], f"{detail}; its traceback is in {log}")])
         info = dict(end.info)
         contents = replace(contents, data={**contents.data, name: info[DIGEST]})
         known[name] = UserDataset(**{each.name: info[each.name] for each in fields(UserDataset)})
