@@ -23,9 +23,8 @@ NAMES = frozenset(
         "Compared",  # cli/compare.py, export/reproduce.py
         "DETAIL",  # search/records.py, tracking/tags.py
         "DIGEST",  # executors/protocol.py, tracking/tags.py
-        "FIRST",  # config/space.py, tracking/view_state.py
         "Figures",  # tracking/training_listener.py, training/epochs.py
-        "Finding",  # analysis/verdict.py, config/problems.py, tracking/doctor.py
+        "Finding",  # analysis/verdict.py, tracking/doctor.py
         "Format",  # cli/output.py, export/formats.py
         "Measured",  # analysis/comparison.py, search/bench.py
         "OUTCOME",  # search/records.py, tracking/tags.py
@@ -47,7 +46,6 @@ NAMES = frozenset(
         "settle",  # search/storage.py, tracking/empty_database.py
         "shown",  # analysis/text.py, cli/output.py
         "status",  # cli/data.py, data/store.py
-        "told",  # config/foreign.py, export/figure.py
     }
 )
 MODULES = frozenset({"deletion", "models", "own"})

@@ -18,7 +18,7 @@ from hpsearch.catalogue.metrics import METRICS, NOISE
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Asha, Compare, as_number
 from hpsearch.config.matching import match
-from hpsearch.config.problems import Finding, findings
+from hpsearch.config.problems import Problem, problems_of
 from hpsearch.config.space import (
     MAX_POINTS,
     Branch,
@@ -51,17 +51,17 @@ MAX_COMBINATIONS = 2_000
 _NUMBER = re.compile(r"\d[\d,.]*")
 
 
-def check_space(space: Branch, *, grid: bool = False) -> list[Finding]:
+def check_space(space: Branch, *, grid: bool = False) -> list[Problem]:
     """Return what TrialConfig refuses at any corner of the space, by the key path in the file.
 
     Args:
         grid: whether every combination will be trained, and not only those of the tied sections are to be right.
     """
     tied = _tied(space.items if grid else TIED, space)
-    found: dict[tuple[KeyPath, str], Finding] = {}
+    found: dict[tuple[KeyPath, str], Problem] = {}
     for pick, config in _drawn(space, chain(corners(space), islice(tied, MAX_COMBINATIONS))):
         if isinstance(config, ValidationError):
-            for path, sentence in findings(config, TrialConfig):
+            for path, sentence in problems_of(config, TrialConfig):
                 # Report a rule once, even if both ends of a range break it.
                 place, rule = origin(space, path, pick), _NUMBER.sub("", sentence.partition(", but got ")[0])
                 found.setdefault((place, rule), (place, sentence))
@@ -82,7 +82,7 @@ def _drawn(space: Branch, params: Iterable[Mapping[str, Any]]) -> Iterator[tuple
             yield pick, error
 
 
-def check_grid(space: Branch) -> Iterator[Finding]:
+def check_grid(space: Branch) -> Iterator[Problem]:
     """Yield why a space is no grid."""
     ranges = [node for node in distributions(space) if isinstance(node, Ranged)]
     for node in ranges:
@@ -128,7 +128,7 @@ def with_metric(space: Branch, metric: str) -> Branch:
     return replace(space, items={**space.items, "training": each_option(training, recorded)})
 
 
-def broken_rules(spec: StudySpec) -> Iterator[Finding]:
+def broken_rules(spec: StudySpec) -> Iterator[Problem]:
     """Yield what is wrong with a study although each of its sections is right."""
     yield from _misnamed(spec)
     yield from _impossible(spec)
@@ -141,7 +141,7 @@ def broken_rules(spec: StudySpec) -> Iterator[Finding]:
         yield from ((("compare", *path), sentence) for path, sentence in _check_compare(spec.file.compare, spec))
 
 
-def _misnamed(spec: StudySpec) -> Iterator[Finding]:
+def _misnamed(spec: StudySpec) -> Iterator[Problem]:
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
     if not spec.trainable:
@@ -150,7 +150,7 @@ def _misnamed(spec: StudySpec) -> Iterator[Finding]:
         yield (TRAINABLE,), sentence
 
 
-def absent_modules(space: Branch, folders: Sequence[Path]) -> Iterator[Finding]:
+def absent_modules(space: Branch, folders: Sequence[Path]) -> Iterator[Problem]:
     """Yield references to the user's own code that name no module, or nothing in it; nothing is imported.
 
     Args:
@@ -165,7 +165,7 @@ def absent_modules(space: Branch, folders: Sequence[Path]) -> Iterator[Finding]:
             yield place, sentence
 
 
-def _impossible(spec: StudySpec) -> Iterator[Finding]:
+def _impossible(spec: StudySpec) -> Iterator[Problem]:
     """Yield values of different sections that cannot work together."""
     if spec.objective.metric.startswith("val_") and any(c.data.validation == 0 for c in spec.keras_corners):
         needs = f"{spec.objective.metric} needs images that are held out"
@@ -182,7 +182,7 @@ def _impossible(spec: StudySpec) -> Iterator[Finding]:
         yield ("search", "pruner"), f"min_resource is {rung}, but max_epochs is {spec.longest}"
 
 
-def _bad_objective(spec: StudySpec) -> Iterator[Finding]:
+def _bad_objective(spec: StudySpec) -> Iterator[Problem]:
     """Yield why some trial does not record the objective, or records what cannot be compared with other trials."""
     metric = spec.objective.metric
     if metric == NOISE and not all(config.training.gradient_noise for config in spec.keras_corners):
@@ -199,7 +199,7 @@ def _bad_objective(spec: StudySpec) -> Iterator[Finding]:
         )
 
 
-def _check_compare(section: Compare, spec: StudySpec) -> Iterator[Finding]:
+def _check_compare(section: Compare, spec: StudySpec) -> Iterator[Problem]:
     """Yield what the section `compare` asks for that the study does not have."""
     if spec.trainable:
         yield (), "compares what hpsearch's own trainer measures; leave it out beside `trainable`"
@@ -261,7 +261,7 @@ def dataset_paths(spec: StudySpec) -> dict[str, KeyPath]:
     return found
 
 
-def dataset_problems(spec: StudySpec, known: Mapping[str, UserDataset]) -> Iterator[Finding]:
+def dataset_problems(spec: StudySpec, known: Mapping[str, UserDataset]) -> Iterator[Problem]:
     """Yield what does not fit between the study and its datasets.
 
     Args:
@@ -279,7 +279,7 @@ def with_normalization(config: TrialConfig, known: Mapping[str, UserDataset]) ->
     return config.for_data(known[name].dtype) if name in known else config
 
 
-def _unfit(config: TrialConfig, data: UserDataset) -> Iterator[Finding]:
+def _unfit(config: TrialConfig, data: UserDataset) -> Iterator[Problem]:
     name = config.data.dataset
     if problem := config.shape_problem(data.shape):
         yield ("model", "architecture"), problem

@@ -1,4 +1,4 @@
-"""The top level of a study file: objective, search, enqueue, finalists, quick. `trial:` is checked on its own."""
+"""The top level of a study file: objective, search, limits, finalists, compare; see `space` for `trial:`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from hpsearch.config.user_modules import CodeReference
 
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
 if TYPE_CHECKING:
-    _Figures = tuple[str, ...]
+    _SummaryMetrics = tuple[str, ...]
     _Curves = tuple[str, ...]
 else:
-    _Figures = Annotated[tuple[Literal[tuple(SUMMARY_METRICS)], ...], Field(strict=False)]
+    _SummaryMetrics = Annotated[tuple[Literal[tuple(SUMMARY_METRICS)], ...], Field(strict=False)]
     _Curves = Annotated[tuple[Literal[tuple(CURVES)], ...], Field(strict=False)]
 
 
 class Compare(Frozen):
-    """A row for each group of trials: mean, standard deviation and count of each figure over its trials."""
+    """The comparison of groups of trials by mean, standard deviation and count of summary metrics."""
 
     by: _Names = Field(
         min_length=1,
@@ -31,14 +31,14 @@ class Compare(Frozen):
     )
     best_of: _Names = Field((), description="of these each group keeps the values with the best mean objective")
     target: float | None = Field(None, description="of the objective, for epochs_to_target and seconds_to_target")
-    report: _Figures = Field(("val_accuracy", "epochs", "seconds_per_epoch"), description="the table's columns")
-    curves: _Curves = Field(("val_accuracy",), description="pictures of these metrics over the epochs")
-    values: _Figures = Field(("val_accuracy",), description="pictures of these figures over the first of `by`")
-    growth: _Figures = Field((), description="pictures with a power law fitted: figure = c x^k, x the first of `by`")
+    report: _SummaryMetrics = Field(("val_accuracy", "epochs", "seconds_per_epoch"), description="the table's columns")
+    curves: _Curves = Field(("val_accuracy",), description="plots of these metrics over the epochs")
+    values: _SummaryMetrics = Field(("val_accuracy",), description="plots of these metrics over the first of `by`")
+    growth: _SummaryMetrics = Field((), description="plots with a power law: metric = c x^k, x the first of `by`")
     log_x: bool = Field(False, description="a logarithmic horizontal axis under `values`")
 
     @model_validator(mode="after")
-    def _has_its_target(self) -> Compare:
+    def _check_target(self) -> Compare:
         wanted = [name for name in (*self.report, *self.values, *self.growth) if name.endswith("_to_target")]
         if wanted and self.target is None:
             raise ValueError(f"`target` must be given for {wanted[0]}, but got null")
@@ -46,7 +46,7 @@ class Compare(Frozen):
 
 
 def value_of(name: str, params: Mapping[str, Any], flat: Mapping[str, Any]) -> Any:
-    """What a trial has under a name: an option's label where it is a parameter, else the plain value.
+    """Return what a trial has under a name: an option's label where it is a parameter, else the plain value.
 
     Args:
         params: as Optuna holds them.
@@ -56,7 +56,7 @@ def value_of(name: str, params: Mapping[str, Any], flat: Mapping[str, Any]) -> A
 
 
 def as_number(value: Any, config: TrialConfig) -> float | None:
-    """A value on a numeric axis; `full`, of a batch, is all training examples. None: it has no place there."""
+    """Return a value on a numeric axis, or None if it is no number; `full`, of a batch, is all training examples."""
     if value == "full":
         return config.data.training_examples
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -221,15 +221,15 @@ class SearchConfig(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _grid_takes_all(cls, value: Any) -> Any:
-        """A grid's trials are its points, all of them trained to the end unless the file says otherwise."""
+    def _set_grid_defaults(cls, value: Any) -> Any:
+        """Train every point of a grid to its end unless the file says otherwise."""
         sampler = value.get("sampler") if isinstance(value, Mapping) else None
         if sampler == "grid" or (isinstance(sampler, Mapping) and sampler.get("name") == "grid"):
             return {"pruner": "none", "baselines": False, **value}
         return value
 
     @model_validator(mode="after")
-    def _grid_is_complete(self) -> SearchConfig:
+    def _check_baselines(self) -> SearchConfig:
         if isinstance(self.sampler, Grid) and self.baselines:
             raise ValueError("`baselines` must be false under a grid, which tries its own points only, but got true")
         return self
@@ -243,21 +243,21 @@ class Limits(Frozen):
     )
     epoch_seconds: _Seconds | None = Field(
         None,
-        description="a worker without a finished epoch for so long is stuck: it is replaced, the trial goes on",
+        description="a worker that finishes no epoch for this long is stuck: it is replaced, the trial goes on",
     )
     memory: Annotated[_Size, BeforeValidator(_bytes, json_schema_input_type=_Size | str)] | None = Field(
         None, description="a trial whose worker holds more is ended, and cannot win; TensorFlow alone takes about 0.9GB"
     )
     retries: int = Field(
-        2, ge=0, description="how often a trial whose worker died is tried again without coming further than before"
+        2, ge=0, description="how often a trial whose worker died is retried if it gets no further than before"
     )
     checkpoint_seconds: Annotated[
         _NotNegative, BeforeValidator(_seconds, json_schema_input_type=_NotNegative | str)
-    ] = Field(10.0, description="a running trial's state is kept on disk so often, but at most once an epoch")
+    ] = Field(10.0, description="the state of a running trial is saved this often, but at most once an epoch")
 
 
 class Finalists(Frozen):
-    """How many of the best trials are to be trained again, with how many new seeds."""
+    """How many of the best trials are retrained, with how many new seeds."""
 
     top: int = Field(3, ge=1)
     seeds: int = Field(5, ge=2)
@@ -270,7 +270,7 @@ def _study_name(value: Any) -> Any:
 
 
 class StudyFile(Frozen):
-    """The top level of a study file; `trial` is checked on its own, since it may hold distributions."""
+    """The top level of a study file; what is below `trial` is checked in `hpsearch.config.space`."""
 
     name: Annotated[str, BeforeValidator(_study_name)]
     description: str = ""
@@ -284,7 +284,7 @@ class StudyFile(Frozen):
     compare: Compare | None = None
     quick: dict[str, Any] = Field(
         default_factory=dict,
-        description="what --quick puts in place, by key path: `trial.training.max_epochs: 3`",
+        description="what --quick sets, by key path: `trial.training.max_epochs: 3`",
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpsearch.config.problems import Finding
+from hpsearch.config.problems import Problem
 from hpsearch.config.space import (
     Branch,
     Fixed,
@@ -35,7 +35,7 @@ class Match:
     """Parameters by name (as Optuna holds them), and what did not fit, by path in the configuration."""
 
     params: dict[str, Any] = field(default_factory=dict)
-    problems: list[Finding] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 def match(node: Node, value: Any, path: KeyPath = ()) -> Match:

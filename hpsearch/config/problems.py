@@ -1,4 +1,4 @@
-"""What pydantic found, in the words of this project: one line each, where, which rule, which value."""
+"""What is wrong with a file, in one line each: where, which rule, which value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpsearch.config.yaml_text import Document, KeyPath, shown_value
 from hpsearch.errors import StudyFileError, unknown_name
 
 # (path below the validated value, what is wrong).
-Finding = tuple[KeyPath, str]
+Problem = tuple[KeyPath, str]
 
 _BOUNDS = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
 _TYPES = {
@@ -40,22 +40,22 @@ _TYPES = {
 _WHOLE = {"int_type", "int_from_float", "int_parsing"}
 _ONE_VALUE = _WHOLE | {"float_type", "float_parsing", "bool_type", "string_type", "model_attributes_type"}
 
-# What has several forms, told apart by a name in it or by what it is.
+# Sections of several forms; pydantic names the form in its location, a file does not.
 _TAGGED: tuple[KeyPath, ...] = (
     ("training", "class_weight"),
     ("batch_size",),
-    *((section,) for section, (_, rows) in SELECTIONS.items() if len(rows) > 1),
+    *((section,) for section, (_, entries) in SELECTIONS.items() if len(entries) > 1),
     ("search", "sampler"),
     ("search", "pruner"),
 )
 
 
-def findings(error: ValidationError, model: type[BaseModel]) -> list[Finding]:
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Each error of a pydantic validation as a path and a sentence."""
     return [_finding(detail, model) for detail in error.errors(include_url=False)]
 
 
-def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
+def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     path = _without_tags(detail["loc"])
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
@@ -76,7 +76,7 @@ def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
     if kind == "literal_error":
         names = re.findall(r"'([^']*)'", str(context["expected"]))
         if isinstance(value, str) and names:
-            # `name` and `architecture` select a row: what is unknown is the loss, say, not the name.
+            # `name` and `architecture` select an entry: what is unknown is the loss, say, not the name.
             selects = len(path) == 2 and path[0] in SELECTIONS and path[1] == SELECTIONS[str(path[0])][0]
             # Of a list, its name says what each item is: `metrics`.
             last = path[-1] if isinstance(path[-1], str) else str(path[-2]).removesuffix("s")
@@ -89,7 +89,7 @@ def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
     if kind == "value_error":
         sentence = str(context["error"])
         named = re.search(r"`(\w+)`", sentence)
-        # A sentence that begins with the value names its key as the place before it does: `batch_size is 9, but ...`.
+        # A sentence that begins with the value names its key as its location does: `batch_size is 9, but ...`.
         plain = re.sub(r"^`(\w+)` is ", r"\1 is ", sentence)
         return (*path, *_way_to(named[1], value)) if named else path, plain
     wanted = _TYPES.get(kind)
@@ -107,7 +107,7 @@ def _way_to(key: str, value: Any) -> KeyPath:
 
 
 def _without_tags(loc: tuple[int | str, ...]) -> KeyPath:
-    """pydantic names the chosen row between a section and its knob; the file does not."""
+    """Return the key path in the file: pydantic names the selected entry between a section and its knob."""
     for section in _TAGGED:
         if loc[: len(section)] == section and len(loc) > len(section):
             return (*section, *loc[len(section) + 1 :])
@@ -122,16 +122,16 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def problem_error(document: Document, found: Iterable[Finding]) -> StudyFileError:
+def problem_error(document: Document, found: Iterable[Problem]) -> StudyFileError:
     """Return the error that says all that was found, each once: `file:line: key.path: sentence`."""
     lines = []
     for path, sentence in dict.fromkeys(found):
-        where = ": ".join(part for part in (document.place(path), dotted(path)) if part)
+        where = ": ".join(part for part in (document.location(path), dotted(path)) if part)
         lines.append(f"{where}: {sentence}")
     return StudyFileError(lines)
 
 
-def raise_problems(document: Document, found: Iterable[Finding]) -> None:
+def raise_problems(document: Document, found: Iterable[Problem]) -> None:
     """Raise the error of what was found, if anything was."""
     if found := list(found):
         raise problem_error(document, found)

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from hpsearch.config import foreign
-from hpsearch.config.problems import Finding, findings
+from hpsearch.config.problems import Problem, problems_of
 from hpsearch.config.trial import SEED, SELECTIONS, Frozen
 from hpsearch.config.yaml_text import KeyPath, inline_yaml, shown_value
 from hpsearch.errors import unknown_name
@@ -267,7 +267,7 @@ def pick_from(params: Mapping[str, Any]) -> Pick:
     return Pick(number, lambda node: node.labels.index(params[node.name]) if node.name in params else 0)
 
 
-FIRST = pick_from({})
+FIRST_VALUES = pick_from({})
 
 
 def concrete(node: Node, pick: Pick) -> Any:
@@ -368,7 +368,7 @@ def corners(space: Node) -> Iterator[dict[str, Any]]:
             yield from ({**drawn, node.name: end} for end in node.distribution.ends)
 
 
-def not_finite(value: Any, where: KeyPath = ()) -> Iterator[Finding]:
+def not_finite(value: Any, where: KeyPath = ()) -> Iterator[Problem]:
     """Yield the path of every number in plain data that is NaN or infinite, with the sentence that refuses it.
 
     NaN is not equal to itself, and JSON, in which configurations are stored and exported, has neither of them.
@@ -382,7 +382,7 @@ def not_finite(value: Any, where: KeyPath = ()) -> Iterator[Finding]:
             yield from not_finite(item, (*where, key))
 
 
-def parse(value: Any, where: KeyPath, problems: list[Finding]) -> Node:
+def parse(value: Any, where: KeyPath, problems: list[Problem]) -> Node:
     """Return the node for a value of a study file; what breaks a rule is reported and replaced by `Fixed`.
 
     Args:
@@ -406,7 +406,7 @@ def parse(value: Any, where: KeyPath, problems: list[Finding]) -> Node:
     return Fixed(value, where)
 
 
-def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, problems: list[Finding]) -> Node:
+def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, problems: list[Problem]) -> Node:
     kind = kinds[0]
     if len(kinds) > 1:
         problems.append((where, f"one distribution must stand here, but got {' and '.join(kinds)}"))
@@ -418,11 +418,11 @@ def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, pr
         try:
             return Ranged(RANGES[kind].model_validate(value), where)
         except ValidationError as error:
-            problems += [((*where, *path), sentence) for path, sentence in findings(error, RANGES[kind])]
+            problems += [((*where, *path), sentence) for path, sentence in problems_of(error, RANGES[kind])]
     return Fixed(None, where)
 
 
-def _choice(options: Any, where: KeyPath, problems: list[Finding]) -> Node:
+def _choice(options: Any, where: KeyPath, problems: list[Problem]) -> Node:
     """Return the node of a list of options, or of a mapping from a label to an option."""
     inside = (*where, "choice")
     if not isinstance(options, list | Mapping) or not options:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from hpsearch.config.checking import absent_modules, broken_rules, check_grid, check_space, with_metric
 from hpsearch.config.file import Grid, Objective, SearchConfig, StudyFile, TrainableStudyFile
-from hpsearch.config.problems import Finding, findings, problem_error, raise_problems
+from hpsearch.config.problems import Problem, problem_error, problems_of, raise_problems
 from hpsearch.config.space import (
     Branch,
     Options,
@@ -79,7 +79,7 @@ class StudySpec:
         return tuple(distributions(self.space))
 
     def config(self, values: dict[str, Any]) -> AnyConfig:
-        """One concrete configuration of the space.
+        """Return one concrete configuration of the space.
 
         Raises:
             pydantic.ValidationError: two values that are each allowed cannot go together.
@@ -98,14 +98,14 @@ class StudySpec:
 
     @cached_property
     def points(self) -> tuple[dict[str, Any], ...]:
-        """Of a grid every point, as Optuna's parameters; else none."""
+        """Every point of a grid, as Optuna's parameters; empty for other samplers."""
         return tuple(configurations(self.space)) if isinstance(self.search.sampler, Grid) else ()
 
     def total(self, asked: int | None = None) -> int:
-        """The study's number of trials: what is asked for or written, and of a grid never more than its points.
+        """Return the study's number of trials: what is asked for or written, but of a grid at most its points.
 
         Args:
-            asked: on the command line.
+            asked: the number on the command line.
         """
         if not self.points:
             return asked or self.search.trials
@@ -114,7 +114,7 @@ class StudySpec:
 
     @property
     def keras_corners(self) -> tuple[TrialConfig, ...]:
-        """The corners that hpsearch's own trainer trains: all of them, or none."""
+        """The corners, if hpsearch's trainer trains them; none where the user's function does."""
         return tuple(config for config in self.corners if isinstance(config, TrialConfig))
 
     @property
@@ -123,11 +123,11 @@ class StudySpec:
         return max((config.training.max_epochs for config in self.keras_corners), default=None)
 
     def datasets(self) -> list[str]:
-        """The datasets that any trial of the study may need."""
+        """Return the datasets that the study's trials may need."""
         return sorted({config.data.dataset for config in self.keras_corners})
 
     def identity(self) -> dict[str, Any]:
-        """What must stay the same when a study is continued: what decides what is trained, but not how much of it."""
+        """Return what must stay the same when a study is continued: what decides how its trials train."""
         search = self.search.model_dump(mode="json", exclude={"trials", "timeout"})
         return {
             **({TRAINABLE: self.trainable} if self.trainable else {}),
@@ -139,7 +139,7 @@ class StudySpec:
 
 
 def module_folders(file: Path) -> list[Path]:
-    """Where the modules that a file names are looked for: beside it, then in the current folder."""
+    """Return where the modules that a file names are looked for: beside it, then in the current folder."""
     return list(dict.fromkeys([file.absolute().parent, Path.cwd()]))
 
 
@@ -193,7 +193,7 @@ def checked(document: Document, name: str, *, fixed: bool = False) -> StudySpec:
     is_users = TRAINABLE in data
     file, found = _top_level(TrainableStudyFile if is_users else StudyFile, data)
     grid = file is not None and isinstance(file.search.sampler, Grid) and not fixed
-    in_space: list[Finding] = []
+    in_space: list[Problem] = []
     space = parse(data.get("trial", {}), ("trial",), in_space)
     if fixed:
         sentence = "is a distribution; `hpsearch train` takes one configuration, as `hpsearch export` writes it"
@@ -221,14 +221,14 @@ def _name_of(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
 
 
-def _top_level(kind: type[StudyFile], data: dict[str, Any]) -> tuple[StudyFile | None, list[Finding]]:
+def _top_level(kind: type[StudyFile], data: dict[str, Any]) -> tuple[StudyFile | None, list[Problem]]:
     try:
         return kind.model_validate(data), []
     except ValidationError as error:
-        return None, findings(error, kind)
+        return None, problems_of(error, kind)
 
 
-def _user_rules(space: Branch) -> Iterator[Finding]:
+def _user_rules(space: Branch) -> Iterator[Problem]:
     """Yield which of the two rules about the keys of a user's own training is broken."""
     if TRAINABLE in space.items:
         yield ("trial", TRAINABLE), "`trainable` stands beside `trial`, not in it"
@@ -238,7 +238,7 @@ def _user_rules(space: Branch) -> Iterator[Finding]:
 
 
 def stored_study(text: str, name: str) -> StudySpec:
-    """The study of a text that was checked when it was run; what it names on this machine may be gone.
+    """Return the study of a text that was checked when it was run; files that it names may be gone.
 
     Raises:
         StudyFileError: another version of hpsearch took what this one does not.
@@ -248,7 +248,7 @@ def stored_study(text: str, name: str) -> StudySpec:
 
 
 def readable_study(text: str, name: str) -> StudySpec | None:
-    """As `stored_study`; None where the study keeps no text, or one that this version of hpsearch cannot read."""
+    """Return the `stored_study`, or None if the study keeps no text or one that this version cannot read."""
     if text:
         with suppress(StudyFileError):
             return stored_study(text, name)
@@ -256,7 +256,7 @@ def readable_study(text: str, name: str) -> StudySpec | None:
 
 
 def varied_of(spec: StudySpec | None, configs: Iterable[Mapping[str, Any]]) -> Varied:
-    """The values that differ between the trials of a stored study.
+    """Return the values that differ between the trials of a stored study.
 
     Args:
         spec: of the study; where it is None, the trials are compared with each other.
@@ -266,7 +266,7 @@ def varied_of(spec: StudySpec | None, configs: Iterable[Mapping[str, Any]]) -> V
 
 
 def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] = ()) -> AnyConfig:
-    """The configuration that a trial was trained with.
+    """Return the configuration that a trial was trained with.
 
     Args:
         plain: as the study keeps it.
@@ -278,13 +278,13 @@ def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] =
     """
     document = apply_overrides(Document(name, {"trial": dict(plain)}), overrides)
     if others := [key for key in document.data if key != "trial"]:
-        raise StudyFileError([f"{document.place((others[0],))}: must begin with `trial.`, as in trial.seed=123"])
+        raise StudyFileError([f"{document.location((others[0],))}: must begin with `trial.`, as in trial.seed=123"])
     values = document.data["trial"]
     if not isinstance(values, dict) or values.get(TRAINABLE) != plain.get(TRAINABLE):
-        raise StudyFileError([f"{document.place(('trial',))}: another training than the one that is recorded"])
+        raise StudyFileError([f"{document.location(('trial',))}: another training than the one that is recorded"])
     raise_problems(document, not_finite(values, ("trial",)))
     try:
         return parse_config(values)
     except ValidationError as error:
-        found = [(("trial", *path), sentence) for path, sentence in findings(error, TrialConfig)]
+        found = [(("trial", *path), sentence) for path, sentence in problems_of(error, TrialConfig)]
     raise problem_error(document, found)

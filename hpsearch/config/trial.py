@@ -1,7 +1,7 @@
 """TrialConfig: one concrete training, every value fixed; what workers train and `best.yaml` holds.
 
-The sections that name a catalogue row (`model`, `optimizer`, `schedule`, `loss`) are typed by that
-row's knobs, so a value is checked once, here, for study files and exported configurations alike.
+The sections that select an entry of the catalogue (`model`, `optimizer`, `schedule`, `loss`) are typed by its knobs,
+so a value is checked once, here, for study files and exported configurations alike.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class DataConfig(Frozen):
         json_schema_extra={"anyOf": [{"enum": list(DATASETS)}, {"pattern": r"\.npz$"}, {"pattern": ":"}]},
     )
     train_examples: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="train on so many examples, of every class its share; left out: on all that are not held out"
+        None, description="number of training examples, stratified by class; left out: all that are not held out"
     )
     validation: Annotated[int, Field(ge=0)] | None = Field(
         None,
         description="examples held out of the training set, stratified by class; left out: a twelfth; 0: none, for a "
-        "last training on everything",
+        "last training on all examples",
     )
     split_seed: int = Field(0, ge=0, lt=2**32, description="draws the held-out examples; the same for all trials")
     normalization: Literal["rescale", "standardize", "none"] | None = Field(
@@ -72,14 +72,14 @@ class DataConfig(Frozen):
 
     @property
     def training_examples(self) -> int | None:
-        """How many examples are trained on; None: a user's own dataset has not been read."""
+        """The number of training examples; None for a user's own dataset, which has not been read."""
         return None if self.dataset not in DATASETS else self.examples_of(DATASETS[self.dataset].train_examples)[0]
 
     def examples_of(self, total: int) -> tuple[int, int]:
-        """How many of `total` examples are trained on and how many are held out.
+        """Return how many of `total` examples are trained on and how many are held out.
 
         Raises:
-            ValueError: there are not so many.
+            ValueError: there are fewer.
         """
         held_out = self.validation if self.validation is not None else total // 12
         if held_out >= total:
@@ -101,15 +101,15 @@ class DataConfig(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _pixels_are_rescaled(cls, value: Any) -> Any:
-        """Write down the normalization of a catalogue's dataset; that of a user's own is known once it is read."""
+    def _set_normalization(cls, value: Any) -> Any:
+        """Set the normalization of a catalogue's dataset; that of a user's own is known once it is read."""
         if isinstance(value, Mapping) and value.get("normalization") is None:
             dataset = value.get("dataset", cls.model_fields["dataset"].default)
             return {**value, "normalization": "rescale"} if dataset in DATASETS else value
         return value
 
     @model_validator(mode="after")
-    def _leaves_something(self) -> DataConfig:
+    def _check_examples(self) -> DataConfig:
         if self.dataset in DATASETS:
             self.examples_of(DATASETS[self.dataset].train_examples)
         return self
@@ -162,7 +162,8 @@ class TrainingConfig(Frozen):
         (), description="more metrics of every epoch, of training and validation"
     )
     callbacks: Annotated[tuple[CodeReference, ...], Field(strict=False)] = Field(
-        (), description="a user's Keras callbacks as `module:name`, called with nothing; told of epochs, not of batches"
+        (),
+        description="a user's Keras callbacks as `module:name`, built without arguments; called for epochs only",
     )
 
     @property
@@ -171,7 +172,7 @@ class TrainingConfig(Frozen):
         return min(self.max_epochs, self.stop_after or self.max_epochs)
 
 
-# For each section that selects a catalogue row: the key that holds the row's name, and the rows.
+# For each section that selects an entry of the catalogue: the key that holds the entry's name, and the entries.
 SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
     "model": ("architecture", MODELS),
     "optimizer": ("name", OPTIMIZERS),
@@ -329,7 +330,7 @@ class TrialConfig(Frozen):
                 yield "`class_weight` must have a number above 0, but got zeros only"
 
     def shape_problem(self, shape: tuple[int, ...]) -> str | None:
-        """Return why the model cannot take examples of this shape, in a sentence, or None.
+        """Return why the model cannot take examples of this shape, or None.
 
         Args:
             shape: of one example.
@@ -345,36 +346,36 @@ class TrialConfig(Frozen):
         return self.model_copy(update={"data": data})
 
     def batch_of(self, examples: int) -> int:
-        """Examples per update where so many are trained on."""
+        """Return the examples per update, given the number of training examples."""
         return examples if self.batch_size == "full" else self.batch_size
 
     @property
     def examples_per_update(self) -> float:
-        """As far as it is known: of a user's own dataset in full batches it is not."""
+        """Examples per update; infinite for full batches of a user's own dataset, whose size is not known yet."""
         examples = self.data.training_examples
         return math.inf if self.batch_size == "full" and examples is None else self.batch_of(examples or 0)
 
     def references(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Every `module:name` of a person's own code, with its key path."""
-        for section, (_, rows) in SELECTIONS.items():
-            chosen: Selected = getattr(self, section)
-            for knob in rows[chosen.selected()].references():
-                yield (section, knob), chosen.knobs()[knob]
+        """Yield each `module:name` of the user's own code, with its key path."""
+        for section, (_, entries) in SELECTIONS.items():
+            selected: Selected = getattr(self, section)
+            for knob in entries[selected.selected()].references():
+                yield (section, knob), selected.knobs()[knob]
         if ":" in self.data.dataset:
             yield ("data", "dataset"), self.data.dataset
         for index, name in enumerate(self.training.callbacks):
             yield ("training", "callbacks", index), name
 
     def loss_terms(self, metric: str) -> dict[str, Any]:
-        """What the values of `loss` or `val_loss` depend on beside the model's answers, by key path; else nothing.
+        """Return what `loss` or `val_loss` depends on beside the model's output; nothing for other metrics.
 
         Two trials can be compared by such a metric only where all of this is equal. Penalties are part of both losses;
         class weights are of the training loss only.
         """
         if metric.removeprefix("val_") != "loss":
             return {}
-        rows = MODELS[self.model.selected()].knobs
-        penalties = {f"model.{knob.name}": self.model.knobs()[knob.name] for knob in rows if knob.penalty}
+        knobs = MODELS[self.model.selected()].knobs
+        penalties = {f"model.{knob.name}": self.model.knobs()[knob.name] for knob in knobs if knob.penalty}
         terms = {"loss": self.loss.selected(), **{f"loss.{name}": value for name, value in self.loss.knobs().items()}}
         terms |= {name: value for name, value in penalties.items() if value}
         if metric == "loss" and self.training.class_weight is not None:
@@ -382,20 +383,20 @@ class TrialConfig(Frozen):
         return terms
 
     def plain(self) -> dict[str, Any]:
-        """Plain data, as YAML and JSON take it."""
+        """Return plain data, as YAML and JSON take it."""
         return self.model_dump(mode="json")
 
     def flat(self) -> dict[str, Any]:
-        """Every value under its plain name, as tables and MLflow's parameters show it.
+        """Return every value by its plain name, as tables and MLflow's parameters show it.
 
         `{"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "schedule": "cosine", ...}`.
-        A name that two sections share is prefixed with the later section's name. What nobody switched on
+        A name that two sections share is prefixed with the later section's name. What is switched off
         is left out: an optimizer's clipping or averaging, a schedule's warm-up, a training's own callbacks.
         """
         return {leaf.name: leaf.value for leaf in self.leaves() if leaf.used}
 
     def leaves(self) -> Iterator[Leaf]:
-        """Every value, those that are switched off included; a knob that depends on one that is off is left out."""
+        """Yield every value, those that are switched off included, but no knob that depends on one that is off."""
         used: set[str] = set()
         for section, value in self.plain().items():
             entry = ""
@@ -417,7 +418,7 @@ class TrialConfig(Frozen):
 
 
 def varying_terms(terms: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The key paths whose value is not the same in all of several trials (`TrialConfig.loss_terms`)."""
+    """Return the key paths whose values differ between trials, given `TrialConfig.loss_terms` of each."""
     every = list(terms)
     names = list(dict.fromkeys(name for one in every for name in one))
     varying = [name for name in names if len({repr(one.get(name)) for one in every}) > 1]
@@ -426,7 +427,7 @@ def varying_terms(terms: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
-    """The values below a section by their plain names; a group that may be null keeps its own name."""
+    """Return the values below a section by their plain names; a group that may be null keeps its own name."""
     if not isinstance(value, dict):
         return [(name, value)]
     leaves: list[tuple[str, Any]] = []
@@ -444,7 +445,7 @@ TRAINABLE, SEED = "trainable", "seed"
 
 @dataclass(frozen=True)
 class TrainableConfig:
-    """What a user's own function is called with.
+    """The configuration of a user's own training.
 
     Attributes:
         trainable: `module:function`; called as `function(values, seed)`, it yields one mapping of metrics an epoch.
@@ -462,11 +463,11 @@ class TrainableConfig:
         return TrainableConfig(plain[TRAINABLE], values, plain.get(SEED))
 
     def plain(self) -> dict[str, Any]:
-        """Plain data, as YAML and JSON take it."""
+        """Return plain data, as YAML and JSON take it."""
         return {TRAINABLE: self.trainable, **self.values, SEED: self.seed}
 
     def flat(self) -> dict[str, Any]:
-        """Every value under its key, those of mappings under `outer.inner`."""
+        """Return every value by its key, those of mappings by `outer.inner`."""
         return dict(_flat(self.values)) | ({SEED: self.seed} if self.seed is not None else {})
 
 
@@ -474,10 +475,10 @@ AnyConfig = TrialConfig | TrainableConfig
 
 
 def parse_config(plain: Mapping[str, Any]) -> AnyConfig:
-    """The configuration that plain data holds; `plain()` is its inverse.
+    """Return the configuration that plain data holds; `plain()` is the inverse.
 
     Raises:
-        pydantic.ValidationError: a configuration of hpsearch's own breaks a rule.
+        pydantic.ValidationError: a TrialConfig breaks a rule.
     """
     return TrainableConfig.of(plain) if TRAINABLE in plain else TrialConfig.model_validate(plain)
 
@@ -491,16 +492,16 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def watches_epochs(config: TrialConfig) -> bool:
-    """Whether the schedule decides by what an epoch was like, so that only a training tells its rates."""
+    """Return whether the schedule depends on each epoch's metrics, so that only a training yields its rates."""
     return SCHEDULES[config.schedule.selected()].callback
 
 
 def without_validation(config: TrialConfig, epochs: int, rates: Sequence[float]) -> TrialConfig:
-    """Nothing is held out, and training ends after so many epochs.
+    """Return the configuration that trains on all training examples, without validation, for a number of epochs.
 
     Args:
-        rates: the learning rate of each epoch in a training with validation: what a schedule that looks at
-            validation figures, of which there are none, is replaced by.
+        rates: the learning rate of each epoch in a training with validation. They replace a schedule that depends
+            on validation metrics, since there are none.
     """
     plain = config.plain()
     plain["data"]["validation"] = 0

@@ -29,15 +29,15 @@ OURS = "hpsearch"
 
 def use_folders(folders: Sequence[Path]) -> None:
     """Make the modules in a user's folders importable in this process, and in those that it starts."""
-    places = [str(folder.absolute()) for folder in folders]
+    paths = [str(folder.absolute()) for folder in folders]
     # At the end, so that a module which is found in no other way is found there; also by the processes that a
     # user's own code starts, which are given `sys.path` alone.
-    sys.path += [place for place in places if place not in sys.path]
+    sys.path += [place for place in paths if place not in sys.path]
     finder = next((finder for finder in sys.meta_path if isinstance(finder, _UserFinder)), None)
     if finder is None:
         finder = _UserFinder()
         sys.meta_path.insert(0, finder)
-    finder.places += [place for place in places if place not in finder.places]
+    finder.paths += [place for place in paths if place not in finder.paths]
 
 
 def name_clash(module: str, folders: Sequence[Path]) -> str | None:
@@ -47,9 +47,9 @@ def name_clash(module: str, folders: Sequence[Path]) -> str | None:
         module: its name, without the package's submodules.
         folders: where it is looked for.
     """
-    places = [str(folder) for folder in folders]
-    found = _found_in(module, places)
-    owner = _owner(module, places) if found is not None else None
+    paths = [str(folder) for folder in folders]
+    found = _found_in(module, paths)
+    owner = _owner(module, paths) if found is not None else None
     if found is None or owner is None:
         return None
     return f"the module '{module}' has the name of {owner}, which would be loaded instead: rename {found.origin}"
@@ -59,30 +59,30 @@ class _UserFinder(MetaPathFinder):
     """Finds a user's top-level modules before installed ones, unless their name is taken."""
 
     def __init__(self) -> None:
-        self.places: list[str] = []
+        self.paths: list[str] = []
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, _target: ModuleType | None = None, /
     ) -> ModuleSpec | None:
         if path is not None:
             return None
-        found = _found_in(fullname, self.places)
-        return None if found is None or _owner(fullname, self.places) else found
+        found = _found_in(fullname, self.paths)
+        return None if found is None or _owner(fullname, self.paths) else found
 
 
-def _found_in(module: str, places: Sequence[str]) -> ModuleSpec | None:
+def _found_in(module: str, paths: Sequence[str]) -> ModuleSpec | None:
     """The module in these folders; a folder without `__init__.py` counts as none."""
-    found = PathFinder.find_spec(module, places)
+    found = PathFinder.find_spec(module, paths)
     return found if found is not None and found.loader is not None and found.has_location else None
 
 
-def _owner(module: str, places: Sequence[str]) -> str | None:
+def _owner(module: str, paths: Sequence[str]) -> str | None:
     """Describe the owner of a module name; None if the user's module may have it."""
     if module in sys.stdlib_module_names:
         return "a module of Python's own"
     if module == OURS:
         return "hpsearch itself"
-    elsewhere = _found_in(module, [place for place in sys.path if place not in places])
+    elsewhere = _found_in(module, [place for place in sys.path if place not in paths])
     # Looking up the distribution takes one second, so it is done last.
     return "a package that hpsearch needs" if elsewhere is not None and _is_needed(module) else None
 
@@ -123,7 +123,7 @@ def _well_formed(value: str) -> str:
     return value
 
 
-# A person's own code, in knobs and elsewhere.
+# The user's own code, in knobs and elsewhere.
 CodeReference = Annotated[
     str,
     AfterValidator(_well_formed),
@@ -227,13 +227,13 @@ def _roots(folders: Sequence[Path]) -> list[Path]:
     """The folders whose modules are the user's own, in the order in which Python looks."""
     installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     entries = [Path(entry or Path.cwd()) for entry in sys.path]
-    own = [
+    users = [
         entry
         for entry in entries
         if not any(entry.is_relative_to(place) for place in installed)
         and not {"site-packages", "dist-packages"} & set(entry.parts)
     ]
-    return list(dict.fromkeys([*folders, *own]))
+    return list(dict.fromkeys([*folders, *users]))
 
 
 def _file_of(module: str, roots: Sequence[Path]) -> Path | None:

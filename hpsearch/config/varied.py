@@ -41,17 +41,17 @@ class Varied:
         return list(dict.fromkeys(name for _, _, name in self.keys))
 
     def with_seed(self) -> Varied:
-        """The same, and the seed."""
+        """Return these values and the seed."""
         seed = (SEED, "", SEED)
         return self if seed in self.keys else replace(self, keys=(*self.keys, seed))
 
     def leaves(self, config: AnyConfig) -> list[Leaf]:
-        """What a configuration has of these values, in their order."""
+        """Return what a configuration has of these values, in their order."""
         has = {_key(leaf): leaf for leaf in leaves_of(config)}
         return [has[key] for key in self.keys if key in has]
 
     def values(self, config: AnyConfig) -> dict[str, Any]:
-        """What a configuration has of these values, by plain name."""
+        """Return what a configuration has of these values, by plain name."""
         return {leaf.name: leaf.value for leaf in self.leaves(config)}
 
     def line(self, config: AnyConfig, digits: int | None = DIGITS) -> str:
@@ -123,12 +123,12 @@ def find_varied(configs: Iterable[AnyConfig], *, seeds: bool = False) -> Varied:
 
 
 def one_seed_each(space: Branch, config: AnyConfig) -> bool:
-    """Whether only the seed distinguishes some trials: each has its own, and the space has no float range."""
+    """Return whether only their seeds distinguish some trials."""
     return config.seed is None and size(space, 0) > 0
 
 
 def leaves_of(config: AnyConfig) -> Iterator[Leaf]:
-    """Every value of a configuration."""
+    """Return every value of a configuration."""
     if isinstance(config, TrainableConfig):
         return (Leaf(SEED if name == SEED else "", "", name, value) for name, value in config.flat().items())
     return config.leaves()

@@ -36,17 +36,17 @@ class Document:
     Attributes:
         name: the file's path as the user wrote it.
         data: plain dicts, lists, strings, numbers, booleans and None.
-        places: `file:line` of each key path.
+        locations: `file:line` of each key path.
     """
 
     name: str
     data: Any
-    places: dict[KeyPath, str] = field(default_factory=dict)
+    locations: dict[KeyPath, str] = field(default_factory=dict)
 
-    def place(self, path: KeyPath) -> str:
+    def location(self, path: KeyPath) -> str:
         """Return `file:line` of the key, or of the nearest enclosing one."""
-        known = (path[:length] for length in range(len(path), -1, -1) if path[:length] in self.places)
-        return self.places[found] if (found := next(known, None)) is not None else self.name
+        known = (path[:length] for length in range(len(path), -1, -1) if path[:length] in self.locations)
+        return self.locations[found] if (found := next(known, None)) is not None else self.name
 
 
 def load_value(text: str, source: str) -> Any:
@@ -83,23 +83,23 @@ def load_document(path: Path) -> Document:
     return _parse(text, name, lambda line: f"{name}:{line}")
 
 
-def _parse(text: str, name: str, place: Callable[[int], str]) -> Document:
-    """Return the document of a text; `place` says where a line (counted from 1) stands."""
-    reader = _Reader(name, place)
+def _parse(text: str, name: str, location: Callable[[int], str]) -> Document:
+    """Return the document of a text; `location` says where a line (counted from 1) stands."""
+    reader = _Reader(name, location)
     try:
         node = YAML(typ="safe", pure=True, plug_ins=[]).compose(text)
         data = None if node is None else reader.read(node, (), node.start_mark.line + 1)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        where = name if mark is None else place(mark.line + 1)
+        where = name if mark is None else location(mark.line + 1)
         raise StudyFileError([f"{where}: not valid YAML: {problem}"]) from None
     except RecursionError:
         raise StudyFileError([f"{name}: nested too deeply"]) from None
     except (ValueError, OverflowError) as error:
         # An escape such as \UFFFFFFFF, which is beyond Unicode.
         raise StudyFileError([f"{name}: not valid YAML: {error}"]) from None
-    return Document(name, data, reader.places)
+    return Document(name, data, reader.locations)
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -125,20 +125,20 @@ class _Reader:
     """Builds plain data from ruamel.yaml's nodes, which know their lines.
 
     Attributes:
-        places: `file:line` of each key path that was read.
+        locations: `file:line` of each key path that was read.
     """
 
-    def __init__(self, name: str, place: Callable[[int], str]) -> None:
-        self._name, self._place = name, place
-        self.places: dict[KeyPath, str] = {}
+    def __init__(self, name: str, location: Callable[[int], str]) -> None:
+        self._name, self._location = name, location
+        self.locations: dict[KeyPath, str] = {}
 
     def read(self, node: Node, path: KeyPath, line: int) -> Any:
         """Return the data of a node; `line` is that of its key."""
         if len(path) > MAX_DEPTH:
             raise self._refusal(line, f"nested more than {MAX_DEPTH} levels deep")
-        if len(self.places) >= MAX_VALUES:
+        if len(self.locations) >= MAX_VALUES:
             raise StudyFileError([f"{self._name}: holds more than {MAX_VALUES:,} values"])
-        self.places[path] = self._place(line)
+        self.locations[path] = self._location(line)
         if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
             return self._mapping(node, path)
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
@@ -163,7 +163,7 @@ class _Reader:
                 raise self._refusal(line, "a key must be a word, but got a list or a mapping")
             if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
                 raise self._refusal(line, f"a key must be a word, but got {key.value or 'nothing'}")
-            if (*path, key.value) in self.places:
+            if (*path, key.value) in self.locations:
                 raise self._refusal(line, f"the key '{key.value}' stands twice")
             data = self.read(value, (*path, key.value), line)
             if key.tag == f"{_TAG}str":
@@ -176,7 +176,7 @@ class _Reader:
         return merged | own
 
     def _refusal(self, line: int, sentence: str) -> StudyFileError:
-        return StudyFileError([f"{self._place(line)}: {sentence}"])
+        return StudyFileError([f"{self._location(line)}: {sentence}"])
 
 
 # Words that YAML 1.1, which other tools read, takes for something else: they are quoted.
@@ -275,16 +275,16 @@ def quick_version(document: Document, name: str) -> Document:
     data = document.data if isinstance(document.data, dict) else {}
     section = data.get("quick")
     if not isinstance(section, dict) or not section:
-        where = document.place(("quick",))
+        where = document.location(("quick",))
         raise StudyFileError(
             [f"{where}: --quick needs a section `quick` of key paths, as in `quick: {{trial.training.max_epochs: 3}}`"]
         )
     document = replace(document, data={key: value for key, value in data.items() if key != "quick"})
     for key, value in section.items():
-        place = document.place(("quick", key))
+        where = document.location(("quick", key))
         if "" in _key_path(key):
-            raise StudyFileError([f"{place}: quick: '{key}' must be a key path, as in trial.training.max_epochs"])
-        document = _changed(document, _key_path(key), value, place)
+            raise StudyFileError([f"{where}: quick: '{key}' must be a key path, as in trial.training.max_epochs"])
+        document = _changed(document, _key_path(key), value, where)
     return replace(document, data={**document.data, "name": f"{document.data.get('name') or name}-quick"})
 
 
@@ -296,9 +296,9 @@ def _changed(document: Document, path: KeyPath, value: Any, source: str) -> Docu
     """Return the document with `value`, which was written at `source`, at `path`."""
     if len(path) > MAX_DEPTH:
         raise StudyFileError([f"{source}: nested more than {MAX_DEPTH} levels deep"])
-    kept = {known: place for known, place in document.places.items() if known[: len(path)] != path}
+    kept = {known: where for known, where in document.locations.items() if known[: len(path)] != path}
     created = {path[:length]: source for length in range(1, len(path) + 1)}
-    return replace(document, data=_put(document.data, path, value, source), places=created | kept)
+    return replace(document, data=_put(document.data, path, value, source), locations=created | kept)
 
 
 def _put(data: Any, path: KeyPath, value: Any, source: str) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from hpsearch.config.space import FIRST, Branch, Int, Options, Pick, Ranged, concrete
+from hpsearch.config.space import FIRST_VALUES, Branch, Int, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 
 DRAWN = 500
@@ -29,7 +29,7 @@ def drawn(space: Branch, seed: int = 0) -> list[TrialConfig]:
     """
     pick = _random_pick(random.Random(seed))
     found = []
-    for plain in chain((concrete(space, pick) for _ in range(DRAWN)), [concrete(space, FIRST)]):
+    for plain in chain((concrete(space, pick) for _ in range(DRAWN)), [concrete(space, FIRST_VALUES)]):
         try:
             found.append(TrialConfig.model_validate(plain))
         except ValueError:  # pydantic's

@@ -73,7 +73,7 @@ def test_nan_is_a_number():
 def test_every_key_and_item_has_the_line_of_its_own_key(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_text("# a comment\nname: x\ntrial:\n  model:\n    units: [1,\n      2]\n  list:\n    - a: 1\n    - b\n")
-    places = load_document(path).places
+    places = load_document(path).locations
     lines = {key: int(place.rpartition(":")[2]) for key, place in places.items()}
     assert lines == {
         (): 2,
@@ -95,8 +95,8 @@ def test_a_path_that_is_not_in_the_file_stands_where_the_nearest_enclosing_key_d
     path = tmp_path / "s.yaml"
     path.write_text("name: x\ntrial:\n  model: mlp\n")
     document = load_document(path)
-    assert document.place(("trial", "model", "units", 0)) == f"{path}:3"
-    assert document.place(("search", "trials")) == f"{path}:1"
+    assert document.location(("trial", "model", "units", 0)) == f"{path}:3"
+    assert document.location(("search", "trials")) == f"{path}:1"
 
 
 def test_an_empty_file_is_no_data_and_its_place_is_the_file(tmp_path):
@@ -104,7 +104,7 @@ def test_an_empty_file_is_no_data_and_its_place_is_the_file(tmp_path):
     path.write_text("# nothing\n")
     document = load_document(path)
     assert document.data is None
-    assert document.place(("trial",)) == str(path)
+    assert document.location(("trial",)) == str(path)
 
 
 def test_aliases_and_merge_keys_are_plain_data(tmp_path):
