@@ -16,7 +16,7 @@ import keras
 
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
-from hpsearch.catalogue.models import MODELS, overridden_methods
+from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
@@ -27,7 +27,7 @@ from hpsearch.export.script_data import loading, normalizing, splitting
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import build_model
 from hpsearch.training.user_code import with_user_code
-from hpsearch.training.user_model import uses_float16
+from hpsearch.training.user_model import overridden_methods, uses_float16
 
 _SCRIPT = '''"""{about}
 

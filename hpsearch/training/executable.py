@@ -28,7 +28,7 @@ from hpsearch.training.noise import GradientNoise
 from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
 from hpsearch.training.user_code import with_user_code
-from hpsearch.training.user_model import refuse_for_solver, refuse_what_is_ignored, uses_float16
+from hpsearch.training.user_model import build_user_model, refuse_for_solver, refuse_what_is_ignored, uses_float16
 
 # A study has a few structures (optimizers times shapes; there are 15 optimizers); each holds a model and its graphs.
 MOST_KEPT = 16
@@ -47,7 +47,10 @@ def build_model(config: TrialConfig, data: TrainingData) -> Any:
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)
     row = MODELS[config.model.selected()]
-    return row.build(data.shape, data.classes, **with_user_code("model", row, config.model.knobs()))
+    knobs = with_user_code("model", row, config.model.knobs())
+    if row.references():
+        return build_user_model(row.build, data.shape, data.classes, knobs)
+    return row.build(data.shape, data.classes, **knobs)
 
 
 def _steps_per_execution(config: TrialConfig, examples: int) -> int:

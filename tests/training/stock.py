@@ -25,6 +25,7 @@ from hpsearch.training.rates import learning_rates
 from hpsearch.training.results import CLOCKS
 from hpsearch.training.trainer import Trainer
 from hpsearch.training.user_code import with_user_code
+from hpsearch.training.user_model import build_user_model
 
 # Those of Keras, which `model.fit` takes; tests/training/test_training_lbfgs.py has the other one.
 STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.needs_closure]
@@ -116,7 +117,9 @@ def _ready(config: TrialConfig, metrics: Sequence[Any], jit_compile: bool) -> An
     """
     keras.utils.set_random_seed(config.seed)
     row = MODELS[config.model.selected()]
-    fresh = row.build((28, 28), 10, **with_user_code("model", row, config.model.knobs()))
+    knobs = with_user_code("model", row, config.model.knobs())
+    own = bool(row.references())
+    fresh = build_user_model(row.build, (28, 28), 10, knobs) if own else row.build((28, 28), 10, **knobs)
     if metrics:
         return _compiled(config, fresh, metrics, jit_compile)[0]
     parts = [section.model_dump(mode="json") for section in (config.model, config.optimizer, config.loss)]

@@ -5,13 +5,94 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from training import own_code
 from training.stock import assert_same_curves, column, fit, small, train
 
+from hpsearch.catalogue.models import MODELS
 from hpsearch.config.file import Objective
 from hpsearch.errors import UserCodeError
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.portable import portable_model
 from hpsearch.training.trainer import Trainer
+from hpsearch.training.user_model import build_user_model
+
+IMAGE, CLASSES = (28, 28), 10
+
+
+def built(builder, **arguments):
+    """The model of a builder, checked."""
+    knobs = {"builder": builder, "arguments": arguments}
+    return build_user_model(MODELS["custom"].build, IMAGE, CLASSES, knobs)
+
+
+@pytest.mark.parametrize(
+    ("builder", "sentence"),
+    [
+        (own_code.no_model, "but it returned Dense"),
+        *(
+            (
+                builder,
+                "but it gives probabilities, as where its last layer is a softmax: leave that out, the losses apply ",
+            )
+            for builder in (
+                own_code.with_softmax,
+                own_code.with_softmax_layer,
+                own_code.with_softmax_operation,
+                own_code.with_nested_softmax,
+                own_code.subclass_with_softmax,
+            )
+        ),
+        (
+            own_code.with_sigmoid,
+            "but its outputs lie between 0 and 1, as where its last layer is a sigmoid: leave that out",
+        ),
+        (own_code.compiled, "but it is compiled: leave `compile` out; the study's `optimizer`, `loss` and "),
+        (own_code.with_own_prediction, "but it has a predict_step of its own, which exports would lose"),
+        (
+            own_code.with_own_step_and_channel,
+            "but it takes [None, 28, 28, 1] and has a train_step of its own, which a ",
+        ),
+        (own_code.one_class_too_few, "but its output is (None, 9)"),
+        (own_code.of_other_images, "but it cannot take them: ValueError: Input 0 "),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_no_model_from_images_to_logits_is_refused_in_one_line(builder, sentence):
+    with pytest.raises(UserCodeError) as caught:
+        built(builder)
+    message = str(caught.value)
+    assert message.startswith(
+        "model.builder must return a Keras model from images [None, 28, 28] to logits [None, 10], "
+    )
+    assert sentence in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [own_code.of_zeros, own_code.of_equal_shares, own_code.of_log_probabilities, own_code.of_rectified_logits],
+    ids=lambda builder: builder.__name__,
+)
+def test_logits_are_never_taken_for_probabilities_and_the_initial_weights_stay(builder):
+    keras.utils.set_random_seed(3)
+    initial = builder(IMAGE, CLASSES).get_weights()
+    keras.utils.set_random_seed(3)
+    model = built(builder)
+    for one, other in zip(model.get_weights(), initial, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_policy_that_a_builder_sets_is_that_of_its_own_model_alone():
+    model = built(own_code.half)
+    assert model.dtype_policy.name == "mixed_float16"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_builder_gets_its_arguments_and_a_channel_is_added_where_it_wants_one():
+    knobs = {"width": 3, "activations": ["tanh"] * 3}
+    model = built(own_code.two_branches, **knobs)
+    assert (model.input_shape, model.output_shape) == ((None, *IMAGE), (None, CLASSES))
+    assert model.count_params() == 3 * (784 * 3 + 3) + 4 * 9 + (9 * 10 + 10)
 
 
 def own(engine, builder, **sections):
