@@ -37,7 +37,7 @@ from hpsearch.config.space import (
     size,
 )
 from hpsearch.config.trial import TRAINABLE, TrialConfig, varying_terms
-from hpsearch.config.user_modules import missing_module, missing_name
+from hpsearch.config.user_modules import reference_problem
 from hpsearch.config.yaml_text import KeyPath, inline_yaml
 from hpsearch.errors import unknown_name
 
@@ -146,7 +146,7 @@ def _misnamed(spec: StudySpec) -> Iterator[Problem]:
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
     if not spec.trainable:
         yield from absent_modules(spec.space, spec.folders)
-    elif sentence := missing_module(spec.trainable, spec.folders) or missing_name(spec.trainable, spec.folders):
+    elif sentence := reference_problem(spec.trainable, spec.folders):
         yield (TRAINABLE,), sentence
 
 
@@ -161,7 +161,7 @@ def absent_modules(space: Branch, folders: Sequence[Path]) -> Iterator[Problem]:
         assert isinstance(config, TrialConfig)
         named.update({origin(space, path, pick): name for path, name in config.references()})
     for place, name in named.items():
-        if sentence := missing_module(name, folders) or missing_name(name, folders):
+        if sentence := reference_problem(name, folders):
             yield place, sentence
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpsearch.config.study import load_study
-from hpsearch.config.user_modules import missing_name, same_source, source_digest, source_files
+from hpsearch.config.user_modules import reference_problem, same_source, source_digest, source_files
 from hpsearch.errors import StudyFileError
 
 # Importing any of these files would fail.
@@ -61,15 +61,14 @@ def test_comments_and_formatting_do_not_change_the_code(tmp_path):
     ],
 )
 def test_a_name_that_a_module_does_not_define_is_told(tmp_path, text, told):
-    assert missing_name("own:load", write(tmp_path, {"own.py": text})) == told
+    assert reference_problem("own:load", write(tmp_path, {"own.py": text})) == told
 
 
 def test_modules_that_are_not_the_users_are_not_looked_into(tmp_path):
-    assert missing_name("json:no_such_name", [tmp_path]) is None
-    assert missing_name("hpsearch.errors:no_such_name", [tmp_path]) is None
-    assert (
-        missing_name("pkg.absent:x", write(tmp_path, FILES)) == f"there is no module 'pkg.absent' in {tmp_path / 'pkg'}"
-    )
+    assert reference_problem("json:no_such_name", [tmp_path]) is None
+    assert reference_problem("hpsearch.errors:no_such_name", [tmp_path]) is None
+    found = reference_problem("pkg.absent:x", write(tmp_path, FILES))
+    assert found == f"there is no module 'pkg.absent' in {tmp_path / 'pkg'}"
 
 
 def test_every_reference_of_a_study_is_looked_up_before_anything_trains(tmp_path):

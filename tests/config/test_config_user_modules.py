@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from hpsearch.config.user_modules import name_clash, use_folders
+from hpsearch.config.user_modules import reference_problem, use_folders
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_users_module_comes_before_an_installed_one_that_hpsearch_does_not_nee
     sys.path.append(str(installed))
     use_folders([folder])
     assert importlib.import_module("helpers_of_tests").__file__ == str(folder / "helpers_of_tests.py")
-    assert name_clash("helpers_of_tests", [folder]) is None
+    assert reference_problem("helpers_of_tests:whose", [folder]) is None
 
 
 def test_python_s_own_modules_and_what_hpsearch_needs_come_before_a_users(folder):
@@ -76,11 +76,11 @@ def test_a_folder_is_used_once(folder):
 )
 def test_a_name_that_is_taken_is_told_with_the_file_to_rename(tmp_path, module, owner):
     write(tmp_path, f"{module}.py")
-    assert name_clash(module, [tmp_path]) == (
+    assert reference_problem(f"{module}:name", [tmp_path]) == (
         f"the module '{module}' has the name of {owner}, which would be loaded instead: "
         f"rename {tmp_path / f'{module}.py'}"
     )
     (tmp_path / f"{module}.py").unlink()
     # Neither is a folder without `__init__.py` a module, nor an installed package that a study file may name.
     (tmp_path / module).mkdir()
-    assert name_clash(module, [tmp_path]) is None
+    assert reference_problem(f"{module}:name", [tmp_path]) is None
