@@ -282,7 +282,8 @@ def with_normalization(config: TrialConfig, known: Mapping[str, UserDataset]) ->
 def _unfit(config: TrialConfig, data: UserDataset) -> Iterator[Problem]:
     name = config.data.dataset
     if problem := config.shape_problem(data.shape):
-        yield ("model", "architecture"), problem
+        # The sentence begins with the key that is wrong: `filters`, for instance.
+        yield ("model", problem.split("`")[1]), problem
     weights = config.training.class_weight
     if isinstance(weights, tuple) and len(weights) != data.classes:
         yield (

@@ -90,7 +90,7 @@ def test_a_study_is_refused_before_any_trial_with_its_line_and_the_size_of_the_i
     study = write_study(tmp_path, GREY_8, [{"architecture": "mlp"}, {"architecture": "cnn", "filters": [4, 4, 4, 4]}])
     done = hpsearch("validate", study, home=tmp_path / "home", cwd=tmp_path)
     assert done.returncode == 2
-    assert "shapes.yaml:4: trial.model" in done.stderr
+    assert "shapes.yaml:4: trial.model.choice[1].filters: " in done.stderr
     assert "at most 3 entries (each halves the 8 x 8 image" in done.stderr
 
 
