@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import pytest
-
 from hpsearch.config.space import can_repeat, configurations, size
 from hpsearch.config.study import load_study
 
@@ -16,9 +14,8 @@ def space_of(folder, trial):
     return load_study(file).space
 
 
-@pytest.mark.parametrize(
-    ("trial", "count", "repeats"),
-    [
+def test_a_space_has_so_many_configurations_and_may_repeat_them(tmp_path):
+    cases = [
         ("{x: {choice: [a, b, c]}, seed: 1}", 3, True),
         ("{x: {choice: [a, b, c]}}", 3, False),
         ("{x: {choice: [a, b, c]}, seed: null}", 3, False),
@@ -26,14 +23,13 @@ def space_of(folder, trial):
         ("{x: {float: [0, 1]}, y: {choice: [a, b]}, seed: 1}", math.inf, False),
         ("{x: {choice: [plain, {by: {float: [0, 1]}}, {by: {choice: [3, 4]}}]}, seed: 1}", math.inf, True),
         ("{x: {one_minus: [0.1, 1]}, seed: 1}", math.inf, False),
-    ],
-)
-def test_a_space_has_so_many_configurations_and_may_repeat_them(tmp_path, trial, count, repeats):
-    space = space_of(tmp_path, trial)
-    assert (size(space), can_repeat(space)) == (count, repeats)
-    if count < math.inf:
-        listed = [tuple(sorted(params.items())) for params in configurations(space)]
-        assert len(listed) == len(set(listed)) == count
+    ]
+    for trial, count, repeats in cases:
+        space = space_of(tmp_path, trial)
+        assert (size(space), can_repeat(space)) == (count, repeats), (trial, count, repeats)
+        if count < math.inf:
+            listed = [tuple(sorted(params.items())) for params in configurations(space)]
+            assert len(listed) == len(set(listed)) == count, (trial, count, repeats)
 
 
 def test_configurations_hold_the_parameters_of_the_chosen_branch_alone(tmp_path):

@@ -48,25 +48,24 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("text", FOREIGN)
-def test_what_other_tools_write_is_answered_with_ours(text):
-    problems = []
-    parse(load_value(text, "here"), ("trial", "x"), problems)
-    [(path, sentence)] = problems
-    assert path == ("trial", "x")
-    assert sentence.endswith(f"is another tool's notation; write {FOREIGN[text]}")
+def test_what_other_tools_write_is_answered_with_ours():
+    for text, ours in FOREIGN.items():
+        problems = []
+        parse(load_value(text, "here"), ("trial", "x"), problems)
+        [(path, sentence)] = problems
+        assert path == ("trial", "x"), text
+        assert sentence.endswith(f"is another tool's notation; write {ours}"), text
 
 
-@pytest.mark.parametrize("text", [text for text in FOREIGN.values() if " or " not in text])
-def test_the_answer_is_a_distribution(text):
-    problems = []
-    node = parse(load_value(text, "here"), ("trial", "x"), problems)
-    assert (type(node).__name__ in ("Ranged", "Options"), problems) == (True, [])
+def test_the_answer_is_a_distribution():
+    for text in [text for text in FOREIGN.values() if " or " not in text]:
+        problems = []
+        node = parse(load_value(text, "here"), ("trial", "x"), problems)
+        assert (type(node).__name__ in ("Ranged", "Options"), problems) == (True, []), text
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_what_may_be_a_value_is_one():
+    cases = [
         "{}",
         "{lr: 0.1}",
         "{min: 1}",
@@ -81,10 +80,9 @@ def test_the_answer_is_a_distribution(text):
         "range(1, 10)",
         "choice(",
         "[0.1, 0.5]",
-    ],
-)
-def test_what_may_be_a_value_is_one(text):
-    assert notation_hint(load_value(text, "here")) is None
+    ]
+    for text in cases:
+        assert notation_hint(load_value(text, "here")) is None, text
 
 
 _KEY = st.sampled_from(
@@ -117,9 +115,9 @@ def test_a_builders_own_arguments_may_be_called_min_and_max():
     assert problems == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
+def test_nan_and_infinity_are_refused_for_a_training_of_ones_own_too(tmp_path):
+    """NaN is not equal to itself, so that the study would be another one at each start."""
+    cases = [
         ("trial.clip={choice: [1.0, .inf]}", "trial.clip.choice[1]: must be a finite number, but got inf"),
         ("trial.clip={choice: {none: .nan, one: 1}}", "trial.clip.choice.none: must be a finite number, but got nan"),
         ("trial.deep={list: [1, {inner: -.inf}]}", "trial.deep.list[1].inner: must be a finite number, but got -inf"),
@@ -127,14 +125,12 @@ def test_a_builders_own_arguments_may_be_called_min_and_max():
         ("trial.x={float: [0, .inf]}", "trial.x.float: a range must be finite, but got [0, inf]"),
         ("enqueue=[{x: .nan}]", "enqueue[0].x: must lie in {float: [0.0, 1.0]}, but got nan"),
         ("trial.x={min: 0.1, max: 0.5}", "trial.x: {min: 0.1, max: 0.5} is another tool's notation; write {float: ["),
-    ],
-)
-def test_nan_and_infinity_are_refused_for_a_training_of_ones_own_too(changes, message, tmp_path):
-    """NaN is not equal to itself, so that the study would be another one at each start."""
-    file = gain_study(tmp_path, "own", "def train(config, seed):\n    yield {}\n", "search: {trials: 2}\n")
-    with pytest.raises(StudyFileError) as refused:
-        load_study(file, [changes])
-    assert str(refused.value).startswith(f"--set {changes}: {message}")
+    ]
+    for changes, message in cases:
+        file = gain_study(tmp_path, "own", "def train(config, seed):\n    yield {}\n", "search: {trials: 2}\n")
+        with pytest.raises(StudyFileError) as refused:
+            load_study(file, [changes])
+        assert str(refused.value).startswith(f"--set {changes}: {message}"), (changes, message)
 
 
 def test_a_recorded_configuration_takes_none_of_them_either():

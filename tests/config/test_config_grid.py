@@ -12,6 +12,7 @@ from hpsearch.config.space import Pick, concrete, plain
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrialConfig
 from hpsearch.config.yaml_text import dump, load_value
+from hpsearch.errors import StudyFileError
 
 CONDITIONAL = """
 trial:
@@ -64,15 +65,14 @@ def test_nobody_is_pruned_in_a_grid_unless_the_file_says_so(load):
     assert load(CONDITIONAL, ["search.pruner=median"]).search.pruner.name == "median"
 
 
-@pytest.mark.parametrize(("written", "asked", "total"), [(None, None, 45), (7, None, 7), (None, 9, 9), (7, 99, 45)])
-def test_a_grid_has_as_many_trials_as_points_and_never_more(load, written, asked, total):
-    overrides = [f"search.trials={written}"] if written else []
-    assert load(CONDITIONAL, overrides).total(asked) == total
+def test_a_grid_has_as_many_trials_as_points_and_never_more(load):
+    for written, asked, total in [(None, None, 45), (7, None, 7), (None, 9, 9), (7, 99, 45)]:
+        overrides = [f"search.trials={written}"] if written else []
+        assert load(CONDITIONAL, overrides).total(asked) == total, (written, asked, total)
 
 
-@pytest.mark.parametrize(
-    ("overrides", "place", "sentence"),
-    [
+def test_what_is_no_grid_is_refused_in_a_line(told):
+    cases = [
         (
             ["trial.optimizer.choice.0.learning_rate={float: [0.1, 1]}"],
             "trial.optimizer.choice[0].learning_rate",
@@ -92,12 +92,11 @@ def test_a_grid_has_as_many_trials_as_points_and_never_more(load, written, asked
             "trial.training.engine",
             "takes minutes to compile",
         ),
-    ],
-)
-def test_what_is_no_grid_is_refused_in_a_line(told, overrides, place, sentence):
-    (problem,) = told(CONDITIONAL, overrides)
-    assert f" {place}: " in problem
-    assert sentence in problem
+    ]
+    for overrides, place, sentence in cases:
+        (problem,) = told(CONDITIONAL, overrides)
+        assert f" {place}: " in problem, (overrides, place, sentence)
+        assert sentence in problem, (overrides, place, sentence)
 
 
 def test_labels_are_what_optuna_holds_and_what_the_study_is_known_by(load):
@@ -124,18 +123,16 @@ def test_labels_stand_in_any_search_and_their_options_take_what_others_take(load
     assert [node.labels for node in named.parameters if node.name == "optimizer"] == [("a", "b")]
 
 
-@pytest.mark.parametrize(
-    ("choice", "sentence"),
-    [
+def test_a_wrong_labelled_choice_is_told(told):
+    cases = [
         ("{}", "a choice must be a list of at least one option"),
         ("{a: sgd, b: sgd}", "each option must stand once, but 'sgd' stands twice"),
         ("{a: sgd, b: adm}", "unknown optimizer 'adm' (did you mean 'adam'?)"),
-    ],
-)
-def test_a_wrong_labelled_choice_is_told(told, choice, sentence):
-    (problem,) = told(f"trial:\n  optimizer:\n    choice: {choice}\n")
-    assert problem.startswith("study.yaml:3: trial.optimizer.choice")
-    assert sentence in problem
+    ]
+    for choice, sentence in cases:
+        (problem,) = told(f"trial:\n  optimizer:\n    choice: {choice}\n")
+        assert problem.startswith("study.yaml:3: trial.optimizer.choice"), (choice, sentence)
+        assert sentence in problem, (choice, sentence)
 
 
 QUICK = """\
@@ -172,30 +169,25 @@ def test_the_quick_version_is_a_study_of_its_own_name(tmp_path):
     assert load_study(write(tmp_path, QUICK.replace("[7, 8]", "[9]"))).identity() == full.identity()
 
 
-@pytest.mark.parametrize(
-    ("section", "sentence"),
-    [
+def test_a_wrong_quick_version_is_told_in_a_line(tmp_path):
+    cases = [
         ("", "--quick needs a section `quick` of key paths"),
         ("quick: {}\n", "--quick needs a section `quick`"),
         ("quick: 3\n", "--quick needs a section `quick`"),
         ("quick:\n  trial..x: 3\n", "tea.yaml:6: quick: 'trial..x' must be a key path"),
         ("quick:\n  trial.training.epochs: 3\n", "tea.yaml:6: trial.training.epochs: unknown key 'epochs'"),
         ("quick:\n  trial.training.max_epochs: 0\n", "tea.yaml:6: trial.training.max_epochs: must be >= 1, but got 0"),
-    ],
-)
-def test_a_wrong_quick_version_is_told_in_a_line(tmp_path, section, sentence):
-    from hpsearch.errors import StudyFileError
-
-    file = write(tmp_path, QUICK.partition("quick:")[0] + section)
-    with pytest.raises(StudyFileError) as caught:
-        load_study(file, quick=True)
-    (problem,) = caught.value.problems
-    assert sentence in problem
+    ]
+    for section, sentence in cases:
+        file = write(tmp_path, QUICK.partition("quick:")[0] + section)
+        with pytest.raises(StudyFileError) as caught:
+            load_study(file, quick=True)
+        (problem,) = caught.value.problems
+        assert sentence in problem, (section, sentence)
 
 
-@pytest.mark.parametrize(
-    ("compare", "place", "sentence"),
-    [
+def test_a_comparison_of_what_the_study_has_not_is_refused(told):
+    cases = [
         ("{by: [lerning_rate]}", "compare.by[0]", "unknown name 'lerning_rate' (did you mean 'learning_rate'?)"),
         ("{by: [seed], best_of: [moment]}", "compare.best_of[0]", "unknown name 'moment'"),
         ("{by: []}", "compare.by", "at least 1"),
@@ -207,12 +199,11 @@ def test_a_wrong_quick_version_is_told_in_a_line(tmp_path, section, sentence):
         ("{by: [max_epochs, seed], growth: [seconds]}", "compare.growth", "one name of `by`, but got max_epochs, seed"),
         ("{by: [seed], log_x: true}", "compare.by[0]", "need numbers above 0, but seed can be 0"),
         ("{by: [seed], colour: red}", "compare.colour", "unknown key 'colour'"),
-    ],
-)
-def test_a_comparison_of_what_the_study_has_not_is_refused(told, compare, place, sentence):
-    (problem,) = told(f"{CONDITIONAL}compare: {compare}\n")
-    assert f" {place}: " in problem
-    assert sentence in problem
+    ]
+    for compare, place, sentence in cases:
+        (problem,) = told(f"{CONDITIONAL}compare: {compare}\n")
+        assert f" {place}: " in problem, (compare, place, sentence)
+        assert sentence in problem, (compare, place, sentence)
 
 
 def test_parameters_and_plain_names_can_be_compared(load):

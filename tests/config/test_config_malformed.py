@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 
 def _optimizer(knob: str, value: str) -> str:
     return f"trial:\n  optimizer:\n    name: adam\n    {knob}: {value}\n"
@@ -368,12 +366,12 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "place", "fragment"), MALFORMED)
-def test_what_is_wrong_is_told_once_with_its_line_and_key_path(told, text, place, fragment):
-    problems = told(text)
-    assert len(problems) == 1
-    assert problems[0].startswith(f"study.yaml:{place}: ")
-    assert fragment in problems[0]
+def test_what_is_wrong_is_told_once_with_its_line_and_key_path(told):
+    for text, place, fragment in MALFORMED:
+        problems = told(text)
+        assert len(problems) == 1, (text, place, fragment)
+        assert problems[0].startswith(f"study.yaml:{place}: "), (text, place, fragment)
+        assert fragment in problems[0], (text, place, fragment)
 
 
 def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file(told):

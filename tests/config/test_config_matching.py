@@ -25,9 +25,8 @@ def _config(space, params):
     return concrete(space, Pick(number, lambda node: node.labels.index(params[node.name])))
 
 
-@pytest.mark.parametrize(
-    ("config", "params"),
-    [
+def test_what_is_given_becomes_parameters_and_the_rest_is_left_to_the_sampler(everything):
+    cases = [
         ({}, {}),
         ({"batch_size": 64}, {"batch_size": 64}),
         ({"optimizer": "adam"}, {"optimizer": "adam"}),
@@ -45,17 +44,15 @@ def _config(space, params):
         ({"model": {"architecture": "mlp", "activation": "relu"}}, {}),
         ({"training": {"max_epochs": 20, "early_stopping": {"patience": 4, "min_delta": 0.0}}, "seed": None}, {}),
         ({"training": {"early_stopping": {"patience": 4}, "engine": "auto", "metrics": []}}, {}),
-    ],
-)
-def test_what_is_given_becomes_parameters_and_the_rest_is_left_to_the_sampler(everything, config, params):
-    found = match(everything, config)
-    assert found.problems == []
-    assert found.params == params
+    ]
+    for config, params in cases:
+        found = match(everything, config)
+        assert found.problems == [], (config, params)
+        assert found.params == params, (config, params)
 
 
-@pytest.mark.parametrize(
-    ("config", "path", "fragment"),
-    [
+def test_what_does_not_fit_is_one_problem_at_its_place(everything):
+    cases = [
         ({"optimizer": {"name": "adam", "learning_rate": 1.0}}, ("optimizer", "learning_rate"), "must lie in"),
         ({"optimizer": {"name": "adam", "learning_rate": True}}, ("optimizer", "learning_rate"), "got true"),
         ({"optimizer": {"name": "adam", "epsilon": 1e-3}}, ("optimizer", "epsilon"), "unknown key 'epsilon'"),
@@ -71,12 +68,11 @@ def test_what_is_given_becomes_parameters_and_the_rest_is_left_to_the_sampler(ev
         ({"training": {"max_epoch": 20}}, ("training",), "the study leaves 'training' at its default"),
         ({"training": {"early_stopping": {"patience": 5}}}, ("training",), "at its default"),
         ({"bach_size": 32}, ("bach_size",), "(did you mean 'batch_size'?)"),
-    ],
-)
-def test_what_does_not_fit_is_one_problem_at_its_place(everything, config, path, fragment):
-    ((where, sentence),) = match(everything, config).problems
-    assert where == path
-    assert fragment in sentence
+    ]
+    for config, path, fragment in cases:
+        ((where, sentence),) = match(everything, config).problems
+        assert where == path, (config, path, fragment)
+        assert fragment in sentence, (config, path, fragment)
 
 
 def test_every_problem_of_a_configuration_is_told(everything):
@@ -94,14 +90,14 @@ def test_the_first_of_several_options_that_fit_is_taken(load):
     assert match(space, {"optimizer": "adam"}).params == {"optimizer": "adam"}
 
 
-@pytest.mark.parametrize("value", [0.9, 0.99, 0.999, 0.5])
-def test_the_bound_of_a_one_minus_range_may_be_written_as_the_value_itself(load, value):
-    space = load(f"trial: {{optimizer: {{name: adam, beta_1: {{one_minus: [0.0001, {1 - value:.3f}]}}}}}}\n").space
-    found = match(space, {"optimizer": {"name": "adam", "beta_1": value}})
-    assert found.problems == []
-    (x,) = found.params.values()
-    assert 0.0001 <= x <= float(f"{1 - value:.3f}")
-    assert 1 - x == pytest.approx(value, abs=1e-12)
+def test_the_bound_of_a_one_minus_range_may_be_written_as_the_value_itself(load):
+    for value in [0.9, 0.99, 0.999, 0.5]:
+        space = load(f"trial: {{optimizer: {{name: adam, beta_1: {{one_minus: [0.0001, {1 - value:.3f}]}}}}}}\n").space
+        found = match(space, {"optimizer": {"name": "adam", "beta_1": value}})
+        assert found.problems == [], value
+        (x,) = found.params.values()
+        assert 0.0001 <= x <= float(f"{1 - value:.3f}"), value
+        assert 1 - x == pytest.approx(value, abs=1e-12), value
 
 
 def test_each_optimizers_keras_defaults_are_its_baseline(load):

@@ -23,9 +23,8 @@ def document(tmp_path):
     return load_document(path)
 
 
-@pytest.mark.parametrize(
-    ("override", "path", "value"),
-    [
+def test_a_value_is_put_in_place_and_the_rest_stays(document):
+    cases = [
         ("name=y", ["name"], "y"),
         ("trial.batch_size=64", ["trial", "batch_size"], 64),
         ("trial.optimizer=sgd", ["trial", "optimizer"], "sgd"),
@@ -42,18 +41,17 @@ def document(tmp_path):
         ("description=", ["description"], None),
         ("trial.schedule=null", ["trial", "schedule"], None),
         (" name = y", ["name"], "y"),
-    ],
-)
-def test_a_value_is_put_in_place_and_the_rest_stays(document, override, path, value):
-    changed = apply_overrides(document, [override])
-    expected = apply_overrides(document, []).data
-    found = changed.data
-    for key in path[:-1]:
-        expected, found = expected.get(key, {}), found[key]
-    assert found[path[-1]] == value
-    assert {key: below for key, below in found.items() if key != path[-1]} == {
-        key: below for key, below in expected.items() if key != path[-1]
-    }
+    ]
+    for override, path, value in cases:
+        changed = apply_overrides(document, [override])
+        expected = apply_overrides(document, []).data
+        found = changed.data
+        for key in path[:-1]:
+            expected, found = expected.get(key, {}), found[key]
+        assert found[path[-1]] == value, (override, path, value)
+        assert {key: below for key, below in found.items() if key != path[-1]} == {
+            key: below for key, below in expected.items() if key != path[-1]
+        }, (override, path, value)
 
 
 def test_later_overrides_win_and_build_on_earlier_ones(document):
@@ -79,9 +77,8 @@ def test_an_empty_file_can_be_filled(tmp_path):
     assert apply_overrides(load_document(path), ["trial.batch_size=3"]).data == {"trial": {"batch_size": 3}}
 
 
-@pytest.mark.parametrize(
-    ("override", "fragment"),
-    [
+def test_an_impossible_override_is_told_with_itself(document):
+    cases = [
         ("name", "must be key.path=value, as in trial.training.max_epochs=3"),
         ("=3", "must be key.path=value"),
         ("trial..x=3", "must be key.path=value"),
@@ -99,19 +96,17 @@ def test_an_empty_file_can_be_filled(tmp_path):
         ("trial.batch_size={a: 1, a: 2}", "the key 'a' stands twice"),
         ("trial.batch_size=!!python/name:os.system", "python/name"),
         (".".join(["a"] * 2000) + "=1", f"nested more than {MAX_DEPTH} levels deep"),
-    ],
-)
-def test_an_impossible_override_is_told_with_itself(document, override, fragment):
-    with pytest.raises(StudyFileError) as caught:
-        apply_overrides(document, [override])
-    (problem,) = caught.value.problems
-    assert problem.startswith(f"--set {override}: ")
-    assert fragment in problem
+    ]
+    for override, fragment in cases:
+        with pytest.raises(StudyFileError) as caught:
+            apply_overrides(document, [override])
+        (problem,) = caught.value.problems
+        assert problem.startswith(f"--set {override}: "), (override, fragment)
+        assert fragment in problem, (override, fragment)
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
+def test_a_wrong_value_is_told_where_it_was_set(told):
+    cases = [
         ("trial.batch_size=0", "--set trial.batch_size=0: trial.batch_size: must be >= 1, but got 0"),
         ("trial.optimizer=adm", "--set trial.optimizer=adm: trial.optimizer: unknown optimizer 'adm'"),
         ("trail.batch_size=3", "--set trail.batch_size=3: trail: unknown key 'trail' (did you mean 'trial'?)"),
@@ -120,11 +115,10 @@ def test_an_impossible_override_is_told_with_itself(document, override, fragment
             "trial.batch_size={choice: [32, 0]}",
             "--set trial.batch_size={choice: [32, 0]}: trial.batch_size.choice[1]: must be >= 1",
         ),
-    ],
-)
-def test_a_wrong_value_is_told_where_it_was_set(told, override, message):
-    (problem,) = told("trial:\n  batch_size: {choice: [1, 2]}\n", [override])
-    assert problem.startswith(message)
+    ]
+    for override, message in cases:
+        (problem,) = told("trial:\n  batch_size: {choice: [1, 2]}\n", [override])
+        assert problem.startswith(message), (override, message)
 
 
 def test_what_was_not_set_is_told_where_it_stands_in_the_file(told):

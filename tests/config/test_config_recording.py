@@ -28,9 +28,8 @@ def test_the_short_form_names_the_metric(tmp_path):
     assert (objective.metric, objective.direction) == ("val_cross_entropy", "minimize")
 
 
-@pytest.mark.parametrize(
-    ("training", "expected"),
-    [
+def test_it_is_added_to_the_metrics_wherever_they_stand(tmp_path):
+    cases = [
         ("{metrics: [f1_score]}", {("f1_score",)}),
         ("{metrics: [top_2_accuracy]}", {("top_2_accuracy", "f1_score")}),
         ("{metrics: {choice: [[], [top_2_accuracy]]}}", {("f1_score",), ("top_2_accuracy", "f1_score")}),
@@ -39,11 +38,10 @@ def test_the_short_form_names_the_metric(tmp_path):
             {("top_2_accuracy", "f1_score"), ("cross_entropy", "f1_score")},
         ),
         ("{choice: [{max_epochs: 3}, {max_epochs: 4, metrics: [f1_score]}]}", {("f1_score",)}),
-    ],
-)
-def test_it_is_added_to_the_metrics_wherever_they_stand(tmp_path, training, expected):
-    spec = load(tmp_path, f"objective: val_f1_score\ntrial: {{optimizer: adam, training: {training}}}\n")
-    assert {config.training.metrics for config in spec.keras_corners} == expected
+    ]
+    for training, expected in cases:
+        spec = load(tmp_path, f"objective: val_f1_score\ntrial: {{optimizer: adam, training: {training}}}\n")
+        assert {config.training.metrics for config in spec.keras_corners} == expected, (training, expected)
 
 
 def test_an_exported_configuration_records_it_too(tmp_path):
@@ -59,9 +57,8 @@ def test_the_gradient_noise_scale_is_measured_where_it_is_the_objective(tmp_path
         load(tmp_path, text % ", training: {gradient_noise: false}")
 
 
-@pytest.mark.parametrize(
-    ("objective", "sentence"),
-    [
+def test_what_cannot_be_the_objective_is_said_in_a_line(tmp_path):
+    cases = [
         ("epoch_seconds", "the key 'direction' is missing: maximize or minimize, since epoch_seconds has none"),
         ("{metric: val_f1_score, direction: minimize}", "`direction` of val_f1_score must be maximize"),
         ("val_f2_score", "did you mean 'val_f1_score'?"),
@@ -69,12 +66,11 @@ def test_the_gradient_noise_scale_is_measured_where_it_is_the_objective(tmp_path
             "{metric: learning_rate, direction: minimize}",
             "learning_rate cannot be the objective: lbfgs has no learning",
         ),
-    ],
-)
-def test_what_cannot_be_the_objective_is_said_in_a_line(tmp_path, objective, sentence):
-    with pytest.raises(StudyFileError, match="objective") as refused:
-        load(tmp_path, f"objective: {objective}\ntrial: {{optimizer: {{choice: [adam, lbfgs]}}}}\n")
-    assert sentence in str(refused.value)
+    ]
+    for objective, sentence in cases:
+        with pytest.raises(StudyFileError, match="objective") as refused:
+            load(tmp_path, f"objective: {objective}\ntrial: {{optimizer: {{choice: [adam, lbfgs]}}}}\n")
+        assert sentence in str(refused.value), (objective, sentence)
 
 
 def test_a_users_own_metric_of_such_a_name_may_be_better_either_way(tmp_path):

@@ -45,9 +45,8 @@ def test_comments_and_formatting_do_not_change_the_code(tmp_path):
     assert same_source(digests[0], "0" * 16 + digests[0][16:])
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
+def test_a_name_that_a_module_does_not_define_is_told(tmp_path):
+    cases = [
         ("def load(): ...", None),
         ("try:\n    from elsewhere import load\nexcept ImportError:\n    load = None\n", None),
         ("if True:\n    class load: ...", None),
@@ -58,10 +57,9 @@ def test_comments_and_formatting_do_not_change_the_code(tmp_path):
         ("def lod(): ...\n_private = 1", "unknown name in own.py: 'load' (did you mean 'lod'?); available: lod"),
         ("def other():\n    load = 1\n", "unknown name in own.py: 'load'; available: other"),
         ("def load(:", "'own:load' cannot be imported: own.py, line 1: SyntaxError: invalid syntax"),
-    ],
-)
-def test_a_name_that_a_module_does_not_define_is_told(tmp_path, text, told):
-    assert reference_problem("own:load", write(tmp_path, {"own.py": text})) == told
+    ]
+    for text, told in cases:
+        assert reference_problem("own:load", write(tmp_path, {"own.py": text})) == told, (text, told)
 
 
 def test_modules_that_are_not_the_users_are_not_looked_into(tmp_path):

@@ -159,9 +159,8 @@ def test_a_range_among_options_is_called_range_and_a_dot_in_a_label_does_not_spl
     assert tree.items["momentum"].options[0].options[0].name.endswith("}.one_minus_range")
 
 
-@pytest.mark.parametrize(
-    ("options", "labels"),
-    [
+def test_labels_tell_the_options_apart():
+    cases = [
         ([32, 64], (32, 64)),
         ([None, "a", 0.5, False], (None, "a", 0.5, False)),
         ([1, True, 1.0], ("1", "true", "1.0")),
@@ -170,12 +169,11 @@ def test_a_range_among_options_is_called_range_and_a_dot_in_a_label_does_not_spl
         (["a#2", {"name": "a"}, {"name": "a", "b": 1}], ("a#2", "a", "a#3")),
         ([{"architecture": "mlp"}, {"x": 1}], ("mlp", '{"x":1}')),
         ([["x" * 70, 1], ["x" * 70, 2]], (f'["{"x" * 55}...', f'["{"x" * 55}...#2')),
-    ],
-)
-def test_labels_tell_the_options_apart(options, labels):
-    found = _named({"a": {"choice": options}}).items["a"].labels
-    assert found == labels
-    assert list(map(type, found)) == list(map(type, labels))
+    ]
+    for options, labels in cases:
+        found = _named({"a": {"choice": options}}).items["a"].labels
+        assert found == labels, (options, labels)
+        assert list(map(type, found)) == list(map(type, labels)), (options, labels)
 
 
 def test_the_origin_of_a_value_is_where_it_was_written():

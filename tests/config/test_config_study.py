@@ -18,9 +18,9 @@ from hpsearch.errors import StudyFileError
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_the_study_files_of_the_project_are_right(path):
-    assert load_study(path).parameters
+def test_the_study_files_of_the_project_are_right():
+    for path in STUDIES:
+        assert load_study(path).parameters, path
 
 
 def test_the_example_of_the_documentation_is_right(load, example):
@@ -45,14 +45,14 @@ def _space(spec: Any) -> Any:
     return plain(spec.space)
 
 
-@pytest.mark.parametrize("text", ["trial: {}\n", "{}\n", "name: x\n"])
-def test_what_is_left_out_takes_the_recommended_ranges_of_the_whole_catalogue(load, text):
-    space = _space(load(text))
-    for section, rows in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-        expected = [{"name": row.name, **row.recommended()} for row in rows.values() if row.offered]
-        assert space[section] == {"choice": expected}
-    assert space["batch_size"] == {"choice": [32, 64, 128, 256, 512]}
-    assert set(space) == {"optimizer", "schedule", "batch_size"}
+def test_what_is_left_out_takes_the_recommended_ranges_of_the_whole_catalogue(load):
+    for text in ["trial: {}\n", "{}\n", "name: x\n"]:
+        space = _space(load(text))
+        for section, rows in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            expected = [{"name": row.name, **row.recommended()} for row in rows.values() if row.offered]
+            assert space[section] == {"choice": expected}, text
+        assert space["batch_size"] == {"choice": [32, 64, 128, 256, 512]}, text
+        assert set(space) == {"optimizer", "schedule", "batch_size"}, text
 
 
 def test_a_bare_name_is_short_for_a_mapping_with_that_name(load):
@@ -77,9 +77,8 @@ def test_knobs_beside_a_choice_of_names_hold_for_each_name(load):
     assert "optimizer.sgd.one_minus_momentum" in {node.name for node in spec.parameters}
 
 
-@pytest.mark.parametrize(
-    ("trial", "names"),
-    [
+def test_distributions_stand_anywhere_inside_of_the_trial(load):
+    cases = [
         ("{model: {architecture: mlp, units: [{int: [32, 128], step: 32}, 64]}}", ["model.units.0"]),
         (
             "{model: {architecture: mlp, dropout: {choice: [0.0, {float: [0.1, 0.5]}]}}}",
@@ -97,13 +96,12 @@ def test_knobs_beside_a_choice_of_names_hold_for_each_name(load):
         ("{model: {architecture: mlp, units: {choice: [[], [16], [{int: [8, 9]}]]}}}", None),
         ("{seed: {int: [0, 9]}}", ["seed"]),
         ("{seed: 3, data: {validation: 100}, loss: categorical_crossentropy}", []),
-    ],
-)
-def test_distributions_stand_anywhere_inside_of_the_trial(load, trial, names):
-    spec = load(f"trial: {trial}\n")
-    section = trial[1:].split(":")[0]
-    found = [node.name for node in spec.parameters if node.name.startswith(section)]
-    assert names is None or found == names
+    ]
+    for trial, names in cases:
+        spec = load(f"trial: {trial}\n")
+        section = trial[1:].split(":")[0]
+        found = [node.name for node in spec.parameters if node.name.startswith(section)]
+        assert names is None or found == names, (trial, names)
 
 
 def test_a_file_without_a_name_is_named_after_itself(tmp_path):
@@ -112,9 +110,9 @@ def test_a_file_without_a_name_is_named_after_itself(tmp_path):
     assert load_study(path).name == "my-study-2-"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("0.5", 0.5)])
-def test_a_timeout_is_seconds_or_a_duration(load, text, seconds):
-    assert load(f"search: {{timeout: {text}}}\n").search.timeout == seconds
+def test_a_timeout_is_seconds_or_a_duration(load):
+    for text, seconds in [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("0.5", 0.5)]:
+        assert load(f"search: {{timeout: {text}}}\n").search.timeout == seconds, (text, seconds)
 
 
 def test_the_direction_is_the_metrics_own_when_left_out(load):
@@ -134,17 +132,20 @@ def test_the_datasets_of_a_study_are_those_of_any_trial(load):
 IDENTITY = "name: x\ntrial: {optimizer: sgd, batch_size: 32}\nsearch: {seed: 0, trials: 9}\nfinalists: {top: 3}\n"
 
 
-@pytest.mark.parametrize(
-    "override",
-    ["search.trials=3", "search.timeout=20m", "description=other", "finalists.top=9", "name=other", "limits.retries=9"],
-)
-def test_budget_text_and_finalists_do_not_change_what_a_study_is(load, override):
-    assert load(IDENTITY, [override]).identity() == load(IDENTITY).identity()
+def test_budget_text_and_finalists_do_not_change_what_a_study_is(load):
+    for override in [
+        "search.trials=3",
+        "search.timeout=20m",
+        "description=other",
+        "finalists.top=9",
+        "name=other",
+        "limits.retries=9",
+    ]:
+        assert load(IDENTITY, [override]).identity() == load(IDENTITY).identity(), override
 
 
-@pytest.mark.parametrize(
-    "override",
-    [
+def test_whatever_matters_changes_what_a_study_is(load):
+    cases = [
         "trial.batch_size=64",
         "trial.optimizer.name=adam",
         "trial.optimizer={name: sgd, learning_rate: {float: [0.1, 1]}}",
@@ -155,12 +156,11 @@ def test_budget_text_and_finalists_do_not_change_what_a_study_is(load, override)
         "search.baselines=false",
         "objective.metric=val_loss",
         "enqueue=[{batch_size: 32}]",
-    ],
-)
-def test_whatever_matters_changes_what_a_study_is(load, override):
-    long = IDENTITY.replace("optimizer: sgd", "optimizer: {name: sgd}")
-    assert load(long).identity() == load(IDENTITY).identity()
-    assert load(long, [override]).identity() != load(long).identity()
+    ]
+    for override in cases:
+        long = IDENTITY.replace("optimizer: sgd", "optimizer: {name: sgd}")
+        assert load(long).identity() == load(IDENTITY).identity(), override
+        assert load(long, [override]).identity() != load(long).identity(), override
 
 
 def test_an_exported_configuration_is_loaded_as_it_was(tmp_path):
@@ -171,24 +171,22 @@ def test_an_exported_configuration_is_loaded_as_it_was(tmp_path):
     assert (name, objective.direction, loaded) == ("best", "minimize", config)
 
 
-@pytest.mark.parametrize(
-    ("text", "place", "fragment"),
-    [
+def test_what_is_no_single_configuration_is_refused(tmp_path):
+    cases = [
         ("trial:\n  batch_size: {choice: [1, 2]}\n", "2: trial.batch_size", "is a distribution; `hpsearch train`"),
         ("trial: {choice: [{}]}\n", "1: trial", "is a distribution"),
         ("trial:\n  batch_size: 0\n", "2: trial.batch_size", "must be >= 1"),
         ("name: x\n", "1", "a configuration must be a mapping with the key 'trial'"),
         ("trial: 3\n", "1: trial", "must be a mapping"),
-    ],
-)
-def test_what_is_no_single_configuration_is_refused(tmp_path, text, place, fragment):
-    path = tmp_path / "best.yaml"
-    path.write_text(text)
-    with pytest.raises(StudyFileError) as caught:
-        load_trial(path)
-    (problem,) = caught.value.problems
-    assert problem.startswith(f"{path}:{place}: ")
-    assert fragment in problem
+    ]
+    for text, place, fragment in cases:
+        path = tmp_path / "best.yaml"
+        path.write_text(text)
+        with pytest.raises(StudyFileError) as caught:
+            load_trial(path)
+        (problem,) = caught.value.problems
+        assert problem.startswith(f"{path}:{place}: "), (text, place, fragment)
+        assert fragment in problem, (text, place, fragment)
 
 
 OWN_CODE = """\

@@ -63,24 +63,22 @@ def test_a_folder_is_used_once(folder):
     assert Counter(type(finder).__name__ for finder in sys.meta_path)["_UserFinder"] == 1
 
 
-@pytest.mark.parametrize(
-    ("module", "owner"),
-    [
+def test_a_name_that_is_taken_is_told_with_the_file_to_rename(tmp_path):
+    cases = [
         ("statistics", "a module of Python's own"),
         ("types", "a module of Python's own"),
         ("numpy", "a package that hpsearch needs"),
         ("keras", "a package that hpsearch needs"),
         ("yaml", "a package that hpsearch needs"),
         ("hpsearch", "hpsearch itself"),
-    ],
-)
-def test_a_name_that_is_taken_is_told_with_the_file_to_rename(tmp_path, module, owner):
-    write(tmp_path, f"{module}.py")
-    assert reference_problem(f"{module}:name", [tmp_path]) == (
-        f"the module '{module}' has the name of {owner}, which would be loaded instead: "
-        f"rename {tmp_path / f'{module}.py'}"
-    )
-    (tmp_path / f"{module}.py").unlink()
-    # Neither is a folder without `__init__.py` a module, nor an installed package that a study file may name.
-    (tmp_path / module).mkdir()
-    assert reference_problem(f"{module}:name", [tmp_path]) is None
+    ]
+    for module, owner in cases:
+        write(tmp_path, f"{module}.py")
+        assert reference_problem(f"{module}:name", [tmp_path]) == (
+            f"the module '{module}' has the name of {owner}, which would be loaded instead: "
+            f"rename {tmp_path / f'{module}.py'}"
+        ), (module, owner)
+        (tmp_path / f"{module}.py").unlink()
+        # Neither is a folder without `__init__.py` a module, nor an installed package that a study file may name.
+        (tmp_path / module).mkdir()
+        assert reference_problem(f"{module}:name", [tmp_path]) is None, (module, owner)

@@ -58,9 +58,8 @@ def test_the_activations_and_seeds_of_the_short_comparison_are_in_its_lines():
     }
 
 
-@pytest.mark.parametrize(
-    ("trial", "lines"),
-    [
+def test_what_varies_is_shown_and_what_is_fixed_is_not(study):
+    cases = [
         (
             "model: {architecture: custom, builder: 'mine:net', arguments: {width: {choice: [8, 16]}, depth: 2}}, "
             f"{ADAM}}}, {FIXED}",
@@ -87,16 +86,13 @@ def test_the_activations_and_seeds_of_the_short_comparison_are_in_its_lines():
             f"{ADAM}}}, data: {{dataset: fashion_mnist, train_examples: {{choice: [1000, 2000]}}}}, {FIXED}",
             {"train_examples=1000", "train_examples=2000"},
         ),
-    ],
-    ids=["builder's argument", "units", "two optimizers", "switched off", "group or null", "data"],
-)
-def test_what_varies_is_shown_and_what_is_fixed_is_not(study, trial, lines):
-    assert set(lines_of(study(f"trial: {{{trial}}}\n"))) == lines
+    ]
+    for trial, lines in cases:
+        assert set(lines_of(study(f"trial: {{{trial}}}\n"))) == lines, (trial, lines)
 
 
-@pytest.mark.parametrize(
-    ("trial", "lines"),
-    [
+def test_the_keys_of_a_users_own_training(study):
+    cases = [
         ("x: {choice: [a, b]}, fixed: 3, seed: 1", {"x=a", "x=b"}),
         ("deep: {width: {choice: [1, 2]}, note: same}, seed: 1", {"width=1", "width=2"}),
         ("a: {n: {choice: [1, 2]}}, b: {n: 5}, seed: 1", {"a.n=1", "a.n=2"}),
@@ -107,12 +103,10 @@ def test_what_varies_is_shown_and_what_is_fixed_is_not(study, trial, lines):
         ),
         ("text: {choice: ['two words', '']}, seed: 1", {'text="two words"', 'text=""'}),
         ("x: {choice: [a, b]}", {"x=a", "x=b"}),
-    ],
-    ids=["key", "nested", "same last part", "keys of one option", "sub-trees", "text", "a seed each"],
-)
-def test_the_keys_of_a_users_own_training(study, trial, lines):
-    spec = study(f"trainable: 'mine:train'\nobjective: {{metric: loss}}\ntrial: {{{trial}}}\n")
-    assert set(lines_of(spec)) == lines
+    ]
+    for trial, lines in cases:
+        spec = study(f"trainable: 'mine:train'\nobjective: {{metric: loss}}\ntrial: {{{trial}}}\n")
+        assert set(lines_of(spec)) == lines, (trial, lines)
 
 
 def test_a_seed_of_its_own_is_listed_where_nothing_else_tells_trials_apart(study):

@@ -28,9 +28,8 @@ def refused(tmp_path):
     return message
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
+def test_values_follow_yaml_1_2():
+    cases = [
         ("1e-3", 0.001),
         ("1E3", 1000.0),
         ("+1.5", 1.5),
@@ -58,12 +57,11 @@ def refused(tmp_path):
         ("!!int '3'", 3),
         ("!!bool 'true'", True),
         ("[1, [a, {b: 2.0}]]", [1, ["a", {"b": 2.0}]]),
-    ],
-)
-def test_values_follow_yaml_1_2(text, value):
-    loaded = load_value(text, "--set x")
-    assert loaded == value
-    assert type(loaded) is type(value)
+    ]
+    for text, value in cases:
+        loaded = load_value(text, "--set x")
+        assert loaded == value, (text, value)
+        assert type(loaded) is type(value), (text, value)
 
 
 def test_nan_is_a_number():
@@ -119,9 +117,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
     assert load_document(path).data == {"name": "x"}
 
 
-@pytest.mark.parametrize(
-    ("content", "where", "fragment"),
-    [
+def test_unreadable_files_are_refused_with_the_place_and_the_reason(refused):
+    cases = [
         ("a: 1\nb: 2\na: 3\n", "s.yaml:3", "the key 'a' stands twice"),
         ("a:\n  b: 1\n  'b': 2\n", "s.yaml:3", "the key 'b' stands twice"),
         ("a: 1\n1: 2\n", "s.yaml:2", "a key must be a word, but got 1"),
@@ -152,12 +149,11 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
         ("a: x\n".encode("utf-16"), "s.yaml", "not UTF-8 text (byte 0)"),
         ("a: " + "x" * MAX_BYTES, "s.yaml", f"at most {MAX_BYTES:,} bytes"),
         (f"a: [{'1,' * MAX_VALUES}]", "s.yaml", f"holds more than {MAX_VALUES:,} values"),
-    ],
-)
-def test_unreadable_files_are_refused_with_the_place_and_the_reason(refused, content, where, fragment):
-    message = refused(content)
-    assert message.startswith(f"{where}: ")
-    assert fragment in message
+    ]
+    for content, where, fragment in cases:
+        message = refused(content)
+        assert message.startswith(f"{where}: "), (content, where, fragment)
+        assert fragment in message, (content, where, fragment)
 
 
 def test_aliases_that_multiply_are_refused_at_once(refused):
@@ -186,20 +182,18 @@ def test_a_missing_file_names_the_study_files_beside_it(tmp_path):
     assert line == f"{tmp_path}/quickstrat.yaml: no such file; {tmp_path} has: full.yml, quickstart.yaml"
 
 
-@pytest.mark.parametrize(
-    ("path", "fragment"),
-    [
+def test_paths_that_cannot_be_read(tmp_path):
+    cases = [
         ("nowhere/at/all.yaml", "no such file"),
         (".", "cannot be read: Is a directory"),
         ("nul\0.yaml", "cannot be read"),
         ("x" * 300 + ".yaml", "cannot be read: File name too long"),
         ("/dev/zero", "a study file has at most"),
-    ],
-)
-def test_paths_that_cannot_be_read(tmp_path, path, fragment):
-    with pytest.raises(StudyFileError) as caught:
-        load_document(tmp_path / path)
-    assert fragment in str(caught.value)
+    ]
+    for path, fragment in cases:
+        with pytest.raises(StudyFileError) as caught:
+            load_document(tmp_path / path)
+        assert fragment in str(caught.value), (path, fragment)
 
 
 def test_a_bad_value_is_told_with_its_source():
