@@ -35,15 +35,18 @@ from hpsearch.search.records import (
     CONTENTS,
     FINISHED,
     OF,
+    OUTCOME,
+    PLANNED,
     RETRY_OF,
     ROW,
     best_trial,
+    read_trial,
 )
 from hpsearch.search.resume import Checkpoints, record_worker_failure
-from hpsearch.search.sampling import Proposals, make_sampler
+from hpsearch.search.sampling import DrawnValues, SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import EXHAUSTED, Study, put_back, settle, take
+from hpsearch.search.storage import EXHAUSTED, Study, begin_again, interrupt
 from hpsearch.training.results import GOOD, WORST, Best, EpochMetrics, Outcome, best_after, best_of
 
 # How often clocks are updated and a stop is noticed, in seconds.
@@ -99,16 +102,19 @@ class Coordinator:
         self._unprunable: set[int] = set()
         self._stopping: set[int] = set()
         self._pruner = make_pruner(spec.search, study.objective)
+        # The epochs of each running trial that Optuna knows already: a second report of an epoch is an error to it.
+        self._reported: dict[int, int] = {}
         self._epochs = 0
         sections = (spec.space.items[name] for name in ("model", "data") if name in spec.space.items)
         self._abort = AbortCheck(total, same_model=not any(True for node in sections for _ in distributions(node)))
         self._deadline = math.inf
         self._attempts = Attempts([], spec.file.limits.retries)
         # A finalist and the untuned default may be the same configuration with the same seeds; both are trained.
-        searching = stage is Stage.SEARCH and can_repeat(spec.space)
-        self._proposals = Proposals(study.optuna, spec) if searching else None
-        # Trials that wait to be run; None: they are to be read again.
-        self._waiting: list[FrozenTrial] | None = None
+        self._distinct = stage is Stage.SEARCH and can_repeat(spec.space)
+        self._sampler = SamplerView(spec)
+        # Trials that wait to be run, by number, and how many trials the study has.
+        self._waiting: list[FrozenTrial] = []
+        self._count = 0
         # Whether every configuration has been tried. Reset when a trial fails.
         self._exhausted = False
 
@@ -116,12 +122,16 @@ class Coordinator:
         """Train until the study has its total, its time is over, or a person stops it."""
         self._deadline = time.monotonic() + (self._spec.search.timeout or math.inf)
         began = time.monotonic()
-        left = settle(self._study)
         trials = self._study.optuna.get_trials(deepcopy=False)
+        records = [read_trial(trial, self._study.objective) for trial in trials]
+        left = sum(record.state == "RUNNING" for record in records)
+        self._count = len(trials)
+        self._waiting = [trial for trial in trials if not trial.state.is_finished()]
         self._attempts = Attempts(trials, self._spec.file.limits.retries)
-        self._checkpoints.tidy([trial.number for trial in trials if trial.state == TrialState.WAITING])
-        records = self._study.records()
+        self._checkpoints.tidy([trial.number for trial in self._waiting])
         self._pruner.load(records)
+        if self._stage is Stage.SEARCH:
+            self._sampler.load(trials, records)
         # The trials of `--retry-failed` may exceed the total.
         total = max(self._total, self._attempts.ended + len(awaited(trials)))
         started = StudyStarted(self._spec, text, records, total, workers, self._stage)
@@ -142,7 +152,7 @@ class Coordinator:
         records = self._study.records()
         exhausted = self._exhausted and not self._stop.asked and not self._content_changed
         # The trials of `--retry-failed` belong to the run, although the study may have its total without them.
-        retrying = bool(awaited(self._study.optuna.get_trials(deepcopy=False)))
+        retrying = bool(awaited(self._waiting))
         complete = (self._attempts.ended >= self._total and not retrying) or exhausted
         if self._stage is not Stage.SEARCH:
             complete = all(record.state in FINISHED for record in records)
@@ -177,7 +187,7 @@ class Coordinator:
             self._listeners = self._make_listeners()
         except BaseException:
             for number in list(self._running):
-                put_back(self._study, self._running.pop(number)._trial_id)
+                interrupt(self._running.pop(number))
             raise
         untold, self._untold = self._untold or [], None
         for tell in untold:
@@ -216,7 +226,7 @@ class Coordinator:
         attrs = trial.user_attrs
         contents = self._jobs.contents.of(config)
         first_trial = self._attempts.first_of(config.plain(), contents)
-        if self._proposals and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
+        if self._distinct and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
             # The study file fixes some values of it and the sampler drew the others: it was trained before.
             detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
             self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, detail, "", {}))
@@ -243,9 +253,7 @@ class Coordinator:
 
         Trials that wait come first; then what the sampler proposes, or of a grid the points that failed.
         """
-        study, room = self._study.optuna, self._room()
-        if self._waiting is None:
-            self._waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        room = self._room()
         # Not all of them may have room in the study's total: those enqueued first do, and what the user asked to be
         # tried again.
         retries = awaited(self._waiting)
@@ -254,31 +262,42 @@ class Coordinator:
         if waiting:
             chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.slots())
             self._waiting.remove(chosen)
-            study.sampler = make_sampler(self._spec.search, chosen.number)
-            rows = self._jobs.rows_kept(chosen)
-            return take(self._study, chosen, len(rows)), rows
+            return self._continued(chosen)
         if room <= 0 or self._stage is not Stage.SEARCH or self._exhausted:
             return None
         trial = self._new_trial()
         self._exhausted = trial is None
         return (trial, ()) if trial else None
 
+    def _continued(self, chosen: FrozenTrial) -> tuple[optuna.Trial, Sequence[EpochMetrics]]:
+        """Begin a trial that waits, or go on with one that was interrupted."""
+        rows = self._jobs.rows_kept(chosen)
+        if PLANNED not in chosen.user_attrs:
+            self._study.optuna.sampler = DrawnValues(self._sampler.begin(chosen))
+        trial = self._study.take(chosen)
+        if chosen.state == TrialState.RUNNING or chosen.user_attrs.get(OUTCOME):
+            begin_again(trial, len(rows))
+        self._reported[chosen.number] = max(chosen.intermediate_values, default=0)
+        return trial, rows
+
     def _new_trial(self) -> optuna.Trial | None:
         """Create a trial; None: every configuration was tried."""
         study = self._study.optuna
-        trials = study.get_trials(deepcopy=False)
         if isinstance(self._spec.search.sampler, Grid):
             failed = next(self._attempts.failed(asked=False), None)
             if failed is None:
                 return None
-            enqueue_again(study, trials[failed])
-        elif self._proposals:
-            params = self._proposals.draw(len(trials), lambda drawn: self._is_new(drawn, len(trials)))
+            enqueue_again(study, self._study.stored(failed))
+            trial, _ = self._continued(self._study.stored(self._count))
+        else:
+            is_new = self._is_new if self._distinct else lambda *_: True
+            params = self._sampler.begin_new(self._count, lambda drawn: is_new(drawn, self._count))
             if params is None:
                 return None
-            study.enqueue_trial(params)
-        study.sampler = make_sampler(self._spec.search, len(trials))
-        return study.ask()
+            study.sampler = DrawnValues(params)
+            trial = study.ask()
+        self._count += 1
+        return trial
 
     def _is_new(self, drawn: dict[str, Any], number: int) -> bool:
         """Whether a configuration can be trained and was not."""
@@ -324,7 +343,8 @@ class Coordinator:
         if best is None or not row.finite:
             return False
         self._best[event.trial] = best
-        trial.report(best.value, row.epoch)
+        if row.epoch > self._reported.get(event.trial, 0):
+            trial.report(best.value, row.epoch)
         self._pruner.report(event.trial, row.epoch, best.value)
         return event.trial not in self._unprunable and self._pruner.prunes(event.trial, row.epoch)
 
@@ -343,7 +363,9 @@ class Coordinator:
             self._exhausted = False
         self._abort.trial_ended(outcome, detail)
         self._checkpoints.forget(trial.number)
-        record = self._study.record_of(trial)
+        self._reported.pop(trial.number, None)
+        record = self._study.record_of(trial.number)
+        self._sampler.end(record)
         self._inform(lambda listener: listener.trial_ended(record))
 
     def _lost(self, trial: optuna.Trial, event: WorkerFailed) -> None:
@@ -362,7 +384,7 @@ class Coordinator:
         self._interrupt(event.trial)
 
     def _interrupt(self, number: int) -> None:
-        trial = self._running.pop(number)
-        self._waiting = None
-        put_back(self._study, trial._trial_id)
+        interrupt(self._running.pop(number))
+        self._sampler.forget(number)
+        self._waiting = sorted([*self._waiting, self._study.stored(number)], key=lambda trial: trial.number)
         self._inform(lambda listener: listener.trial_interrupted(number))

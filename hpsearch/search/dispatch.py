@@ -8,7 +8,6 @@ is left with a long trial at the end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import WorkerSlot
-from hpsearch.search.records import PLANNED
+from hpsearch.search.records import PLANNED, enqueued_params
 from hpsearch.training.structure import needs_of, with_engine
 
 # What an update costs beside its examples, in examples: an MLP's epoch at batch 64 takes 1.4 times one at 512.
@@ -54,7 +53,7 @@ def _outline(trial: FrozenTrial, space: Branch) -> TrialConfig | None:
     """The trial's configuration as far as it is fixed; the rest from the middle of ranges, the first of options."""
     if planned := trial.user_attrs.get(PLANNED):
         return TrialConfig.model_validate(planned)
-    fixed: Mapping[str, Any] = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    fixed = {**enqueued_params(trial), **trial.params}
 
     def number(node: Ranged) -> int | float:
         distribution = node.distribution

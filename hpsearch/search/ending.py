@@ -7,8 +7,8 @@ from optuna.trial import TrialState
 
 from hpsearch.executors.protocol import TrialEnded
 from hpsearch.search.records import DETAIL, INFO, OUTCOME, TRACEBACK, rows_of
-from hpsearch.search.storage import Study, forget_reports
-from hpsearch.training.results import BROKEN, GOOD, WORST, Best, Outcome
+from hpsearch.search.storage import Study
+from hpsearch.training.results import BROKEN, GOOD, Best, Outcome
 
 STATES = {
     Outcome.COMPLETED: TrialState.COMPLETE,
@@ -47,9 +47,6 @@ def record_end(study: Study, trial: optuna.Trial, end: TrialEnded, best: Best | 
         trial.set_user_attr(DETAIL, detail)
     if end.traceback:
         trial.set_user_attr(TRACEBACK, end.traceback[-20_000:])
-    if outcome in WORST:
-        # Optuna ranks pruned trials by how far they came, and one without a report last of all.
-        forget_reports(study, trial)
     if outcome in GOOD and best is not None:
         study.optuna.tell(trial.number, best.value)
     else:

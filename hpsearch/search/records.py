@@ -30,6 +30,8 @@ INFO = "facts"
 TRACEBACK = "traceback"
 WORKER_FAILURES = "losses"
 EARLIER = "earlier_seconds"
+# When a trial that was interrupted was sent to a worker again.
+STARTED = "started"
 ROW = "epoch:"
 # The digests of the data and of the modules that it was trained with.
 CONTENTS = "contents"
@@ -117,29 +119,40 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
     attrs, rows = trial.user_attrs, rows_of(trial)
     finished = trial.state.is_finished()
     outcome = Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None
+    # An interrupted trial stays RUNNING in the storage, although it waits for the next run.
+    waits = trial.state == TrialState.WAITING or (outcome is Outcome.INTERRUPTED and not finished)
+    again = attrs.get(STARTED)
+    started = datetime.fromisoformat(again) if again else trial.datetime_start
+    ended = trial.datetime_complete if finished else None
     return TrialRecord(
         number=trial.number,
-        state=trial.state.name,
+        state=TrialState.WAITING.name if waits else trial.state.name,
         outcome=outcome,
         config=attrs.get(CONFIG),
         rows=rows,
         best=best_of(rows, objective) if outcome is not Outcome.DIVERGED else None,
-        seconds=round(attrs.get(EARLIER, 0.0) + trial.duration.total_seconds(), 3)
-        if finished and trial.duration
+        seconds=round((attrs.get(EARLIER) or 0.0) + (ended - started).total_seconds(), 3)
+        if ended and started
         else None,
-        detail=attrs.get(DETAIL, ""),
+        detail=attrs.get(DETAIL) or "",
         baseline=bool(attrs.get(BASELINE)),
         params=trial.params,
-        info=attrs.get(INFO, {}),
-        traceback=attrs.get(TRACEBACK, ""),
-        started=trial.datetime_start if trial.state != TrialState.WAITING else None,
-        ended=trial.datetime_complete if finished else None,
+        info=attrs.get(INFO) or {},
+        traceback=attrs.get(TRACEBACK) or "",
+        started=started if not waits else None,
+        ended=ended,
         worker_failures=tuple(loss["reason"] for loss in attrs.get(WORKER_FAILURES, [])),
         of=attrs.get(OF),
         contents=attrs.get(CONTENTS, {}),
         retry_of=attrs.get(RETRY_OF),
         metric=objective.metric,
     )
+
+
+def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the parameters that a trial was enqueued with."""
+    params: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    return params
 
 
 def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:

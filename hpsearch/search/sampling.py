@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from copy import copy as copy_of
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.trial import BaseTrial, FixedTrial, TrialState
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
-from hpsearch.config.file import SearchConfig, Tpe
+from hpsearch.config.file import Objective, SearchConfig, Tpe
 from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete, configurations, size
 from hpsearch.config.study import StudySpec
+from hpsearch.search.records import CONFIG, TrialRecord, enqueued_params
+from hpsearch.training.results import WORST, best_after
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -80,23 +81,94 @@ def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
     return config
 
 
-class Proposals:
-    """Draws configurations that a study has not trained.
-
-    The sampler proposes in a copy of the study in memory, so that no trial remains of a proposal that is turned down.
+class DrawnValues(BaseSampler):
+    """Give a stored trial the values that `SamplerView` has drawn for it.
 
     Args:
-        study: of the search.
-        spec: its file.
+        params: values by the names of the parameters, as Optuna holds them.
     """
 
-    def __init__(self, study: optuna.Study, spec: StudySpec) -> None:
-        self._study, self._spec = study, spec
-        self._copy = optuna.create_study(direction=study.direction)
-        self._copied: set[int] = set()
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
 
-    def draw(self, number: int, is_new: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-        """Draw the parameters of a new configuration.
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
+        return {}
+
+    def sample_relative(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        param_name: str,
+        param_distribution: BaseDistribution,  # noqa: ARG002
+    ) -> Any:
+        return self._params[param_name]
+
+
+class SamplerView:
+    """A study as its sampler sees it: an Optuna study in memory, made from our record of the epochs.
+
+    The sampler draws here, so it reads nothing from the storage, and no trial remains of a proposal that is turned
+    down.
+
+    Args:
+        spec: the study file.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._study = optuna.create_study(direction=spec.objective.direction)
+        # The trials that run, by their numbers in the study.
+        self._running: dict[int, optuna.Trial] = {}
+
+    def load(self, trials: Iterable[FrozenTrial], records: Iterable[TrialRecord]) -> None:
+        """Add the trials that ended in earlier runs."""
+        for trial, record in zip(trials, records, strict=True):
+            if not trial.state.is_finished():
+                continue
+            report = last_report(record, self._spec.objective)
+            completed = trial.state == TrialState.COMPLETE
+            self._study.add_trial(
+                optuna.trial.create_trial(
+                    state=trial.state,
+                    value=trial.value if completed else None,
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    intermediate_values=report if trial.state == TrialState.PRUNED else {},
+                )
+            )
+
+    def begin(self, trial: FrozenTrial) -> dict[str, Any]:
+        """Draw the parameters of a stored trial that it was not enqueued with; return all of them.
+
+        What was drawn for it already is kept. Where its coordinator died while it drew them, all are drawn again,
+        which gives the same values unless other trials have ended since.
+        """
+        enqueued = enqueued_params(trial)
+        params = self._draw(trial.number, enqueued if CONFIG not in trial.user_attrs else {**enqueued, **trial.params})
+        if any(params.get(name) != value for name, value in trial.params.items()):
+            self.forget(trial.number)
+            params = self._draw(trial.number, {**enqueued, **trial.params})
+        return params
+
+    def _draw(self, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
+        self._study.sampler = make_sampler(self._spec.search, number)
+        if fixed:
+            self._study.enqueue_trial(dict(fixed))
+        drawn = self._study.ask()
+        suggest(drawn, self._spec.space)
+        self._running[number] = drawn
+        return drawn.params
+
+    def begin_new(self, number: int, is_new: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        """Draw the parameters of a configuration that was not trained.
 
         After `PROPOSALS` of the sampler the first new configuration of the whole space is taken; where the space has no
         end or is too large to be gone through, as many more are drawn at random.
@@ -106,42 +178,51 @@ class Proposals:
             is_new: whether a configuration, given as the space yields it, may be trained.
 
         Returns:
-            Parameters as Optuna holds them; None: nothing new was found.
+            Its parameters as Optuna holds them; None: nothing new was found.
         """
-        running = self._catch_up()
-        try:
-            return self._proposed(number, is_new)
-        finally:
-            # The sampler passes over failed trials; in the next copy these may have ended.
-            for copied in running:
-                self._copy.tell(copied, state=TrialState.FAIL)
-
-    def _proposed(self, number: int, is_new: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
         search, space = self._spec.search, self._spec.space
         finite = size(space) <= MOST_LISTED
         for attempt in range(PROPOSALS if finite else 2 * PROPOSALS):
             by_chance = RandomSampler(seed=_seed(search, number, attempt))
-            self._copy.sampler = make_sampler(search, number, attempt) if attempt < PROPOSALS else by_chance
-            drawn = self._copy.ask()
-            new = is_new(suggest(drawn, space))
-            self._copy.tell(drawn, state=TrialState.FAIL)
-            if new:
+            self._study.sampler = make_sampler(search, number, attempt) if attempt < PROPOSALS else by_chance
+            drawn = self._study.ask()
+            if is_new(suggest(drawn, space)):
+                self._running[number] = drawn
                 return drawn.params
+            self._study.tell(drawn, state=TrialState.FAIL)
         every = configurations(space) if finite else ()
-        return next((params for params in every if is_new(suggest(FixedTrial(params), space))), None)
+        found = next((params for params in every if is_new(suggest(FixedTrial(params), space))), None)
+        return None if found is None else self._draw(number, found)
 
-    def _catch_up(self) -> list[int]:
-        """Copy the trials that have ended since the last call, and those that run; return the numbers of these."""
-        running = []
-        for trial in self._study.get_trials(deepcopy=False):
-            if trial.state == TrialState.WAITING or trial.number in self._copied:
-                continue
-            # Samplers look at parameters and values; the attributes hold every epoch.
-            bare = copy_of(trial)
-            bare.user_attrs = {}
-            self._copy.add_trial(bare)
-            if trial.state.is_finished():
-                self._copied.add(trial.number)
-            else:
-                running.append(self._copy.get_trials(deepcopy=False)[-1].number)
-        return running
+    def end(self, record: TrialRecord) -> None:
+        """Take in how a trial ended."""
+        trial = self._running.pop(record.number, None)
+        if trial is None:
+            return
+        if record.state == "COMPLETE" and record.best:
+            self._study.tell(trial, record.best.value)
+            return
+        for epoch, value in last_report(record, self._spec.objective).items():
+            trial.report(value, epoch)
+        self._study.tell(trial, state=TrialState[record.state])
+
+    def forget(self, number: int) -> None:
+        """Take back a trial that is to be run again."""
+        if trial := self._running.pop(number, None):
+            # Samplers pass over failed trials.
+            self._study.tell(trial, state=TrialState.FAIL)
+
+
+def last_report(record: TrialRecord, objective: Objective) -> dict[int, float]:
+    """Return the best value of a pruned trial by the epoch that it reached.
+
+    Samplers rank pruned trials by how far they came, and one without a report last of all: one that diverged or broke
+    a limit has none.
+    """
+    report: dict[int, float] = {}
+    best = None
+    for row in record.rows if record.outcome not in WORST else ():
+        best = best_after(best, row, objective)
+        if best and row.finite:
+            report = {row.epoch: best.value}
+    return report

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import text
 
 from hpsearch.config.file import Compare, Objective
 from hpsearch.config.matching import baselines, match
@@ -24,12 +22,12 @@ from hpsearch.search.home import Home
 from hpsearch.search.provenance import Provenance, new_provenance
 from hpsearch.search.records import (
     BASELINE,
-    CONFIG,
     DETAIL,
     EARLIER,
     INFO,
     OUTCOME,
     ROW,
+    STARTED,
     TRACEBACK,
     TrialRecord,
     read_trial,
@@ -64,6 +62,7 @@ class Study:
         self.storage, self.optuna = storage, study
         attrs = study.user_attrs
         self.name = study.study_name
+        self._id = storage.get_study_id_from_name(self.name)
         self.identity: dict[str, Any] = attrs[IDENTITY]
         self.objective = Objective.model_validate(self.identity["objective"])
         self.description: str = attrs.get(DESCRIPTION, "")
@@ -90,9 +89,24 @@ class Study:
         """Every trial, by number."""
         return [read_trial(t, self.objective) for t in self.optuna.get_trials(deepcopy=False)]
 
-    def record_of(self, trial: optuna.Trial) -> TrialRecord:
+    def trial_id(self, number: int) -> int:
+        """Return the key of a trial in the storage."""
+        return self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
+
+    def stored(self, number: int) -> FrozenTrial:
+        """Return one trial as Optuna keeps it, without reading the others."""
+        return self.storage.get_trial(self.trial_id(number))
+
+    def record_of(self, number: int) -> TrialRecord:
         """Return the record of one trial without reading the others."""
-        return read_trial(self.storage.get_trial(trial._trial_id), self.objective)
+        return read_trial(self.stored(number), self.objective)
+
+    def take(self, trial: FrozenTrial) -> optuna.Trial:
+        """Return a waiting trial, or one that an earlier run left, as one that runs."""
+        trial_id = self.trial_id(trial.number)
+        if trial.state == TrialState.WAITING:
+            self.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        return optuna.trial.Trial(self.optuna, trial_id)
 
     def record(self, number: int) -> TrialRecord:
         """One trial.
@@ -113,13 +127,14 @@ def list_studies(home: Home) -> list[Study]:
         return []
     storage = open_storage(home, create=False)
     with database_errors(home, RuntimeError):
-        names = sorted(s.study_name for s in storage.get_all_studies() if _is_study(s))
+        names = sorted(_names(storage))
         return [Study(storage, optuna.load_study(study_name=name, storage=storage)) for name in names]
 
 
-def _is_study(study: FrozenStudy) -> bool:
-    """Whether hpsearch made it, and not as a part of another one (`hpsearch.search.stages`)."""
-    return IDENTITY in study.user_attrs and "/" not in study.study_name
+def _names(storage: RDBStorage) -> list[str]:
+    """The studies that hpsearch made, except the parts of others (`hpsearch.search.stages`)."""
+    known = storage.get_all_studies()
+    return [study.study_name for study in known if IDENTITY in study.user_attrs and "/" not in study.study_name]
 
 
 def find_study(home: Home, name: str) -> Study:
@@ -132,7 +147,7 @@ def find_study(home: Home, name: str) -> Study:
         raise UnknownNameError("study", name, [])
     storage = open_storage(home, create=False)
     with database_errors(home, RuntimeError):
-        known = [study.study_name for study in storage.get_all_studies() if _is_study(study)]
+        known = _names(storage)
         if name not in known:
             raise UnknownNameError("study", name, known)
         return Study(storage, optuna.load_study(study_name=name, storage=storage))
@@ -152,7 +167,7 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> Study | None
     if spec.name not in known:
         return None
     found = known[spec.name].user_attrs.get(IDENTITY)
-    if found is None and not storage.get_all_trials(known[spec.name]._study_id):
+    if found is None and not storage.get_all_trials(storage.get_study_id_from_name(spec.name)):
         return None  # left by a run that was killed while it created the study
     if found is None:
         raise StudyChangedError(f"'{spec.name}' in {home.optuna_db} is a study that hpsearch did not make")
@@ -224,59 +239,21 @@ def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
         study.enqueue_trial(params, user_attrs={BASELINE: True}, skip_if_exists=True)
 
 
-def settle(study: Study) -> int:
-    """Trials that a dead coordinator left RUNNING wait to be run again, under their own number.
-
-    Returns:
-        How many there were.
-    """
-    left = [t for t in study.optuna.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
-    for trial in left:
-        put_back(study, trial._trial_id)
-    return len(left)
+def interrupt(trial: optuna.Trial) -> None:
+    """Record that a trial was interrupted. It stays RUNNING in the storage until a run goes on with it."""
+    trial.set_user_attr(OUTCOME, Outcome.INTERRUPTED.name)
 
 
-def put_back(study: Study, trial_id: int) -> None:
-    """A running trial is recorded as interrupted and waits; `ask` gives it again with the same parameters."""
-    study.storage.set_trial_user_attr(trial_id, OUTCOME, Outcome.INTERRUPTED.name)
-    study.storage.set_trial_state_values(trial_id, TrialState.WAITING)
-
-
-def take(study: Study, waiting: FrozenTrial, epochs: int = 0) -> optuna.Trial:
-    """A waiting trial begins to run; of one that was interrupted what it keeps outlives that, and nothing else.
+def begin_again(trial: optuna.Trial, epochs: int) -> None:
+    """Record that a trial goes on; what was recorded of its end and of later epochs no longer holds.
 
     Args:
-        epochs: it keeps so many of its first epochs.
+        epochs: it goes on after so many of its epochs.
     """
-    study.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
-    if waiting.user_attrs.get(OUTCOME):
-        forget_reports(study, waiting, epochs)
-        rows = [key for key in waiting.user_attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
-        # A coordinator that died while it recorded the end has left a part of that.
-        ends = [OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK]
-        _delete(study, "trial_user_attributes", waiting._trial_id, [*ends, *rows])
-        if CONFIG not in waiting.user_attrs:
-            # Interrupted while its parameters were drawn: all are drawn again, as if for the first time.
-            _delete(study, "trial_params", waiting._trial_id, list(waiting.params), column="param_name")
-    return optuna.Trial(study.optuna, waiting._trial_id)
-
-
-def forget_reports(study: Study, trial: optuna.Trial | FrozenTrial, epochs: int = 0) -> None:
-    """Take back what a running trial has reported to Optuna.
-
-    Optuna has no call for it: a second report of the same epoch is passed over.
-
-    Args:
-        epochs: how many are kept.
-    """
-    with study.storage.engine.begin() as connection:
-        statement = "DELETE FROM trial_intermediate_values WHERE trial_id = :trial AND step > :epochs"
-        connection.execute(text(statement), {"trial": trial._trial_id, "epochs": epochs})
-
-
-def _delete(study: Study, table: str, trial_id: int, names: Sequence[str], column: str = "key") -> None:
-    """Delete a trial's rows of these names from one of Optuna's tables."""
-    statement = text(f"DELETE FROM {table} WHERE trial_id = :trial AND {column} = :name")
-    with study.storage.engine.begin() as connection:
-        for name in names:
-            connection.execute(statement, {"trial": trial_id, "name": name})
+    attrs = trial.user_attrs
+    later = [key for key in attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
+    # A coordinator that died while it recorded the end has left a part of that.
+    for key in (OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK, *later):
+        if attrs.get(key):
+            trial.set_user_attr(key, None)
+    trial.set_user_attr(STARTED, datetime.now().isoformat())

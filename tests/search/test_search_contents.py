@@ -21,7 +21,7 @@ from hpsearch.search.prepare import check_files, inspect_functions
 from hpsearch.search.records import CONFIG, CONTENTS, ROW
 from hpsearch.search.run import Request, run_study
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import check_unchanged, open_study, put_back
+from hpsearch.search.storage import check_unchanged, interrupt, open_study
 
 RNG = np.random.default_rng(0)
 Y = np.arange(300) % 3
@@ -69,7 +69,7 @@ def begun(folder, text=STUDY, *, early=False):
         contents = settle_contents(study, contents_of(spec), print, accept=False)
         trial.set_user_attr(CONTENTS, contents.of(spec.corners[0]))
     trial.set_user_attr(f"{ROW}1", {"epoch": 1, "loss": 1.0})
-    put_back(study, trial._trial_id)
+    interrupt(trial)
     return spec, study
 
 

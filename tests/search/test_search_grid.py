@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import optuna
 import pytest
 
 from hpsearch.config.study import load_study
@@ -9,7 +10,7 @@ from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.sampling import suggest
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import ENQUEUED, find_study, open_study, take
+from hpsearch.search.storage import find_study, open_study
 
 STUDY = """
 name: grid
@@ -37,19 +38,28 @@ def test_every_point_waits_and_is_what_a_trial_gets(spec, tmp_path):
     study = open_study(Home(tmp_path / "home"), spec, STUDY)
     assert waiting(study) == list(spec.points)
     assert len(spec.points) == 6
-    drawn = [suggest(take(study, trial), spec.space) for trial in study.optuna.get_trials()]
+    drawn = [suggest(study.take(trial), spec.space) for trial in study.optuna.get_trials()]
     assert [config["training"]["early_stopping"] for config in drawn] == [None, {"patience": 2}] * 3
     assert [config["optimizer"].get("learning_rate") for config in drawn] == [0.1, 0.1, 0.01, 0.01, None, None]
     # Optuna holds the labels.
     assert [t.params["optimizer"] for t in study.optuna.get_trials()] == ["calm"] * 4 + ["usual"] * 2
 
 
-def test_a_run_that_was_killed_while_it_enqueued_goes_on_where_it_was(spec, tmp_path):
+def test_a_run_that_was_killed_while_it_enqueued_goes_on_where_it_was(spec, tmp_path, monkeypatch):
     home = Home(tmp_path / "home")
-    study = open_study(home, spec, STUDY)
-    with study.storage.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM trials WHERE number >= 2")
-        connection.exec_driver_sql(f"DELETE FROM study_user_attributes WHERE key = '{ENQUEUED}'")
+    enqueue, calls = optuna.Study.enqueue_trial, []
+
+    def killed_at_the_third(study, *arguments, **more):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        enqueue(study, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "enqueue_trial", killed_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            open_study(home, spec, STUDY)
+    assert waiting(find_study(home, "grid")) == list(spec.points[:2])
     assert waiting(open_study(home, spec, STUDY)) == list(spec.points)
     assert waiting(open_study(home, spec, STUDY)) == list(spec.points)
 
@@ -74,7 +84,7 @@ def test_a_grid_that_has_its_total_draws_nothing_more(spec, tmp_path):
 
     study = open_study(Home(tmp_path / "home"), spec, STUDY)
     for trial in study.optuna.get_trials():
-        suggest(take(study, trial), spec.space)
+        suggest(study.take(trial), spec.space)
         study.optuna.tell(trial.number, 0.5)
     ended = Coordinator(study, spec, Nobody(), list, total=spec.total(), stop=Stop(), checkpoints=tmp_path).run(
         STUDY, 1

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import optuna
 import pytest
-from optuna.trial import TrialState
 
 from hpsearch.config.study import load_study
 from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, rows_of
 from hpsearch.search.resume import Checkpoints, in_vain, record_worker_failure
-from hpsearch.search.sampling import make_sampler, suggest
-from hpsearch.search.storage import open_study, put_back, settle, take
+from hpsearch.search.sampling import DrawnValues, SamplerView
+from hpsearch.search.storage import begin_again, open_study
 from hpsearch.training.checkpoint import State, write
 from hpsearch.training.results import EpochMetrics
 
@@ -39,11 +37,6 @@ def study(spec, tmp_path):
     return open_study(Home(tmp_path / "home"), spec, STUDY)
 
 
-def ask(study, spec, number=0) -> optuna.Trial:
-    study.optuna.sampler = make_sampler(spec.search, number)
-    return study.optuna.ask()
-
-
 def row_of(epoch: int) -> EpochMetrics:
     return EpochMetrics(epoch, {"value": epoch / 10})
 
@@ -54,48 +47,40 @@ def train(trial, epochs) -> None:
         trial.report(epoch / 10, epoch)
 
 
-def waiting(study):
-    return study.optuna.get_trials(states=(TrialState.WAITING,))[0]
-
-
-def test_the_epochs_up_to_the_checkpoint_are_kept(study, spec, tmp_path):
-    trial = ask(study, spec)
+def test_the_epochs_up_to_the_checkpoint_are_kept(study, tmp_path):
+    trial = study.optuna.ask()
     trial.set_user_attr(CONFIG, PLAIN)
     train(trial, range(1, 11))
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     write(checkpoints.file(0), PLAIN, State(row_of(4), {}, {"variable/0": np.zeros(3)}))
-    assert settle(study) == 1
-    rows = checkpoints.rows_kept(waiting(study))
+    rows = checkpoints.rows_kept(study.stored(0))
     assert [row.epoch for row in rows] == [1, 2, 3, 4]
-    again = take(study, waiting(study), 4)
+    again = study.take(study.stored(0))
+    begin_again(again, 4)
     assert rows_of(again) == rows
-    assert list(study.optuna.get_trials()[0].intermediate_values) == [1, 2, 3, 4]
-    # What comes now is taken as if nothing had happened.
-    train(again, range(5, 11))
-    assert list(study.optuna.get_trials()[0].intermediate_values) == list(range(1, 11))
 
 
-def test_parameters_that_were_half_drawn_are_drawn_again_as_the_first_time(study, spec):
-    whole = ask(study, spec)
-    expected = suggest(whole, spec.space)
-    put_back(study, whole._trial_id)
-    study.optuna.sampler = make_sampler(spec.search, 0)
-    half = take(study, waiting(study))
+def test_parameters_that_were_half_drawn_are_drawn_again_as_the_first_time(study, spec, tmp_path):
+    half = study.optuna.ask()
+    expected = SamplerView(spec).begin(study.stored(0))
+    study.optuna.sampler = DrawnValues(expected)
     # The coordinator dies after the first of three.
     half.suggest_float("x", 0, 1)
-    put_back(study, half._trial_id)
-    assert list(waiting(study).params) == ["x"]
-    study.optuna.sampler = make_sampler(spec.search, 0)
-    assert suggest(take(study, waiting(study)), spec.space) == expected
+    assert study.stored(0).params == {"x": expected["x"]}
+    assert SamplerView(spec).begin(study.stored(0)) == expected
+    # Where the sampler has learned more since, it keeps what was drawn.
+    half.suggest_float("y", 0, 1)
+    other = load_study(tmp_path / "resumed.yaml", ["search.seed=7"])
+    kept = {name: expected[name] for name in ("x", "y")}
+    assert {name: SamplerView(other).begin(study.stored(0))[name] for name in kept} == kept
 
 
-def test_the_end_that_was_half_recorded_is_forgotten(study, spec):
-    trial = ask(study, spec)
+def test_the_end_that_was_half_recorded_is_forgotten(study):
+    trial = study.optuna.ask()
     trial.set_user_attr(CONFIG, PLAIN)
     for name in (OUTCOME, DETAIL, TRACEBACK):
         trial.set_user_attr(name, "FAILED")
-    settle(study)
-    take(study, waiting(study))
+    begin_again(study.take(study.stored(0)), 0)
     record = study.record(0)
     assert (record.outcome, record.detail, record.traceback) == (None, "", "")
 
@@ -121,8 +106,8 @@ def test_losses_count_until_the_trial_comes_further_than_ever():
     assert counts(3, 3, 4, 4, 2, 5) == [1, 2, 1, 2, 3, 1]
 
 
-def test_each_loss_is_recorded_with_its_reason(study, spec):
-    trial = ask(study, spec)
+def test_each_worker_failure_is_recorded_with_its_reason(study):
+    trial = study.optuna.ask()
     train(trial, [1, 2])
     assert record_worker_failure(trial, "signal 9") == 1
     assert record_worker_failure(trial, "exit code 3") == 2

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import optuna
 import pytest
 from optuna.trial import TrialState
-from sqlalchemy import text
 
 from hpsearch.config.study import load_study
 from hpsearch.errors import StudyChangedError
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, OUTCOME, ROW
-from hpsearch.search.sampling import make_sampler, suggest
+from hpsearch.search.sampling import last_report, make_sampler, suggest
 from hpsearch.search.storage import (
     ENGINES,
+    begin_again,
     check_unchanged,
     find_study,
-    forget_reports,
+    interrupt,
     list_studies,
     open_study,
-    put_back,
-    settle,
-    take,
 )
 from hpsearch.training.results import Outcome
 
@@ -105,53 +101,42 @@ def test_a_study_keeps_the_engines_that_were_chosen_when_it_was_made(spec, study
 
 
 def test_a_study_of_a_version_without_engines_goes_on_with_what_that_version_had(spec, study, tmp_path):
-    with study.storage.engine.begin() as connection:
-        connection.execute(text("DELETE FROM study_user_attributes WHERE key = :key"), {"key": ENGINES})
-    assert open_study(Home(tmp_path / "home"), spec, STUDY).engines["mlp"] == "graph"
+    home = Home(tmp_path / "early")
+    storage = open_storage(home, create=True)
+    early = optuna.create_study(study_name="kept", storage=storage, direction="maximize")
+    for name, value in study.optuna.user_attrs.items():
+        if name != ENGINES:
+            early.set_user_attr(name, value)
+    assert open_study(home, spec, STUDY).engines["mlp"] == "graph"
 
 
-def test_a_trial_that_starts_again_keeps_number_and_parameters_and_nothing_else(study, spec):
+def test_an_interrupted_trial_stays_running_in_the_storage_and_goes_on_under_its_number(study, spec):
     trial = ask(study, spec)
     report(study, trial, 0.1, 0.2, 0.99)
     params = dict(trial.params)
-    put_back(study, trial._trial_id)
-    assert study.record(0).outcome is Outcome.INTERRUPTED
-    waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
-    again = take(study, waiting[0])
+    interrupt(trial)
+    assert study.stored(0).state == TrialState.RUNNING
+    assert (study.record(0).state, study.record(0).outcome) == ("WAITING", Outcome.INTERRUPTED)
+    again = study.take(study.stored(0))
     assert again.number == trial.number
+    begin_again(again, 0)
     suggest(again, spec.space)
     assert dict(again.params) == params
-    assert OUTCOME not in again.user_attrs
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        report(study, again, 0.5)
-    frozen = study.optuna.get_trials()[0]
-    assert frozen.intermediate_values == {1: 0.5}
-    assert [row.epoch for row in study.record(0).rows] == [1]
-
-
-def test_trials_of_a_dead_coordinator_wait_to_be_run_again(study, spec):
-    ask(study, spec)
-    assert settle(study) == 1
-    assert settle(study) == 0
-    assert study.record(0).state == "WAITING"
-
-
-def test_a_diverged_trial_is_worse_to_the_sampler_than_every_pruned_one(study, spec):
-    from optuna.samplers._tpe.sampler import _get_pruned_trial_score
-
-    diverged, pruned = ask(study, spec), ask(study, spec)
-    report(study, diverged, 0.8, 0.9, 0.95)
-    report(study, pruned, 0.1)
-    diverged.set_user_attr(OUTCOME, Outcome.DIVERGED.name)
-    forget_reports(study, diverged)
-    for trial in (diverged, pruned):
-        study.optuna.tell(trial.number, state=TrialState.PRUNED)
-    scores = [_get_pruned_trial_score(trial, study.optuna) for trial in study.optuna.get_trials()[:2]]
-    assert scores[0] > scores[1]
     record = study.record(0)
-    assert record.best is None
-    assert len(record.rows) == 3
+    assert (record.state, record.outcome, record.rows) == ("RUNNING", None, ())
+    again.set_user_attr(f"{ROW}1", {"epoch": 1, "val_accuracy": 0.5, "loss": 1.0, "val_loss": 1.0})
+    assert [row.metrics["val_accuracy"] for row in study.record(0).rows] == [0.5]
+
+
+def test_a_diverged_trial_gives_the_sampler_no_report_so_that_it_ranks_last(study, spec):
+    for outcome in (Outcome.DIVERGED, Outcome.PRUNED):
+        trial = ask(study, spec)
+        report(study, trial, 0.8, 0.95, 0.9)
+        trial.set_user_attr(OUTCOME, outcome.name)
+        study.optuna.tell(trial.number, state=TrialState.PRUNED)
+    diverged, pruned = study.records()
+    assert [last_report(record, study.objective) for record in (diverged, pruned)] == [{}, {3: 0.95}]
+    assert (diverged.best, len(diverged.rows)) == (None, 3)
 
 
 KILLED = """

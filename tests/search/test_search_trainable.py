@@ -19,7 +19,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import CONTENTS, PLANNED
 from hpsearch.search.run import is_complete
-from hpsearch.search.sampling import PROPOSALS, Proposals
+from hpsearch.search.sampling import PROPOSALS, SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import open_study
@@ -145,6 +145,27 @@ def test_what_an_epoch_costs_does_not_grow_with_the_epochs_before_it(folder, exe
 
 
 RANDOM = "search: {{sampler: random, trials: {}, pruner: none}}\n"
+
+
+def test_all_trials_are_read_when_a_run_begins_and_ends_and_never_between(folder, executor, monkeypatch):
+    read, counts = optuna.Study.get_trials, []
+
+    def counted(study, *arguments, **more):
+        # The sampler's own view of the study, in memory, has another name.
+        counts[-1] += study.study_name.startswith("read")
+        return read(study, *arguments, **more)
+
+    training = "def train(config, seed):\n    for _ in range(3):\n        yield {'gain': config['x']}\n"
+    for trials in (3, 12):
+        search = f"search: {{trials: {trials}, sampler: {{name: tpe, startup_trials: 2}}, pruner: asha}}\n"
+        run = Run(folder, executor, f"read{trials}", training, search)
+        counts.append(0)
+        with monkeypatch.context() as patch:
+            patch.setattr(optuna.Study, "get_trials", counted)
+            assert len(run.go(trials).records) == trials
+    assert counts == [2, 2]
+
+
 SOME_FAIL = """
 def train(config, seed):
     if seed % 3 == 1:
@@ -215,7 +236,7 @@ def test_no_proposal_for_a_trial_is_repeated_for_the_next_one(folder):
         return False
 
     for number in range(2):
-        assert Proposals(optuna.create_study(), spec).draw(number, refuse) is None
+        assert SamplerView(spec).begin_new(number, refuse) is None
     assert len(set(proposed)) == len(proposed) == 4 * PROPOSALS
 
 
