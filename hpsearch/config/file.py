@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from hpsearch.catalogue.metrics import CURVES, DIRECTIONS, SUMMARY_METRICS, WITHOUT_DIRECTION, is_reserved
 from hpsearch.config.trial import Frozen, TrialConfig, short_for
 from hpsearch.config.user_modules import CodeReference
+from hpsearch.config.yaml_text import is_number
 
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def as_number(value: Any, config: TrialConfig) -> float | None:
     """Return a value on a numeric axis, or None if it is no number; `full`, of a batch, is all training examples."""
     if value == "full":
         return config.data.training_examples
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    return float(value) if is_number(value) else None
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

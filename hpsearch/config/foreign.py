@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from hpsearch.config.yaml_text import inline_yaml
+from hpsearch.config.yaml_text import inline_yaml, is_number
 
 # The names that other tools have for a kind of distribution, without case, underscores, dashes and what stands
 # before them (`tune.`, `hp.`, `suggest_`), with our kind and whether it is logarithmic.
@@ -84,7 +84,7 @@ def several_hint(value: Any, *, whole: bool = False) -> str | None:
     if not all(isinstance(item, str | int | float | bool) for item in value):
         return None
     choice = f"{inline_yaml({'choice': value})} tries each of these"
-    if len(value) != 2 or not all(map(_is_number, value)) or not value[0] < value[1]:
+    if len(value) != 2 or not all(map(is_number, value)) or not value[0] < value[1]:
         return choice
     kind = "int" if whole and all(isinstance(item, int) for item in value) else "float"
     return f"a range is {_written({kind: value})}; {choice}"
@@ -159,7 +159,7 @@ def _distribution(items: Mapping[str, Any]) -> dict[str, Any] | None:
         return _range(kind, log, [low, high], items.get("step", items.get("q")))
     if kind == "choice" or (kind is None and _PLAIN_OPTIONS & set(items) and not _KIND_KEYS & set(items)):
         return {"choice": options} if isinstance(options, list) and options else None
-    if kind == "int" and bounds is not None and _is_number(bounds):
+    if kind == "int" and bounds is not None and is_number(bounds):
         # NumPy's and hyperopt's randint(n): 0 to n - 1.
         bounds = [0, bounds - 1]
     return _range(kind, log, bounds, items.get("step")) if kind and bounds is not None else None
@@ -205,8 +205,4 @@ def _number(value: Any) -> int | float | None:
         except ValueError:
             return None
     # Every comparison with NaN is false.
-    return value if _is_number(value) and abs(value) <= sys.float_info.max else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number(value) and abs(value) <= sys.float_info.max else None

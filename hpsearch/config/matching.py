@@ -23,7 +23,7 @@ from hpsearch.config.space import (
     pick_from,
 )
 from hpsearch.config.trial import SELECTIONS, TrialConfig
-from hpsearch.config.yaml_text import KeyPath, inline_yaml, shown_value
+from hpsearch.config.yaml_text import KeyPath, inline_yaml, is_number, shown_value
 from hpsearch.errors import unknown_name
 
 # The keys that name a catalogue entry.
@@ -169,7 +169,6 @@ def _distance(option: Node, value: Any) -> float:
         return 0.0
     if entry_name(option) is not None and entry_name(option) == entry_name(value):
         return 0.5
-    numbers = [option.value if isinstance(option, Fixed) else None, value]
-    if all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
-        return 1.0 + abs(float(numbers[0]) - float(numbers[1]))
+    if isinstance(option, Fixed) and is_number(option.value) and is_number(value):
+        return 1.0 + abs(float(option.value) - float(value))
     return float("inf")

@@ -51,55 +51,58 @@ _TAGGED: tuple[KeyPath, ...] = (
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Each error of a pydantic validation as a path and a sentence."""
-    return [_finding(detail, model) for detail in error.errors(include_url=False)]
+    """Return each error of a pydantic validation as a path and a sentence."""
+    return [_problem(detail, model) for detail in error.errors(include_url=False)]
 
 
-def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
+def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     path = _without_tags(detail["loc"])
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        return path, unknown_name("key", path[-1], known_keys(model, detail["loc"][:-1]))
-    if kind == "union_tag_invalid":
-        key = str(context["discriminator"]).strip("'")
-        known = [name.strip().strip("'") for name in str(context["expected_tags"]).split(",")]
-        given = detail["input"].get(key) if isinstance(detail["input"], Mapping) else None
-        if isinstance(given, list):
-            several = foreign.several_hint(given)
-            return (*path, key), f"must be a word, but got {shown_value(given)}{f'; {several}' if several else ''}"
-        return (*path, key), unknown_name(str(path[-1]), context["tag"], known)
-    if kind == "union_tag_not_found":
-        key = str(context["discriminator"]).strip("'")
-        return path, f"the key '{key}' is missing"
-    if kind == "missing":
-        return path[:-1], f"the key '{path[-1]}' is missing"
-    if kind == "literal_error":
-        names = re.findall(r"'([^']*)'", str(context["expected"]))
-        if isinstance(value, str) and names:
+    tag = str(context.get("discriminator")).strip("'")
+    match kind:
+        case "extra_forbidden":
+            return path, unknown_name("key", path[-1], known_keys(model, detail["loc"][:-1]))
+        case "missing":
+            return path[:-1], f"the key '{path[-1]}' is missing"
+        case "union_tag_not_found":
+            return path, f"the key '{tag}' is missing"
+        case "union_tag_invalid":
+            given = value.get(tag) if isinstance(value, Mapping) else None
+            if isinstance(given, list):
+                return (*path, tag), _but_got("must be a word", given, foreign.several_hint(given))
+            known = re.findall(r"'([^']*)'", str(context["expected_tags"]))
+            return (*path, tag), unknown_name(str(path[-1]), context["tag"], known)
+        case "literal_error":
+            names = re.findall(r"'([^']*)'", str(context["expected"]))
+            if not isinstance(value, str) or not names:
+                hint = foreign.several_hint(value) if isinstance(value, list) else None
+                return path, _but_got(f"must be {context['expected']}", value, hint)
             # `name` and `architecture` select an entry: what is unknown is the loss, say, not the name.
             selects = len(path) == 2 and path[0] in SELECTIONS and path[1] == SELECTIONS[str(path[0])][0]
-            # Of a list, its name says what each item is: `metrics`.
+            # The name of a list says what each item is: `metrics`.
             last = path[-1] if isinstance(path[-1], str) else str(path[-2]).removesuffix("s")
             return path, unknown_name(str(path[0] if selects else last), value, names)
-        several = foreign.several_hint(value) if isinstance(value, list) else None
-        return path, f"must be {context['expected']}, but got {shown_value(value)}{f'; {several}' if several else ''}"
+        case "value_error":
+            sentence = str(context["error"])
+            named = re.search(r"`(\w+)`", sentence)
+            # A sentence that begins with the value names its key as its location does: `batch_size is 9, but ...`.
+            plain = re.sub(r"^`(\w+)` is ", r"\1 is ", sentence)
+            return (*path, *_way_to(named[1], value)) if named else path, plain
     if kind in _BOUNDS:
         limit = next(iter(context.values()))
-        return path, f"must be {_BOUNDS[kind]} {_number(limit)}, but got {shown_value(value)}"
-    if kind == "value_error":
-        sentence = str(context["error"])
-        named = re.search(r"`(\w+)`", sentence)
-        # A sentence that begins with the value names its key as its location does: `batch_size is 9, but ...`.
-        plain = re.sub(r"^`(\w+)` is ", r"\1 is ", sentence)
-        return (*path, *_way_to(named[1], value)) if named else path, plain
-    wanted = _TYPES.get(kind)
-    sentence = f"must be {wanted}" if wanted else detail["msg"][:1].lower() + detail["msg"][1:]
-    several = foreign.several_hint(value, whole=kind in _WHOLE) if kind in _ONE_VALUE else None
-    return path, f"{sentence}, but got {shown_value(value)}{f'; {several}' if several else ''}"
+        text = f"{int(limit):,}" if limit == int(limit) else f"{limit:g}"
+        return path, _but_got(f"must be {_BOUNDS[kind]} {text}", value)
+    rule = f"must be {_TYPES[kind]}" if kind in _TYPES else detail["msg"][:1].lower() + detail["msg"][1:]
+    hint = foreign.several_hint(value, whole=kind in _WHOLE) if kind in _ONE_VALUE else None
+    return path, _but_got(rule, value, hint)
+
+
+def _but_got(rule: str, value: Any, hint: str | None = None) -> str:
+    return f"{rule}, but got {shown_value(value)}{f'; {hint}' if hint else ''}"
 
 
 def _way_to(key: str, value: Any) -> KeyPath:
-    """To a key of the value, or of a section of it; nowhere if there is none, or more than one."""
+    """Return the path to a key of the value or of one of its sections; empty if there is none, or more than one."""
     if not isinstance(value, Mapping):
         return ()
     below = [(name, key) for name, section in value.items() if isinstance(section, Mapping) and key in section]
@@ -115,7 +118,7 @@ def _without_tags(loc: tuple[int | str, ...]) -> KeyPath:
 
 
 def dotted(path: KeyPath) -> str:
-    """`trial.optimizer.choice[0].learning_rate`."""
+    """Return a key path as `trial.optimizer.choice[0].learning_rate`."""
     text = ""
     for key in path:
         text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
@@ -135,11 +138,6 @@ def raise_problems(document: Document, found: Iterable[Problem]) -> None:
     """Raise the error of what was found, if anything was."""
     if found := list(found):
         raise problem_error(document, found)
-
-
-def _number(limit: float) -> str:
-    """`1`, `0.5` or `4,294,967,296`."""
-    return f"{int(limit):,}" if limit == int(limit) else f"{limit:g}"
 
 
 def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:
@@ -163,18 +161,19 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [each for part in get_args(annotation) for each in _models(part)]
 
 
-def changes(was: Any, now: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Each difference between two trees of plain data: `trial.batch_size: was 32, is now 64`."""
+_ABSENT = object()
+
+
+def changes(was: Any, now: Any, path: KeyPath = ()) -> Iterator[str]:
+    """Yield each difference between two trees of plain data: `trial.batch_size: was 32, is now 64`."""
     if isinstance(was, dict) and isinstance(now, dict):
-        for key in [*was, *(key for key in now if key not in was)]:
-            if key not in was:
-                yield f"{dotted((*path, key))}: was absent, is now {now[key]!r}"
-            elif key not in now:
-                yield f"{dotted((*path, key))}: was {was[key]!r}, is now absent"
-            else:
-                yield from changes(was[key], now[key], (*path, key))
+        pairs: dict[Any, Any] = {key: (was.get(key, _ABSENT), now.get(key, _ABSENT)) for key in {**was, **now}}
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-        for index, (before, after) in enumerate(zip(was, now, strict=True)):
-            yield from changes(before, after, (*path, index))
-    elif was != now:
-        yield f"{dotted(path)}: was {was!r}, is now {now!r}"
+        pairs = dict(enumerate(zip(was, now, strict=True)))
+    else:
+        if was != now:
+            before, after = ("absent" if value is _ABSENT else repr(value) for value in (was, now))
+            yield f"{dotted(path)}: was {before}, is now {after}"
+        return
+    for key, (before, after) in pairs.items():
+        yield from changes(before, after, (*path, key))

@@ -25,7 +25,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from hpsearch.config import foreign
 from hpsearch.config.problems import Problem, problems_of
 from hpsearch.config.trial import SEED, SELECTIONS, Frozen
-from hpsearch.config.yaml_text import KeyPath, inline_yaml, shown_value
+from hpsearch.config.yaml_text import KeyPath, inline_yaml, is_number, shown_value
 from hpsearch.errors import unknown_name
 
 # A larger grid would take days, and has nearly always a number too many in a list.
@@ -60,8 +60,9 @@ class Range(Frozen):
     @classmethod
     def _check_bounds(cls, bounds: Any, info: ValidationInfo) -> tuple[int | float, int | float]:
         """Apply the rules of a range, each stated with the value that breaks it."""
-        number = int if cls.kind == "int" else (int, float)
-        if not isinstance(bounds, list | tuple) or len(bounds) != 2 or not all(_is(bound, number) for bound in bounds):
+        numbers = [bound for bound in bounds if is_number(bound)] if isinstance(bounds, list | tuple) else []
+        are_whole = all(isinstance(bound, int) for bound in numbers)
+        if len(numbers) != 2 or len(bounds) != 2 or (cls.kind == "int" and not are_whole):
             wanted = "two whole numbers" if cls.kind == "int" else "two numbers"
             instead = foreign.bounds_hint(cls.kind, bounds)
             after = f"; {instead}" if instead else ""
@@ -88,7 +89,7 @@ class Range(Frozen):
 
     def contains(self, value: Any) -> bool:
         """Return whether a value of a configuration can be drawn."""
-        return _is(value, (int, float)) and bool(self.low <= value <= self.high)
+        return is_number(value) and bool(self.low <= value <= self.high)
 
     def value(self, drawn: float) -> int | float:
         """Return the value of a configuration for a number that was drawn."""
@@ -100,7 +101,7 @@ class Range(Frozen):
 
     def nearest(self, value: Any) -> int | float:
         """Return the number to draw for the nearest value; where `value` is no number, for the middle of the range."""
-        if not _is(value, (int, float)):
+        if not is_number(value):
             value = self.value((self.low * self.high) ** 0.5 if self.log else (self.low + self.high) / 2)
         return self.drawn(value)
 
@@ -131,7 +132,7 @@ class Int(Range):
         return range(self.low, self.high + 1, self.step)
 
     def contains(self, value: Any) -> bool:
-        return _is(value, int) and value in self.numbers()
+        return is_number(value) and isinstance(value, int) and value in self.numbers()
 
     def drawn(self, value: float) -> int:
         if self.contains(value):
@@ -156,7 +157,7 @@ class OneMinus(Range):
 
     def contains(self, value: Any) -> bool:
         # 1 - x is rounded, so a bound written as 0.9 meets 1 - 0.1 within one part in 1e12.
-        return _is(value, (int, float)) and self.low - 1e-12 <= 1 - value <= self.high + 1e-12
+        return is_number(value) and self.low - 1e-12 <= 1 - value <= self.high + 1e-12
 
     def value(self, drawn: float) -> float:
         return 1.0 - drawn
@@ -166,10 +167,6 @@ class OneMinus(Range):
 
 
 RANGES: dict[str, type[Range]] = {model.kind: model for model in (Float, Int, OneMinus)}
-
-
-def _is(value: object, kind: Any) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

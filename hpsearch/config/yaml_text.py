@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ruamel.yaml import YAML
 from ruamel.yaml.emitter import Emitter
@@ -227,6 +227,11 @@ def dump(data: Any, *, flow: bool | None = None, width: int = 110) -> str:
     text = io.StringIO()
     yaml.dump(data, text)
     return text.getvalue()
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def inline_yaml(value: Any) -> str:
