@@ -1,11 +1,6 @@
-import math
-import os
-import time
-
-
+import math, os, time
 def train(config, seed):
-    x = config["x"]
-    y = config.get("kind", {}).get("y", 0.5) if isinstance(config.get("kind"), dict) else 0.5
+    x = config["x"]; y = config.get("kind", {}).get("y", 0.5) if isinstance(config.get("kind"), dict) else 0.5
     for epoch in range(9):
         time.sleep(float(os.environ.get("PAUSE", "0")))
         if x > 0.93 and epoch == 3:
