@@ -17,7 +17,7 @@ trial:
   data: {dataset: fashion_mnist_sample}
   model: {architecture: mlp, units: [16], dropout: 0.2}
   optimizer: {choice: [{name: sgd, momentum: 0.9}, adam]}
-  batch_size: 50
+  batch_size: 2
   schedule: cosine
   training: {max_epochs: 12}
 limits: {checkpoint_seconds: 0}
