@@ -29,9 +29,10 @@ from hpsearch.config.space import (
     parse,
     pick_from,
     plain,
+    size,
 )
 from hpsearch.config.trial import SEED, TRAINABLE, AnyConfig, TrialConfig, parse_config
-from hpsearch.config.varied import Varied, find_varied, one_seed_each
+from hpsearch.config.varied import Varied, find_varied
 from hpsearch.config.yaml_text import Document, apply_overrides, load_document, load_value, quick_version, shown_value
 from hpsearch.errors import StudyFileError
 
@@ -94,7 +95,10 @@ class StudySpec:
     @cached_property
     def varied(self) -> Varied:
         """The values that differ between the study's trials."""
-        return find_varied(self.corners, seeds=one_seed_each(self.space, self.corners[0]))
+        found = find_varied(self.corners)
+        # Where nothing is drawn from a range of real numbers, some trials may differ in their own seeds only.
+        own_seeds = self.corners[0].seed is None and size(self.space, 0) > 0
+        return found.with_seed() if own_seeds else found
 
     @cached_property
     def points(self) -> tuple[dict[str, Any], ...]:

@@ -186,6 +186,10 @@ UNUSED = ("train_examples", "normalization", "stop_after", "class_weight", "grad
 DEPENDENT = {"ema_momentum": "use_ema", "warmup_from": "warmup"}
 
 
+# A value's section, the catalogue entry whose knob it is (or ""), and its plain name.
+LeafKey = tuple[str, str, str]
+
+
 class Leaf(NamedTuple):
     """One value of a configuration.
 
@@ -202,6 +206,11 @@ class Leaf(NamedTuple):
     name: str
     value: Any
     used: bool = True
+
+    @property
+    def key(self) -> LeafKey:
+        """What tells the value from other values of the configuration."""
+        return self.section, self.entry, self.name
 
 
 def short_for(key: str, schema: Any) -> BeforeValidator:
@@ -468,7 +477,13 @@ class TrainableConfig:
 
     def flat(self) -> dict[str, Any]:
         """Return every value by its key, those of mappings by `outer.inner`."""
-        return dict(_flat(self.values)) | ({SEED: self.seed} if self.seed is not None else {})
+        return {leaf.name: leaf.value for leaf in self.leaves()}
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Yield every value."""
+        yield from (Leaf("", "", name, value) for name, value in _flat(self.values))
+        if self.seed is not None:
+            yield Leaf(SEED, "", SEED, self.seed)
 
 
 AnyConfig = TrialConfig | TrainableConfig

@@ -11,16 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.config.space import Branch, size
-from hpsearch.config.trial import SEED, AnyConfig, Leaf, TrainableConfig
+from hpsearch.config.trial import SEED, AnyConfig, Leaf, LeafKey
 
 # The order in which sections are listed; sections of a user's own training keep the order of the file.
 _ORDER = ("optimizer", "batch_size", "schedule", "model", "loss", "data", "training", SEED)
 # Significant digits of a float: in a table, and where two configurations would look the same otherwise.
 DIGITS, MORE_DIGITS = 4, 8
-
-# A value's section, the catalogue entry whose knob it is (or ""), and its plain name.
-Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Varied:
         labels: the short name of each plain name: `width` for `arguments.width`. Unambiguous within the study.
     """
 
-    keys: tuple[Key, ...]
+    keys: tuple[LeafKey, ...]
     labels: Mapping[str, str]
 
     @property
@@ -42,12 +38,12 @@ class Varied:
 
     def with_seed(self) -> Varied:
         """Return these values and the seed."""
-        seed = (SEED, "", SEED)
+        seed = Leaf(SEED, "", SEED, None).key
         return self if seed in self.keys else replace(self, keys=(*self.keys, seed))
 
     def leaves(self, config: AnyConfig) -> list[Leaf]:
         """Return what a configuration has of these values, in their order."""
-        has = {_key(leaf): leaf for leaf in leaves_of(config)}
+        has = {leaf.key: leaf for leaf in config.leaves()}
         return [has[key] for key in self.keys if key in has]
 
     def values(self, config: AnyConfig) -> dict[str, Any]:
@@ -100,38 +96,23 @@ class Lines:
             yield f"{self._varied.line(config, None)} seed={config.seed}".strip()
 
 
-def find_varied(configs: Iterable[AnyConfig], *, seeds: bool = False) -> Varied:
+def find_varied(configs: Iterable[AnyConfig]) -> Varied:
     """Find the values in which configurations differ.
 
     Args:
         configs: the corners of a space, which reach every option and both ends of every range; or those of all trials.
-        seeds: whether each trial gets a seed of its own that tells it from others.
     """
-    tables = [{_key(leaf): leaf for leaf in leaves_of(config)} for config in configs]
-    texts = [{key: repr(leaf.value) for key, leaf in table.items()} for table in tables]
-    seen: dict[Key, set[str]] = {}
+    texts = [{leaf.key: repr(leaf.value) for leaf in config.leaves()} for config in configs]
+    seen: dict[LeafKey, set[str]] = {}
     for table in texts:
         for key, text in table.items():
             seen.setdefault(key, set()).add(text)
     found = {key for key, values in seen.items() if len(values) > 1}
     while more := _telling_apart(texts, found):
         found |= more
-    if seeds:
-        found.add((SEED, "", SEED))
-    keys = [key for key in dict.fromkeys([*seen, (SEED, "", SEED)]) if key in found]
-    return Varied(tuple(sorted(keys, key=_place)), _labels({name for _, _, name in seen}))
-
-
-def one_seed_each(space: Branch, config: AnyConfig) -> bool:
-    """Return whether only their seeds distinguish some trials."""
-    return config.seed is None and size(space, 0) > 0
-
-
-def leaves_of(config: AnyConfig) -> Iterator[Leaf]:
-    """Return every value of a configuration."""
-    if isinstance(config, TrainableConfig):
-        return (Leaf(SEED if name == SEED else "", "", name, value) for name, value in config.flat().items())
-    return config.leaves()
+    order = {section: index for index, section in enumerate(_ORDER)}
+    keys = sorted((key for key in seen if key in found), key=lambda key: order.get(key[0], -1))
+    return Varied(tuple(keys), _labels({name for _, _, name in seen}))
 
 
 def value_text(value: Any, digits: int | None = DIGITS) -> str:
@@ -156,16 +137,12 @@ def value_text(value: Any, digits: int | None = DIGITS) -> str:
     return text if text.isprintable() and text.split() == [text] else json.dumps(text, ensure_ascii=False)
 
 
-def _key(leaf: Leaf) -> Key:
-    return leaf.section, leaf.entry, leaf.name
-
-
-def _telling_apart(tables: Sequence[Mapping[Key, str]], found: set[Key]) -> set[Key]:
+def _telling_apart(tables: Sequence[Mapping[LeafKey, str]], found: set[LeafKey]) -> set[LeafKey]:
     """Return keys by which two configurations differ that `found` cannot tell apart; none where there are no such two.
 
     They differ in keys that only one of them has, for instance `early_stopping.patience` and `early_stopping` itself.
     """
-    owners: dict[tuple[tuple[Key, str], ...], Mapping[Key, str]] = {}
+    owners: dict[tuple[tuple[LeafKey, str], ...], Mapping[LeafKey, str]] = {}
     for table in tables:
         projection = tuple((key, text) for key, text in table.items() if key in found)
         other = owners.setdefault(projection, table)
@@ -182,8 +159,3 @@ def _labels(names: set[str]) -> dict[str, str]:
     """The last part of each dotted name where no other name ends in it, else the whole name."""
     ends = [name.rpartition(".")[2] for name in names]
     return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}
-
-
-def _place(key: Key) -> int:
-    section = key[0]
-    return _ORDER.index(section) if section in _ORDER else -1

@@ -224,6 +224,24 @@ def test_what_is_dumped_is_loaded_as_it_was(data):
     assert repr(again) == repr(data)
 
 
+EXPORTED = """\
+description: of module:name, 'no' and a word
+trial:
+  optimizer: {name: sgd, learning_rate: 1.0e-05, momentum: 0.0, nesterov: false, weight_decay: null, clipnorm: null,
+    global_clipnorm: null, clipvalue: null, use_ema: false, ema_momentum: 0.99}
+  words: ['no', 'On', '1e3', '1:30', '2024-01-31', 'module:name', 'what?', relu, "\\t"]
+  choice:
+  - {name: cosine, alpha: 0.0}
+  - constant
+"""
+
+
+def test_files_keep_their_text():
+    """What is exported does not change with the version of the YAML library, and YAML 1.1 reads it alike."""
+    assert dump(load_value(EXPORTED, "exported")) == EXPORTED
+    assert dump({"a": {"b": [1, "x"]}}, flow=False) == "a:\n  b:\n  - 1\n  - x\n"
+
+
 def test_the_study_files_of_the_project_are_read():
     folder = Path(__file__).parents[2] / "studies"
     for path in folder.glob("*.yaml"):
