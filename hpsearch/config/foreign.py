@@ -48,7 +48,7 @@ _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 
 
 def notation_hint(value: Any) -> str | None:
-    """Return what to write for a distribution in another tool's notation; None where the value is none.
+    """Return what to write in place of a distribution in another tool's notation; None if the value is none.
 
     Returns:
         for instance `write {float: [0.001, 0.1]}`.
@@ -69,7 +69,7 @@ def notation_hint(value: Any) -> str | None:
 
 
 def several_hint(value: Any, *, whole: bool = False) -> str | None:
-    """Return what to write where a single value belongs and several stand, in whatever way; None where there are none.
+    """Return what to write in place of several values where one belongs; None if `value` does not hold several.
 
     Args:
         whole: whether a whole number belongs there.
@@ -91,7 +91,7 @@ def several_hint(value: Any, *, whole: bool = False) -> str | None:
 
 
 def bounds_hint(kind: str, bounds: Any) -> str | None:
-    """Return what to write for the ends of a range that are not two numbers; None where that cannot be told."""
+    """Return what to write in place of the ends of a range that are not two numbers, or None."""
     if not isinstance(bounds, list):
         return notation_hint(bounds)
     numbers = [number for bound in bounds if (number := _number(bound)) is not None]
@@ -121,7 +121,7 @@ def _plain_name(text: Any) -> str:
 
 
 def _called(text: str) -> dict[str, Any]:
-    """Return a text such as `tune.loguniform(1e-4, 1e-1)` as the mapping of another tool; empty where it is none."""
+    """Return a text such as `tune.loguniform(1e-4, 1e-1)` as the mapping of another tool; empty if it is none."""
     try:
         call = ast.parse(text.strip(), mode="eval").body
         if not isinstance(call, ast.Call):

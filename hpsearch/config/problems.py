@@ -102,7 +102,7 @@ def _but_got(rule: str, value: Any, hint: str | None = None) -> str:
 
 
 def _way_to(key: str, value: Any) -> KeyPath:
-    """Return the path to a key of the value or of one of its sections; empty if there is none, or more than one."""
+    """Return the path to a key of the value or of one of its sections; empty if none or several have it."""
     if not isinstance(value, Mapping):
         return ()
     below = [(name, key) for name, section in value.items() if isinstance(section, Mapping) and key in section]

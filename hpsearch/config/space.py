@@ -6,7 +6,7 @@
     concrete         Node + Pick -> plain data   what one trial trains (TrialConfig validates it)
 
 A choice may hold whole sub-trees, which makes the space conditional: only the distributions on the
-chosen path are ever asked for.
+selected path are ever asked for.
 """
 
 from __future__ import annotations
@@ -298,7 +298,7 @@ def origin(node: Node, path: KeyPath, pick: Pick) -> KeyPath:
 
 
 def each_option(node: Node, change: Callable[[Node], Node]) -> Node:
-    """Return the node with every option of it changed, those of options within options too; else it changed itself."""
+    """Apply `change` to each option of a node, also to those of nested choices, or to a node that is no choice."""
     if isinstance(node, Options):
         return replace(node, options=tuple(each_option(option, change) for option in node.options))
     return change(node)
@@ -308,7 +308,8 @@ def size(node: Node, real: float = math.inf) -> float:
     """Return how many configurations a node holds, if a range of real numbers holds `real` of them."""
     match node:
         case Ranged(Int() as whole):
-            return len(whole.numbers())
+            # Not `len`, which ends at 2**63.
+            return int((whole.high - whole.low) // whole.step + 1)
         case Ranged():
             return real
         case Options(options):
@@ -460,7 +461,7 @@ def fill(tree: Branch, *, recommended: bool = True) -> Branch:
 
 
 def _selection(node: Node, section: str, recommended: bool) -> Node:
-    """Return an option of a section with its bare name as a mapping, and the recommended ranges of its knobs."""
+    """Return an option of a section as a mapping, with the recommended ranges of the knobs that it leaves out."""
     key, entries = SELECTIONS[section]
     if isinstance(node, Fixed) and isinstance(node.value, str):
         node = Branch({key: node}, node.where)
@@ -504,7 +505,7 @@ def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:
 
 
 def _labels(options: tuple[Node, ...]) -> tuple[str | int | float | bool | None, ...]:
-    """Plain values label themselves when all are plain; sub-trees go by their entry's name."""
+    """Return a label for each option: plain values themselves if all are plain, else a text for each."""
     values: list[Any] = [option.value if isinstance(option, Fixed) else option for option in options]
     plain_values = all(value is None or isinstance(value, bool | int | float | str) for value in values)
     # Optuna finds a value by ==, and 1 == True == 1.0: such twins are told apart by their texts.
@@ -528,7 +529,7 @@ def _label(node: Node) -> str:
 
 
 def entry_name(node: Any) -> Any:
-    """Return the name of the catalogue entry that a node or plain data selects, or the word that it is; else None."""
+    """Return the name of the catalogue entry that a node or plain data selects; None if it selects none."""
     if isinstance(node, Branch):
         node = {key: item.value for key, item in node.items.items() if isinstance(item, Fixed)}
     elif isinstance(node, Fixed):

@@ -138,7 +138,7 @@ def value_text(value: Any, digits: int | None = DIGITS) -> str:
 
 
 def _telling_apart(tables: Sequence[Mapping[LeafKey, str]], found: set[LeafKey]) -> set[LeafKey]:
-    """Return keys by which two configurations differ that `found` cannot tell apart; none where there are no such two.
+    """Return keys by which two configurations differ that have equal values of `found`; empty if no two do.
 
     They differ in keys that only one of them has, for instance `early_stopping.patience` and `early_stopping` itself.
     """

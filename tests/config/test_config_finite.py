@@ -40,3 +40,8 @@ def test_configurations_hold_the_parameters_of_the_chosen_branch_alone(tmp_path)
         {"x": "two", "x.two.b": True},
         {"x": "two", "x.two.b": None},
     ]
+
+
+def test_a_range_may_hold_more_numbers_than_a_list(tmp_path):
+    space = space_of(tmp_path, f"{{x: {{int: [0, {10**30}]}}, y: {{choice: [a, b]}}, seed: 1}}")
+    assert (size(space), can_repeat(space)) == (2 * (10**30 + 1), True)
