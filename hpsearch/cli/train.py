@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +18,8 @@ from hpsearch.errors import HpsearchError
 if TYPE_CHECKING:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import AnyConfig
-    from hpsearch.export.repeat import Part, Request, Trains
-    from hpsearch.search.records import TrialRecord
+    from hpsearch.export.repeat import Part, Request
+    from hpsearch.search.listeners import Listener, TrialStarted
     from hpsearch.tracking.target import Target
     from hpsearch.tracking.training_listener import Figures, TrainingListener
     from hpsearch.training.results import EpochMetrics
@@ -59,7 +58,10 @@ def train(
     configuration's name. With -f csv a row for each training.
     """
     from hpsearch.config.study import load_trial, module_folders
+    from hpsearch.config.trial import TrialConfig
+    from hpsearch.executors.local import default_workers
     from hpsearch.export.repeat import Request, repeat
+    from hpsearch.export.trainings import start_workers
     from hpsearch.search.stop import ends_at_once
     from hpsearch.tracking.target import find_target
 
@@ -68,10 +70,14 @@ def train(
     target = find_target(home_of(home), tracking_uri)
     log = Path(tempfile.gettempdir()) / f"hpsearch-train-{os.getpid()}.log"
     folders = module_folders(file)
+    at_once = min(seeds, workers or default_workers())
     listener = _listener(name, request, target, folders) if logged else None
     try:
-        with ends_at_once(), _trainer(request, workers, log, folders) as trainer:
-            parts = repeat(request, trainer, [_Lines(several=seeds > 1), *([listener] if listener else [])], say)
+        with (
+            ends_at_once(),
+            start_workers(at_once, objective, log, folders, say, keras=isinstance(config, TrialConfig)) as started,
+        ):
+            parts = repeat(request, started, [_lines(several=seeds > 1), *([listener] if listener else [])], say)
             written = listener.finish(_figures(parts)) if listener else False
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.
@@ -89,22 +95,6 @@ def train(
         say(f"look at the runs: {target if target.shared else target.home.command('ui', name)}")
 
 
-def _trainer(
-    request: Request, workers: int | None, log: Path, folders: Sequence[Path]
-) -> AbstractContextManager[Trains]:
-    """One seed trains here, with all cores; several in workers."""
-    from hpsearch.executors.local import default_workers
-    from hpsearch.export.again import Place
-    from hpsearch.export.parallel import Parallel
-    from hpsearch.export.retrain import Retrainer
-
-    at_once = min(request.seeds, workers or default_workers())
-    place = Place(folders, log, say)
-    if at_once == 1:
-        return nullcontext(Retrainer(request.objective, place))
-    return Parallel(request.objective, at_once, place)
-
-
 def _listener(name: str, request: Request, target: Target, folders: Sequence[Path]) -> TrainingListener:
     from hpsearch.config.trial import TrialConfig
     from hpsearch.export.yaml_file import configuration_yaml
@@ -118,27 +108,30 @@ def _listener(name: str, request: Request, target: Target, folders: Sequence[Pat
     return TrainingListener(Training(name, text, request.objective, params, data), target, say)
 
 
-class _Lines:
-    """A line an epoch; a Follower."""
+def _lines(*, several: bool) -> Listener:
+    """Return a listener that prints a line for each epoch.
 
-    def __init__(self, *, several: bool) -> None:
-        self._several = several
-        self._configs: dict[int, AnyConfig] = {}
+    Args:
+        several: whether trainings with several seeds are told apart.
+    """
+    from hpsearch.config.trial import TrialConfig
+    from hpsearch.search.listeners import Listener
 
-    def training_started(self, number: int, config: AnyConfig) -> None:
-        self._configs[number] = config
+    class Lines(Listener):
+        def __init__(self) -> None:
+            self._configs: dict[int, AnyConfig] = {}
 
-    def epoch_done(self, number: int, row: EpochMetrics) -> None:
-        from hpsearch.config.trial import TrialConfig
+        def trial_started(self, event: TrialStarted) -> None:
+            self._configs[event.number] = event.config
 
-        config = self._configs[number]
-        before = f"seed {config.seed}  " if self._several else ""
-        last = f"/{config.training.last_epoch}" if isinstance(config, TrialConfig) else ""
-        metrics = "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items())
-        say(f"{before}epoch {row.epoch}{last}  {metrics}")
+        def epoch_done(self, number: int, row: EpochMetrics) -> None:
+            config = self._configs[number]
+            before = f"seed {config.seed}  " if several else ""
+            last = f"/{config.training.last_epoch}" if isinstance(config, TrialConfig) else ""
+            metrics = "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items())
+            say(f"{before}epoch {row.epoch}{last}  {metrics}")
 
-    def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None:
-        """Told at the end, all together."""
+    return Lines()
 
 
 def _figures(parts: Sequence[Part]) -> Figures:

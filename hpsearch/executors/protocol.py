@@ -29,6 +29,7 @@ class Job:
         epochs: so many it has finished already; `checkpoint` holds its state after the last of them.
         seconds: so long it has trained already.
         model: file for the trained model, best epoch's weights; empty: it is not kept.
+        tests: whether the trained model is evaluated on the test images.
         reads: in place of training, the files of models to evaluate on the test images.
         system_metrics: whether each row is also to say what the machine is busy with.
         inspects: in place of training, read the training part of the user's own dataset and check it.
@@ -45,6 +46,7 @@ class Job:
     epochs: int = 0
     seconds: float = 0.0
     model: str = ""
+    tests: bool = False
     reads: tuple[str, ...] = ()
     system_metrics: bool = False
     inspects: bool = False

@@ -25,7 +25,7 @@ from hpsearch.executors import child
 from hpsearch.executors.own_content import OwnContent
 from hpsearch.executors.protocol import READY, THREADS, EpochDone, Job, TrialEnded
 from hpsearch.executors.system import SystemMetrics
-from hpsearch.training.results import Outcome
+from hpsearch.training.results import TEST_METRICS, Outcome
 
 if TYPE_CHECKING:
     from hpsearch.config.file import Objective
@@ -176,6 +176,9 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         from hpsearch.training.reading import keep_model
 
         info |= keep_model(trainer, Path(job.model))
+    if job.tests and not isinstance(trainer, OwnTrainer) and trainer.best:
+        tested = trainer.test(kept.folders)
+        info |= dict(zip(TEST_METRICS, (tested.loss, tested.accuracy), strict=True))
     return TrialEnded(job.trial, trainer.outcome, "", "", info)
 
 

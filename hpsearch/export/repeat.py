@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from hpsearch.analysis.statistics import Interval, fitting, mean_interval
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig, watches_epochs, without_validation
 from hpsearch.errors import HpsearchError
-from hpsearch.export.retrain import Follower, Trained
+from hpsearch.export.trainings import Trained, Workers
+from hpsearch.search.listeners import Listener
 from hpsearch.search.records import epochs_chosen, rates_of, typical
 from hpsearch.training.results import Outcome
 
@@ -74,16 +75,8 @@ class Part:
         return about | {"metric": self.objective.metric, "seeds": self.rows(), "summary": summary}
 
 
-class Trains(Protocol):
-    """Trains configurations, by number, and tells those who follow."""
-
-    def train_all(
-        self, configs: Mapping[int, AnyConfig], followers: Sequence[Follower], *, test: bool
-    ) -> tuple[Trained, ...]: ...
-
-
 def repeat(
-    request: Request, trainer: Trains, followers: Sequence[Follower], report: Callable[[str], None]
+    request: Request, workers: Workers, listeners: Sequence[Listener], report: Callable[[str], None]
 ) -> list[Part]:
     """Train what is asked for: with validation images, on everything, or first the one and then the other.
 
@@ -100,13 +93,13 @@ def repeat(
     parts = []
     if not request.full or not last:
         configs = dict(enumerate(seeded(config, seed) for seed in seeds))
-        trained = trainer.train_all(configs, followers, test=request.test and not request.full)
+        trained = workers.train_all(configs, listeners, test=request.test and not request.full)
         parts.append(Part(_some_good(trained, request.objective), request.objective))
     if request.full and isinstance(config, TrialConfig):
         chosen = config.training.last_epoch if last else epochs_chosen(one.record for one in parts[0].trained)
         everything = dict(enumerate(_everything(config, seeds, chosen, parts), start=len(seeds)))
         report(f"training on everything, validation images included, for {chosen} epochs")
-        trained = _some_good(trainer.train_all(everything, followers, test=request.test), request.objective)
+        trained = _some_good(workers.train_all(everything, listeners, test=request.test), request.objective)
         parts.append(Part(trained, request.objective, everything=True, epochs=chosen))
     return parts
 

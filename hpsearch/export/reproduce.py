@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.executors.protocol import EpochDone, Executor, Job, WorkerFailed
+from hpsearch.executors.protocol import Job, WorkerFailed
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.runner import JobList, run_trials
 from hpsearch.training.results import CLOCKS, EpochMetrics, Outcome
 from hpsearch.training.structure import needs_of
 
@@ -120,32 +121,34 @@ def reproduce(
     if not isinstance(config, TrainableConfig):
         obtain_training(config.data.dataset, report)
     executor = LocalExecutor(1, log, report, folders, keras=keras, threads=threads)
-    # One that ended by itself must end there again; the others had been stopped.
-    most = len(record.rows) + record.good
-    rows: list[EpochMetrics] = []
+    job = Job(record.number, config.plain(), objective.model_dump(mode="json"), needs_of(config))
+    policy = _Again(record, job, each)
     try:
-        job = Job(record.number, config.plain(), objective.model_dump(mode="json"), needs_of(config))
-        executor.submit(job)
-        for row in _rows(executor, record.number, most):
-            rows.append(row)
-            if len(rows) <= len(record.rows):
-                each(row, compare(record.rows[len(rows) - 1 :][:1], [row]))
+        run_trials(executor, policy)
     finally:
         executor.close()
-    return compare(record.rows, rows)
+    end = policy.ends[record.number]
+    if isinstance(end, WorkerFailed) or end.outcome is Outcome.FAILED:
+        raise HpsearchError(f"trial {record.number} could not be trained again: {end.detail}")
+    return compare(record.rows, policy.epochs[record.number])
 
 
-def _rows(executor: Executor, trial: int, most: int) -> Iterator[EpochMetrics]:
-    """The epochs of the one trial that trains there."""
-    while True:
-        for event in executor.events(1.0):
-            if isinstance(event, EpochDone):
-                yield event.row
-                (executor.go_on if event.row.epoch < most else executor.prune)(trial)
-                continue
-            if isinstance(event, WorkerFailed) or event.outcome is Outcome.FAILED:
-                raise HpsearchError(f"trial {trial} could not be trained again: {event.detail}")
-            return
+class _Again(JobList):
+    """The policy that trains for as many epochs as are recorded.
+
+    It offers one more where the trial had ended by itself: the training must end there again.
+    """
+
+    def __init__(self, record: TrialRecord, job: Job, each: Callable[[EpochMetrics, Compared], None]) -> None:
+        super().__init__([job])
+        self._recorded, self._each = record.rows, each
+        self._most = len(record.rows) + record.good
+
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
+        super().epoch_done(trial, metrics)
+        if metrics.epoch <= len(self._recorded):
+            self._each(metrics, compare([self._recorded[metrics.epoch - 1]], [metrics]))
+        return metrics.epoch < self._most
 
 
 def other_versions(provenance: Provenance, record: TrialRecord) -> list[str]:

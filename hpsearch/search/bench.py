@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -22,10 +22,11 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor, cores, threads_of
 from hpsearch.executors.peak import Peak, measure_peak
-from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed
+from hpsearch.executors.protocol import Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.forecast import Forecast, drawn, spread
 from hpsearch.search.prepare import prepare_data
-from hpsearch.training.results import BROKEN
+from hpsearch.search.runner import run_trials
+from hpsearch.training.results import BROKEN, EpochMetrics
 from hpsearch.training.structure import engines_for, needs_of, with_engine
 
 # The space of studies/quickstart.yaml, which is not part of the installed package.
@@ -138,7 +139,9 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
             peak = measure_peak(workers, threads, log)
             start_seconds = time.monotonic() - began - peak.seconds
             report(f"training {len(chosen)} configurations for {EPOCHS} epochs each ...")
-            measured, until_first = _measure(executor, spec, chosen, log)
+            policy = _AllBusy(chosen, spec.objective.model_dump(mode="json"), log)
+            run_trials(executor, policy)
+            measured = [policy.measured[number] for number in range(len(chosen))]
         finally:
             executor.close()
         # Once more, and the better one counts: other work may have slowed the first.
@@ -154,7 +157,7 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
         compilation_seconds=max(0.0, fmean(fresh)),
         start_seconds=start_seconds,
     )
-    return Bench(spec.name, workers, threads, peak, tuple(measured), start_seconds + until_first, forecast)
+    return Bench(spec.name, workers, threads, peak, tuple(measured), start_seconds + policy.first_seconds, forecast)
 
 
 @contextmanager
@@ -184,39 +187,57 @@ class _Running:
     seconds: list[float]
 
 
-def _measure(
-    executor: Executor, spec: StudySpec, configs: Sequence[TrialConfig], log: Path
-) -> tuple[list[Measured], float]:
-    """Train each configuration for two epochs, all workers busy: (figures, seconds until the first epoch)."""
-    objective = spec.objective.model_dump(mode="json")
-    running: dict[int, _Running] = {}
-    done: dict[int, Measured] = {}
-    numbers = count()
-    began, first = time.monotonic(), 0.0
-    while len(done) < len(configs):
-        while not all(place.busy for place in executor.slots()):
-            # Once all are given out they are given out again, so that the last ones train beside others too.
-            number = next(numbers)
-            config = _for_two_epochs(configs[number % len(configs)], number)
-            needs = needs_of(config)
-            # It goes to the free worker that has compiled most of what it needs.
-            fresh = not any(needs <= place.compiled for place in executor.slots() if not place.busy)
-            running[number] = _Running(config, fresh, time.monotonic(), [])
-            executor.submit(Job(number, config.plain(), objective, needs))
-        for event in executor.events(1.0):
-            trial = running[event.trial]
-            if isinstance(event, EpochDone):
-                now = time.monotonic()
-                executor.go_on(event.trial)
-                first = first or now - began
-                # The worker's own clock does not see what it does before the first epoch.
-                seconds = event.row.metrics["epoch_seconds"] if trial.seconds else now - trial.submitted
-                trial.seconds.append(seconds)
-            else:
-                figures = _figures(event, running.pop(event.trial), log)
-                if event.trial < len(configs):
-                    done[event.trial] = figures
-    return [done[number] for number in range(len(configs))], first
+class _AllBusy:
+    """The policy that trains each configuration for two epochs with all workers busy.
+
+    Once all configurations are given out they are given out again, so that the last ones train beside others too.
+
+    Attributes:
+        measured: by the position of the configuration.
+        first_seconds: until the first epoch had ended.
+    """
+
+    def __init__(self, configs: Sequence[TrialConfig], objective: Mapping[str, Any], log: Path) -> None:
+        self._configs, self._objective, self._log = configs, objective, log
+        self._numbers = count()
+        self._running: dict[int, _Running] = {}
+        self._began = time.monotonic()
+        self.measured: dict[int, Measured] = {}
+        self.first_seconds = 0.0
+
+    @property
+    def over(self) -> bool:
+        return len(self.measured) == len(self._configs)
+
+    def next_job(self, slots: Sequence[WorkerSlot]) -> Job:
+        number = next(self._numbers)
+        config = _for_two_epochs(self._configs[number % len(self._configs)], number)
+        needs = needs_of(config)
+        # It goes to the free worker that has compiled most of what it needs.
+        fresh = not any(needs <= slot.compiled for slot in slots if not slot.busy)
+        self._running[number] = _Running(config, fresh, time.monotonic(), [])
+        return Job(number, config.plain(), self._objective, needs)
+
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
+        now, running = time.monotonic(), self._running[trial]
+        self.first_seconds = self.first_seconds or now - self._began
+        # The worker's own clock does not see what it does before the first epoch.
+        running.seconds.append(metrics.metrics["epoch_seconds"] if running.seconds else now - running.submitted)
+        return True
+
+    def trial_ended(self, end: TrialEnded) -> None:
+        measured = _measured(end, self._running.pop(end.trial), self._log)
+        if end.trial < len(self._configs):
+            self.measured[end.trial] = measured
+
+    def worker_failed(self, failure: WorkerFailed) -> None:
+        raise _failed(failure, self._running[failure.trial], self._log)
+
+    def interrupted(self, trial: int) -> None:
+        """It trained only to keep a worker busy."""
+
+    def announce(self) -> None:
+        """Nobody follows."""
 
 
 def _for_two_epochs(config: TrialConfig, number: int) -> TrialConfig:
@@ -226,11 +247,15 @@ def _for_two_epochs(config: TrialConfig, number: int) -> TrialConfig:
     return config.model_copy(update={"training": training, "seed": seed})
 
 
-def _figures(end: TrialEnded | WorkerFailed, trial: _Running, log: Path) -> Measured:
-    if isinstance(end, WorkerFailed) or end.outcome in BROKEN:
-        where = "" if str(log) in end.detail else f"; the worker's output is in {log}"
-        about = f"{trial.config.optimizer.selected()}, batch size {trial.config.batch_size}"
-        raise HpsearchError(f"configuration {end.trial} ({about}) failed: {end.detail}{where}")
+def _failed(end: TrialEnded | WorkerFailed, trial: _Running, log: Path) -> HpsearchError:
+    where = "" if str(log) in end.detail else f"; the worker's output is in {log}"
+    about = f"{trial.config.optimizer.selected()}, batch size {trial.config.batch_size}"
+    return HpsearchError(f"configuration {end.trial} ({about}) failed: {end.detail}{where}")
+
+
+def _measured(end: TrialEnded, trial: _Running, log: Path) -> Measured:
+    if end.outcome in BROKEN:
+        raise _failed(end, trial, log)
     flops, examples = end.info.get("matrix_flops_per_example"), trial.config.data.training_examples
     return Measured(
         config=trial.config,

@@ -21,7 +21,7 @@ from hpsearch.config.file import Grid
 from hpsearch.config.space import can_repeat, distributions
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import StudyChangedError
-from hpsearch.executors.protocol import EpochDone, Event, Executor, TrialEnded, WorkerFailed
+from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.attempts import Attempts, awaited, enqueue_again
 from hpsearch.search.contents import Contents
 from hpsearch.search.dispatch import choose
@@ -43,14 +43,12 @@ from hpsearch.search.records import (
     read_trial,
 )
 from hpsearch.search.resume import Checkpoints, record_worker_failure
+from hpsearch.search.runner import TICK, run_trials
 from hpsearch.search.sampling import DrawnValues, SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import EXHAUSTED, Study, begin_again, interrupt
 from hpsearch.training.results import GOOD, WORST, Best, EpochMetrics, Outcome, best_after, best_of
-
-# How often clocks are updated and a stop is noticed, in seconds.
-TICK = 0.2
 
 
 class Coordinator:
@@ -88,9 +86,10 @@ class Coordinator:
     ) -> None:
         self._study, self._spec, self._executor = study, spec, executor
         self._make_listeners, self._total, self._stop = listeners, total, stop
-        self._listeners: Sequence[Listener] = ()
-        # Events recorded before the listeners exist.
-        self._untold: list[Callable[[Listener], None]] | None = []
+        self._listeners: Sequence[Listener] | None = None
+        # What the listeners are still to be informed of, in its order.
+        self._events: list[Callable[[Listener], None]] = []
+        self._idled = 0.0
         self._checkpoints = Checkpoints(checkpoints)
         self._jobs = Jobs(study, spec, self._checkpoints, models, contents or Contents(), known or {})
         self._stage = stage
@@ -138,17 +137,7 @@ class Coordinator:
         self._inform(lambda listener: listener.study_started(started))
         if left:
             self.note(f"{left} {self._stage.many} were left running by an earlier run; they go on")
-        self._fill()
-        self._meet_listeners()
-        while self._running and not self._stop.asked and not self._abort.reason and not self._content_changed:
-            for event in self._executor.events(TICK):
-                # A signal to the whole process group kills the workers, too. Their trials have not failed.
-                if not (self._stop.asked and isinstance(event, WorkerFailed)):
-                    self._handle(event)
-            self._inform(lambda listener: listener.idle())
-            self._fill()
-        for number in list(self._running):
-            self._interrupt(number)
+        run_trials(self._executor, self, lambda: self._stop.asked)
         records = self._study.records()
         exhausted = self._exhausted and not self._stop.asked and not self._content_changed
         # The trials of `--retry-failed` belong to the run, although the study may have its total without them.
@@ -168,6 +157,7 @@ class Coordinator:
             exhausted=exhausted and self._stage is Stage.SEARCH,
         )
         self._inform(lambda listener: listener.study_ended(ended))
+        self.announce()
         if self._content_changed:
             raise StudyChangedError(self._content_changed)
         return ended
@@ -175,53 +165,50 @@ class Coordinator:
     def note(self, line: str) -> None:
         self._inform(lambda listener: listener.note(line))
 
-    def _inform(self, tell: Callable[[Listener], None]) -> None:
-        if self._untold is not None:
-            self._untold.append(tell)
-        for listener in self._listeners:
-            tell(listener)
+    def _inform(self, event: Callable[[Listener], None]) -> None:
+        self._events.append(event)
 
-    def _meet_listeners(self) -> None:
-        """Make the listeners and tell them what has happened so far."""
-        try:
+    def announce(self) -> None:
+        """Inform the listeners of what has happened."""
+        if self._listeners is None:
             self._listeners = self._make_listeners()
-        except BaseException:
-            for number in list(self._running):
-                interrupt(self._running.pop(number))
-            raise
-        untold, self._untold = self._untold or [], None
-        for tell in untold:
-            self._inform(tell)
+        events, self._events = self._events, []
+        for event in events:
+            for listener in self._listeners:
+                event(listener)
+        if time.monotonic() - self._idled >= TICK:
+            self._idled = time.monotonic()
+            for listener in self._listeners:
+                listener.idle()
 
-    def _fill(self) -> None:
-        """Begin trials until no worker is free."""
-        while self._free() and self._going_on() and self._begin():
-            pass
-
-    def _going_on(self) -> bool:
-        ends = self._stop.asked or self._abort.reason or self._content_changed
-        return time.monotonic() < self._deadline and not ends
+    @property
+    def over(self) -> bool:
+        """Whether the run ends although trials still run."""
+        return bool(self._abort.reason or self._content_changed)
 
     def _room(self) -> int:
         """How many more trials the study may begin."""
         return self._total - self._attempts.ended - len(self._running)
 
-    def _free(self) -> bool:
-        return any(not place.busy for place in self._executor.slots())
+    def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
+        """Take the next trial and fix its configuration; None: there is none now."""
+        while not self.over and time.monotonic() < self._deadline:
+            found = self._next_trial(slots)
+            if found is None:
+                return None
+            if job := self._begin(*found):
+                return job
+        return None
 
-    def _begin(self) -> bool:
-        """Take the next trial, fix its configuration and send it to a worker; False: there is none."""
-        found = self._next_trial()
-        if found is None:
-            return False
-        trial, rows = found
+    def _begin(self, trial: optuna.Trial, rows: Sequence[EpochMetrics]) -> Job | None:
+        """Return the job of a trial; None: its configuration cannot be trained, which is recorded."""
         try:
             config = self._jobs.config_of(trial)
         except ValidationError as error:
             # Two values that are each allowed and cannot go together.
             first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-            self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, first, "", {}))
-            return True
+            self._end(trial, TrialEnded(trial.number, Outcome.FAILED, first, "", {}))
+            return None
         # `user_attrs` copies every epoch each time it is asked.
         attrs = trial.user_attrs
         contents = self._jobs.contents.of(config)
@@ -229,8 +216,8 @@ class Coordinator:
         if self._distinct and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
             # The study file fixes some values of it and the sampler drew the others: it was trained before.
             detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
-            self._tell(trial, TrialEnded(trial.number, Outcome.FAILED, detail, "", {}))
-            return True
+            self._end(trial, TrialEnded(trial.number, Outcome.FAILED, detail, "", {}))
+            return None
         trial.set_user_attr(CONFIG, config.plain())
         trial.set_user_attr(CONTENTS, contents)
         self._attempts.begin(trial.number, config.plain(), contents)
@@ -242,13 +229,12 @@ class Coordinator:
         self._best.pop(trial.number, None)
         if best := best_of(rows, self._study.objective):
             self._best[trial.number] = best
-        self._executor.submit(self._jobs.job(trial, config, rows))
         baseline, retry_of = bool(attrs.get(BASELINE)), attrs.get(RETRY_OF)
         started = TrialStarted(trial.number, config, baseline, rows, attrs.get(OF), contents, retry_of)
         self._inform(lambda listener: listener.trial_started(started))
-        return True
+        return self._jobs.job(trial, config, rows)
 
-    def _next_trial(self) -> tuple[optuna.Trial, Sequence[EpochMetrics]] | None:
+    def _next_trial(self, slots: Sequence[WorkerSlot]) -> tuple[optuna.Trial, Sequence[EpochMetrics]] | None:
         """Return the next trial with the epochs that it goes on after; None: there is none now.
 
         Trials that wait come first; then what the sampler proposes, or of a grid the points that failed.
@@ -260,7 +246,7 @@ class Coordinator:
         others = [trial for trial in self._waiting if trial not in retries]
         waiting = [*others[: max(0, room)], *retries]
         if waiting:
-            chosen = choose(waiting, self._spec.space, self._study.engines, self._executor.slots())
+            chosen = choose(waiting, self._spec.space, self._study.engines, slots)
             self._waiting.remove(chosen)
             return self._continued(chosen)
         if room <= 0 or self._stage is not Stage.SEARCH or self._exhausted:
@@ -307,48 +293,41 @@ class Coordinator:
             return False
         return self._attempts.first_of(config.plain(), self._jobs.contents.of(config)) is None
 
-    def _handle(self, event: Event) -> None:
-        trial = self._running.get(event.trial)
-        if trial is None:
-            return
-        if isinstance(event, TrialEnded) and event.changed:
-            self._content_changed = event.detail
-            self._interrupt(event.trial)
-            return
-        if isinstance(event, TrialEnded):
-            del self._running[event.trial]
-            self._tell(trial, event)
-            return
-        if isinstance(event, WorkerFailed):
-            self._lost(trial, event)
-            return
-        # The worker waits for this answer; everything else comes after it.
-        if self._report(trial, event):
-            self._stopping.add(event.trial)
-            self._executor.prune(event.trial)
-        else:
-            self._executor.go_on(event.trial)
+    def epoch_done(self, number: int, metrics: EpochMetrics) -> bool:
+        """Record an epoch; return whether the trial goes on."""
+        prunes = self._report(self._running[number], metrics)
+        if prunes:
+            self._stopping.add(number)
         self._epochs += 1
-        self._inform(lambda listener: listener.epoch_done(event.trial, event.row))
+        self._inform(lambda listener: listener.epoch_done(number, metrics))
+        return not prunes
 
-    def _report(self, trial: optuna.Trial, event: EpochDone) -> bool:
-        """Record the epoch; whether the trial should be pruned.
+    def trial_ended(self, end: TrialEnded) -> None:
+        """Record the end of a trial; of one whose data or modules have changed, that the run must end."""
+        if end.changed:
+            self._content_changed = end.detail
+            self.interrupted(end.trial)
+        else:
+            self._end(self._running.pop(end.trial), end)
+
+    def _report(self, trial: optuna.Trial, row: EpochMetrics) -> bool:
+        """Record the epoch; return whether the trial should be pruned.
 
         Report the best value so far to Optuna and not the epoch's value, so that a pruned trial's value is that of
         its best epoch, as everywhere else.
         """
-        row = event.row
+        number = trial.number
         trial.set_user_attr(f"{ROW}{row.epoch}", row.plain())
-        best = best_after(self._best.get(event.trial), row, self._study.objective)
+        best = best_after(self._best.get(number), row, self._study.objective)
         if best is None or not row.finite:
             return False
-        self._best[event.trial] = best
-        if row.epoch > self._reported.get(event.trial, 0):
+        self._best[number] = best
+        if row.epoch > self._reported.get(number, 0):
             trial.report(best.value, row.epoch)
-        self._pruner.report(event.trial, row.epoch, best.value)
-        return event.trial not in self._unprunable and self._pruner.prunes(event.trial, row.epoch)
+        self._pruner.report(number, row.epoch, best.value)
+        return number not in self._unprunable and self._pruner.prunes(number, row.epoch)
 
-    def _tell(self, trial: optuna.Trial, end: TrialEnded) -> None:
+    def _end(self, trial: optuna.Trial, end: TrialEnded) -> None:
         """Record the end before anything else; then inform."""
         if end.trial in self._stopping and end.outcome not in GOOD:
             # A trial that was asked to stop is pruned, even if it failed afterwards.
@@ -368,22 +347,22 @@ class Coordinator:
         self._sampler.end(record)
         self._inform(lambda listener: listener.trial_ended(record))
 
-    def _lost(self, trial: optuna.Trial, event: WorkerFailed) -> None:
-        """Its worker is gone: it is tried again, unless it was to stop anyhow or that was in vain too often."""
-        if event.trial in self._stopping:
-            del self._running[event.trial]
-            self._tell(trial, TrialEnded(event.trial, Outcome.PRUNED, "", "", {}))
+    def worker_failed(self, failure: WorkerFailed) -> None:
+        """Try a trial again whose worker is gone, unless it was to stop anyhow or that was in vain too often."""
+        number, trial = failure.trial, self._running[failure.trial]
+        if number in self._stopping:
+            self._end(self._running.pop(number), TrialEnded(number, Outcome.PRUNED, "", "", {}))
             return
-        times, most = record_worker_failure(trial, event.detail), self._spec.file.limits.retries
+        times, most = record_worker_failure(trial, failure.detail), self._spec.file.limits.retries
         if times > most:
-            del self._running[event.trial]
-            detail = f"{event.detail}; given up after {most} retries"
-            self._tell(trial, TrialEnded(event.trial, Outcome.FAILED, detail, "", {}))
+            detail = f"{failure.detail}; given up after {most} retries"
+            self._end(self._running.pop(number), TrialEnded(number, Outcome.FAILED, detail, "", {}))
             return
-        self.note(f"{self._stage.one} {event.trial}: {event.detail}; it is tried again")
-        self._interrupt(event.trial)
+        self.note(f"{self._stage.one} {number}: {failure.detail}; it is tried again")
+        self.interrupted(number)
 
-    def _interrupt(self, number: int) -> None:
+    def interrupted(self, number: int) -> None:
+        """Record that a trial does not run any more; it waits to go on."""
         interrupt(self._running.pop(number))
         self._sampler.forget(number)
         self._waiting = sorted([*self._waiting, self._study.stored(number)], key=lambda trial: trial.number)

@@ -21,13 +21,14 @@ from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.file import Finalists, Objective
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import SEED, TrialConfig, parse_config, without_validation
-from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed
+from hpsearch.executors.protocol import Executor, Job, TrialEnded
 from hpsearch.search.contents import Contents
-from hpsearch.search.coordinator import TICK, Coordinator
+from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.finals import READINGS, SEEDS, FinalFigures, Finalist, Finals, read_finals
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import FINISHED, TrialRecord, ranked, rates_of, typical
+from hpsearch.search.runner import run_job
 from hpsearch.search.stages import Stage, Training, open_stage, plan, stage_spec
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import Study
@@ -159,14 +160,11 @@ class Finish:
 
     def _evaluate(self, job: Job) -> Any:
         """What a worker finds; None where it could not, which is told, or a person stopped it."""
-        self.executor.submit(job)
-        while not self.stop.asked:
-            for event in self.executor.events(TICK):
-                if isinstance(event, TrialEnded) and event.outcome is Outcome.COMPLETED:
-                    return event.info
-                if isinstance(event, TrialEnded | WorkerFailed):
-                    self.report(f"the final models could not be evaluated: {event.detail}")
-                    return None
+        end = run_job(self.executor, job, lambda: self.stop.asked)
+        if isinstance(end, TrialEnded) and end.outcome is Outcome.COMPLETED:
+            return end.info
+        if end is not None:
+            self.report(f"the final models could not be evaluated: {end.detail}")
         return None
 
     def _finals(self) -> Finals:

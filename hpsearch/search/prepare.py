@@ -12,13 +12,11 @@ from hpsearch.config.problems import problem_error, raise_problems
 from hpsearch.config.study import StudySpec
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import DataError, StudyChangedError
-from hpsearch.executors.protocol import DIGEST, EpochDone, Executor, Job, TrialEnded, WorkerFailed
+from hpsearch.executors.protocol import DIGEST, Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.search.contents import Contents
+from hpsearch.search.runner import run_job
 from hpsearch.search.stop import Stop
 from hpsearch.training.results import Outcome
-
-# How often a stop is noticed, in seconds.
-_TICK = 0.2
 
 
 def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, UserDataset]:
@@ -91,8 +89,8 @@ def inspect_functions(
     for name in [name for name in spec.datasets() if is_user_dataset(name) and not name.endswith(".npz")]:
         config = next(config for config in spec.keras_corners if config.data.dataset == name)
         sources = contents.expected_sources()
-        executor.submit(Job(-1, config.plain(), {"metric": "loss"}, inspects=True, sources=sources))
-        end = _end(executor, stop)
+        job = Job(-1, config.plain(), {"metric": "loss"}, inspects=True, sources=sources)
+        end = run_job(executor, job, lambda: stop.asked)
         if end is None:
             break
         if isinstance(end, TrialEnded) and end.changed:
@@ -107,11 +105,3 @@ def inspect_functions(
         known[name] = UserDataset(**{each.name: info[each.name] for each in fields(UserDataset)})
     check_fits(spec, known)
     return known, contents
-
-
-def _end(executor: Executor, stop: Stop) -> TrialEnded | WorkerFailed | None:
-    while not stop.asked:
-        for event in executor.events(_TICK):
-            if not isinstance(event, EpochDone):
-                return event
-    return None

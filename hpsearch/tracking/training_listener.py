@@ -16,10 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import AnyConfig
-from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import Provenance, provenance_tags
-from hpsearch.search.records import TrialRecord
 from hpsearch.tracking.images import RunImage, trial_image
 from hpsearch.tracking.mlflow_listener import FINAL_SECONDS, MlflowListener
 from hpsearch.tracking.mlflow_runs import StudyRuns, describe, open_experiment
@@ -84,16 +81,10 @@ class TrainingListener(MlflowListener):
         super().__init__(target, provenance, render_best=lambda _spec, _record: "", report=report)
         self._projector = _Projector(training, provenance, target, self._artifact_failed)
 
-    def training_started(self, number: int, config: AnyConfig) -> None:
-        self.trial_started(TrialStarted(number, config, baseline=False))
-
     def epoch_done(self, number: int, row: EpochMetrics) -> None:
         super().epoch_done(number, row)
         # Not before: importing MLflow beside TensorFlow would slow both.
         self._start()
-
-    def training_ended(self, record: TrialRecord, test: Mapping[str, float]) -> None:
-        self.trial_ended(replace(record, info={**record.info, **test}))
 
     def finish(self, figures: Figures) -> bool:
         """All is trained; waits for what is still to be written, and says whether that is there now."""

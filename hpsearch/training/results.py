@@ -35,6 +35,8 @@ CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
 # Facts about a trained model: on the validation images, where there are any; of several on the test images, and how
 # many of those there are.
 CONFUSION, TEST, TEST_EXAMPLES = "confusion_matrix", "test", "examples"
+# Of a training that is evaluated on the test images when it has ended.
+TEST_METRICS = ("test_loss", "test_accuracy")
 GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 OVER_LIMITS = frozenset({Outcome.OVER_TIME, Outcome.OVER_MEMORY})
 # Something was wrong, with the trial or around it; diverging and being pruned are part of a search.

@@ -13,7 +13,7 @@ from support import sample_config
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrainableConfig, without_validation
 from hpsearch.export.repeat import Part, needs_validation, seeded, seeds_of
-from hpsearch.export.retrain import Trained
+from hpsearch.export.trainings import Trained
 from hpsearch.search.records import epochs_chosen, typical
 from hpsearch.training.results import Best, Outcome
 

@@ -13,7 +13,7 @@ from hpsearch.config.study import load_study
 from hpsearch.data.digests import digest_of
 from hpsearch.errors import ContentChangedError, DataError, StudyChangedError, StudyFileError
 from hpsearch.executors.own_content import OwnContent
-from hpsearch.executors.protocol import DIGEST, Job
+from hpsearch.executors.protocol import DIGEST, Job, WorkerSlot
 from hpsearch.search.contents import changed_since, contents_of, settle_contents
 from hpsearch.search.home import Home
 from hpsearch.search.jobs import Jobs
@@ -225,13 +225,17 @@ class OneWorker:
     def __init__(self, folder):
         self._worker, self._events = OwnContent([folder]), []
 
+    def slots(self):
+        return [WorkerSlot(busy=bool(self._events), compiled=frozenset())]
+
     def submit(self, job):
         from hpsearch.config.trial import TrialConfig
 
         self._events = [self._worker.inspect(job, TrialConfig.model_validate(job.config).data)]
 
     def events(self, _timeout):
-        return self._events
+        events, self._events = self._events, []
+        return events
 
 
 @pytest.mark.parametrize(

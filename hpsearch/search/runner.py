@@ -1,0 +1,155 @@
+"""The one loop over an executor: whatever trains, here or for a study, is run by it.
+
+A policy says what to train next and whether a training goes on after an epoch. That of a study asks Optuna
+(`hpsearch.search.coordinator`); that of given trainings is `JobList`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
+from hpsearch.training.results import EpochMetrics
+
+# How often clocks are updated and a stop is noticed, in seconds.
+TICK = 0.2
+
+
+class Policy(Protocol):
+    """What to train, and for how long.
+
+    Attributes:
+        over: whether the run ends although trials still run.
+    """
+
+    @property
+    def over(self) -> bool: ...
+
+    def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
+        """Return the next job for a free worker; None: there is none now."""
+        ...
+
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
+        """Record an epoch; return whether the trial goes on. Its worker waits for the answer."""
+        ...
+
+    def trial_ended(self, end: TrialEnded) -> None:
+        """Record the end of a trial."""
+        ...
+
+    def worker_failed(self, failure: WorkerFailed) -> None:
+        """Take note that a trial's worker is gone; `next_job` may return the trial once more."""
+        ...
+
+    def interrupted(self, trial: int) -> None:
+        """Take note that a trial still ran when the run ended."""
+        ...
+
+    def announce(self) -> None:
+        """Inform those who follow. Called when no worker waits for an answer, several times a second."""
+        ...
+
+
+def run_trials(executor: Executor, policy: Policy, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Train what a policy wants to be trained.
+
+    Args:
+        executor: where it is trained; the caller closes it.
+        policy: decides.
+        stopped: whether the user asks to stop.
+    """
+    running: set[int] = set()
+
+    def over() -> bool:
+        return stopped() or policy.over
+
+    def submit_jobs() -> None:
+        while not over() and any(not slot.busy for slot in executor.slots()):
+            job = policy.next_job(executor.slots())
+            if job is None:
+                return
+            executor.submit(job)
+            running.add(job.trial)
+
+    submit_jobs()
+    policy.announce()
+    while running and not over():
+        for event in executor.events(TICK):
+            # A signal to the whole process group kills the workers, too. Their trials have not failed.
+            if event.trial not in running or (stopped() and isinstance(event, WorkerFailed)):
+                continue
+            if isinstance(event, EpochDone):
+                answer = executor.go_on if policy.epoch_done(event.trial, event.row) else executor.prune
+                answer(event.trial)
+            else:
+                running.remove(event.trial)
+                if isinstance(event, TrialEnded):
+                    policy.trial_ended(event)
+                else:
+                    policy.worker_failed(event)
+            policy.announce()
+        submit_jobs()
+        policy.announce()
+    for trial in running:
+        policy.interrupted(trial)
+
+
+class JobList:
+    """The policy of given jobs: each is trained to its end, in their order.
+
+    Args:
+        jobs: what is to be done.
+        retries: how often a job whose worker fails is begun again.
+
+    Attributes:
+        epochs: of each trial that has begun, as far as it was trained.
+        ends: how each trial ended; WorkerFailed where its worker failed too often.
+        over: always False; all jobs are done.
+    """
+
+    def __init__(self, jobs: Iterable[Job], retries: int = 2) -> None:
+        self._waiting, self._retries = deque(jobs), retries
+        self._jobs: dict[int, Job] = {}
+        self._failures: Counter[int] = Counter()
+        self.epochs: dict[int, list[EpochMetrics]] = {}
+        self.ends: dict[int, TrialEnded | WorkerFailed] = {}
+        self.over = False
+
+    def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:  # noqa: ARG002
+        if not self._waiting:
+            return None
+        job = self._waiting.popleft()
+        self._jobs[job.trial] = job
+        self.epochs[job.trial] = []
+        return job
+
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
+        self.epochs[trial].append(metrics)
+        return True
+
+    def trial_ended(self, end: TrialEnded) -> None:
+        self.ends[end.trial] = end
+
+    def worker_failed(self, failure: WorkerFailed) -> None:
+        self._failures[failure.trial] += 1
+        if self._failures[failure.trial] <= self._retries:
+            self._waiting.appendleft(self._jobs[failure.trial])
+        else:
+            self.ends[failure.trial] = failure
+
+    def interrupted(self, trial: int) -> None:
+        """Nothing is kept of it."""
+
+    def announce(self) -> None:
+        """Nobody follows."""
+
+
+def run_job(
+    executor: Executor, job: Job, stopped: Callable[[], bool] = lambda: False
+) -> TrialEnded | WorkerFailed | None:
+    """Have one job done; return how it ended, or None where the user stopped it."""
+    policy = JobList([job], retries=0)
+    run_trials(executor, policy, stopped)
+    return policy.ends.get(job.trial)
