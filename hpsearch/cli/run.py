@@ -207,6 +207,6 @@ def validate(
 
 def schema() -> None:
     """Print the JSON Schema of study files, for editors."""
-    from hpsearch.config.schema import study_schema
+    from hpsearch.config.file import study_schema
 
     put(json.dumps(study_schema(), indent=2))

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
-from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete
+from hpsearch.config.distributions import Int
+from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import WorkerSlot
 from hpsearch.search.records import PLANNED, enqueued_params

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from hpsearch.config.space import FIRST_VALUES, Branch, Int, Options, Pick, Ranged, concrete
+from hpsearch.config.distributions import Int
+from hpsearch.config.space import FIRST_VALUES, Branch, Options, Pick, Ranged, concrete
 from hpsearch.config.trial import TrialConfig
 
 DRAWN = 500

@@ -11,8 +11,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
+from hpsearch.config.distributions import Int
 from hpsearch.config.file import Objective, SearchConfig, Tpe
-from hpsearch.config.space import Branch, Int, Options, Pick, Ranged, concrete, configurations, size
+from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete, configurations, size
 from hpsearch.config.study import StudySpec
 from hpsearch.search.records import CONFIG, TrialRecord, enqueued_params
 from hpsearch.training.results import WORST, best_after

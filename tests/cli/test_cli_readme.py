@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import QUICKSTART, ROOT, SMALL, hpsearch
 
-from hpsearch.config.schema import study_schema
+from hpsearch.config.file import study_schema
 from hpsearch.config.trial import SELECTIONS
 
 README, STUDIES, RUNS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from hpsearch.config.schema import study_schema
+from hpsearch.config.file import study_schema
 from hpsearch.config.space import concrete, corners, pick_from
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import SELECTIONS, TrialConfig

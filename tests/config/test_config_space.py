@@ -10,12 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config.checking import check_space
+from hpsearch.config.distributions import RANGES, Float, Int, OneMinus
 from hpsearch.config.matching import match
 from hpsearch.config.space import (
-    RANGES,
-    Float,
-    Int,
-    OneMinus,
     Options,
     Pick,
     Ranged,
