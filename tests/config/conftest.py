@@ -11,7 +11,7 @@ from hpsearch.config.study import StudySpec, load_study
 from hpsearch.errors import StudyFileError
 
 Load = Callable[..., StudySpec]
-Told = Callable[..., list[str]]
+ProblemsIn = Callable[..., list[str]]
 
 EXAMPLE = """\
 name: fashion-mnist
@@ -53,8 +53,8 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
 
 
 @pytest.fixture(scope="session")
-def told(load: Load) -> Told:
-    """told(content, overrides): what is wrong with it, one line each, the folder left out."""
+def problems_in(load: Load) -> ProblemsIn:
+    """problems_in(content, overrides): what is wrong with it, one line each, the folder left out."""
 
     def problems(content: str | bytes, overrides: Iterable[str] = ()) -> list[str]:
         with pytest.raises(StudyFileError) as caught:

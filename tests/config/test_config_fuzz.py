@@ -168,10 +168,10 @@ def test_what_is_no_study_is_refused_by_the_command_before_it_touches_anything(c
     file.write_bytes(content)
     problem = _problem(file)
     if problem is not None:
-        told = io.StringIO()
-        with patch.object(sys, "argv", ["hpsearch", "run", str(file), "--home", str(home)]), redirect_stderr(told):
+        printed = io.StringIO()
+        with patch.object(sys, "argv", ["hpsearch", "run", str(file), "--home", str(home)]), redirect_stderr(printed):
             assert _run() == EXIT_BAD_INPUT
-        assert told.getvalue() == f"error: {problem}\n"
+        assert printed.getvalue() == f"error: {problem}\n"
         assert not home.exists()
 
 

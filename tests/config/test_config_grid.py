@@ -71,7 +71,7 @@ def test_a_grid_has_as_many_trials_as_points_and_never_more(load):
         assert load(CONDITIONAL, overrides).total(asked) == total, (written, asked, total)
 
 
-def test_what_is_no_grid_is_refused_in_a_line(told):
+def test_what_is_no_grid_is_refused_in_a_line(problems_in):
     cases = [
         (
             ["trial.optimizer.choice.0.learning_rate={float: [0.1, 1]}"],
@@ -94,7 +94,7 @@ def test_what_is_no_grid_is_refused_in_a_line(told):
         ),
     ]
     for overrides, place, sentence in cases:
-        (problem,) = told(CONDITIONAL, overrides)
+        (problem,) = problems_in(CONDITIONAL, overrides)
         assert f" {place}: " in problem, (overrides, place, sentence)
         assert sentence in problem, (overrides, place, sentence)
 
@@ -123,14 +123,14 @@ def test_labels_stand_in_any_search_and_their_options_take_what_others_take(load
     assert [node.labels for node in named.parameters if node.name == "optimizer"] == [("a", "b")]
 
 
-def test_a_wrong_labelled_choice_is_told(told):
+def test_a_wrong_labelled_choice_is_told(problems_in):
     cases = [
         ("{}", "a choice must be a list of at least one option"),
         ("{a: sgd, b: sgd}", "each option must stand once, but 'sgd' stands twice"),
         ("{a: sgd, b: adm}", "unknown optimizer 'adm' (did you mean 'adam'?)"),
     ]
     for choice, sentence in cases:
-        (problem,) = told(f"trial:\n  optimizer:\n    choice: {choice}\n")
+        (problem,) = problems_in(f"trial:\n  optimizer:\n    choice: {choice}\n")
         assert problem.startswith("study.yaml:3: trial.optimizer.choice"), (choice, sentence)
         assert sentence in problem, (choice, sentence)
 
@@ -186,7 +186,7 @@ def test_a_wrong_quick_version_is_told_in_a_line(tmp_path):
         assert sentence in problem, (section, sentence)
 
 
-def test_a_comparison_of_what_the_study_has_not_is_refused(told):
+def test_a_comparison_of_what_the_study_has_not_is_refused(problems_in):
     cases = [
         ("{by: [lerning_rate]}", "compare.by[0]", "unknown name 'lerning_rate' (did you mean 'learning_rate'?)"),
         ("{by: [seed], best_of: [moment]}", "compare.best_of[0]", "unknown name 'moment'"),
@@ -201,7 +201,7 @@ def test_a_comparison_of_what_the_study_has_not_is_refused(told):
         ("{by: [seed], colour: red}", "compare.colour", "unknown key 'colour'"),
     ]
     for compare, place, sentence in cases:
-        (problem,) = told(f"{CONDITIONAL}compare: {compare}\n")
+        (problem,) = problems_in(f"{CONDITIONAL}compare: {compare}\n")
         assert f" {place}: " in problem, (compare, place, sentence)
         assert sentence in problem, (compare, place, sentence)
 

@@ -1,4 +1,4 @@
-"""Malformed study files, each with the line, the key path and the sentence that it is told with."""
+"""Malformed study files, each with the line, the key path and the sentence of its message."""
 
 from __future__ import annotations
 
@@ -366,16 +366,16 @@ MALFORMED = [
 ]
 
 
-def test_what_is_wrong_is_told_once_with_its_line_and_key_path(told):
+def test_what_is_wrong_is_told_once_with_its_line_and_key_path(problems_in):
     for text, place, fragment in MALFORMED:
-        problems = told(text)
+        problems = problems_in(text)
         assert len(problems) == 1, (text, place, fragment)
         assert problems[0].startswith(f"study.yaml:{place}: "), (text, place, fragment)
         assert fragment in problems[0], (text, place, fragment)
 
 
-def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file(told):
-    problems = told(
+def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file(problems_in):
+    problems = problems_in(
         "name: ../x\n"
         "trial:\n"
         "  optimizer:\n"

@@ -105,7 +105,7 @@ def test_an_impossible_override_is_told_with_itself(document):
         assert fragment in problem, (override, fragment)
 
 
-def test_a_wrong_value_is_told_where_it_was_set(told):
+def test_a_wrong_value_is_told_where_it_was_set(problems_in):
     cases = [
         ("trial.batch_size=0", "--set trial.batch_size=0: trial.batch_size: must be >= 1, but got 0"),
         ("trial.optimizer=adm", "--set trial.optimizer=adm: trial.optimizer: unknown optimizer 'adm'"),
@@ -117,12 +117,12 @@ def test_a_wrong_value_is_told_where_it_was_set(told):
         ),
     ]
     for override, message in cases:
-        (problem,) = told("trial:\n  batch_size: {choice: [1, 2]}\n", [override])
+        (problem,) = problems_in("trial:\n  batch_size: {choice: [1, 2]}\n", [override])
         assert problem.startswith(message), (override, message)
 
 
-def test_what_was_not_set_is_told_where_it_stands_in_the_file(told):
-    problems = told("trial:\n  batch_size: 0\n  training: {max_epochs: 0}\n", ["trial.training.max_epochs=-1"])
+def test_what_was_not_set_is_told_where_it_stands_in_the_file(problems_in):
+    problems = problems_in("trial:\n  batch_size: 0\n  training: {max_epochs: 0}\n", ["trial.training.max_epochs=-1"])
     assert sorted(problem.partition(": ")[0] for problem in problems) == [
         "--set trial.training.max_epochs=-1",
         "study.yaml:2",

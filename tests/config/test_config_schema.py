@@ -153,9 +153,9 @@ def test_schema_and_loading_accept_the_same_files(validator, load):
         validator.validate(load_value(text, "text"))
 
 
-def test_schema_and_loading_refuse_the_same_files(validator, told):
+def test_schema_and_loading_refuse_the_same_files(validator, problems_in):
     for text in WRONG:
-        assert told(text), text
+        assert problems_in(text), text
         assert not validator.is_valid(load_value(text, "text")), text
 
 

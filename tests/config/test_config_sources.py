@@ -58,8 +58,8 @@ def test_a_name_that_a_module_does_not_define_is_told(tmp_path):
         ("def other():\n    load = 1\n", "unknown name in own.py: 'load'; available: other"),
         ("def load(:", "'own:load' cannot be imported: own.py, line 1: SyntaxError: invalid syntax"),
     ]
-    for text, told in cases:
-        assert reference_problem("own:load", write(tmp_path, {"own.py": text})) == told, (text, told)
+    for text, expected in cases:
+        assert reference_problem("own:load", write(tmp_path, {"own.py": text})) == expected, (text, expected)
 
 
 def test_modules_that_are_not_the_users_are_not_looked_into(tmp_path):

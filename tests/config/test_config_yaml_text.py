@@ -15,7 +15,7 @@ from hpsearch.errors import StudyFileError
 
 @pytest.fixture
 def refused(tmp_path):
-    """refused(content): the one line that is told about a file `s.yaml` with this content."""
+    """refused(content): the one line that refuses a file `s.yaml` with this content."""
 
     def message(content: str | bytes) -> str:
         path = tmp_path / "s.yaml"
