@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hpsearch.catalogue.metrics import METRICS, NOISE
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Asha, Compare, as_number
 from hpsearch.config.matching import match
 from hpsearch.config.problems import Problem, problems_of
@@ -187,8 +186,7 @@ def _bad_objective(spec: StudySpec) -> Iterator[Problem]:
     metric = spec.objective.metric
     if metric == NOISE and not all(config.training.gradient_noise for config in spec.keras_corners):
         yield ("trial", "training", "gradient_noise"), f"is false, but must be true where the objective is {metric}"
-    names = {config.optimizer.selected() for config in spec.keras_corners}
-    rateless = ", ".join(name for name in names if OPTIMIZERS[name].needs_closure)
+    rateless = ", ".join({c.optimizer.selected() for c in spec.keras_corners if c.optimizer.entry.needs_closure})
     if metric == "learning_rate" and rateless:
         yield ("objective", "metric"), f"{metric} cannot be the objective: {rateless} has no learning rate"
     if varying := varying_terms(config.loss_terms(metric) for config in spec.keras_corners):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -225,11 +225,17 @@ def short_for(key: str, schema: Any) -> BeforeValidator:
 
 
 class Selected(Frozen):
-    """A catalogue entry by name, with its knobs."""
+    """A catalogue entry by name, with its knobs.
+
+    Attributes:
+        entry: of the catalogue.
+    """
+
+    entry: ClassVar[Entry]
 
     def selected(self) -> str:
         """Return the entry's name."""
-        return str(getattr(self, next(iter(type(self).model_fields))))
+        return self.entry.name
 
     def knobs(self) -> dict[str, Any]:
         """Return every knob by its Keras name."""
@@ -262,9 +268,11 @@ def _entry_model(section: str, key: str, entry: Entry) -> type[Selected]:
     fields: Any = {key: (Literal[entry.name], Field(description=entry.formula))}
     fields |= {knob.name: _field(knob) for knob in entry.knobs}
     validators: Any = {"check": model_validator(mode="after")(check)}
-    return create_model(
+    model = create_model(
         f"{section}_{entry.name}", __base__=Selected, __doc__=entry.formula, __validators__=validators, **fields
     )
+    model.entry = entry
+    return model
 
 
 def _any_entry(section: str) -> Any:
@@ -320,12 +328,10 @@ class TrialConfig(Frozen):
             yield f"`batch_size` is {self.batch_size:,}, but there are only {images:,} training images"
         if dataset and (problem := self.shape_problem(dataset.image_shape)):
             yield problem
-        architecture, optimizer = self.model.selected(), self.optimizer.selected()
-        if training.engine == "xla" and not MODELS[architecture].xla:
-            yield (
-                f"`engine` xla takes minutes to compile the convolutions of {architecture} on a CPU; use auto or graph"
-            )
-        if OPTIMIZERS[optimizer].needs_closure:
+        model, optimizer = self.model.selected(), self.optimizer.selected()
+        if training.engine == "xla" and not self.model.entry.xla:
+            yield f"`engine` xla takes minutes to compile the convolutions of {model} on a CPU; use auto or graph"
+        if self.optimizer.entry.needs_closure:
             if dropout := self.model.knobs().get("dropout"):
                 yield f"`dropout` is {dropout}, but must be 0 with {optimizer}, which needs the same loss each time"
             if training.engine in ("xla", "fit"):
@@ -344,7 +350,7 @@ class TrialConfig(Frozen):
         Args:
             shape: of one example.
         """
-        check = MODELS[self.model.selected()].check_shape
+        check = self.model.entry.check_shape
         return check(shape, self.model.knobs()) if check else None
 
     def for_data(self, dtype: str) -> TrialConfig:
@@ -366,10 +372,9 @@ class TrialConfig(Frozen):
 
     def references(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield each `module:name` of the user's own code, with its key path."""
-        for section, (_, entries) in SELECTIONS.items():
+        for section in SELECTIONS:
             selected: Selected = getattr(self, section)
-            for knob in entries[selected.selected()].references():
-                yield (section, knob), selected.knobs()[knob]
+            yield from (((section, knob), selected.knobs()[knob]) for knob in selected.entry.references())
         if ":" in self.data.dataset:
             yield ("data", "dataset"), self.data.dataset
         for index, name in enumerate(self.training.callbacks):
@@ -383,7 +388,7 @@ class TrialConfig(Frozen):
         """
         if metric.removeprefix("val_") != "loss":
             return {}
-        knobs = MODELS[self.model.selected()].knobs
+        knobs = self.model.entry.knobs
         penalties = {f"model.{knob.name}": self.model.knobs()[knob.name] for knob in knobs if knob.penalty}
         terms = {"loss": self.loss.selected(), **{f"loss.{name}": value for name, value in self.loss.knobs().items()}}
         terms |= {name: value for name, value in penalties.items() if value}
@@ -508,7 +513,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 def watches_epochs(config: TrialConfig) -> bool:
     """Return whether the schedule depends on each epoch's metrics, so that only a training yields its rates."""
-    return SCHEDULES[config.schedule.selected()].callback
+    return config.schedule.entry.callback
 
 
 def without_validation(config: TrialConfig, epochs: int, rates: Sequence[float]) -> TrialConfig:
