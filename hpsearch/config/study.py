@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,13 +44,11 @@ class StudySpec:
     Attributes:
         file: the top level as written.
         space: the `trial:` tree, filled from the catalogue, with named parameters.
-        enqueue: configurations to be tried first, as written; each fits the space.
         document: where the study came from.
     """
 
     file: StudyFile
     space: Branch
-    enqueue: tuple[Mapping[str, Any], ...]
     document: Document
 
     @property
@@ -64,6 +62,11 @@ class StudySpec:
     @property
     def search(self) -> SearchConfig:
         return self.file.search
+
+    @property
+    def enqueue(self) -> Sequence[Mapping[str, Any]]:
+        """Configurations to be tried first, as written; each fits the space."""
+        return self.file.enqueue
 
     @property
     def trainable(self) -> str | None:
@@ -138,7 +141,7 @@ class StudySpec:
             "objective": self.objective.model_dump(mode="json"),
             "trial": plain(self.space),
             "search": search,
-            "enqueue": [dict(item) for item in self.enqueue],
+            "enqueue": self.file.enqueue,
         }
 
 
@@ -217,7 +220,7 @@ def checked(document: Document, name: str, *, fixed: bool = False) -> StudySpec:
     raise_problems(document, found)
     assert file is not None
     assert isinstance(space, Branch)
-    return StudySpec(file, space, tuple(file.enqueue), document)
+    return StudySpec(file, space, document)
 
 
 def _name_of(path: Path) -> str:

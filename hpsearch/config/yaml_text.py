@@ -103,6 +103,7 @@ def _parse(text: str, name: str, location: Callable[[int], str]) -> Document:
 
 
 _TAG = "tag:yaml.org,2002:"
+_WORD = f"{_TAG}str"
 
 
 def _bool(text: str) -> bool:
@@ -111,14 +112,20 @@ def _bool(text: str) -> bool:
     return text.lower() == "true"
 
 
-# Dates and `=` are words.
 _SCALARS: dict[str, Callable[[str], Any]] = {
-    **dict.fromkeys((f"{_TAG}str", f"{_TAG}timestamp", f"{_TAG}value"), str),
+    _WORD: str,
     f"{_TAG}null": lambda _text: None,
     f"{_TAG}bool": _bool,
     f"{_TAG}int": int,
     f"{_TAG}float": lambda text: float(re.sub(r"\.(inf|nan)", r"\1", text.lower())),
 }
+
+
+def _tag_of(node: ScalarNode) -> str:
+    """Return the tag of a scalar; dates, `=`, 1_000 and 0x10 are words, since JSON has no such values."""
+    tag, text = str(node.tag).removeprefix(_TAG), node.value
+    is_no_json = node.style is None and (re.match(r"[-+]?0[box]", text) or "_" in text)
+    return _WORD if tag in ("timestamp", "value") or (tag in ("int", "float") and is_no_json) else str(node.tag)
 
 
 class _Reader:
@@ -144,13 +151,10 @@ class _Reader:
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
             items = enumerate(node.value)
             return [self.read(item, (*path, index), item.start_mark.line + 1) for index, item in items]
-        if not isinstance(node, ScalarNode) or node.tag not in _SCALARS:
+        if not isinstance(node, ScalarNode) or _tag_of(node) not in _SCALARS:
             raise self._refusal(line, f"not valid YAML: the tag {node.tag} cannot stand here")
-        if node.style is None and (re.match(r"[-+]?0[box]", node.value) or "_" in node.value):
-            # 1_000 and 0x10 are words: JSON, in which configurations are stored, has no such numbers.
-            return str(node.value)
         try:
-            return _SCALARS[node.tag](node.value)
+            return _SCALARS[_tag_of(node)](node.value)
         except ValueError as error:
             raise self._refusal(line, f"not valid YAML: {error}") from None
 
@@ -161,12 +165,12 @@ class _Reader:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
                 raise self._refusal(line, "a key must be a word, but got a list or a mapping")
-            if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
+            if _tag_of(key) not in (_WORD, f"{_TAG}merge"):
                 raise self._refusal(line, f"a key must be a word, but got {key.value or 'nothing'}")
             if (*path, key.value) in self.locations:
                 raise self._refusal(line, f"the key '{key.value}' stands twice")
             data = self.read(value, (*path, key.value), line)
-            if key.tag == f"{_TAG}str":
+            if _tag_of(key) == _WORD:
                 own[key.value] = data
                 continue
             for mapping in reversed(data if isinstance(data, list) else [data]):

@@ -111,6 +111,12 @@ def test_aliases_and_merge_keys_are_plain_data(tmp_path):
     assert load_document(path).data == {"a": {"k": 1}, "b": {"k": 1}, "c": {"k": 1, "l": 2}}
 
 
+def test_keys_are_words_where_values_are():
+    text = "{2024-01-31: 2024-01-31, 1_000: 1_000, 0x10: 0x10, =: =, no: no}"
+    words = ["2024-01-31", "1_000", "0x10", "=", "no"]
+    assert load_value(text, "here") == dict(zip(words, words, strict=True))
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_bytes(b"\xef\xbb\xbfname: x\n")
