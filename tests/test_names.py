@@ -43,7 +43,6 @@ NAMES = frozenset(
         "compare",  # analysis/comparison.py, cli/compare.py, export/reproduce.py
         "parts_of",  # search/finals.py, tracking/mlflow_values.py
         "serve",  # executors/worker.py, tracking/ui.py
-        "settle",  # search/storage.py, tracking/empty_database.py
         "shown",  # analysis/text.py, cli/output.py
         "status",  # cli/data.py, data/store.py
     }
