@@ -64,6 +64,7 @@ def tiny(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyDa
         ),
         licence="none",
         homepage="none",
+        source="nowhere",
         keras_folder="tiny",
         system_folder=str(tmp_path / "system"),
     )
