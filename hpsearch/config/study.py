@@ -197,25 +197,27 @@ def checked(document: Document, name: str, *, fixed: bool = False) -> StudySpec:
     """
     # A section whose lines are all commented out is one left out.
     data = {"name": name, **{key: value for key, value in document.data.items() if value is not None}}
-    is_users = TRAINABLE in data
-    file, found = _top_level(TrainableStudyFile if is_users else StudyFile, data)
+    trainable = TRAINABLE in data
+    file, found = _top_level(TrainableStudyFile if trainable else StudyFile, data)
     grid = file is not None and isinstance(file.search.sampler, Grid) and not fixed
-    in_space: list[Problem] = []
-    space = parse(data.get("trial", {}), ("trial",), in_space)
+    space_problems: list[Problem] = []
+    space = parse(data.get("trial", {}), ("trial",), space_problems)
     if fixed:
         sentence = "is a distribution; `hpsearch train` takes one configuration, as `hpsearch export` writes it"
-        in_space += [(node.where, sentence) for node in distributions(space)]
+        space_problems += [(node.where, sentence) for node in distributions(space)]
     elif isinstance(space, Ranged | Options):
-        in_space.append((("trial",), "a distribution must stand inside of `trial`, not in its place"))
-    found += in_space
+        space_problems.append((("trial",), "a distribution must stand inside of `trial`, not in its place"))
+    found += space_problems
     if isinstance(space, Branch) and not space.is_list:
-        filled = space if is_users or fixed else fill(space, recommended=not grid)
+        filled = space if trainable or fixed else fill(space, recommended=not grid)
         space = cast(Branch, name_parameters(filled))
-        if file is not None and not is_users:
+        if file is not None and not trainable:
             space = with_metric(space, file.objective.metric)
         # A broken range is one problem, not two.
-        rules = _user_rules(space) if is_users else check_space(space, grid=grid)
-        found += [(path, rule) for path, rule in rules if not any(known[: len(path)] == path for known, _ in in_space)]
+        rules = _user_rules(space) if trainable else check_space(space, grid=grid)
+        found += [
+            (path, rule) for path, rule in rules if not any(known[: len(path)] == path for known, _ in space_problems)
+        ]
         found += check_grid(space) if grid else ()
     raise_problems(document, found)
     assert file is not None
