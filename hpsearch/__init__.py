@@ -1,29 +1,53 @@
 """hpsearch: which optimizer, which learning rate, which schedule for this Keras model?
 
-One way through, from left to right; nobody imports from its right:
+    >>> import hpsearch
+    >>> study = hpsearch.run("quickstart", workers=2)                         # doctest: +SKIP
+    >>> study.best_trial.number, study.best_value                             # doctest: +SKIP
+    >>> study.trials_dataframe().sort_values("value", ascending=False)        # doctest: +SKIP
+    >>> study.export("best.yaml")                                             # doctest: +SKIP
 
-    a study file -> StudySpec -> TrialConfig -> EpochMetrics, EpochMetrics, ... -> TrialResult -> tables, MLflow, export
-       config/        search/       training/        search/ tells Optuna and its listeners
+One way through, from left to right; each package imports only from those to its left:
 
-    errors      what people read when something is wrong, with exit codes
-    catalogue   what can be chosen: optimizers, schedules, models, losses, datasets; one row each
+    a study file -> StudySpec -> TrialConfig -> EpochMetrics, EpochMetrics, ... -> TrialRecord -> tables, MLflow, export
+       config/        search/       training/          search/ (Optuna)              analysis/, tracking/, export/
+
+    errors      what users read when something is wrong, with exit codes
+    catalogue   what can be chosen: optimizers, schedules, models, losses, datasets, metrics; one entry each
     config      study files and configurations, checked as a whole
     data        datasets: found, verified, split
-    training    one trial: a configuration and data become a stream of epoch rows
+    training    one trial: a configuration and data become the metrics of one epoch after the other
     executors   where trials run: worker processes
-    search      a study: ask, dispatch, report, prune, tell; then its finalists, and once the test set
+    search      a study: the runner and its policies, samplers, pruners, finalists, and once the test set
     analysis    what finished trials say: comparisons, finalists with intervals, tables and pictures
-    tracking    listeners: MLflow, the terminal; models and the registry
+    tracking    MLflow and the terminal; models and the registry
     export      a result taken away, and trained again
+    api         what the commands, notebooks and scripts call
     cli         the commands
 """
 
+from __future__ import annotations
 
-def __getattr__(name: str) -> str:
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hpsearch.api import Study, open_study, run
+
+__all__ = ["Study", "open_study", "run"]
+
+
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         # Not at the top: its import takes the modules of Python's own that a file in the current folder may shadow,
         # before `hpsearch.__main__` has taken that folder off the path.
         from importlib.metadata import version
 
         return version("hpsearch")
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module("hpsearch.api"), name)
     raise AttributeError(f"module 'hpsearch' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -27,15 +27,15 @@ def bench(
     Trains a dozen configurations or so of the study for two epochs each, in real workers; no study is
     made. With -f csv a row for each of them.
     """
+    from hpsearch.api import SHIPPED
     from hpsearch.config.study import load_study
     from hpsearch.executors.local import default_workers
-    from hpsearch.search.bench import BUILT_IN
     from hpsearch.search.bench import bench as measure
     from hpsearch.search.stop import ends_at_once
 
     try:
         with ends_at_once():
-            spec = load_study(file or BUILT_IN, overrides or [])
+            spec = load_study(file or SHIPPED / "quickstart.yaml", overrides or [])
             result = measure(spec, workers or default_workers(), say)
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.

@@ -14,7 +14,7 @@ from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, EnvironmentProblem, Hpsear
 
 if TYPE_CHECKING:
     from hpsearch.search.home import Home
-    from hpsearch.search.storage import Study
+    from hpsearch.search.storage import StoredStudy
     from hpsearch.tracking.deletion import MlflowDeletion
     from hpsearch.tracking.target import Target
 
@@ -71,7 +71,7 @@ def delete(
     raise typer.Exit(EXIT_DISAGREE if left else EXIT_DONE)
 
 
-def _places(study: Study, target: Target) -> list[MlflowDeletion]:
+def _places(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
     """Every MLflow that may have runs of the study: the one that the command names, and those of its earlier runs."""
     from hpsearch.search.addresses import known
     from hpsearch.tracking.deletion import MlflowDeletion
@@ -82,7 +82,7 @@ def _places(study: Study, target: Target) -> list[MlflowDeletion]:
     return [MlflowDeletion(each, study.name, study.provenance) for each in targets.values()]
 
 
-def _show(home: Home, study: Study, places: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
+def _show(home: Home, study: StoredStudy, places: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
     """Say what will be deleted; return the MLflow addresses that cannot be reached."""
     from hpsearch.search.finals import parts_of
 

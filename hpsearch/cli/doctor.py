@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from hpsearch.api import plan_of
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, TrackingOption, home_of
 from hpsearch.cli.output import Format, emit, put, say
-from hpsearch.cli.plan import plan_of
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE
 
 

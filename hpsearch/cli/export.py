@@ -12,15 +12,12 @@ import typer
 
 from hpsearch.cli.options import ForceOption, HomeOption, StudyArgument, TrialOption, check_output, home_of
 from hpsearch.cli.output import put, say
-from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, NoGoodTrialError
+from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE
 
 if TYPE_CHECKING:
     from hpsearch.export.again import Place
     from hpsearch.export.chosen import Chosen
-    from hpsearch.export.figure import Repeated
     from hpsearch.export.formats import Format
-    from hpsearch.search.home import Home
-    from hpsearch.search.storage import Study
 
 
 class ExportFormat(str, Enum):
@@ -63,19 +60,14 @@ def export(
     With --verify a FILE that exists is verified as it is; it is written again only with --force. Exit codes: 0 it
     agrees, 4 it does not.
     """
+    from hpsearch.api import choose_trial
     from hpsearch.config.study import module_folders
     from hpsearch.export.again import Place
-    from hpsearch.export.chosen import Chosen
     from hpsearch.export.formats import FORMATS, format_of
-    from hpsearch.search.finals import chosen_trial
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
-    record = found.record(trial) if trial is not None else chosen_trial(found)
-    if record is None:
-        raise NoGoodTrialError(study, home_of(home).command("trials", study))
-    winner, kept = _of_winner(found, home_of(home), record.number)
-    chosen = Chosen(study, found.objective, record, winner, kept)
+    chosen = choose_trial(found, home_of(home), trial, say)
     verify_only = verify and output is not None and output.exists() and not force
     if output is not None and not verify_only:
         check_output(output, force=force)
@@ -85,32 +77,15 @@ def export(
     if verify or form.name == "model":
         from hpsearch.search.contents import changed_since
 
-        for name, change in changed_since(found, record, chosen.recipe, [*place.folders, *found.folders]).items():
-            say(f"note: {name} has changed since trial {record.number} was trained: {change}")
+        for name, change in changed_since(
+            found, chosen.record, chosen.recipe, [*place.folders, *found.folders]
+        ).items():
+            say(f"note: {name} has changed since trial {chosen.record.number} was trained: {change}")
     try:
         code = _export(chosen, form, place, output, verify=verify, verify_only=verify_only)
     finally:
         log.unlink(missing_ok=True)
     raise typer.Exit(code)
-
-
-def _of_winner(study: Study, home: Home, trial: int) -> tuple[Repeated | None, Path | None]:
-    """The trainings of the finalists' winner and the file of the champion, where the trial is that."""
-    from hpsearch.analysis.verdict import judge
-    from hpsearch.analysis.verdict_text import default_sentences
-    from hpsearch.export.figure import repeated
-    from hpsearch.search.finals import read_finals
-    from hpsearch.search.stages import Stage
-
-    finals = read_finals(study)
-    if finals is None or finals.winner is None or finals.winner.trial != trial:
-        return None, None
-    champion = finals.champion
-    kept = home.models(study.name, Stage.FINAL.value) / f"{champion.number}.keras" if champion else None
-    verdict = judge(study.name, finals)
-    if verdict.against_default and verdict.against_default.recommendation:
-        say(f"trial {trial} won among the finalists. {' '.join(default_sentences(verdict))}")
-    return repeated(finals), kept if kept and kept.is_file() else None
 
 
 def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, verify: bool, verify_only: bool) -> int:

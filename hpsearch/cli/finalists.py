@@ -1,27 +1,35 @@
-"""`hpsearch finalists`: what a study's best trials came to when they were trained again."""
+"""`hpsearch show --finalists`: a study's best trials, trained again with new seeds."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
-from hpsearch.cli.output import Format, emit, put
+from hpsearch.cli.output import Format, emit, put, say
 from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.analysis.verdict import Verdict
+    from hpsearch.search.home import Home
 
 
 def finalists(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
-    """Show the finalists of a study: means over seeds with intervals, the winner, and every reading of the test set.
+    """Show the finalists of a study; the new name is `hpsearch show STUDY --finalists`."""
+    say(f"note: `hpsearch finalists {study}` is now `hpsearch show {study} --finalists`")
+    show_finalists(study, home_of(home), output_format)
 
-    A study file asks for them by `finalists: {top: 3, seeds: 5}`; `hpsearch run` trains them once the search is over.
+
+def show_finalists(study: str, home: Home, output_format: Format) -> None:
+    """Print the finalists of a study.
+
+    Raises:
+        HpsearchError: it has none yet.
     """
     from hpsearch.analysis.verdict import judge
     from hpsearch.search.finals import read_finals
     from hpsearch.search.storage import find_study
 
-    found = find_study(home_of(home), study)
+    found = find_study(home, study)
     finals = read_finals(found)
     if finals is None:
         raise HpsearchError(

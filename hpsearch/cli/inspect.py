@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from hpsearch.cli.finalists import show_finalists
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of, whole_number_option
 from hpsearch.cli.output import Format, emit
-from hpsearch.errors import NoGoodTrialError
+from hpsearch.errors import HpsearchError, NoGoodTrialError
 
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
     from hpsearch.config.varied import Varied
     from hpsearch.search.records import TrialRecord
-    from hpsearch.search.storage import Study
+    from hpsearch.search.storage import StoredStudy
 
 ShownTrialOption = Annotated[
     int | None,
@@ -68,14 +71,22 @@ def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatO
 def show(
     study: StudyArgument,
     trial: ShownTrialOption = None,
+    finalists: Annotated[bool, typer.Option("--finalists", help="Show its finalists.")] = False,
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:
-    """Show a study, or with --trial one trial and its curve.
+    """Show a study, with --trial one trial and its curve, or with --finalists its finalists.
 
     Of a study: its settings, how its trials ended, and the best one with the values that were searched. Of a trial: its
-    outcome and reason, its configuration, and its learning curve; with -f csv the curve alone.
+    outcome and reason, its configuration, and its learning curve; with -f csv the curve alone. Of the finalists, which
+    a study file asks for by `finalists: {top: 3, seeds: 5}`: means over seeds with intervals, the winner, and every
+    reading of the test set.
     """
+    if finalists:
+        if trial is not None:
+            raise HpsearchError("--trial and --finalists cannot go together: give one of them")
+        show_finalists(study, home_of(home), output_format)
+        return
     from hpsearch.config.trial import parse_config
     from hpsearch.search.baselines import has_keras_defaults
     from hpsearch.search.storage import find_study
@@ -106,7 +117,7 @@ def show(
         emit({"study": study, **about, "epochs": curve}, output_format)
 
 
-def _study_summary(found: Study, output_format: Format) -> dict[str, Any]:
+def _study_summary(found: StoredStudy, output_format: Format) -> dict[str, Any]:
     """Return what `hpsearch show STUDY` prints. The table leaves out the best trial's parameters that do not vary."""
     from hpsearch.config.trial import parse_config
     from hpsearch.search.records import best_trial, outcomes, states
@@ -134,7 +145,7 @@ def _study_summary(found: Study, output_format: Format) -> dict[str, Any]:
     }
 
 
-def _spec_and_varied(found: Study, records: Sequence[TrialRecord]) -> tuple[StudySpec | None, Varied]:
+def _spec_and_varied(found: StoredStudy, records: Sequence[TrialRecord]) -> tuple[StudySpec | None, Varied]:
     from hpsearch.config.study import readable_study, varied_of
 
     spec = readable_study(found.file, found.name)

@@ -9,10 +9,12 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from hpsearch.cli import (
     bench,
@@ -34,32 +36,43 @@ from hpsearch.cli.usage import sentence_of
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, first_line, masked
 from hpsearch.training.quiet import begin_command
 
+# The commands by what a user is doing, in the order of `hpsearch --help`.
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Run": (run.run, run.stop, run.validate),
+    "Look": (inspect.studies, inspect.show, inspect.trials, inspect.best, compare.compare, ui.ui),
+    "Take away": (export.export, train.train, reproduce.reproduce),
+    "Look after": (doctor.doctor, delete.delete),
+    "Reference": (catalogue.catalogue, run.schema, bench.bench),
+}
+
+
+class _Groups(TyperGroup):
+    """Lists the commands under what they are for."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        commands = {name: self.commands[name] for name in self.list_commands(ctx) if not self.commands[name].hidden}
+        width = max(map(len, commands))
+        for title, functions in COMMANDS.items():
+            names = [function.__name__ for function in functions] + (["data"] if title == "Reference" else [])
+            with formatter.section(title):
+                rows = [(name.ljust(width), commands[name].get_short_help_str(100)) for name in names]
+                formatter.write_dl(rows)
+
+
 app = typer.Typer(
+    cls=_Groups,
     help="Which optimizer, which learning rate, which schedule for this Keras model? Run a study and see.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(run.run)
-app.command()(run.stop)
-app.command()(delete.delete)
-app.command()(run.validate)
-app.command()(inspect.studies)
-app.command()(inspect.trials)
-app.command()(inspect.show)
-app.command()(inspect.best)
-app.command()(compare.compare)
-app.command()(finalists.finalists)
-app.command()(export.export)
-app.command()(train.train)
-app.command()(reproduce.reproduce)
-app.command()(ui.ui)
-app.command()(doctor.doctor)
-app.command()(bench.bench)
-app.command()(catalogue.catalogue)
+for functions in COMMANDS.values():
+    for function in functions:
+        app.command()(function)
 app.add_typer(data.app, name="data")
-app.command()(run.schema)
+# Its new name is `hpsearch show --finalists`.
+app.command(hidden=True)(finalists.finalists)
 
 # The base of "no such option" and its like. Some versions of Typer carry their own copy of click, so the
 # class is taken from Typer and not from click.

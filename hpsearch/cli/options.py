@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpsearch.api import find_home, home_folder
 from hpsearch.cli.output import Format
-from hpsearch.errors import EnvironmentProblem, HpsearchError, masked
+from hpsearch.errors import EnvironmentProblem, HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.search.home import Home
@@ -62,20 +63,6 @@ def _as_given(text: str) -> str:
     return text if is_number else f"'{text}'"
 
 
-def home_folder(given: str | Path) -> Path:
-    """Return the folder that `--home` or HPSEARCH_HOME names.
-
-    Raises:
-        HpsearchError: it is the address of a database or a server.
-    """
-    if re.match(r"\w[\w+.-]*://", str(given)):
-        raise HpsearchError(
-            f"--home or HPSEARCH_HOME is {masked(str(given))!r}, but must be a folder; the address of an MLflow server "
-            "or database is given by --tracking-uri or MLFLOW_TRACKING_URI"
-        )
-    return Path(given)
-
-
 TrialsOption = Annotated[
     int | None, whole_number_option("--trials", 1, 1_000_000, help="The study's total, earlier runs included.")
 ]
@@ -123,12 +110,7 @@ StudyFileArgument = Annotated[
 
 def home_of(path: Path | None) -> Home:
     """The home folder that `--home`, HPSEARCH_HOME or the current folder names."""
-    from hpsearch.search.home import Home
-
-    root = path if path is not None else Path("mlruns")
-    if root.exists() and not root.is_dir():
-        raise EnvironmentProblem(f"{root}: the home must be a folder; name another with --home or HPSEARCH_HOME")
-    return Home(root)
+    return find_home(path)
 
 
 def check_output(file: Path, *, force: bool) -> None:

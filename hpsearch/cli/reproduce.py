@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hpsearch.config.trial import AnyConfig
     from hpsearch.export.reproduce import Compared
     from hpsearch.search.records import TrialRecord
-    from hpsearch.search.storage import Study
+    from hpsearch.search.storage import StoredStudy
     from hpsearch.training.results import EpochMetrics
 
 
@@ -80,7 +80,7 @@ def reproduce(
     raise typer.Exit(EXIT_DONE if compared.identical else EXIT_DISAGREE)
 
 
-def _recorded(study: Study, record: TrialRecord) -> dict[str, object]:
+def _recorded(study: StoredStudy, record: TrialRecord) -> dict[str, object]:
     if record.config is None:
         raise HpsearchError(f"trial {record.number} of '{study.name}' has not run yet; there is nothing to reproduce")
     if not record.rows:
@@ -91,7 +91,7 @@ def _recorded(study: Study, record: TrialRecord) -> dict[str, object]:
     return dict(record.config)
 
 
-def _notes(study: Study, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]) -> Iterator[str]:
+def _notes(study: StoredStudy, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]) -> Iterator[str]:
     """What may explain a difference."""
     from hpsearch.config.trial import parse_config
     from hpsearch.executors.protocol import THREADS

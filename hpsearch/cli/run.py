@@ -1,10 +1,10 @@
-"""`hpsearch run`, `validate` and `schema`: study files."""
+"""`hpsearch run`, `stop`, `validate` and `schema`: study files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -23,23 +23,19 @@ from hpsearch.cli.options import (
     home_of,
 )
 from hpsearch.cli.output import Format, emit, put, say
-from hpsearch.cli.plan import plan_of, render_best
 from hpsearch.errors import HpsearchError
-
-if TYPE_CHECKING:
-    from hpsearch.config.study import StudySpec
-    from hpsearch.search.listeners import Listener, StudyEnded
-    from hpsearch.search.stages import Stage
-    from hpsearch.search.stop import Stop
-    from hpsearch.search.storage import Study
-    from hpsearch.tracking.target import Target
 
 # A run stops within a second or two, unless a database keeps it waiting.
 STOP_SECONDS = 30.0
 
 
 def run(
-    file: StudyFileArgument,
+    study: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY", help="Study file (YAML); else the name of a study, or of one that comes with hpsearch."
+        ),
+    ],
     trials: TrialsOption = None,
     workers: WorkersOption = None,
     timeout: Annotated[
@@ -67,25 +63,31 @@ def run(
     home: HomeOption = None,
     output_format: FormatOption = Format.table,
 ) -> None:
-    """Run a study file, or go on with its study.
+    """Run a study, or go on with it.
 
     Trains what is missing to the study's total number of trials, of which failed ones are no part; a study that
     exists is continued. Ctrl-C once stops cleanly; the same command goes on later. Ends with the best
     configuration, or with the comparison that the file asks for. Exit codes: 0 done, 2 bad input, 3 no good trial,
     130 interrupted.
     """
-    from hpsearch.config.study import load_study
+    from hpsearch.api import find_spec, run_spec
     from hpsearch.search.stop import Stop
-    from hpsearch.tracking.target import find_target
+    from hpsearch.tracking.mlflow_listener import lacks_a_part
+    from hpsearch.tracking.target import Target, find_target
 
     stop = Stop()
     target = find_target(home_of(home), tracking_uri)
     with stop.on_signals():
         changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
         changes += [_named(name)] if name is not None else []
-        spec = load_study(file, changes, quick=quick)
+        spec, which = find_spec(study, target.home, changes, quick=quick)
+        if not which.startswith("the file"):
+            say(f"running {which}")
         given = {"accept_changes": accept_changes, "retry_failed": retry_failed}
-        ended = _run(spec, trials, workers, target, output_format, stop, **given)
+        ended = run_spec(spec, target, stop, say, trials=trials, workers=workers, **given)
+        tell_end(spec, target, ended, spec.total(trials), output_format)
+        for address in ended.lacking:
+            say(lacks_a_part(Target.of_key(target.home, address), spec.name))
     raise typer.Exit(exit_code(ended))
 
 
@@ -101,60 +103,6 @@ def _named(name: str) -> str:
         raise HpsearchError(f"--name is {name!r}, but must be {NAME_RULE}")
     # In quotes, since YAML takes a name such as 2024 for a number.
     return f"name={json.dumps(name)}"
-
-
-def _run(
-    spec: StudySpec,
-    trials: int | None,
-    workers: int | None,
-    target: Target,
-    output_format: Format,
-    stop: Stop,
-    *,
-    accept_changes: bool,
-    retry_failed: bool,
-) -> StudyEnded:
-    from hpsearch.config.yaml_text import dump
-    from hpsearch.executors.local import default_workers
-    from hpsearch.search.run import Request, run_study
-    from hpsearch.tracking.mlflow_listener import lacks_a_part
-    from hpsearch.tracking.target import Target
-
-    total = spec.total(trials)
-    asked = trials or spec.search.trials
-    if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
-        say(f"note: {asked} trials are asked for; the grid has {total} points")
-    at_once, text = workers or default_workers(), dump(spec.document.data)
-    request = Request(spec, text, total, at_once, target.key, accept_changes, retry_failed)
-
-    def closing(study: Study, ended: StudyEnded) -> bool:
-        from hpsearch.search.finals import parts_of
-        from hpsearch.tracking.closing import write_outcome
-
-        plan = plan_of(study, spec, request.text, target)
-        return write_outcome(plan, parts_of(study), interrupted=ended.interrupted, report=say)
-
-    ended = run_study(
-        request, target.home, lambda study, stage: _listeners(target, study, stage, stop), stop, say, closing
-    )
-    tell_end(spec, target, ended, total, output_format)
-    for address in ended.lacking:
-        say(lacks_a_part(Target.of_key(target.home, address), spec.name))
-    return ended
-
-
-def _listeners(target: Target, study: Study, stage: Stage, stop: Stop) -> Sequence[Listener]:
-    from hpsearch.search.stages import Stage
-    from hpsearch.tracking.mlflow_listener import MlflowListener
-    from hpsearch.tracking.terminal import make_terminal
-
-    # The terminal comes first: what a person sees does not wait for a database.
-    terminal = make_terminal(stop)
-    if stage is Stage.FINAL:
-        # Their runs are written with their test figures, once these are known.
-        return [terminal]
-    search = () if stage is Stage.SEARCH else study.records()
-    return [terminal, MlflowListener(target, study.provenance, render_best=render_best, report=say, search=search)]
 
 
 def stop(study: StudyArgument, home: HomeOption = None) -> None:

@@ -161,7 +161,26 @@ def load_study(path: Path, overrides: Iterable[str] = (), *, quick: bool = False
     Raises:
         StudyFileError: with one line for everything that is wrong.
     """
-    document = load_document(path)
+    return _study(load_document(path), path, overrides, quick=quick)
+
+
+def load_mapping(
+    content: Mapping[str, Any], path: Path, overrides: Iterable[str] = (), *, quick: bool = False
+) -> StudySpec:
+    """Check the content of a study file.
+
+    Args:
+        content: plain dicts, lists, strings, numbers, booleans and None.
+        path: of the file that it would stand in: its folder is where the user's own modules are looked for.
+        overrides, quick: as of `load_study`.
+
+    Raises:
+        StudyFileError: with one line for everything that is wrong.
+    """
+    return _study(Document(str(path), dict(content)), path, overrides, quick=quick)
+
+
+def _study(document: Document, path: Path, overrides: Iterable[str], *, quick: bool) -> StudySpec:
     document = apply_overrides(quick_version(document, _name_of(path)) if quick else document, overrides)
     if not isinstance(document.data, dict):
         raise_problems(document, [((), "a study file must be a mapping with the key 'trial'")])

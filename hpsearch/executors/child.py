@@ -17,6 +17,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 
 from hpsearch.training.quiet import everything_to
 
@@ -26,6 +27,8 @@ END_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SAFE_PATH = "PYTHONSAFEPATH"
+# Only one thread at a time may hide the main module.
+_hiding = threading.Lock()
 # A value of our own, by which a process knows that this module has set it and not the user.
 _SET_HERE = "set-by-hpsearch"
 
@@ -60,6 +63,21 @@ def _safe_path() -> Iterator[None]:
         yield
     finally:
         del os.environ[_SAFE_PATH]
+
+
+def start(process: BaseProcess) -> None:
+    """Start a process that is forked from the fork server.
+
+    multiprocessing would first run the main script once more in it, for what is defined there. Nothing of that is
+    needed, and a script without a `__main__` guard would begin a study in every worker: so it is hidden.
+    """
+    with _hiding:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
 
 
 def begin(connection: Connection, log: Path) -> None:

@@ -224,7 +224,7 @@ class LocalExecutor:
             try:
                 # Started once more where it has died.
                 child.start_fork_server()
-                process.start()
+                child.start(process)
                 # multiprocessing reads how its children ended whenever one is started, here in another thread. Of two
                 # threads that read the same child's end at the same time, one gets a wrong exit code (255).
                 multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]

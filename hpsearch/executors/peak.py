@@ -65,7 +65,7 @@ def measure_peak(workers: int, threads: int, log: Path) -> Peak:
         for _ in range(workers):
             ours, theirs = context.Pipe()
             process = context.Process(target=_multiply, args=(theirs, threads, str(log)), daemon=True)
-            process.start()
+            child.start(process)
             theirs.close()
             started.append((process, ours))
         connections = [connection for _, connection in started]

@@ -29,8 +29,6 @@ from hpsearch.search.runner import run_trials
 from hpsearch.training.results import BROKEN, EpochMetrics
 from hpsearch.training.structure import engines_for, needs_of, with_engine
 
-# The space of studies/quickstart.yaml, which is not part of the installed package.
-BUILT_IN = Path(__file__).parent / "studies" / "quickstart.yaml"
 # One with compilation, one without.
 EPOCHS = 2
 

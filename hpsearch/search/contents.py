@@ -23,7 +23,7 @@ from hpsearch.search.provenance import CONTENTS
 
 if TYPE_CHECKING:
     from hpsearch.search.records import TrialRecord
-    from hpsearch.search.storage import Study
+    from hpsearch.search.storage import StoredStudy
 
 # Characters of a digest that a message shows.
 _SHOWN = 8
@@ -64,7 +64,7 @@ class Contents:
         return Contents(history[-1]["data"], history[-1]["sources"]) if history else None
 
 
-def contents_of(spec: StudySpec, study: Study | None = None, *, accept: bool = False) -> Contents:
+def contents_of(spec: StudySpec, study: StoredStudy | None = None, *, accept: bool = False) -> Contents:
     """Compute the digests of a study's files with data and of its modules; files that are missing are left out.
 
     Args:
@@ -104,7 +104,7 @@ def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, s
     return {name: digest_of(find(name, folders)) for name in names}
 
 
-def changed_in(study: Study, now: Contents) -> dict[str, str]:
+def changed_in(study: StoredStudy, now: Contents) -> dict[str, str]:
     """Compare what a study holds with what there is now, as `changed`.
 
     An early version kept digests of files with data only: of its studies the modules are not compared.
@@ -127,7 +127,7 @@ def _was_now(before: str, digest: str) -> str:
     return f"was {before[:_SHOWN] or 'absent'}, is now {digest[:_SHOWN] or 'absent'}"
 
 
-def check_contents(study: Study, now: Contents, *, accept: bool) -> list[str]:
+def check_contents(study: StoredStudy, now: Contents, *, accept: bool) -> list[str]:
     """Refuse to go on with a study whose data or modules have changed since trials were trained.
 
     Args:
@@ -186,13 +186,13 @@ def _ranges(numbers: Sequence[int]) -> Iterator[str]:
             first = last = number
 
 
-def note_changes(study: Study, now: Contents, report: Callable[[str], None]) -> None:
+def note_changes(study: StoredStudy, now: Contents, report: Callable[[str], None]) -> None:
     """Report what has changed since the trials of a study in which nothing is left to be trained."""
     for name, change in changed_in(study, now).items():
         report(f"note: {name}: {change}; its trials were trained with the old one, and there are no more to be trained")
 
 
-def settle_contents(study: Study, now: Contents, report: Callable[[str], None], *, accept: bool) -> Contents:
+def settle_contents(study: StoredStudy, now: Contents, report: Callable[[str], None], *, accept: bool) -> Contents:
     """Record what the coming trials of a study are trained with.
 
     Args:
@@ -219,7 +219,9 @@ def settle_contents(study: Study, now: Contents, report: Callable[[str], None], 
     return now
 
 
-def changed_since(study: Study, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]) -> dict[str, str]:
+def changed_since(
+    study: StoredStudy, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]
+) -> dict[str, str]:
     """Compare what a trial was trained with to what there is now, as `changed`.
 
     Args:

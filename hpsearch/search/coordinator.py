@@ -47,7 +47,7 @@ from hpsearch.search.runner import TICK, run_trials
 from hpsearch.search.sampling import DrawnValues, SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import EXHAUSTED, Study, begin_again, interrupt
+from hpsearch.search.storage import EXHAUSTED, StoredStudy, begin_again, interrupt
 from hpsearch.training.results import GOOD, WORST, Best, EpochMetrics, Outcome, best_after, best_of
 
 
@@ -71,7 +71,7 @@ class Coordinator:
 
     def __init__(
         self,
-        study: Study,
+        study: StoredStudy,
         spec: StudySpec,
         executor: Executor,
         listeners: Callable[[], Sequence[Listener]],

@@ -12,10 +12,10 @@ import optuna
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.database import database_errors
 from hpsearch.search.home import HOLDER_FILES, Home
-from hpsearch.search.storage import Study
+from hpsearch.search.storage import StoredStudy
 
 
-def delete_study(home: Home, study: Study) -> None:
+def delete_study(home: Home, study: StoredStudy) -> None:
     """Delete a study and its files; the caller holds it.
 
     The study's own entry in the database goes last: until then the same command finds it again.

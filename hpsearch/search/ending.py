@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from hpsearch.executors.protocol import TrialEnded
 from hpsearch.search.records import DETAIL, INFO, OUTCOME, TRACEBACK, rows_of
-from hpsearch.search.storage import Study
+from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import BROKEN, GOOD, Best, Outcome
 
 STATES = {
@@ -29,7 +29,7 @@ HOPELESS = 5
 FAILURES_PER_TRIAL, FEWEST_FAILURES = 2, 10
 
 
-def record_end(study: Study, trial: optuna.Trial, end: TrialEnded, best: Best | None) -> tuple[Outcome, str]:
+def record_end(study: StoredStudy, trial: optuna.Trial, end: TrialEnded, best: Best | None) -> tuple[Outcome, str]:
     """Record the end of a trial in the study; return its outcome and the reason as they are recorded.
 
     Args:

@@ -31,7 +31,7 @@ from hpsearch.search.records import FINISHED, TrialRecord, ranked, rates_of, typ
 from hpsearch.search.runner import run_job
 from hpsearch.search.stages import Stage, Training, open_stage, plan, stage_spec
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import Study
+from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import CONFUSION, TEST, TEST_EXAMPLES, Outcome
 
 # Of what is trained on everything nothing is held out to measure by.
@@ -56,7 +56,7 @@ class Finish:
         contents: digests of the user's own data and modules.
     """
 
-    study: Study
+    study: StoredStudy
     spec: StudySpec
     text: str
     home: Home
@@ -107,7 +107,7 @@ class Finish:
         if any(record.of == winner.trial for record in records):
             self._read(winner, records)
 
-    def _train(self, stage: Stage, study: Study, trainings: Sequence[Training]) -> bool:
+    def _train(self, stage: Stage, study: StoredStudy, trainings: Sequence[Training]) -> bool:
         """Train what the stage lacks; whether it then has everything."""
         total = plan(study, trainings)
         if all(trial.state.is_finished() for trial in study.optuna.get_trials(deepcopy=False)):
@@ -186,7 +186,7 @@ def choose(records: Sequence[TrialRecord], objective: Objective, top: int) -> li
     return list(distinct.values())[:top]
 
 
-def _seeds(stage: Study, records: Sequence[TrialRecord], first: int, wanted: int) -> list[int]:
+def _seeds(stage: StoredStudy, records: Sequence[TrialRecord], first: int, wanted: int) -> list[int]:
     """The seeds of the finalists: those that the stage has, and new ones, which no trial of the search had."""
     known: list[int] = stage.optuna.user_attrs.get(SEEDS, [])
     if len(known) < wanted:
@@ -238,7 +238,7 @@ def on_everything(finalist: Finalist) -> TrialConfig:
     return without_validation(config, finalist.epochs, rates_of(before) if before else [])
 
 
-def is_finished(study: Study, spec: StudySpec) -> bool:
+def is_finished(study: StoredStudy, spec: StudySpec) -> bool:
     """Whether nothing is left to be done after the search."""
     wanted = spec.file.finalists
     if wanted is None:

@@ -15,7 +15,7 @@ from hpsearch.config.trial import SEED
 from hpsearch.search.baselines import UNTUNED
 from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, best_trial, epochs_chosen, read_trial
 from hpsearch.search.stages import Stage, find_stage
-from hpsearch.search.storage import Study
+from hpsearch.search.storage import StoredStudy
 
 # The study's attribute that holds every reading of the test set, and the finalists' one that holds their seeds.
 READINGS, SEEDS = "hpsearch:test_readings", "hpsearch:seeds"
@@ -161,7 +161,7 @@ class Finals:
         return sorted(found, key=lambda figures: self.seeds.index(figures.seed))
 
 
-def read_finals(study: Study) -> Finals | None:
+def read_finals(study: StoredStudy) -> Finals | None:
     """What the study's finalists have come to so far; None where there are none."""
     stage, final = find_stage(study, Stage.FINALISTS), find_stage(study, Stage.FINAL)
     if stage is None:
@@ -181,14 +181,14 @@ def read_finals(study: Study) -> Finals | None:
     )
 
 
-def parts_of(study: Study) -> dict[Stage, list[TrialRecord]]:
+def parts_of(study: StoredStudy) -> dict[Stage, list[TrialRecord]]:
     """The trials of the search, and the trainings of each stage after it that has begun."""
     stages = {stage: find_stage(study, stage) for stage in (Stage.FINALISTS, Stage.FINAL)}
     later = {stage: found.records() for stage, found in stages.items() if found}
     return {Stage.SEARCH: study.records(), **later}
 
 
-def chosen_trial(study: Study) -> TrialRecord | None:
+def chosen_trial(study: StoredStudy) -> TrialRecord | None:
     """The trial to take away, of a study as it stands."""
     records = study.records()
     return chosen_of(records, read_finals(study), best_trial(records, study.objective))
@@ -205,7 +205,7 @@ def chosen_of(records: Sequence[TrialRecord], finals: Finals | None, best: Trial
     return best if winner is None or winner.trial is None else records[winner.trial]
 
 
-def _entrants(stage: Study, scores: Mapping[int, float]) -> Iterator[Finalist]:
+def _entrants(stage: StoredStudy, scores: Mapping[int, float]) -> Iterator[Finalist]:
     """The stage's trainings that differ in nothing but the seed, together."""
     groups: dict[str, Finalist] = {}
     for trial in stage.optuna.get_trials(deepcopy=False):

@@ -18,7 +18,7 @@ from hpsearch.search.contents import Contents
 from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED, RETRY_OF
 from hpsearch.search.resume import Checkpoints
 from hpsearch.search.sampling import suggest
-from hpsearch.search.storage import Study
+from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import EpochMetrics
 from hpsearch.training.structure import needs_of, with_engine
 
@@ -34,7 +34,7 @@ class Jobs:
         known: what the user's own datasets hold, by name.
     """
 
-    study: Study
+    study: StoredStudy
     spec: StudySpec
     checkpoints: Checkpoints
     models: Path | None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hpsearch.search.contents import Contents
     from hpsearch.search.listeners import Listener, StudyEnded
     from hpsearch.search.stages import Stage
-    from hpsearch.search.storage import Study
+    from hpsearch.search.storage import StoredStudy
 
 # How often it is asked whether a person wants to stop.
 _TICK = 0.1
@@ -54,10 +54,10 @@ class Request:
 def run_study(
     request: Request,
     home: Home,
-    listeners: Callable[[Study, Stage], Sequence[Listener]],
+    listeners: Callable[[StoredStudy, Stage], Sequence[Listener]],
     stop: Stop,
     report: Callable[[str], None],
-    closing: Callable[[Study, StudyEnded], bool],
+    closing: Callable[[StoredStudy, StudyEnded], bool],
 ) -> StudyEnded:
     """Train what is missing to the study's total.
 
@@ -147,7 +147,7 @@ def run_study(
         return replace(ended, lacking=tuple(lacking))
 
 
-def _is_done(study: Study, request: Request, report: Callable[[str], None]) -> bool:
+def _is_done(study: StoredStudy, request: Request, report: Callable[[str], None]) -> bool:
     """Return whether a run has nothing to train; report where the user asks for failed trials and none is left."""
     from hpsearch.search.attempts import left_failed
     from hpsearch.search.finalists import is_finished
@@ -162,11 +162,11 @@ def _is_done(study: Study, request: Request, report: Callable[[str], None]) -> b
 
 
 def _complete(
-    study: Study,
+    study: StoredStudy,
     address: str,
     stop: Stop,
     report: Callable[[str], None],
-    closing: Callable[[Study, StudyEnded], bool],
+    closing: Callable[[StoredStudy, StudyEnded], bool],
 ) -> StudyEnded:
     """End a run that has nothing to train: write to MLflow what an earlier run with this address could not."""
     from hpsearch.search import addresses
@@ -188,7 +188,7 @@ def _prepared(
     contents: Contents,
     stop: Stop,
     report: Callable[[str], None],
-) -> tuple[Study, Contents, dict[str, UserDataset]]:
+) -> tuple[StoredStudy, Contents, dict[str, UserDataset]]:
     """The study with its data seen to be there, the contents to be recorded, and what the user's own datasets hold."""
     from hpsearch.search.contents import settle_contents
     from hpsearch.search.storage import open_study
@@ -237,7 +237,7 @@ def _log(home: Home, spec: StudySpec) -> Path:
     return home.logs / f"{spec.name}-workers.log"
 
 
-def _retry(study: Study, request: Request, report: Callable[[str], None]) -> None:
+def _retry(study: StoredStudy, request: Request, report: Callable[[str], None]) -> None:
     """Enqueue failed configurations once more where the user asks for it."""
     from hpsearch.search.attempts import enqueue_failed
 
@@ -245,14 +245,14 @@ def _retry(study: Study, request: Request, report: Callable[[str], None]) -> Non
         report(_nothing_to_retry(study))
 
 
-def _nothing_to_retry(study: Study) -> str:
+def _nothing_to_retry(study: StoredStudy) -> str:
     """Say why no failed configuration is tried again."""
     failed = any(record.state == "FAIL" for record in study.records())
     why = "every failed configuration has been trained since" if failed else "no trial has failed"
     return f"{why}, so none is tried again"
 
 
-def _untouched(study: Study, stop: Stop) -> StudyEnded:
+def _untouched(study: StoredStudy, stop: Stop) -> StudyEnded:
     """Return the result of a run that trains nothing."""
     from hpsearch.search.finals import read_finals
     from hpsearch.search.listeners import StudyEnded
@@ -264,7 +264,7 @@ def _untouched(study: Study, stop: Stop) -> StudyEnded:
     return StudyEnded(records, best, stop.asked, 0.0, 0, finals=finals, exhausted=exhausted)
 
 
-def is_complete(study: Study, total: int) -> bool:
+def is_complete(study: StoredStudy, total: int) -> bool:
     """Whether the study has its trials, failed ones not counted, and none was left waiting to go on.
 
     A space of which every configuration was tried has no more trials.

@@ -19,7 +19,7 @@ from hpsearch.config.file import NoPruner, Objective
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import AnyConfig
 from hpsearch.search.records import BASELINE, OF, PLANNED
-from hpsearch.search.storage import ENGINES, IDENTITY, Study
+from hpsearch.search.storage import ENGINES, IDENTITY, StoredStudy
 
 
 class Stage(Enum):
@@ -56,7 +56,7 @@ class Training:
         return _key(self.of, self.config.plain())
 
 
-def open_stage(study: Study, stage: Stage, objective: Objective) -> Study:
+def open_stage(study: StoredStudy, stage: Stage, objective: Objective) -> StoredStudy:
     """The stage of a study; made where it is missing."""
     found = optuna.create_study(
         study_name=_name(study, stage), storage=study.storage, direction=objective.direction, load_if_exists=True
@@ -64,15 +64,15 @@ def open_stage(study: Study, stage: Stage, objective: Objective) -> Study:
     if IDENTITY not in found.user_attrs:
         found.set_user_attr(ENGINES, study.engines)
         found.set_user_attr(IDENTITY, {"objective": objective.model_dump(mode="json")})
-    return Study(study.storage, found)
+    return StoredStudy(study.storage, found)
 
 
-def find_stage(study: Study, stage: Stage) -> Study | None:
+def find_stage(study: StoredStudy, stage: Stage) -> StoredStudy | None:
     """The stage of a study; None where it has not begun."""
     name = _name(study, stage)
     if name not in {known.study_name for known in study.storage.get_all_studies() if IDENTITY in known.user_attrs}:
         return None
-    return Study(study.storage, optuna.load_study(study_name=name, storage=study.storage))
+    return StoredStudy(study.storage, optuna.load_study(study_name=name, storage=study.storage))
 
 
 def stage_spec(spec: StudySpec, objective: Objective) -> StudySpec:
@@ -81,7 +81,7 @@ def stage_spec(spec: StudySpec, objective: Objective) -> StudySpec:
     return replace(spec, file=spec.file.model_copy(update={"search": search, "objective": objective}))
 
 
-def plan(stage: Study, trainings: Iterable[Training]) -> int:
+def plan(stage: StoredStudy, trainings: Iterable[Training]) -> int:
     """Enqueue what the stage has not got yet; how many trainings it has in all."""
     trials = stage.optuna.get_trials(deepcopy=False)
     known = {_key(trial.user_attrs.get(OF), trial.user_attrs[PLANNED]) for trial in trials}
@@ -96,6 +96,6 @@ def _key(of: int | None, config: Mapping[str, Any]) -> str:
     return json.dumps([of, config], sort_keys=True)
 
 
-def _name(study: Study, stage: Stage) -> str:
+def _name(study: StoredStudy, stage: Stage) -> str:
     # No study can be called so: the slash is not allowed in a name.
     return f"{study.name}/{stage.value}"

@@ -45,7 +45,7 @@ ENGINES = "hpsearch:engines"
 EXHAUSTED = "hpsearch:exhausted"
 
 
-class Study:
+class StoredStudy:
     """One study in the database; what the light commands read, and the coordinator writes.
 
     Attributes:
@@ -121,14 +121,14 @@ class Study:
         return read_trial(trials[number], self.objective)
 
 
-def list_studies(home: Home) -> list[Study]:
+def list_studies(home: Home) -> list[StoredStudy]:
     """Every hpsearch study of the home folder, by name; none where the folder holds no database yet."""
     if not home.optuna_db.is_file():
         return []
     storage = open_storage(home, create=False)
     with database_errors(home, RuntimeError):
         names = sorted(_names(storage))
-        return [Study(storage, optuna.load_study(study_name=name, storage=storage)) for name in names]
+        return [StoredStudy(storage, optuna.load_study(study_name=name, storage=storage)) for name in names]
 
 
 def _names(storage: RDBStorage) -> list[str]:
@@ -137,7 +137,7 @@ def _names(storage: RDBStorage) -> list[str]:
     return [study.study_name for study in known if IDENTITY in study.user_attrs and "/" not in study.study_name]
 
 
-def find_study(home: Home, name: str) -> Study:
+def find_study(home: Home, name: str) -> StoredStudy:
     """A study by its name.
 
     Raises:
@@ -150,10 +150,10 @@ def find_study(home: Home, name: str) -> Study:
         known = _names(storage)
         if name not in known:
             raise UnknownNameError("study", name, known)
-        return Study(storage, optuna.load_study(study_name=name, storage=storage))
+        return StoredStudy(storage, optuna.load_study(study_name=name, storage=storage))
 
 
-def check_unchanged(home: Home, spec: StudySpec) -> Study | None:
+def check_unchanged(home: Home, spec: StudySpec) -> StoredStudy | None:
     """The study that a file continues; None where it is new.
 
     Raises:
@@ -162,7 +162,7 @@ def check_unchanged(home: Home, spec: StudySpec) -> Study | None:
     return _continued(home, open_storage(home, create=True), spec) if home.optuna_db.is_file() else None
 
 
-def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> Study | None:
+def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> StoredStudy | None:
     known = {study.study_name: study for study in storage.get_all_studies()}
     if spec.name not in known:
         return None
@@ -180,10 +180,10 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> Study | None
             f"or delete it (`{home.command('delete', spec.name)}`)",
         ]
         raise StudyChangedError("\n".join(lines))
-    return Study(storage, optuna.load_study(study_name=spec.name, storage=storage))
+    return StoredStudy(storage, optuna.load_study(study_name=spec.name, storage=storage))
 
 
-def open_study(home: Home, spec: StudySpec, file: str) -> Study:
+def open_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
     """The study of a file: created, with what is to be tried first; or continued.
 
     Args:
@@ -206,7 +206,7 @@ def open_study(home: Home, spec: StudySpec, file: str) -> Study:
         optuna_study.user_attrs, lambda: own_digests(spec.datasets(), spec.folders)
     ).items():
         optuna_study.set_user_attr(name, value)
-    study = Study(storage, optuna_study)
+    study = StoredStudy(storage, optuna_study)
     if ENQUEUED not in optuna_study.user_attrs:
         _enqueue_first(optuna_study, spec)
         optuna_study.set_user_attr(ENQUEUED, True)

@@ -191,7 +191,7 @@ def _in_a_process(models: Sequence[ToLog], uri: str, spec: StudySpec, log: Path)
     folders = [str(folder) for folder in spec.folders]
     arguments = (theirs, list(models), uri, spec.name, folders, str(log), environment)
     process = context.Process(target=_log_models, args=arguments, name="hpsearch-models", daemon=True)
-    process.start()
+    child.start(process)
     theirs.close()
     try:
         seconds = MODEL_SECONDS * len(models)

@@ -38,7 +38,7 @@ def train(config, seed):
         ("run x.yaml --timeout -3", "--timeout is -3, but must be a duration above 0 such as 90s, 20m or 2h"),
         ("run x.yaml --timeout 5days", "--timeout is '5days', but must be a duration above 0"),
         ("run x.yaml --name ../x", "--name is '../x', but must be 1 to 64 letters, digits"),
-        ("run", "FILE is missing; see `hpsearch run --help`"),
+        ("run", "STUDY is missing; see `hpsearch run --help`"),
         (
             "run x.yaml --trails 3",
             "unknown option '--trails' (did you mean '--trials'?); available: --accept-changes, ",

@@ -10,7 +10,6 @@ from support import QUICKSTART, ROOT
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.study import load_study
 from hpsearch.config.yaml_text import dump
-from hpsearch.search.bench import BUILT_IN
 from hpsearch.search.forecast import Forecast, at_most, drawn, spread
 
 FASHION_MNIST = ROOT / "studies" / "fashion_mnist.yaml"
@@ -92,11 +91,6 @@ def test_nested_models_count_and_unknown_shapes_are_not_guessed():
     own = Own()
     own.build((None, 8))
     assert matrix_flops(own) is None
-
-
-def test_the_built_in_study_is_the_quickstart():
-    assert load_study(BUILT_IN).identity() == load_study(QUICKSTART).identity()
-    assert load_study(BUILT_IN).search.trials == load_study(QUICKSTART).search.trials
 
 
 def combinations(configs):
