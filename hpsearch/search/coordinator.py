@@ -55,7 +55,7 @@ class Coordinator:
     """Runs a study to its total number of trials.
 
     Args:
-        study: from `open_study`; its lock is held by the caller.
+        study: from `begin_study`; its lock is held by the caller.
         spec: the checked study file.
         executor: where trials run; the coordinator does not close it.
         listeners: returns the listeners, in the order in which they are called. Called once the first trials are on

@@ -191,13 +191,13 @@ def _prepared(
 ) -> tuple[StoredStudy, Contents, dict[str, UserDataset]]:
     """The study with its data seen to be there, the contents to be recorded, and what the user's own datasets hold."""
     from hpsearch.search.contents import settle_contents
-    from hpsearch.search.storage import open_study
+    from hpsearch.search.storage import begin_study
 
     spec = request.spec
     known = prepare_data(spec, report)
     # Before the study is made: a first run that is refused leaves no study that would refuse the corrected file.
     returned, contents = inspect_functions(spec, executor, contents, _log(home, spec), stop)
-    study = open_study(home, spec, request.text)
+    study = begin_study(home, spec, request.text)
     if not stop.asked:
         contents = settle_contents(study, contents, report, accept=request.accept_changes)
     return study, contents, known | returned

@@ -183,7 +183,7 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> StoredStudy 
     return StoredStudy(storage, optuna.load_study(study_name=spec.name, storage=storage))
 
 
-def open_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
+def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
     """The study of a file: created, with what is to be tried first; or continued.
 
     Args:

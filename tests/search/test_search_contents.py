@@ -21,7 +21,7 @@ from hpsearch.search.prepare import check_files, inspect_functions
 from hpsearch.search.records import CONFIG, CONTENTS, ROW
 from hpsearch.search.run import Request, run_study
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import check_unchanged, interrupt, open_study
+from hpsearch.search.storage import begin_study, check_unchanged, interrupt
 
 RNG = np.random.default_rng(0)
 Y = np.arange(300) % 3
@@ -62,7 +62,7 @@ def spec_of(folder, text=STUDY, **overrides):
 def begun(folder, text=STUDY, *, early=False):
     """A study with one trial that has finished an epoch and waits to be gone on with; as an `early` version made it."""
     spec = spec_of(folder, text)
-    study = open_study(Home(folder / "home"), spec, text)
+    study = begin_study(Home(folder / "home"), spec, text)
     trial = study.optuna.ask()
     trial.set_user_attr(CONFIG, spec.corners[0].plain())
     if not early:
@@ -105,7 +105,7 @@ def test_comments_and_what_no_trial_was_trained_with_are_not_refused(folder):
     assert settle_contents(study, contents_of(spec, study), print, accept=False).plain() == recorded.plain()
     (folder / "new.yaml").write_text(STUDY)
     spec = load_study(folder / "new.yaml", ["name=new"])
-    study = open_study(Home(folder / "home"), spec, STUDY)
+    study = begin_study(Home(folder / "home"), spec, STUDY)
     settle_contents(study, contents_of(spec), print, accept=False)
     save(folder / "mine.npz")
     settle_contents(study, contents_of(spec, study), print, accept=False)

@@ -15,7 +15,7 @@ from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import ENGINES, open_study
+from hpsearch.search.storage import ENGINES, begin_study
 from hpsearch.tracking.mlflow_values import summary
 from hpsearch.training.structure import needs_of
 
@@ -57,7 +57,7 @@ def make(folder, *overrides):
     file = folder / "ordered.yaml"
     file.write_text(STUDY)
     spec = load_study(file, overrides)
-    return spec, open_study(Home(folder / "home"), spec, STUDY)
+    return spec, begin_study(Home(folder / "home"), spec, STUDY)
 
 
 def run(spec, study, executor, total):

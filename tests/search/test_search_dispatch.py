@@ -10,7 +10,7 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import WorkerSlot
 from hpsearch.search.dispatch import choose
 from hpsearch.search.home import Home
-from hpsearch.search.storage import open_study
+from hpsearch.search.storage import begin_study
 from hpsearch.training.structure import needs_of, with_engine
 
 # Nothing is left to the sampler, so what each trial needs is known. The longest may train 9 epochs: XLA.
@@ -59,7 +59,7 @@ def study(tmp_path_factory):
     file = folder / "several.yaml"
     file.write_text(STUDY + "".join(f"  - {trial}\n".replace("None", "null") for trial in TRIALS))
     spec = load_study(file)
-    return spec, open_study(Home(folder / "home"), spec, STUDY)
+    return spec, begin_study(Home(folder / "home"), spec, STUDY)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.sampling import suggest
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import find_study, open_study
+from hpsearch.search.storage import begin_study, find_study
 
 STUDY = """
 name: grid
@@ -35,7 +35,7 @@ def waiting(study):
 
 
 def test_every_point_waits_and_is_what_a_trial_gets(spec, tmp_path):
-    study = open_study(Home(tmp_path / "home"), spec, STUDY)
+    study = begin_study(Home(tmp_path / "home"), spec, STUDY)
     assert waiting(study) == list(spec.points)
     assert len(spec.points) == 6
     drawn = [suggest(study.take(trial), spec.space) for trial in study.optuna.get_trials()]
@@ -58,20 +58,20 @@ def test_a_run_that_was_killed_while_it_enqueued_goes_on_where_it_was(spec, tmp_
     with monkeypatch.context() as patch:
         patch.setattr(optuna.Study, "enqueue_trial", killed_at_the_third)
         with pytest.raises(KeyboardInterrupt):
-            open_study(home, spec, STUDY)
+            begin_study(home, spec, STUDY)
     assert waiting(find_study(home, "grid")) == list(spec.points[:2])
-    assert waiting(open_study(home, spec, STUDY)) == list(spec.points)
-    assert waiting(open_study(home, spec, STUDY)) == list(spec.points)
+    assert waiting(begin_study(home, spec, STUDY)) == list(spec.points)
+    assert waiting(begin_study(home, spec, STUDY)) == list(spec.points)
 
 
 def test_the_comparison_is_that_of_the_file_as_it_was_last_run(spec, tmp_path):
     home = Home(tmp_path / "home")
-    open_study(home, spec, STUDY)
+    begin_study(home, spec, STUDY)
     assert find_study(home, "grid").compare.by == ("optimizer",)
     other = STUDY.replace("[optimizer]", "[learning_rate]")
-    open_study(home, spec, other)
+    begin_study(home, spec, other)
     assert find_study(home, "grid").compare.by == ("learning_rate",)
-    open_study(home, spec, STUDY.partition("compare")[0])
+    begin_study(home, spec, STUDY.partition("compare")[0])
     assert find_study(home, "grid").compare is None
 
 
@@ -82,7 +82,7 @@ def test_a_grid_that_has_its_total_draws_nothing_more(spec, tmp_path):
         def slots(self):
             return []
 
-    study = open_study(Home(tmp_path / "home"), spec, STUDY)
+    study = begin_study(Home(tmp_path / "home"), spec, STUDY)
     for trial in study.optuna.get_trials():
         suggest(study.take(trial), spec.space)
         study.optuna.tell(trial.number, 0.5)

@@ -10,7 +10,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, rows_of
 from hpsearch.search.resume import Checkpoints, in_vain, record_worker_failure
 from hpsearch.search.sampling import DrawnValues, SamplerView
-from hpsearch.search.storage import begin_again, open_study
+from hpsearch.search.storage import begin_again, begin_study
 from hpsearch.training.checkpoint import State, write
 from hpsearch.training.results import EpochMetrics
 
@@ -34,7 +34,7 @@ def spec(tmp_path):
 
 @pytest.fixture
 def study(spec, tmp_path):
-    return open_study(Home(tmp_path / "home"), spec, STUDY)
+    return begin_study(Home(tmp_path / "home"), spec, STUDY)
 
 
 def row_of(epoch: int) -> EpochMetrics:

@@ -20,11 +20,11 @@ from hpsearch.search.sampling import last_report, make_sampler, suggest
 from hpsearch.search.storage import (
     ENGINES,
     begin_again,
+    begin_study,
     check_unchanged,
     find_study,
     interrupt,
     list_studies,
-    open_study,
 )
 from hpsearch.training.results import Outcome
 
@@ -48,7 +48,7 @@ def spec(tmp_path):
 
 @pytest.fixture
 def study(spec, tmp_path):
-    return open_study(Home(tmp_path / "home"), spec, STUDY)
+    return begin_study(Home(tmp_path / "home"), spec, STUDY)
 
 
 def ask(study, spec) -> optuna.Trial:
@@ -67,25 +67,25 @@ def report(study, trial, *values: float) -> None:
 def test_the_defaults_of_each_optimizer_wait_first_and_only_once(study, spec, tmp_path):
     waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
     assert [t.system_attrs["fixed_params"]["optimizer"] for t in waiting] == ["sgd", "adam"]
-    again = open_study(Home(tmp_path / "home"), spec, STUDY)
+    again = begin_study(Home(tmp_path / "home"), spec, STUDY)
     assert len(again.optuna.get_trials()) == 2
 
 
 def test_a_run_that_was_killed_while_it_created_the_study_is_gone_on_with(spec, tmp_path):
     home = Home(tmp_path / "home")
-    open_study(home, load_study(tmp_path / "kept.yaml", ["name=other"]), STUDY)
+    begin_study(home, load_study(tmp_path / "kept.yaml", ["name=other"]), STUDY)
     optuna.create_study(study_name="kept", storage=f"sqlite:///{home.optuna_db}", direction="maximize")
     assert check_unchanged(home, spec) is None
-    assert len(open_study(home, spec, STUDY).optuna.get_trials()) == 2
+    assert len(begin_study(home, spec, STUDY).optuna.get_trials()) == 2
 
 
 def test_a_study_that_hpsearch_did_not_make_is_refused(spec, tmp_path):
     home = Home(tmp_path / "home")
-    open_study(home, load_study(tmp_path / "kept.yaml", ["name=other"]), STUDY)
+    begin_study(home, load_study(tmp_path / "kept.yaml", ["name=other"]), STUDY)
     foreign = optuna.create_study(study_name="kept", storage=f"sqlite:///{home.optuna_db}")
     foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
     with pytest.raises(StudyChangedError, match="did not make"):
-        open_study(home, spec, STUDY)
+        begin_study(home, spec, STUDY)
 
 
 def test_a_study_keeps_the_engines_that_were_chosen_when_it_was_made(spec, study, tmp_path):
@@ -93,10 +93,10 @@ def test_a_study_keeps_the_engines_that_were_chosen_when_it_was_made(spec, study
     assert (study.engines["mlp"], study.engines["cnn"]) == ("xla", "graph")
     short = load_study(tmp_path / "kept.yaml", ["name=short", "trial.training={max_epochs: {int: [2, 4]}}"])
     home = Home(tmp_path / "home")
-    assert open_study(home, short, STUDY).engines["mlp"] == "graph"
+    assert begin_study(home, short, STUDY).engines["mlp"] == "graph"
     # Another version may have chosen otherwise.
     study.optuna.set_user_attr(ENGINES, {"mlp": "fit", "cnn": "graph"})
-    assert open_study(home, spec, STUDY).engines == {"mlp": "fit", "cnn": "graph"}
+    assert begin_study(home, spec, STUDY).engines == {"mlp": "fit", "cnn": "graph"}
     assert find_study(home, "kept").engines == {"mlp": "fit", "cnn": "graph"}
 
 
@@ -107,7 +107,7 @@ def test_a_study_of_a_version_without_engines_goes_on_with_what_that_version_had
     for name, value in study.optuna.user_attrs.items():
         if name != ENGINES:
             early.set_user_attr(name, value)
-    assert open_study(home, spec, STUDY).engines["mlp"] == "graph"
+    assert begin_study(home, spec, STUDY).engines["mlp"] == "graph"
 
 
 def test_an_interrupted_trial_stays_running_in_the_storage_and_goes_on_under_its_number(study, spec):
@@ -156,7 +156,7 @@ def test_the_log_of_a_database_that_was_taken_away_is_not_played_into_the_next_o
     subprocess.run([sys.executable, "-c", KILLED, str(home.root)], check=True)
     assert home.optuna_db.with_name("optuna.db-wal").stat().st_size
     home.optuna_db.unlink()
-    open_study(home, spec, STUDY)
+    begin_study(home, spec, STUDY)
     assert optuna.get_all_study_names(f"sqlite:///{home.optuna_db}") == ["kept"]
 
 

@@ -22,7 +22,7 @@ from hpsearch.search.run import is_complete
 from hpsearch.search.sampling import PROPOSALS, SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import open_study
+from hpsearch.search.storage import begin_study
 from hpsearch.tracking.board import Board
 from hpsearch.training.results import Outcome
 
@@ -51,7 +51,7 @@ class Run:
         if "trial:" in search:
             self.file.write_text(self.file.read_text().replace("trial: {x: {float: [0, 1]}}\n", "", 1))
         self.spec = load_study(self.file)
-        self.study = open_study(Home(self.folder), self.spec, self.file.read_text())
+        self.study = begin_study(Home(self.folder), self.spec, self.file.read_text())
 
     def go(self, total, listeners=(), stop=None, stage=Stage.SEARCH, contents=None):
         coordinator = Coordinator(
@@ -321,7 +321,7 @@ def test_what_an_early_version_trained_is_not_trained_again(folder, executor):
     run = Run(folder, executor, "early", LETTER, LETTERS.format("random"))
     run.go(4)
     trained = run.study.optuna.get_trials()
-    run.study = open_study(Home(folder / "home-early-version"), run.spec, run.file.read_text())
+    run.study = begin_study(Home(folder / "home-early-version"), run.spec, run.file.read_text())
     for trial in trained:
         del trial.user_attrs[CONTENTS]
         run.study.optuna.add_trial(trial)

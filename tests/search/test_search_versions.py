@@ -14,7 +14,7 @@ from hpsearch.search.contents import contents_of, settle_contents
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import check_unchanged, find_study, open_study
+from hpsearch.search.storage import begin_study, check_unchanged, find_study
 from hpsearch.training.results import Outcome
 
 EARLIER = Path(__file__).parent / "version_0_1"
@@ -37,7 +37,7 @@ def test_its_trials_are_read_and_those_that_were_interrupted_go_on_under_their_n
     assert before[-1].outcome is Outcome.INTERRUPTED
     spec, text = load_study(tmp_path / "study.yaml"), (tmp_path / "study.yaml").read_text()
     contents = contents_of(spec, check_unchanged(home, spec))
-    study = open_study(home, spec, text)
+    study = begin_study(home, spec, text)
     executor = LocalExecutor(1, tmp_path / "workers.log", print, [tmp_path], keras=False)
     try:
         ended = Coordinator(

@@ -19,7 +19,7 @@ from tracking.story import Story, make_config, make_listener, make_row, make_spe
 
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
-from hpsearch.search.storage import open_study
+from hpsearch.search.storage import begin_study
 from hpsearch.tracking.mlflow_store import open_client
 from hpsearch.tracking.ui import HOST, choose_port, experiment_of, serve
 from hpsearch.training.results import Outcome
@@ -51,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(folder / "mlruns")
     home.create()
     spec = make_spec(folder)
-    open_study(home, spec, "name: told\n")
+    begin_study(home, spec, "name: told\n")
     story = Story(spec, make_listener(home))
     story.start()
     for number in range(8):
