@@ -377,20 +377,20 @@ def run_spec(
     """
     from hpsearch.config.yaml_text import dump
     from hpsearch.executors.local import default_workers
-    from hpsearch.search.run import Request, run_study
+    from hpsearch.search.run import RunRequest, run_study
     from hpsearch.tracking.closing import write_outcome
 
     total, asked = spec.total(trials), trials or spec.search.trials
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
         report(f"note: {asked} trials are asked for; the grid has {total} points")
     text = dump(spec.document.data)
-    request = Request(spec, text, total, workers or default_workers(), target.key, accept_changes, retry_failed)
+    request = RunRequest(spec, text, total, workers or default_workers(), target.key, accept_changes, retry_failed)
 
     def closing(study: StoredStudy, ended: StudyEnded) -> bool:
-        from hpsearch.search.finals import parts_of
+        from hpsearch.search.finals import stages_of
 
         plan = plan_of(study, spec, text, target)
-        return write_outcome(plan, parts_of(study), interrupted=ended.interrupted, report=report)
+        return write_outcome(plan, stages_of(study), interrupted=ended.interrupted, report=report)
 
     def listeners(study: StoredStudy, stage: Stage) -> Sequence[Listener]:
         return _listeners(target, study, stage, stop, report, progress=progress)

@@ -7,47 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from support import THOROUGH
-
 PACKAGE = Path(__file__).parents[1] / "hpsearch"
 
 # A command's module and function have the name of what they call: `hpsearch compare` is `compare` in
 # hpsearch/cli/compare.py, which calls the API's or the package's `compare`.
-
-# Names that are still defined twice, and module names that are still shared. The lists only become shorter: a name that
-# is no longer defined twice is taken off (.ci/run fails otherwise).
-NAMES = frozenset(
-    {
-        "BASELINE",  # search/records.py, tracking/tags.py
-        "CONTENTS",  # search/provenance.py, search/records.py
-        "Compared",  # cli/compare.py, export/reproduce.py
-        "DETAIL",  # search/records.py, tracking/tags.py
-        "DIGEST",  # executors/protocol.py, tracking/tags.py
-        "Figures",  # tracking/training_listener.py, training/epochs.py
-        "Finding",  # analysis/verdict.py, tracking/doctor.py
-        "Format",  # cli/output.py, export/formats.py
-        "Measured",  # analysis/comparison.py, search/bench.py
-        "OUTCOME",  # search/records.py, tracking/tags.py
-        "RETRY_OF",  # search/records.py, tracking/tags.py
-        "Request",  # export/repeat.py, search/run.py
-        "SHARE",  # tracking/mlflow_listener.py, training/checkpoint.py
-        "SOURCES",  # data/sources.py, tracking/tags.py
-        "Source",  # data/sources.py, export/script.py
-        "Standing",  # analysis/verdict.py, tracking/projector.py
-        "StudyRuns",  # tracking/deletion.py, tracking/mlflow_runs.py
-        "Training",  # search/stages.py, tracking/training_listener.py
-        "Verdict",  # analysis/verdict.py, export/verify.py
-        "WORKER_FAILURES",  # search/records.py, tracking/tags.py
-        "begin",  # executors/child.py, search/addresses.py
-        "choose",  # search/dispatch.py, search/finalists.py
-        "compare",  # analysis/comparison.py, cli/compare.py, export/reproduce.py
-        "parts_of",  # search/finals.py, tracking/mlflow_values.py
-        "serve",  # executors/worker.py, tracking/ui.py
-        "shown",  # analysis/text.py, cli/output.py
-        "status",  # cli/data.py, data/store.py
-    }
-)
-MODULES = frozenset({"deletion", "models", "own"})
 
 
 def public_names(path: Path) -> Iterator[str]:
@@ -75,10 +38,7 @@ def test_no_public_name_is_defined_in_two_modules():
             if (path.parent.name, name) != ("cli", "app"):
                 found[name].add(str(path.relative_to(PACKAGE)))
     twice = {name: sorted(paths) for name, paths in found.items() if len(paths) > 1}
-    unexpected = {name: paths for name, paths in twice.items() if name not in NAMES and not _is_command(name, paths)}
-    assert not unexpected
-    if THOROUGH:
-        assert twice.keys() >= NAMES, f"no longer defined twice, so take off the list: {sorted(NAMES - twice.keys())}"
+    assert not {name: paths for name, paths in twice.items() if not _is_command(name, paths)}
 
 
 def _is_command(name: str, paths: list[str]) -> bool:
@@ -96,10 +56,6 @@ def test_no_two_modules_share_a_name():
             found[package.name].add(package.name)
     twice = {name: paths for name, paths in found.items() if len(paths) > 1}
     unexpected = {
-        name: sorted(paths)
-        for name, paths in twice.items()
-        if name not in MODULES and not (len(paths) == 2 and f"cli/{name}.py" in paths)
+        name: sorted(paths) for name, paths in twice.items() if not (len(paths) == 2 and f"cli/{name}.py" in paths)
     }
     assert not unexpected
-    if THOROUGH:
-        assert twice.keys() >= MODULES, f"no longer shared, so take off the list: {sorted(MODULES - twice.keys())}"

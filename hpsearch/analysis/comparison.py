@@ -160,7 +160,7 @@ class Comparison:
         return [trial.plain() for trial in sorted(trials, key=lambda trial: trial.record.number)]
 
 
-def compare(
+def compare_trials(
     study: str, description: str, objective: Objective, section: Compare, records: Sequence[TrialRecord]
 ) -> Comparison:
     """Group the trials that have ended, and take the figures that the section asks for."""

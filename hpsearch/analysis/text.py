@@ -13,7 +13,7 @@ from hpsearch.config.trial import TrialConfig, varying_terms
 from hpsearch.training.results import Outcome
 
 
-def shown(spread: Spread) -> str:
+def formatted(spread: Spread) -> str:
     """`0.8912 ± 0.0021 (5)`: the deviation with two digits, and the mean as far as that goes."""
     if spread.mean is None:
         return "–"
@@ -47,7 +47,7 @@ def table(comparison: Comparison) -> list[dict[str, str]]:
             first = next(iter(named))
             named[first] += " *"
         trials = ", ".join([str(len(point.trials)), *lost])
-        figures = {SUMMARY_METRICS[name].label: shown(point.figures[name]) for name in comparison.section.report}
+        figures = {SUMMARY_METRICS[name].label: formatted(point.figures[name]) for name in comparison.section.report}
         lines.append({**named, "trials": trials, **figures})
     return lines
 

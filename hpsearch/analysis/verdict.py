@@ -24,7 +24,7 @@ from hpsearch.search.finals import FinalFigures, Finalist, Finals
 
 
 @dataclass(frozen=True)
-class Standing:
+class FinalistSummary:
     """A finalist with its figures on the validation images.
 
     Attributes:
@@ -55,7 +55,7 @@ class Standing:
         }
 
 
-class Finding(Enum):
+class AgainstDefault(Enum):
     """The winner compared with the untuned Keras default of its model, on the validation images."""
 
     BETTER = "better"
@@ -71,11 +71,11 @@ class Finding(Enum):
 
 
 _RECOMMENDATIONS = {
-    Finding.BETTER: "",
-    Finding.UNCLEAR: "More seeds (finalists.seeds) would tell; until then the default is as good a choice.",
-    Finding.NOT_BETTER: "Take the default, or search again with more trials or another space.",
-    Finding.WORSE: "Take the default, or search again with more trials or another space.",
-    Finding.SAME: "The search has found nothing better than the default; more trials or another space may.",
+    AgainstDefault.BETTER: "",
+    AgainstDefault.UNCLEAR: "More seeds (finalists.seeds) would tell; until then the default is as good a choice.",
+    AgainstDefault.NOT_BETTER: "Take the default, or search again with more trials or another space.",
+    AgainstDefault.WORSE: "Take the default, or search again with more trials or another space.",
+    AgainstDefault.SAME: "The search has found nothing better than the default; more trials or another space may.",
 }
 
 
@@ -127,10 +127,10 @@ class Verdict:
 
     study: str
     metric: str
-    finalists: tuple[Standing, ...]
-    winner: Standing | None
-    default: Standing | None
-    against_default: Finding | None
+    finalists: tuple[FinalistSummary, ...]
+    winner: FinalistSummary | None
+    default: FinalistSummary | None
+    against_default: AgainstDefault | None
     epochs: int | None
     tolerance: float | None
     no_tolerance: str
@@ -202,18 +202,20 @@ def _all_values(finals: Finals) -> Iterator[float]:
             yield finalist.score
 
 
-def _against(winner: Finalist, default: Standing) -> Finding | None:
+def _against(winner: Finalist, default: FinalistSummary) -> AgainstDefault | None:
     if dict(winner.plain) == dict(default.finalist.plain):
-        return Finding.SAME
+        return AgainstDefault.SAME
     difference = default.difference
     if difference is None or difference.low is None or difference.high is None:
         return None
     if difference.mean > 0:
-        return Finding.BETTER if difference.low > 0 else Finding.UNCLEAR
-    return Finding.WORSE if difference.high < 0 else Finding.NOT_BETTER
+        return AgainstDefault.BETTER if difference.low > 0 else AgainstDefault.UNCLEAR
+    return AgainstDefault.WORSE if difference.high < 0 else AgainstDefault.NOT_BETTER
 
 
-def _standing(finalist: Finalist, winner: Finalist | None, objective: Objective, bounds: Bounds | None) -> Standing:
+def _standing(
+    finalist: Finalist, winner: Finalist | None, objective: Objective, bounds: Bounds | None
+) -> FinalistSummary:
     values, of_both = finalist.values, of_differences(bounds)
     optimism = None
     if finalist.score is not None and values:
@@ -223,7 +225,7 @@ def _standing(finalist: Finalist, winner: Finalist | None, objective: Objective,
         ours, theirs = ([objective.gain(value) for value in one.values] for one in (winner, finalist))
         difference = paired_difference(ours, theirs, bounds=of_both)
     interval = mean_interval(values, bounds=bounds) if values else None
-    return Standing(finalist, interval, len(values), len(finalist.runs), optimism, difference)
+    return FinalistSummary(finalist, interval, len(values), len(finalist.runs), optimism, difference)
 
 
 def _tested(finals: Finals) -> Tested | None:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpsearch.analysis.statistics import CONFIDENCE, Interval
-from hpsearch.analysis.verdict import Finding, Standing, Tested, Verdict
+from hpsearch.analysis.verdict import AgainstDefault, FinalistSummary, Tested, Verdict
 
 _PERCENT = f"{CONFIDENCE:.0%}"
 # What the table says of the Keras default.
-_NOTES = {Finding.WORSE: "better than the winner", Finding.NOT_BETTER: "as good as the winner"}
+_NOTES = {AgainstDefault.WORSE: "better than the winner", AgainstDefault.NOT_BETTER: "as good as the winner"}
 
 _COMPARED = {
-    Finding.BETTER: "better than {known}",
-    Finding.UNCLEAR: "better than {known}, but perhaps by chance",
-    Finding.NOT_BETTER: "not better than {known}",
-    Finding.WORSE: "worse than {known}",
+    AgainstDefault.BETTER: "better than {known}",
+    AgainstDefault.UNCLEAR: "better than {known}, but perhaps by chance",
+    AgainstDefault.NOT_BETTER: "not better than {known}",
+    AgainstDefault.WORSE: "worse than {known}",
 }
 
 
@@ -26,7 +26,7 @@ def rows(verdict: Verdict) -> list[dict[str, Any]]:
     return [_row(standing, verdict) for standing in everyone]
 
 
-def _row(standing: Standing, verdict: Verdict) -> dict[str, Any]:
+def _row(standing: FinalistSummary, verdict: Verdict) -> dict[str, Any]:
     note = "winner" if standing is verdict.winner else ""
     if standing is verdict.default and verdict.against_default in _NOTES:
         note = _NOTES[verdict.against_default]
@@ -74,7 +74,7 @@ def default_sentences(verdict: Verdict) -> list[str]:
     if winner is None or default is None or winner.interval is None:
         return []
     known = "the untuned Keras default of its model"
-    if finding is Finding.SAME:
+    if finding is AgainstDefault.SAME:
         return [f"It is {known}. {finding.recommendation}"]
     if finding is None or default.interval is None or default.difference is None:
         ended = f"{default.trained} of {default.wanted} trainings of it ended well"

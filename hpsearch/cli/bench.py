@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpsearch.cli.options import FormatOption, SetOption, WorkersOption
-from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put, say
 
 if TYPE_CHECKING:
     from hpsearch.search.bench import Bench
@@ -20,7 +20,7 @@ def bench(
     ] = None,
     workers: WorkersOption = None,
     overrides: SetOption = None,
-    output_format: FormatOption = Format.table,
+    output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Measure this machine and forecast a study: matrix peak, epochs per second, time at most.
 
@@ -40,9 +40,9 @@ def bench(
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.
         raise typer.Abort from None
-    if output_format is Format.table:
+    if output_format is OutputFormat.table:
         _tables(result)
-    elif output_format is Format.csv:
+    elif output_format is OutputFormat.csv:
         emit(result.configurations(), output_format)
     else:
         configurations, forecast = result.configurations(), result.forecast.plain()
@@ -55,8 +55,8 @@ def bench(
 def _tables(result: Bench) -> None:
     from hpsearch.search.forecast import at_most
 
-    emit(result.machine(), Format.table, title="This machine")
-    emit(_short(result), Format.table, title="Trained for two epochs, all workers busy")
+    emit(result.machine(), OutputFormat.table, title="This machine")
+    emit(_short(result), OutputFormat.table, title="Trained for two epochs, all workers busy")
     put(f"{result.study}: {at_most(result.forecast.seconds)}")
     put(f"({result.forecast.assumptions})")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpsearch.cli.output import Format, emit, put
+from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import UnknownNameError
 
 # What is listed, and the word for one of them.
@@ -28,8 +28,8 @@ def catalogue(
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One entry, with all of its knobs.")] = None,
     output_format: Annotated[
-        Format, typer.Option("-f", "--format", help="How to print it.", case_sensitive=False)
-    ] = Format.table,
+        OutputFormat, typer.Option("-f", "--format", help="How to print it.", case_sensitive=False)
+    ] = OutputFormat.table,
 ) -> None:
     """Print what a study may choose: formula, knobs, defaults, recommended ranges and sources.
 
@@ -37,7 +37,7 @@ def catalogue(
     """
     if kind is None:
         every = {each: entries_of(each) for each in CATALOGUES}
-        if output_format in (Format.json, Format.yaml):
+        if output_format in (OutputFormat.json, OutputFormat.yaml):
             emit(
                 {each: [entry.plain() for entry in entries.values()] for each, entries in every.items()}, output_format
             )
@@ -49,7 +49,7 @@ def catalogue(
     entries = entries_of(kind)
     if name is None:
         rows = [entry.plain() for entry in entries.values()]
-        whole = output_format in (Format.json, Format.yaml)
+        whole = output_format in (OutputFormat.json, OutputFormat.yaml)
         emit(rows if whole else [_row(plain) for plain in rows], output_format, title=kind)
         return
     if name not in entries:
@@ -79,8 +79,8 @@ def _row(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**plain, **names}.items() if value}
 
 
-def _print_entry(plain: dict[str, Any], output_format: Format) -> None:
-    if output_format in (Format.json, Format.yaml):
+def _print_entry(plain: dict[str, Any], output_format: OutputFormat) -> None:
+    if output_format in (OutputFormat.json, OutputFormat.yaml):
         emit(plain, output_format)
         return
     knobs = [
@@ -88,7 +88,7 @@ def _print_entry(plain: dict[str, Any], output_format: Format) -> None:
         for knob in plain.get("knobs", ())
     ]
     about = {key: value for key, value in plain.items() if key != "knobs" and value != ""}
-    if output_format is Format.csv:
+    if output_format is OutputFormat.csv:
         emit(knobs or [about], output_format)
         return
     emit(about, output_format)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpsearch.cli.options import ForceOption, FormatOption, HomeOption, StudyArgument, check_output, home_of
-from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put, say
 from hpsearch.errors import EnvironmentProblem, HpsearchError
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def compare(
     force: ForceOption = False,
     raw: Annotated[bool, typer.Option("--raw", help="A row for each trial in place of each group.")] = False,
     home: HomeOption = None,
-    output_format: FormatOption = Format.table,
+    output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Compare the trials of a study by what varies: mean, standard deviation and number of each figure.
 
     The study file's section `compare` says what is compared. -f csv gives a row for each group, with --raw for
     each trial; -f json gives both.
     """
-    from hpsearch.analysis.comparison import compare as compared_by
+    from hpsearch.analysis.comparison import compare_trials
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
@@ -45,12 +45,12 @@ def compare(
         raise HpsearchError(f"the file of study '{study}' has no section `compare`, which says what to compare")
     if output is not None:
         check_output(output, force=force)
-    comparison = compared_by(found.name, found.description, found.objective, section, found.records())
+    comparison = compare_trials(found.name, found.description, found.objective, section, found.records())
     if raw:
         emit(comparison.raw(), output_format, title=f"Trials of {study}")
-    elif output_format is Format.table:
+    elif output_format is OutputFormat.table:
         _print(comparison)
-    elif output_format is Format.csv:
+    elif output_format is OutputFormat.csv:
         emit([point.plain() for point in comparison.every], output_format)
     else:
         emit(comparison.plain(), output_format)
@@ -60,7 +60,7 @@ def compare(
 
 
 @dataclass(frozen=True)
-class Compared:
+class WrittenComparison:
     """A comparison whose report is written."""
 
     comparison: Comparison
@@ -70,27 +70,27 @@ class Compared:
         _print(self.comparison)
 
 
-def compared(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> Compared | None:
+def compared(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> WrittenComparison | None:
     """What `hpsearch run` ends with: the comparison that the study file asks for, written to the home folder.
 
     None where it asks for none, or no trial has ended yet.
     """
-    from hpsearch.analysis.comparison import compare as compared_by
+    from hpsearch.analysis.comparison import compare_trials
 
     if spec.file.compare is None:
         return None
-    comparison = compared_by(spec.name, spec.file.description, spec.objective, spec.file.compare, records)
+    comparison = compare_trials(spec.name, spec.file.description, spec.objective, spec.file.compare, records)
     if not comparison.every:
         return None
     report = home.study(spec.name) / "comparison.html"
     _write(comparison, report)
-    return Compared(comparison, report)
+    return WrittenComparison(comparison, report)
 
 
 def _print(comparison: Comparison) -> None:
     from hpsearch.analysis.text import notes, table
 
-    emit(table(comparison), Format.table, title=f"{comparison.study}: {comparison.description}")
+    emit(table(comparison), OutputFormat.table, title=f"{comparison.study}: {comparison.description}")
     for note in notes(comparison):
         put(note)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.output import Format, emit, say
+from hpsearch.cli.output import OutputFormat, emit, say
 
 app = typer.Typer(help="Fetch datasets, and see what is in the cache.", no_args_is_help=True)
 
@@ -42,12 +42,12 @@ def fetch(
 @app.command()
 def status(
     output_format: Annotated[
-        Format, typer.Option("-f", "--format", help="How to print it.", case_sensitive=False)
-    ] = Format.table,
+        OutputFormat, typer.Option("-f", "--format", help="How to print it.", case_sensitive=False)
+    ] = OutputFormat.table,
 ) -> None:
     """List all datasets: whether each is in the cache with every byte right, and where it came from."""
     from hpsearch.catalogue.datasets import DATASETS
-    from hpsearch.data.store import status as status_of
+    from hpsearch.data.store import cache_status as status_of
 
     rows: list[Mapping[str, object]] = [status_of(name) for name in DATASETS]
     emit(rows, output_format, title="Datasets")

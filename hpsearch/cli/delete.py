@@ -15,7 +15,7 @@ from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, EnvironmentProblem, Hpsear
 if TYPE_CHECKING:
     from hpsearch.search.home import Home
     from hpsearch.search.storage import StoredStudy
-    from hpsearch.tracking.deletion import MlflowDeletion
+    from hpsearch.tracking.run_deletion import MlflowDeletion
     from hpsearch.tracking.target import Target
 
 
@@ -74,7 +74,7 @@ def delete(
 def _places(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
     """Every MLflow that may have runs of the study: the one that the command names, and those of its earlier runs."""
     from hpsearch.search.addresses import known
-    from hpsearch.tracking.deletion import MlflowDeletion
+    from hpsearch.tracking.run_deletion import MlflowDeletion
     from hpsearch.tracking.target import Target
 
     earlier = [Target.of_key(target.home, key) for key in ("", *known(study.optuna)) if key != target.key]
@@ -84,9 +84,9 @@ def _places(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
 
 def _show(home: Home, study: StoredStudy, places: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
     """Say what will be deleted; return the MLflow addresses that cannot be reached."""
-    from hpsearch.search.finals import parts_of
+    from hpsearch.search.finals import stages_of
 
-    parts = [f"{len(records)} {stage.many}" for stage, records in parts_of(study).items()]
+    parts = [f"{len(records)} {stage.many}" for stage, records in stages_of(study).items()]
     say(f"{home.study(study.name)}: {', '.join(parts)} of study '{study.name}', its checkpoints, models and logs")
     left: set[str] = set()
     for place in places if not keep_runs else ():

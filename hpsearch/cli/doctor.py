@@ -9,7 +9,7 @@ import typer
 
 from hpsearch.api import plan_of
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, TrackingOption, home_of
-from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put, say
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE
 
 
@@ -18,7 +18,7 @@ def doctor(
     repair: Annotated[bool, typer.Option("--repair", help="Write what is missing or wrong in MLflow again.")] = False,
     tracking_uri: TrackingOption = None,
     home: HomeOption = None,
-    output_format: FormatOption = Format.table,
+    output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Compare MLflow with a study; with --repair make it agree.
 
@@ -27,7 +27,7 @@ def doctor(
     """
     from hpsearch.config.study import stored_study
     from hpsearch.search import addresses
-    from hpsearch.search.finals import parts_of
+    from hpsearch.search.finals import stages_of
     from hpsearch.search.storage import find_study
     from hpsearch.tracking.doctor import Doctor
     from hpsearch.tracking.target import find_target
@@ -38,9 +38,9 @@ def doctor(
         # Read again, now that nobody changes it any more.
         found = find_study(where, study)
         plan = plan_of(found, stored_study(found.file, found.name), found.file, target)
-        patient = Doctor(plan, parts_of(found), create=repair)
+        patient = Doctor(plan, stages_of(found), create=repair)
         findings = patient.examine()
-        if output_format is Format.table:
+        if output_format is OutputFormat.table:
             for finding in findings:
                 put(finding.line)
         left = findings
@@ -50,7 +50,7 @@ def doctor(
             left = patient.examine()
         if not left:
             addresses.set_complete(found.optuna, target.key)
-    if output_format is not Format.table:
+    if output_format is not OutputFormat.table:
         told = {"study": study, "mlflow": str(target), "agree": not left}
         emit({**told, "findings": [asdict(f) for f in findings], "left": [asdict(f) for f in left]}, output_format)
     elif repair:

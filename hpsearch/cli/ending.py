@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.compare import compared
 from hpsearch.cli.finalists import tell
-from hpsearch.cli.output import Format, emit, say
+from hpsearch.cli.output import OutputFormat, emit, say
 from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def exit_code(ended: StudyEnded) -> int:
     return EXIT_DONE if ended.best and not ended.stopped else EXIT_NO_GOOD_TRIAL
 
 
-def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: Format) -> None:
+def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: OutputFormat) -> None:
     """Say how the run ended; the result goes to stdout, in the format asked for.
 
     Args:
@@ -41,7 +41,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
     comparison = compared(spec, target.home, ended.records)
     verdict = judge(spec.name, ended.finals) if ended.finals else None
     chosen = ended.chosen
-    if output_format is not Format.table:
+    if output_format is not OutputFormat.table:
         best = best_summary(spec.name, chosen) if chosen else None
         summary = {"study": spec.name, "trials": tally, "best": best}
         report: dict[str, Any] = {"comparison": str(comparison.report)} if comparison else {}
@@ -51,7 +51,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
     say(_how_it_ended(spec, ended, total))
     if left_failed(ended.records) and not ended.interrupted:
         say("failed trials are tried again by the same command with --retry-failed")
-    if comparison and output_format is Format.table:
+    if comparison and output_format is OutputFormat.table:
         comparison.print()
     if comparison:
         say(f"table and pictures: {comparison.report}")
@@ -59,7 +59,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
         if not ended.interrupted:
             say(f"no trial ended well; see `{home.command('trials', spec.name)}`")
         return
-    _tell_best(spec, ended, chosen, verdict, tables=output_format is Format.table and not comparison)
+    _tell_best(spec, ended, chosen, verdict, tables=output_format is OutputFormat.table and not comparison)
     if spec.file.finalists and done < total and not ended.interrupted and not ended.exhausted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
     say(f"compare the runs:   {target if target.shared else home.command('ui', spec.name)}")
@@ -118,9 +118,9 @@ def _tell_best(
         return
     metric = spec.objective.metric
     leaders = ranked(ended.records, spec.objective)[:5]
-    emit(trial_rows(leaders, spec.varied), Format.table, title=f"Best trials, by {metric}", below="params")
+    emit(trial_rows(leaders, spec.varied), OutputFormat.table, title=f"Best trials, by {metric}", below="params")
     if verdict:
         tell(verdict)
     if chosen.best:
         title = f"trial {chosen.number}, {metric} {chosen.best.value:.4f} at epoch {chosen.best.epoch}"
-        emit(chosen.flat, Format.table, title=f"Best configuration: {title}")
+        emit(chosen.flat, OutputFormat.table, title=f"Best configuration: {title}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
-from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put, say
 from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from hpsearch.search.home import Home
 
 
-def finalists(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
+def finalists(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = OutputFormat.table) -> None:
     """Show the finalists of a study; the new name is `hpsearch show STUDY --finalists`."""
     say(f"note: `hpsearch finalists {study}` is now `hpsearch show {study} --finalists`")
     show_finalists(study, home_of(home), output_format)
 
 
-def show_finalists(study: str, home: Home, output_format: Format) -> None:
+def show_finalists(study: str, home: Home, output_format: OutputFormat) -> None:
     """Print the finalists of a study.
 
     Raises:
@@ -37,11 +37,11 @@ def show_finalists(study: str, home: Home, output_format: Format) -> None:
             "`hpsearch run` trains them once it has all its trials"
         )
     verdict = judge(study, finals)
-    if output_format is Format.table:
+    if output_format is OutputFormat.table:
         tell(verdict)
         for line in verdict.audit:
             put(f"read: {line}")
-    elif output_format is Format.csv:
+    elif output_format is OutputFormat.csv:
         emit([standing.plain() for standing in verdict.finalists], output_format)
     else:
         emit(verdict.plain(), output_format)
@@ -51,6 +51,6 @@ def tell(verdict: Verdict) -> None:
     """The finalists as a table, and what is to be said about them."""
     from hpsearch.analysis.verdict_text import rows, sentences
 
-    emit(rows(verdict), Format.table, title="Finalists")
+    emit(rows(verdict), OutputFormat.table, title="Finalists")
     for line in sentences(verdict):
         put(line)

@@ -9,7 +9,7 @@ import typer
 
 from hpsearch.cli.finalists import show_finalists
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of, whole_number_option
-from hpsearch.cli.output import Format, emit
+from hpsearch.cli.output import OutputFormat, emit
 from hpsearch.errors import HpsearchError, NoGoodTrialError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ ShownTrialOption = Annotated[
 ]
 
 
-def studies(home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
+def studies(home: HomeOption = None, output_format: FormatOption = OutputFormat.table) -> None:
     """List all studies with their trials and best values.
 
     Of the trials that have ended: how many are complete, pruned and failed. The others are running or waiting.
@@ -49,7 +49,7 @@ def studies(home: HomeOption = None, output_format: FormatOption = Format.table)
     emit(rows, output_format, title="Studies")
 
 
-def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
+def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = OutputFormat.table) -> None:
     """List a study's trials with values and parameters.
 
     The state is Optuna's (COMPLETE, PRUNED, FAIL, RUNNING, WAITING); the outcome says how the trial ended. The table
@@ -60,7 +60,7 @@ def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatO
 
     found = find_study(home_of(home), study)
     records = found.records()
-    if output_format is Format.table:
+    if output_format is OutputFormat.table:
         title = f"Trials of {study}; value: {found.objective.metric}, {found.objective.direction}"
         rows = trial_rows(records, _spec_and_varied(found, records)[1])
         emit(rows, output_format, title=title, below="params")
@@ -73,7 +73,7 @@ def show(
     trial: ShownTrialOption = None,
     finalists: Annotated[bool, typer.Option("--finalists", help="Show its finalists.")] = False,
     home: HomeOption = None,
-    output_format: FormatOption = Format.table,
+    output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Show a study, with --trial one trial and its curve, or with --finalists its finalists.
 
@@ -104,20 +104,20 @@ def show(
         **({"losses": list(record.worker_failures)} if record.worker_failures else {}),
         **({"traceback": record.traceback} if record.traceback else {}),
     }
-    if output_format is Format.table:
+    if output_format is OutputFormat.table:
         from hpsearch.catalogue.metrics import SYSTEM
 
         emit(about, output_format, title=f"Trial {trial} of {study}; value: {found.objective.metric}")
         # There is no room for what the machine was busy with.
         shown = [{name: value for name, value in row.items() if not name.startswith(SYSTEM)} for row in curve]
         emit(shown, output_format, title="Epochs")
-    elif output_format is Format.csv:
+    elif output_format is OutputFormat.csv:
         emit(curve, output_format)
     else:
         emit({"study": study, **about, "epochs": curve}, output_format)
 
 
-def _study_summary(found: StoredStudy, output_format: Format) -> dict[str, Any]:
+def _study_summary(found: StoredStudy, output_format: OutputFormat) -> dict[str, Any]:
     """Return what `hpsearch show STUDY` prints. The table leaves out the best trial's parameters that do not vary."""
     from hpsearch.config.trial import parse_config
     from hpsearch.search.records import best_trial, outcomes, states
@@ -126,7 +126,7 @@ def _study_summary(found: StoredStudy, output_format: Format) -> dict[str, Any]:
     best = best_trial(records, found.objective)
     spec, varied = _spec_and_varied(found, records)
     summary = best.summary() if best else None
-    if best and summary and best.config is not None and output_format is Format.table:
+    if best and summary and best.config is not None and output_format is OutputFormat.table:
         summary["params"] = varied.values(parse_config(best.config))
     search = found.identity.get("search", {})
     return {
@@ -135,7 +135,7 @@ def _study_summary(found: StoredStudy, output_format: Format) -> dict[str, Any]:
         "objective": found.objective.model_dump(mode="json"),
         "sampler": search.get("sampler"),
         "pruner": search.get("pruner"),
-        "parameters": ", ".join(varied.names) if output_format is Format.table else varied.names,
+        "parameters": ", ".join(varied.names) if output_format is OutputFormat.table else varied.names,
         "total": spec.total() if spec else None,
         "trials": states(records),
         "outcomes": outcomes(records),
@@ -152,7 +152,7 @@ def _spec_and_varied(found: StoredStudy, records: Sequence[TrialRecord]) -> tupl
     return spec, varied_of(spec, (record.config for record in records if record.config is not None))
 
 
-def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = Format.table) -> None:
+def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = OutputFormat.table) -> None:
     """Print the best trial of a study and its configuration.
 
     Where the study has finalists it is their winner, and the value is that of its single trial.
@@ -165,7 +165,7 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
     record = chosen_trial(found)
     if record is None:
         raise NoGoodTrialError(study, home_of(home).command("trials", study))
-    if output_format is Format.table:
+    if output_format is OutputFormat.table:
         emit(record.summary(), output_format, title=f"Best trial of {study}; value: {found.objective.metric}")
     else:
         emit(best_summary(study, record), output_format)

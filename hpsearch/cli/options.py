@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpsearch.api import find_home, home_folder
-from hpsearch.cli.output import Format
+from hpsearch.cli.output import OutputFormat
 from hpsearch.errors import EnvironmentProblem, HpsearchError
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ HomeOption = Annotated[
         help="Folder that holds the state of all studies (default: ./mlruns).",
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("-f", "--format", help="How to print the result.", case_sensitive=False)]
+FormatOption = Annotated[
+    OutputFormat, typer.Option("-f", "--format", help="How to print the result.", case_sensitive=False)
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
-class Format(str, Enum):
+class OutputFormat(str, Enum):
     """How results are printed: tables for people, the rest for programs."""
 
     table = "table"
@@ -55,20 +55,20 @@ def put(text: str) -> None:
         raise EnvironmentProblem(f"standard output cannot be written to: {error.strerror}") from None
 
 
-def emit(data: Data, fmt: Format, *, title: str | None = None, below: str = "") -> None:
+def emit(data: Data, fmt: OutputFormat, *, title: str | None = None, below: str = "") -> None:
     """Print a result on stdout: a mapping, or a list of mappings with the same keys.
 
     Args:
         below: the last column of a table, whose texts go below the rows where the terminal has no room beside them.
     """
     plain = portable(data)
-    if fmt is Format.json:
+    if fmt is OutputFormat.json:
         put(json.dumps(plain, indent=2, ensure_ascii=False))
-    elif fmt is Format.yaml:
+    elif fmt is OutputFormat.yaml:
         from hpsearch.config.yaml_text import dump
 
         put(dump(plain, flow=False, width=80))
-    elif fmt is Format.csv:
+    elif fmt is OutputFormat.csv:
         put(_csv(plain))
     else:
         put(_table(plain, title, below))

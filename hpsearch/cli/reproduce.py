@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyArgument, home_of, whole_number
-from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put, say
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.config.trial import AnyConfig
-    from hpsearch.export.reproduce import Compared
+    from hpsearch.export.reproduce import CurveComparison
     from hpsearch.search.records import TrialRecord
     from hpsearch.search.storage import StoredStudy
     from hpsearch.training.results import EpochMetrics
@@ -27,7 +27,7 @@ def reproduce(
     ],
     overrides: SetOption = None,
     home: HomeOption = None,
-    output_format: FormatOption = Format.table,
+    output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Train a trial again, and say whether its curve is identical to the last bit.
 
@@ -53,7 +53,7 @@ def reproduce(
     log = where.logs / f"{study}-reproduce.log"
     say(f"training trial {trial} of '{study}' again, {len(record.rows)} epochs, {threads} of {cores()} threads ...")
 
-    def each(row: EpochMetrics, compared: Compared) -> None:
+    def each(row: EpochMetrics, compared: CurveComparison) -> None:
         differ = ", ".join(difference.metric for difference in compared.differences)
         say(f"epoch {row.epoch}/{len(record.rows)}  {f'different: {differ}' if differ else 'identical'}")
 
@@ -108,11 +108,13 @@ def _notes(study: StoredStudy, record: TrialRecord, config: AnyConfig, folders: 
         yield "how many threads its worker had is not recorded"
 
 
-def _tell(study: str, trial: int, compared: Compared, threads: int, notes: list[str], output_format: Format) -> None:
+def _tell(
+    study: str, trial: int, compared: CurveComparison, threads: int, notes: list[str], output_format: OutputFormat
+) -> None:
     differences = [difference.plain() for difference in compared.differences]
-    if output_format is Format.csv:
+    if output_format is OutputFormat.csv:
         emit(differences, output_format)
-    elif output_format is not Format.table:
+    elif output_format is not OutputFormat.table:
         told = {"study": study, "trial": trial, "identical": compared.identical, "epochs": compared.again}
         more = {"recorded_epochs": compared.recorded, "metrics": compared.metrics, "threads": threads}
         emit({**told, **more, "differences": differences, "notes": notes}, output_format)

@@ -22,7 +22,7 @@ from hpsearch.cli.options import (
     duration,
     home_of,
 )
-from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put, say
 from hpsearch.errors import HpsearchError
 
 # A run stops within a second or two, unless a database keeps it waiting.
@@ -61,7 +61,7 @@ def run(
     ] = False,
     tracking_uri: TrackingOption = None,
     home: HomeOption = None,
-    output_format: FormatOption = Format.table,
+    output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Run a study, or go on with it.
 
@@ -123,7 +123,7 @@ def validate(
     file: StudyFileArgument,
     overrides: SetOption = None,
     quick: QuickOption = False,
-    output_format: FormatOption = Format.table,
+    output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Check a study file without training, your own .npz files too; print its parameters."""
     from hpsearch.config.space import Options
@@ -139,10 +139,10 @@ def validate(
         }
         for node in spec.parameters
     ]
-    if output_format is Format.table:
+    if output_format is OutputFormat.table:
         table = [{**row, "distribution": json.dumps(row["distribution"])} for row in rows]
         grid = f", a grid of {len(spec.points)} points" if spec.points else ""
-        emit(table, Format.table, title=f"{spec.name}: {len(rows)} parameters{grid}")
+        emit(table, OutputFormat.table, title=f"{spec.name}: {len(rows)} parameters{grid}")
     else:
         emit({"study": spec.name, "valid": True, "parameters": rows}, output_format)
     for data, found in known.items():

@@ -12,16 +12,16 @@ import typer
 
 from hpsearch.catalogue.metrics import column_name
 from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of, whole_number_option
-from hpsearch.cli.output import Format, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put, say
 from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import AnyConfig
-    from hpsearch.export.repeat import Part, Request
+    from hpsearch.export.repeat import Part, TrainingRequest
     from hpsearch.search.listeners import Listener, TrialStarted
     from hpsearch.tracking.target import Target
-    from hpsearch.tracking.training_listener import Figures, TrainingListener
+    from hpsearch.tracking.training_listener import TrainingListener, TrainingOutcome
     from hpsearch.training.results import EpochMetrics
 
 
@@ -49,7 +49,7 @@ def train(
     tracking_uri: TrackingOption = None,
     logged: Annotated[bool, typer.Option("--log/--no-log", help="Whether to log to MLflow.")] = True,
     home: HomeOption = None,
-    output_format: FormatOption = Format.table,
+    output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Train one exported configuration, without Optuna.
 
@@ -60,13 +60,13 @@ def train(
     from hpsearch.config.study import load_trial, module_folders
     from hpsearch.config.trial import TrialConfig
     from hpsearch.executors.local import default_workers
-    from hpsearch.export.repeat import Request, repeat
+    from hpsearch.export.repeat import TrainingRequest, repeat
     from hpsearch.export.trainings import start_workers
     from hpsearch.search.stop import ends_at_once
     from hpsearch.tracking.target import find_target
 
     name, objective, config = load_trial(file, overrides or [])
-    request = Request(config, objective, seeds, full, test)
+    request = TrainingRequest(config, objective, seeds, full, test)
     target = find_target(home_of(home), tracking_uri)
     log = Path(tempfile.gettempdir()) / f"hpsearch-train-{os.getpid()}.log"
     folders = module_folders(file)
@@ -95,17 +95,17 @@ def train(
         say(f"look at the runs: {target if target.shared else target.home.command('ui', name)}")
 
 
-def _listener(name: str, request: Request, target: Target, folders: Sequence[Path]) -> TrainingListener:
+def _listener(name: str, request: TrainingRequest, target: Target, folders: Sequence[Path]) -> TrainingListener:
     from hpsearch.config.trial import TrialConfig
     from hpsearch.export.yaml_file import configuration_yaml
     from hpsearch.search.contents import own_digests
-    from hpsearch.tracking.training_listener import Training, TrainingListener
+    from hpsearch.tracking.training_listener import LoggedTraining, TrainingListener
 
     config = request.config
     data = own_digests([config.data.dataset], folders) if isinstance(config, TrialConfig) else {}
     text = configuration_yaml(name, request.objective, request.config)
     params = {"seeds": request.seeds, "full": request.full, "test": request.test}
-    return TrainingListener(Training(name, text, request.objective, params, data), target, say)
+    return TrainingListener(LoggedTraining(name, text, request.objective, params, data), target, say)
 
 
 def _lines(*, several: bool) -> Listener:
@@ -134,9 +134,9 @@ def _lines(*, several: bool) -> Listener:
     return Lines()
 
 
-def _figures(parts: Sequence[Part]) -> Figures:
+def _figures(parts: Sequence[Part]) -> TrainingOutcome:
     """What the parent run says."""
-    from hpsearch.tracking.training_listener import Figures
+    from hpsearch.tracking.training_listener import TrainingOutcome
 
     metrics: dict[str, float] = {}
     lines: list[str] = []
@@ -146,14 +146,14 @@ def _figures(parts: Sequence[Part]) -> Figures:
             known = {"mean": interval.mean, "std": interval.std, "low": interval.low, "high": interval.high}
             metrics |= {f"{before}{name}_{key}": value for key, value in known.items() if value is not None}
         lines += [f"**{_title(part)}**", "", *_sentences(part), ""]
-    return Figures(metrics, "\n".join(lines))
+    return TrainingOutcome(metrics, "\n".join(lines))
 
 
-def _tell(name: str, objective: Objective, parts: Sequence[Part], output_format: Format) -> None:
-    if output_format is Format.csv:
+def _tell(name: str, objective: Objective, parts: Sequence[Part], output_format: OutputFormat) -> None:
+    if output_format is OutputFormat.csv:
         emit([{"everything": part.everything, **row} for part in parts for row in part.rows()], output_format)
         return
-    if output_format is not Format.table:
+    if output_format is not OutputFormat.table:
         found: dict[str, Any] = {"name": name}
         for part in parts:
             found |= {"full": part.plain()} if part.everything else part.plain()
@@ -161,7 +161,7 @@ def _tell(name: str, objective: Objective, parts: Sequence[Part], output_format:
         return
     for part in parts:
         if len(part.trained) == 1:
-            emit(part.plain(), Format.table, title=f"{name}: {'; '.join(_sentences(part))}")
+            emit(part.plain(), OutputFormat.table, title=f"{name}: {'; '.join(_sentences(part))}")
             continue
         columns = ["seed", "value", "epoch", "epochs", "seconds", "outcome", "test_accuracy", "test_loss"]
         rows = [{key: row[key] for key in columns if key in row} for row in part.rows()]
@@ -169,7 +169,7 @@ def _tell(name: str, objective: Objective, parts: Sequence[Part], output_format:
         gone = {"value", "epoch"} if all(row["value"] is None for row in rows) else set()
         metric = column_name(objective.metric, frozenset(columns))
         shown = [{metric if k == "value" else k: v for k, v in r.items() if k not in gone} for r in rows]
-        emit(shown, Format.table, title=f"{name}, {_title(part)}")
+        emit(shown, OutputFormat.table, title=f"{name}, {_title(part)}")
         for sentence in _sentences(part):
             put(sentence)
 

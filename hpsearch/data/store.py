@@ -97,7 +97,7 @@ def obtain_training(name: str, report: Report) -> None:
         obtain(name, report=report, parts=("train",))
 
 
-def status(name: str) -> dict[str, object]:
+def cache_status(name: str) -> dict[str, object]:
     """What the cache holds of a dataset, its bytes checked.
 
     Returns:

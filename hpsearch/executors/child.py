@@ -80,7 +80,7 @@ def start(process: BaseProcess) -> None:
             sys.modules["__main__"] = main
 
 
-def begin(connection: Connection, log: Path) -> None:
+def set_up_process(connection: Connection, log: Path) -> None:
     """Set up a process that was forked just now. It must be the first call in it.
 
     The process gets a process group of its own, so that it can be killed together with the processes that a user's

@@ -22,7 +22,7 @@ from hpsearch.errors import EnvironmentProblem
 from hpsearch.executors import child
 from hpsearch.executors.protocol import EpochDone, Event, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.executors.watch import Watch
-from hpsearch.executors.worker import serve
+from hpsearch.executors.worker import serve_jobs
 from hpsearch.training.quiet import WORKER_LOG
 from hpsearch.training.xla_cache import use_xla_cache
 
@@ -213,7 +213,7 @@ class LocalExecutor:
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=serve,
+            target=serve_jobs,
             args=(theirs, self._threads, str(self._log), self._folders),
             kwargs={"keras": self._keras},
             name="hpsearch-worker",

@@ -56,7 +56,7 @@ class OwnContent:
         Raises:
             ContentChangedError: the file's digest is another one.
         """
-        from hpsearch.data.own import find
+        from hpsearch.data.user_data import find
 
         name = config.dataset
         if digest and name.endswith(".npz") and digest_of(find(name, self._folders)) != digest:
@@ -67,7 +67,7 @@ class OwnContent:
 
         Data that is not the same both times fails: no other training could have it.
         """
-        from hpsearch.data.own import summary_of
+        from hpsearch.data.user_data import summary_of
         from hpsearch.training.examples import load_own
 
         try:

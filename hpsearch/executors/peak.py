@@ -100,7 +100,7 @@ def _round(connections: Sequence[Connection]) -> tuple[float, ...]:
 
 def _multiply(connection: Connection, threads: int, log: str) -> None:
     """What runs in each process: two words (up, ready), then a figure for each number of seconds."""
-    child.begin(connection, Path(log))
+    child.set_up_process(connection, Path(log))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         from hpsearch.training.products import Products
 

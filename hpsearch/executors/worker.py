@@ -46,7 +46,7 @@ class _Alone(Exception):
     """The coordinator is gone: nobody would take the result."""
 
 
-def serve(connection: Connection, threads: int, log: str, folders: Sequence[str], *, keras: bool) -> None:
+def serve_jobs(connection: Connection, threads: int, log: str, folders: Sequence[str], *, keras: bool) -> None:
     """Serve jobs until the coordinator closes the connection.
 
     Args:
@@ -57,7 +57,7 @@ def serve(connection: Connection, threads: int, log: str, folders: Sequence[str]
         folders: where a user's own modules are looked for; absolute.
         keras: whether hpsearch's own trainer trains, with TensorFlow.
     """
-    child.begin(connection, Path(log))
+    child.set_up_process(connection, Path(log))
     # The coordinator decides what becomes of the workers.
     child.ignore_stop_signals()
     with suppress(OSError):
@@ -137,7 +137,7 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import TrainableConfig, TrialConfig, parse_config
     from hpsearch.training.checkpoint import CheckpointWriter, read
-    from hpsearch.training.own import OwnTrainer
+    from hpsearch.training.trainable import TrainableTrainer
 
     config, objective = parse_config(job.config), Objective.model_validate(job.objective)
     kept.own.check_sources(job.sources)
@@ -148,11 +148,11 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         from hpsearch.training.reading import read_test
 
         return TrialEnded(job.trial, Outcome.COMPLETED, "", "", read_test(config, job.reads, kept.folders))
-    trainer: Trainer | OwnTrainer
+    trainer: Trainer | TrainableTrainer
     keep: Callable[[], None] | None = None
     if isinstance(config, TrainableConfig):
         # A trainable has no checkpoint, so it starts from the first epoch.
-        trainer = OwnTrainer(config, objective)
+        trainer = TrainableTrainer(config, objective)
     else:
         trainer = _keras_trainer(config, objective, kept, job.data)
         if job.epochs:
@@ -165,18 +165,18 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         coordinator.tell(EpochDone(job.trial, system.added_to(row) if system else row))
         # A trial whose last epoch this was has trained to its end: it is complete and not pruned.
         if not coordinator.next() and not trainer.finished:
-            if isinstance(trainer, OwnTrainer) and trainer.at_end():
+            if isinstance(trainer, TrainableTrainer) and trainer.at_end():
                 break
             return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.info)
         # Not before the coordinator has recorded the epoch.
         if keep and not trainer.finished:
             keep()
     info = dict(trainer.info)
-    if job.model and not isinstance(trainer, OwnTrainer) and trainer.best:
+    if job.model and not isinstance(trainer, TrainableTrainer) and trainer.best:
         from hpsearch.training.reading import keep_model
 
         info |= keep_model(trainer, Path(job.model))
-    if job.tests and not isinstance(trainer, OwnTrainer) and trainer.best:
+    if job.tests and not isinstance(trainer, TrainableTrainer) and trainer.best:
         tested = trainer.test(kept.folders)
         info |= dict(zip(TEST_METRICS, (tested.loss, tested.accuracy), strict=True))
     return TrialEnded(job.trial, trainer.outcome, "", "", info)

@@ -14,9 +14,9 @@ from hpsearch.config.user_modules import use_folders
 from hpsearch.data.store import cache_folder, obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import cores
-from hpsearch.training.own import OwnTrainer
 from hpsearch.training.quiet import keep_stdout_for_results, native_errors_to
 from hpsearch.training.results import EpochMetrics
+from hpsearch.training.trainable import TrainableTrainer
 from hpsearch.training.xla_cache import use_xla_cache
 
 if TYPE_CHECKING:
@@ -64,17 +64,17 @@ class Place:
 
 def train_again(
     config: AnyConfig, objective: Objective, place: Place
-) -> tuple[Trainer | OwnTrainer, list[EpochMetrics]]:
+) -> tuple[Trainer | TrainableTrainer, list[EpochMetrics]]:
     """Train to the end: the trainer, whose model has its best epoch's weights, and the epochs.
 
     Raises:
         DataError: the dataset cannot be had.
         HpsearchError: the training diverged before its first finite epoch.
     """
-    trainer: Trainer | OwnTrainer
+    trainer: Trainer | TrainableTrainer
     if isinstance(config, TrainableConfig):
         place.prepare()
-        trainer = OwnTrainer(config, objective)
+        trainer = TrainableTrainer(config, objective)
     else:
         data = place.data(config.data)
         from hpsearch.training.trainer import Trainer

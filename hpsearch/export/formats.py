@@ -159,9 +159,9 @@ class Python(Format):
     def text(self, chosen: Chosen, place: Place, optimizer_file: Path | None = None) -> str:
         config = chosen.config
         data = place.data(config.data)
-        from hpsearch.export.script import Source, script
+        from hpsearch.export.script import ScriptSource, script
 
-        return script(Source(config, chosen.objective, chosen.about(place)), data, optimizer_file)
+        return script(ScriptSource(config, chosen.objective, chosen.about(place)), data, optimizer_file)
 
     def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
         (ours, lines), (theirs, found) = _code(self.text(chosen, place), "the export"), _code(_read(file), str(file))

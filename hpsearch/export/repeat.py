@@ -19,7 +19,7 @@ from hpsearch.training.results import Outcome
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainingRequest:
     """What a person asks of a training.
 
     Attributes:
@@ -76,7 +76,7 @@ class Part:
 
 
 def repeat(
-    request: Request, workers: Workers, listeners: Sequence[Listener], report: Callable[[str], None]
+    request: TrainingRequest, workers: Workers, listeners: Sequence[Listener], report: Callable[[str], None]
 ) -> list[Part]:
     """Train what is asked for: with validation images, on everything, or first the one and then the other.
 

@@ -55,7 +55,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Compared:
+class CurveComparison:
     """Two curves of one trial.
 
     Attributes:
@@ -83,12 +83,12 @@ class Compared:
         return f"different: from epoch {first} on, in {len(self.differences)} of {_count(self.metrics, 'metric')}"
 
 
-def compare(recorded: Sequence[EpochMetrics], again: Sequence[EpochMetrics]) -> Compared:
+def compare_curves(recorded: Sequence[EpochMetrics], again: Sequence[EpochMetrics]) -> CurveComparison:
     """Every metric but those of clocks and machine, in the epochs that both have."""
     pairs = list(zip(recorded, again, strict=False))
     names = list(dict.fromkeys(name for pair in pairs for row in pair for name in row.metrics if _counts(name)))
     differences = [found for name in names if (found := _difference(name, pairs))]
-    return Compared(len(recorded), len(again), len(names), tuple(differences))
+    return CurveComparison(len(recorded), len(again), len(names), tuple(differences))
 
 
 def reproduce(
@@ -100,8 +100,8 @@ def reproduce(
     log: Path,
     folders: Sequence[Path],
     report: Callable[[str], None],
-    each: Callable[[EpochMetrics, Compared], None],
-) -> Compared:
+    each: Callable[[EpochMetrics, CurveComparison], None],
+) -> CurveComparison:
     """Train a trial again in a worker like the study's own; as many epochs as it has are compared.
 
     Args:
@@ -130,7 +130,7 @@ def reproduce(
     end = policy.ends[record.number]
     if isinstance(end, WorkerFailed) or end.outcome is Outcome.FAILED:
         raise HpsearchError(f"trial {record.number} could not be trained again: {end.detail}")
-    return compare(record.rows, policy.epochs[record.number])
+    return compare_curves(record.rows, policy.epochs[record.number])
 
 
 class _Again(JobList):
@@ -139,7 +139,7 @@ class _Again(JobList):
     It offers one more where the trial had ended by itself: the training must end there again.
     """
 
-    def __init__(self, record: TrialRecord, job: Job, each: Callable[[EpochMetrics, Compared], None]) -> None:
+    def __init__(self, record: TrialRecord, job: Job, each: Callable[[EpochMetrics, CurveComparison], None]) -> None:
         super().__init__([job])
         self._recorded, self._each = record.rows, each
         self._most = len(record.rows) + record.good
@@ -147,7 +147,7 @@ class _Again(JobList):
     def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
         super().epoch_done(trial, metrics)
         if metrics.epoch <= len(self._recorded):
-            self._each(metrics, compare([self._recorded[metrics.epoch - 1]], [metrics]))
+            self._each(metrics, compare_curves([self._recorded[metrics.epoch - 1]], [metrics]))
         return metrics.epoch < self._most
 
 

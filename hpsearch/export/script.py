@@ -116,7 +116,7 @@ class_weight = dict(enumerate({weights}))
 
 
 @dataclass(frozen=True)
-class Source:
+class ScriptSource:
     """What a script is made from.
 
     Attributes:
@@ -130,7 +130,7 @@ class Source:
     about: str
 
 
-def script(of: Source, data: TrainingData, optimizer_file: Path | None = None) -> str:
+def script(of: ScriptSource, data: TrainingData, optimizer_file: Path | None = None) -> str:
     """The script's text.
 
     Args:
@@ -236,7 +236,7 @@ def _objective_metric(objective: Objective) -> str:
     return f", {METRICS[name].of_logits}"
 
 
-def _callbacks(of: Source, schedule: KerasSchedule) -> list[str]:
+def _callbacks(of: ScriptSource, schedule: KerasSchedule) -> list[str]:
     training, objective = of.config.training, of.objective
     texts = ["keras.callbacks.SwapEMAWeights(swap_on_epoch=True)"] if of.config.optimizer.knobs()["use_ema"] else []
     for callback in schedule.callbacks:

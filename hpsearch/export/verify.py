@@ -13,7 +13,7 @@ from hpsearch.export.formats import Format
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """What became of a file.
 
     Attributes:
@@ -58,7 +58,7 @@ class Verdict:
         return f"{figure.metric} {reached:.4f}, {within} the study's {figure.shown}"
 
 
-def verify(file: Path, form: Format, chosen: Chosen, place: Place) -> Verdict:
+def verify(file: Path, form: Format, chosen: Chosen, place: Place) -> Verification:
     """Rebuild a trial from a file, train it and compare; a file that says something else is not trained.
 
     Raises:
@@ -69,4 +69,4 @@ def verify(file: Path, form: Format, chosen: Chosen, place: Place) -> Verdict:
         raise HpsearchError(f"{chosen.name} did not run to its end: there is no figure that it could be held against")
     differences = tuple(form.differences(file, chosen, place))
     reached = None if differences else form.reached(file, chosen, place)
-    return Verdict(figure, chosen.own_value(figure.metric), differences, reached)
+    return Verification(figure, chosen.own_value(figure.metric), differences, reached)

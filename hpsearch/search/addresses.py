@@ -19,7 +19,7 @@ _LAST = "hpsearch:untold"
 _SQLITE = "sqlite:///"
 
 
-def begin(study: optuna.Study, address: str) -> None:
+def add_address(study: optuna.Study, address: str) -> None:
     """Record that a run with this address begins: every address lacks what the run will add."""
     study.set_user_attr(ADDRESSES, dict.fromkeys([*known(study), address], False))
 

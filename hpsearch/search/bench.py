@@ -34,7 +34,7 @@ EPOCHS = 2
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredConfiguration:
     """One configuration as it was trained while all workers were busy.
 
     Attributes:
@@ -91,7 +91,7 @@ class Bench:
     workers: int
     threads: int
     peak: Peak
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredConfiguration, ...]
     first_epoch_seconds: float
     forecast: Forecast
 
@@ -200,7 +200,7 @@ class _AllBusy:
         self._numbers = count()
         self._running: dict[int, _Running] = {}
         self._began = time.monotonic()
-        self.measured: dict[int, Measured] = {}
+        self.measured: dict[int, MeasuredConfiguration] = {}
         self.first_seconds = 0.0
 
     @property
@@ -251,11 +251,11 @@ def _failed(end: TrialEnded | WorkerFailed, trial: _Running, log: Path) -> Hpsea
     return HpsearchError(f"configuration {end.trial} ({about}) failed: {end.detail}{where}")
 
 
-def _measured(end: TrialEnded, trial: _Running, log: Path) -> Measured:
+def _measured(end: TrialEnded, trial: _Running, log: Path) -> MeasuredConfiguration:
     if end.outcome in BROKEN:
         raise _failed(end, trial, log)
     flops, examples = end.info.get("matrix_flops_per_example"), trial.config.data.training_examples
-    return Measured(
+    return MeasuredConfiguration(
         config=trial.config,
         fresh=trial.fresh,
         first_seconds=trial.seconds[0],

@@ -19,7 +19,7 @@ from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.config.user_modules import digest_together, same_source, source_digest, source_files
 from hpsearch.data.digests import digest_of
 from hpsearch.errors import DataError, StudyChangedError
-from hpsearch.search.provenance import CONTENTS
+from hpsearch.search.provenance import CONTENTS_HISTORY
 
 if TYPE_CHECKING:
     from hpsearch.search.records import TrialRecord
@@ -60,7 +60,7 @@ class Contents:
     @staticmethod
     def stored(attrs: Mapping[str, Any]) -> Contents | None:
         """Return what a study holds now, from its attributes; None where an early version made it."""
-        history = attrs.get(CONTENTS)
+        history = attrs.get(CONTENTS_HISTORY)
         return Contents(history[-1]["data"], history[-1]["sources"]) if history else None
 
 
@@ -99,7 +99,7 @@ def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, s
     names = [name for name in datasets if name.endswith(".npz") and is_user_dataset(name)]
     if not names:
         return {}
-    from hpsearch.data.own import find
+    from hpsearch.data.user_data import find
 
     return {name: digest_of(find(name, folders)) for name in names}
 
@@ -215,7 +215,7 @@ def settle_contents(study: StoredStudy, now: Contents, report: Callable[[str], N
         now = replace(now, data={**was.data, **now.data}, sources={**now.sources, **same})
     if was is None or now.plain() != was.plain():
         entry = {"since": datetime.now().isoformat(), **now.plain()}
-        study.optuna.set_user_attr(CONTENTS, [*study.optuna.user_attrs.get(CONTENTS, []), entry])
+        study.optuna.set_user_attr(CONTENTS_HISTORY, [*study.optuna.user_attrs.get(CONTENTS_HISTORY, []), entry])
     return now
 
 
@@ -235,7 +235,7 @@ def changed_since(
     now = contents_now([dataset], references, folders)
     # An early version kept the digests of files for the whole study.
     data = record.contents.get("data") or study.provenance.data.get(dataset, "")
-    history = [Contents(entry["data"], entry["sources"]) for entry in study.optuna.user_attrs.get(CONTENTS, [])]
+    history = [Contents(entry["data"], entry["sources"]) for entry in study.optuna.user_attrs.get(CONTENTS_HISTORY, [])]
     then = next((each for each in history if digest_together(each.sources) == record.contents.get("sources")), None)
     # Other trials of the study may name other modules.
     sources = {name: digest for name, digest in then.sources.items() if name in now.sources} if then else now.sources

@@ -24,7 +24,7 @@ from hpsearch.errors import StudyChangedError
 from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.attempts import Attempts, awaited, enqueue_again
 from hpsearch.search.contents import Contents
-from hpsearch.search.dispatch import choose
+from hpsearch.search.dispatch import choose_waiting
 from hpsearch.search.ending import AbortCheck, record_end
 from hpsearch.search.jobs import Jobs
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
@@ -246,7 +246,7 @@ class Coordinator:
         others = [trial for trial in self._waiting if trial not in retries]
         waiting = [*others[: max(0, room)], *retries]
         if waiting:
-            chosen = choose(waiting, self._spec.space, self._study.engines, slots)
+            chosen = choose_waiting(waiting, self._spec.space, self._study.engines, slots)
             self._waiting.remove(chosen)
             return self._continued(chosen)
         if room <= 0 or self._stage is not Stage.SEARCH or self._exhausted:

@@ -23,7 +23,7 @@ from hpsearch.training.structure import needs_of, with_engine
 UPDATE_COST = 30
 
 
-def choose(
+def choose_waiting(
     waiting: Sequence[FrozenTrial], space: Branch, engines: Mapping[str, str], places: Sequence[WorkerSlot]
 ) -> FrozenTrial:
     """The waiting trial to start now.

@@ -29,7 +29,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import FINISHED, TrialRecord, ranked, rates_of, typical
 from hpsearch.search.runner import run_job
-from hpsearch.search.stages import Stage, Training, open_stage, plan, stage_spec
+from hpsearch.search.stages import PlannedTraining, Stage, open_stage, plan, stage_spec
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import CONFUSION, TEST, TEST_EXAMPLES, Outcome
@@ -70,7 +70,7 @@ class Finish:
     def run(self) -> None:
         """Do what is missing, unless a person stops it."""
         wanted = self.spec.file.finalists or Finalists()
-        finalists = choose(self.study.records(), self.study.objective, wanted.top)
+        finalists = choose_finalists(self.study.records(), self.study.objective, wanted.top)
         if not finalists:
             return
         stage = open_stage(self.study, Stage.FINALISTS, self.study.objective)
@@ -103,11 +103,13 @@ class Finish:
         if not self._train(Stage.FINAL, stage, trainings):
             return
         keys = {training.key for training in trainings}
-        records = [r for r in stage.records() if r.good and Training(r.of, parse_config(r.config or {})).key in keys]
+        records = [
+            r for r in stage.records() if r.good and PlannedTraining(r.of, parse_config(r.config or {})).key in keys
+        ]
         if any(record.of == winner.trial for record in records):
             self._read(winner, records)
 
-    def _train(self, stage: Stage, study: StoredStudy, trainings: Sequence[Training]) -> bool:
+    def _train(self, stage: Stage, study: StoredStudy, trainings: Sequence[PlannedTraining]) -> bool:
         """Train what the stage lacks; whether it then has everything."""
         total = plan(study, trainings)
         if all(trial.state.is_finished() for trial in study.optuna.get_trials(deepcopy=False)):
@@ -177,7 +179,7 @@ def _rest(tested: dict[str, Any]) -> tuple[tuple[tuple[int, ...], ...], str]:
     return tuple(map(tuple, tested[CONFUSION])), tested["hits"]
 
 
-def choose(records: Sequence[TrialRecord], objective: Objective, top: int) -> list[TrialRecord]:
+def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: int) -> list[TrialRecord]:
     """The best trials that ended well, the best first; of those that differ in nothing but the seed the best."""
     distinct: dict[str, TrialRecord] = {}
     for record in ranked(records, objective):
@@ -200,8 +202,8 @@ def _untaken(taken: set[Any], first: int) -> Iterator[int]:
     return (seed for seed in (number % 2**32 for number in count(first)) if seed not in taken)
 
 
-def _seeded(of: int | None, plain: Any, seeds: Sequence[int]) -> list[Training]:
-    return [Training(of, parse_config({**plain, SEED: seed})) for seed in seeds]
+def _seeded(of: int | None, plain: Any, seeds: Sequence[int]) -> list[PlannedTraining]:
+    return [PlannedTraining(of, parse_config({**plain, SEED: seed})) for seed in seeds]
 
 
 def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
@@ -243,7 +245,7 @@ def is_finished(study: StoredStudy, spec: StudySpec) -> bool:
     wanted = spec.file.finalists
     if wanted is None:
         return True
-    finalists = choose(study.records(), study.objective, wanted.top)
+    finalists = choose_finalists(study.records(), study.objective, wanted.top)
     finals = read_finals(study)
     if not finalists:
         return True

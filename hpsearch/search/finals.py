@@ -181,7 +181,7 @@ def read_finals(study: StoredStudy) -> Finals | None:
     )
 
 
-def parts_of(study: StoredStudy) -> dict[Stage, list[TrialRecord]]:
+def stages_of(study: StoredStudy) -> dict[Stage, list[TrialRecord]]:
     """The trials of the search, and the trainings of each stage after it that has begun."""
     stages = {stage: find_stage(study, stage) for stage in (Stage.FINALISTS, Stage.FINAL)}
     later = {stage: found.records() for stage, found in stages.items() if found}

@@ -44,7 +44,7 @@ def check_files(spec: StudySpec) -> dict[str, UserDataset]:
     files = [name for name in spec.datasets() if name.endswith(".npz")]
     if not files:
         return {}
-    from hpsearch.data.own import find, load_npz, summary_of
+    from hpsearch.data.user_data import find, load_npz, summary_of
 
     places, missing = dataset_paths(spec), []
     for name in files:

@@ -15,7 +15,7 @@ from uuid import uuid4
 PACKAGES = ("hpsearch", "tensorflow", "keras", "optuna", "mlflow", "numpy")
 STUDY_ID = "hpsearch.study_id"
 # Names of the study's attributes. CONTENTS is a list: each entry has the moment from which on it held.
-CONTENTS = "hpsearch:contents"
+CONTENTS_HISTORY = "hpsearch:contents"
 _ID, _DATA, _HISTORY = "hpsearch:id", "hpsearch:data", "hpsearch:provenance"
 
 
@@ -39,7 +39,7 @@ class Provenance:
     def of(attrs: Mapping[str, Any]) -> Provenance:
         """As a study keeps it among its attributes."""
         history = [(entry["since"], entry["tags"]) for entry in attrs.get(_HISTORY, [])]
-        contents = attrs.get(CONTENTS)
+        contents = attrs.get(CONTENTS_HISTORY)
         return Provenance(attrs.get(_ID, ""), history, attrs.get(_DATA, {}), contents[-1]["data"] if contents else {})
 
     @property

@@ -29,7 +29,7 @@ _TICK = 0.1
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What a person asks of a run.
 
     Attributes:
@@ -52,7 +52,7 @@ class Request:
 
 
 def run_study(
-    request: Request,
+    request: RunRequest,
     home: Home,
     listeners: Callable[[StoredStudy, Stage], Sequence[Listener]],
     stop: Stop,
@@ -100,7 +100,7 @@ def run_study(
         study, contents, known = _prepared(request, home, executor, contents, stop, report)
         if stop.asked:
             return _untouched(study, stop)
-        addresses.begin(study.optuna, request.address)
+        addresses.add_address(study.optuna, request.address)
         _retry(study, request, report)
 
         followers: list[Listener] = []
@@ -147,7 +147,7 @@ def run_study(
         return replace(ended, lacking=tuple(lacking))
 
 
-def _is_done(study: StoredStudy, request: Request, report: Callable[[str], None]) -> bool:
+def _is_done(study: StoredStudy, request: RunRequest, report: Callable[[str], None]) -> bool:
     """Return whether a run has nothing to train; report where the user asks for failed trials and none is left."""
     from hpsearch.search.attempts import left_failed
     from hpsearch.search.finalists import is_finished
@@ -182,7 +182,7 @@ def _complete(
 
 
 def _prepared(
-    request: Request,
+    request: RunRequest,
     home: Home,
     executor: Executor,
     contents: Contents,
@@ -224,7 +224,7 @@ def _close(listeners: Sequence[Listener]) -> None:
         listener.close()
 
 
-def _workers(request: Request, home: Home, cleanup: ExitStack, report: Callable[[str], None]) -> LocalExecutor:
+def _workers(request: RunRequest, home: Home, cleanup: ExitStack, report: Callable[[str], None]) -> LocalExecutor:
     report(f"starting {request.workers} worker{'s' if request.workers > 1 else ''} ...")
     home.logs.mkdir(exist_ok=True)
     log = _log(home, request.spec)
@@ -237,7 +237,7 @@ def _log(home: Home, spec: StudySpec) -> Path:
     return home.logs / f"{spec.name}-workers.log"
 
 
-def _retry(study: StoredStudy, request: Request, report: Callable[[str], None]) -> None:
+def _retry(study: StoredStudy, request: RunRequest, report: Callable[[str], None]) -> None:
     """Enqueue failed configurations once more where the user asks for it."""
     from hpsearch.search.attempts import enqueue_failed
 

@@ -40,7 +40,7 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True)
-class Training:
+class PlannedTraining:
     """What a stage is to train.
 
     Attributes:
@@ -81,7 +81,7 @@ def stage_spec(spec: StudySpec, objective: Objective) -> StudySpec:
     return replace(spec, file=spec.file.model_copy(update={"search": search, "objective": objective}))
 
 
-def plan(stage: StoredStudy, trainings: Iterable[Training]) -> int:
+def plan(stage: StoredStudy, trainings: Iterable[PlannedTraining]) -> int:
     """Enqueue what the stage has not got yet; how many trainings it has in all."""
     trials = stage.optuna.get_trials(deepcopy=False)
     known = {_key(trial.user_attrs.get(OF), trial.user_attrs[PLANNED]) for trial in trials}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.tracking.mlflow_store import reason_of
-from hpsearch.tracking.models import models_of
-from hpsearch.tracking.projector import Plan, Projector, Standing, plans
+from hpsearch.tracking.model_logging import models_of
+from hpsearch.tracking.projector import Plan, Projector, Snapshot, plans
 
 
 def write_outcome(
@@ -35,7 +35,7 @@ def write_outcome(
         status = "KILLED" if interrupted else "FINISHED" if good else "FAILED"
         for stage, planned in plans(plan, parts).items():
             records = {record.number: record for record in parts[stage]}
-            Projector(planned, None, failed.append).write(Standing(records, {}, status, over=True))
+            Projector(planned, None, failed.append).write(Snapshot(records, {}, status, over=True))
         if not interrupted:
             models = models_of(plan, parts)
             if missing := models.missing():

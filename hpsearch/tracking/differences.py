@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hpsearch.tracking.histories import History
 from hpsearch.tracking.images import RunImage
 from hpsearch.tracking.mlflow_runs import Kept, used
-from hpsearch.tracking.tags import OUTCOME
+from hpsearch.tracking.tags import OUTCOME_TAG
 
 # What is named of one run's differences of a kind; the rest is counted.
 _SHOWN = 3
@@ -20,10 +20,10 @@ def differences(kept: Kept, image: RunImage, metrics: History) -> Iterator[tuple
     Args:
         metrics: every value of the run's metrics.
     """
-    ours = [name for name in image.tags if name != OUTCOME]
+    ours = [name for name in image.tags if name != OUTCOME_TAG]
     for kind, has, should in (
         ("parameters", kept.params, image.params),
-        ("outcome", _part(kept.tags, [OUTCOME]), _part(image.tags, [OUTCOME])),
+        ("outcome", _part(kept.tags, [OUTCOME_TAG]), _part(image.tags, [OUTCOME_TAG])),
         # Further tags are a person's own, or MLflow's.
         ("tags", _part(kept.tags, ours), _part(image.tags, ours)),
     ):

@@ -18,8 +18,8 @@ from hpsearch.tracking.histories import History, histories
 from hpsearch.tracking.images import RUNNING, RunImage
 from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs
 from hpsearch.tracking.mlflow_store import connect, reason_of
-from hpsearch.tracking.models import ModelError, models_of
-from hpsearch.tracking.projector import Plan, Projector, Standing, plans
+from hpsearch.tracking.model_logging import ModelError, models_of
+from hpsearch.tracking.projector import Plan, Projector, Snapshot, plans
 from hpsearch.tracking.tags import PARENT
 
 # What is mended without writing a run anew.
@@ -29,7 +29,7 @@ _Key = tuple[Stage, int]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Disagreement:
     """One thing in which MLflow differs from the study.
 
     Attributes:
@@ -78,7 +78,7 @@ class Doctor:
         """How many runs MLflow should have: the study's own and one for each training that was begun."""
         return 1 + len(self._images)
 
-    def examine(self) -> list[Finding]:
+    def examine(self) -> list[Disagreement]:
         """Every difference: of the study's own run first, then by trial.
 
         Raises:
@@ -96,7 +96,7 @@ class Doctor:
             found += self._of_models()
         return found
 
-    def repair(self, findings: Sequence[Finding]) -> None:
+    def repair(self, findings: Sequence[Disagreement]) -> None:
         """Make MLflow what it should be; what is replaced or has no trial goes to MLflow's bin.
 
         Raises:
@@ -124,15 +124,15 @@ class Doctor:
                 if own and stage is Stage.SEARCH:
                     runs.discard_parent()
                 records = {record.number: record for record in self._parts[stage]}
-                projector.write(Standing(records, {}, status, over=True))
+                projector.write(Snapshot(records, {}, status, over=True))
             if self._plan.finals:
                 models_of(self._plan, self._parts).write()
 
-    def _sorted(self) -> tuple[list[Kept], dict[_Key, list[Kept]], list[Finding]]:
+    def _sorted(self) -> tuple[list[Kept], dict[_Key, list[Kept]], list[Disagreement]]:
         """MLflow's runs of the study itself, of its trials, and of nothing in it."""
         parents: list[Kept] = []
         children: dict[_Key, list[Kept]] = {}
-        orphans: list[Finding] = []
+        orphans: list[Disagreement] = []
         for kept in self._active():
             if not is_of(kept, self._plan.provenance, self._plan.target):
                 # In a database that others use too these are theirs.
@@ -154,25 +154,25 @@ class Doctor:
             return []
         return list(kept_runs(self._client, experiment.experiment_id))
 
-    def _of_study(self, parents: Sequence[Kept]) -> Iterator[Finding]:
+    def _of_study(self, parents: Sequence[Kept]) -> Iterator[Disagreement]:
         plan, where = self._plan, "the study's own run"
         if len(parents) != 1:
             kind = "doubled" if parents else "missing"
-            yield Finding(kind, None, None, f"{where} is {kind}{_listed(parents)}")
+            yield Disagreement(kind, None, None, f"{where} is {kind}{_listed(parents)}")
             return
         (kept,) = parents
         records = {record.number: record for record in self._parts[Stage.SEARCH]}
         image = plan.study_image(records, None)
         if kept.status == RUNNING:
-            yield Finding("status", None, kept.run_id, f"{where} is RUNNING, and nobody runs the study")
+            yield Disagreement("status", None, kept.run_id, f"{where} is RUNNING, and nobody runs the study")
         for kind, text in differences(kept, image, self._histories.get(kept.run_id, {})):
-            yield Finding(kind, None, kept.run_id, f"{where}: {text}")
+            yield Disagreement(kind, None, kept.run_id, f"{where}: {text}")
         for name, state in self._wrong_texts(kept, plan.texts(records)):
-            yield Finding("artifacts", None, kept.run_id, f"{where}: the artifact {name} {state}")
+            yield Disagreement("artifacts", None, kept.run_id, f"{where}: the artifact {name} {state}")
 
-    def _of_trial(self, key: _Key, image: RunImage, runs: Sequence[Kept], parent: str | None) -> Iterator[Finding]:
+    def _of_trial(self, key: _Key, image: RunImage, runs: Sequence[Kept], parent: str | None) -> Iterator[Disagreement]:
         stage, number = key
-        where, told = f"{stage.one} {number}", partial(Finding, stage=stage.value)
+        where, told = f"{stage.one} {number}", partial(Disagreement, stage=stage.value)
         if len(runs) != 1:
             kind = "doubled" if runs else "missing"
             yield told(kind, number, None, f"{where} {'has several runs' if runs else 'has no run'}{_listed(runs)}")
@@ -187,15 +187,17 @@ class Doctor:
         for name, state in self._wrong_texts(kept, image.texts):
             yield told("artifacts", number, kept.run_id, f"{where}: the artifact {name} {state}")
 
-    def _of_models(self) -> Iterator[Finding]:
+    def _of_models(self) -> Iterator[Disagreement]:
         if self._client is None or self._plan.finals is None:
             return
         models = models_of(self._plan, self._parts)
         for lacking in models.missing():
             text = f"{lacking.stage.one} {lacking.number}: its model is missing"
-            yield Finding("model", lacking.number, lacking.run, text, lacking.stage.value)
+            yield Disagreement("model", lacking.number, lacking.run, text, lacking.stage.value)
         if models.unregistered():
-            yield Finding("model", None, None, f"the registry does not name the champion of {self._plan.spec.name}")
+            yield Disagreement(
+                "model", None, None, f"the registry does not name the champion of {self._plan.spec.name}"
+            )
 
     def _wrong_texts(self, kept: Kept, wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         texts = self._texts(kept) if wanted else {}
@@ -229,8 +231,8 @@ class Doctor:
             raise EnvironmentProblem(f"{self._plan.target}: MLflow cannot be {done} ({reason_of(error)})") from None
 
 
-def _orphan(kept: Kept, why: str) -> Finding:
-    return Finding("orphan", kept.number, kept.run_id, f"run {kept.run_id} {why}")
+def _orphan(kept: Kept, why: str) -> Disagreement:
+    return Disagreement("orphan", kept.number, kept.run_id, f"run {kept.run_id} {why}")
 
 
 def _listed(runs: Sequence[Kept]) -> str:

@@ -34,15 +34,15 @@ from hpsearch.tracking.model_images import model_figures, model_texts
 from hpsearch.tracking.notes import study_note
 from hpsearch.tracking.progress import Progress
 from hpsearch.tracking.tags import (
-    DETAIL,
-    DIGEST,
+    DETAIL_TAG,
+    DIGEST_TAG,
     KIND,
     NOTE,
-    OUTCOME,
-    SOURCES,
+    OUTCOME_TAG,
+    SOURCES_TAG,
     STUDY,
     THREADS_TAG,
-    WORKER_FAILURES,
+    WORKER_FAILURES_TAG,
     identity_tags,
     retry_tags,
 )
@@ -101,7 +101,7 @@ def running_image(event: TrialStarted, started: datetime, provenance: Provenance
 
 def interrupted(image: RunImage) -> RunImage:
     """A trial that was being trained and is no more; it waits to be run again."""
-    return replace(image, status=KILLED, tags={**image.tags, OUTCOME: Outcome.INTERRUPTED.label})
+    return replace(image, status=KILLED, tags={**image.tags, OUTCOME_TAG: Outcome.INTERRUPTED.label})
 
 
 def trial_image(
@@ -126,11 +126,11 @@ def trial_image(
         ended = rows[-1].when if rows else milliseconds(record.started)
     else:
         return None
-    more = {OUTCOME: outcome.label}
+    more = {OUTCOME_TAG: outcome.label}
     texts = {}
     if record.state in FINISHED:
-        more |= {DETAIL: record.detail} if record.detail else {}
-        more |= {WORKER_FAILURES: "; ".join(record.worker_failures)} if record.worker_failures else {}
+        more |= {DETAIL_TAG: record.detail} if record.detail else {}
+        more |= {WORKER_FAILURES_TAG: "; ".join(record.worker_failures)} if record.worker_failures else {}
         more |= {THREADS_TAG: str(record.info[THREADS])} if THREADS in record.info else {}
         texts = {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
         texts |= model_texts(record, stage, finals)
@@ -174,7 +174,7 @@ def study_image(
     tags = {**provenance.tags(), KIND: STUDY, NOTE: note}
     inputs = inputs_of_study(spec, provenance)
     if inputs:
-        tags[DIGEST] = _digests(inputs)
+        tags[DIGEST_TAG] = _digests(inputs)
     params = {
         "objective": spec.objective.metric,
         "direction": spec.objective.direction,
@@ -200,8 +200,8 @@ def _name(stage: Stage, number: int, of: int | None, flat: Mapping[str, object])
 
 
 def _digest_tags(inputs: Sequence[DataInput], contents: Mapping[str, str]) -> dict[str, str]:
-    sources = {SOURCES: contents["sources"]} if "sources" in contents else {}
-    return {**({DIGEST: _digests(inputs)} if inputs else {}), **sources}
+    sources = {SOURCES_TAG: contents["sources"]} if "sources" in contents else {}
+    return {**({DIGEST_TAG: _digests(inputs)} if inputs else {}), **sources}
 
 
 def _digests(inputs: Sequence[DataInput]) -> str:

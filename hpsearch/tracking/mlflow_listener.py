@@ -25,12 +25,12 @@ from hpsearch.tracking.images import RUNNING, RunImage, interrupted, running_ima
 from hpsearch.tracking.mlflow_runs import StudyRuns
 from hpsearch.tracking.mlflow_store import check_database, reason_of
 from hpsearch.tracking.mlflow_values import Row, milliseconds
-from hpsearch.tracking.projector import Plan, Projector, Render, Standing
+from hpsearch.tracking.projector import Plan, Projector, Render, Snapshot
 from hpsearch.tracking.target import Target
 from hpsearch.training.results import EpochMetrics
 
 # Writing takes at most this share of a processor: after it nothing is written for so much longer, but not for ever.
-SHARE, LONGEST_REST_SECONDS = 0.01, 10.0
+WRITING_SHARE, LONGEST_REST_SECONDS = 0.01, 10.0
 # After an error nothing is tried for this long, and twice as long after each further one.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
 # How long the end of a run waits for what is still to be written: to a database, to a server, and where a
@@ -51,7 +51,7 @@ class Writes(Protocol):
 
     def runs(self) -> StudyRuns: ...
 
-    def write(self, standing: Standing) -> None: ...
+    def write(self, standing: Snapshot) -> None: ...
 
     def forget(self) -> None: ...
 
@@ -231,16 +231,16 @@ class MlflowListener(Listener):
                 with self._changed:
                     self._written = version
                     self._changed.notify_all()
-                self._rest((time.thread_time() - began) / SHARE)
+                self._rest((time.thread_time() - began) / WRITING_SHARE)
 
-    def _next(self) -> tuple[int, Standing] | None:
+    def _next(self) -> tuple[int, Snapshot] | None:
         """What is to be written, once there is something; None: never again."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != self._written or self._over)
             if self._given_up or self._version == self._written:
                 return None
             trials = {number: replace(trial.image, rows=tuple(trial.rows)) for number, trial in self._trials.items()}
-            return self._version, Standing(dict(self._records), trials, self._status, self._over, dict(self._lives))
+            return self._version, Snapshot(dict(self._records), trials, self._status, self._over, dict(self._lives))
 
     def _rest(self, seconds: float) -> None:
         """After a write: what is told meanwhile is written together."""

@@ -27,7 +27,7 @@ from hpsearch.tracking.inputs import DataInput
 from hpsearch.tracking.mlflow_store import artifact_location
 from hpsearch.tracking.mlflow_values import LONGEST_TAG, Row, best_name, milliseconds, parts_of
 from hpsearch.tracking.notes import study_experiment_note
-from hpsearch.tracking.tags import DESCRIBED, KIND, KINDS, NOTE, OUTCOME, PARENT, STUDY, number_of
+from hpsearch.tracking.tags import DESCRIBED, KIND, KINDS, NOTE, OUTCOME_TAG, PARENT, STUDY, number_of
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import view_tags
 
@@ -253,7 +253,11 @@ def _dataset_input(data: DataInput) -> Any:
 
 
 def _ended_so(kept: Kept, image: RunImage) -> bool:
-    return image.status != RUNNING and kept.status == image.status and kept.tags.get(OUTCOME) == image.tags.get(OUTCOME)
+    return (
+        image.status != RUNNING
+        and kept.status == image.status
+        and kept.tags.get(OUTCOME_TAG) == image.tags.get(OUTCOME_TAG)
+    )
 
 
 def _experiment(client: Any, spec: StudySpec, target: Target) -> str:

@@ -80,7 +80,7 @@ def plans(plan: Plan, parts: Mapping[Stage, Sequence[TrialRecord]]) -> dict[Stag
 
 
 @dataclass(frozen=True)
-class Standing:
+class Snapshot:
     """The study at one moment.
 
     Attributes:
@@ -133,7 +133,7 @@ class Projector:
             self._runs = StudyRuns.open(self._client, plan.spec, plan.provenance, plan.target, plan.stage)
         return self._runs
 
-    def write(self, standing: Standing) -> None:
+    def write(self, standing: Snapshot) -> None:
         """Write what MLflow lacks."""
         runs, plan = self.runs(), self._plan
         changed = [r for number, r in standing.records.items() if self._final.get(number) is not r]

@@ -23,8 +23,8 @@ from hpsearch.tracking.mlflow_runs import StudyRuns, describe, open_experiment
 from hpsearch.tracking.mlflow_store import connect
 from hpsearch.tracking.mlflow_values import Row, milliseconds, numbers, param_texts, tag_texts
 from hpsearch.tracking.notes import training_experiment_note
-from hpsearch.tracking.projector import Standing
-from hpsearch.tracking.tags import BASELINE, KIND, NOTE, TRIAL
+from hpsearch.tracking.projector import Snapshot
+from hpsearch.tracking.tags import BASELINE_TAG, KIND, NOTE, TRIAL
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import training_view_tags
 from hpsearch.training.results import EpochMetrics
@@ -35,7 +35,7 @@ TRAINING_ID = "hpsearch.training_id"
 
 
 @dataclass(frozen=True)
-class Training:
+class LoggedTraining:
     """What a command trains.
 
     Attributes:
@@ -53,7 +53,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Figures:
+class TrainingOutcome:
     """What all of it came to.
 
     Attributes:
@@ -76,7 +76,7 @@ class TrainingListener(MlflowListener):
 
     GOES_ON = "training goes on"
 
-    def __init__(self, training: Training, target: Target, report: Any) -> None:
+    def __init__(self, training: LoggedTraining, target: Target, report: Any) -> None:
         provenance = Provenance("", [("", provenance_tags())], training.data)
         super().__init__(target, provenance, render_best=lambda _spec, _record: "", report=report)
         self._projector = _Projector(training, provenance, target, self._artifact_failed)
@@ -86,7 +86,7 @@ class TrainingListener(MlflowListener):
         # Not before: importing MLflow beside TensorFlow would slow both.
         self._start()
 
-    def finish(self, figures: Figures) -> bool:
+    def finish(self, figures: TrainingOutcome) -> bool:
         """All is trained; waits for what is still to be written, and says whether that is there now."""
         self._projector.figures = figures
         self._end("FINISHED")
@@ -114,7 +114,7 @@ class TrainingListener(MlflowListener):
 class _Projector:
     """Brings MLflow to the trainings as they stand; after an error all of it is written anew."""
 
-    def __init__(self, training: Training, provenance: Provenance, target: Target, artifact_failed: Any) -> None:
+    def __init__(self, training: LoggedTraining, provenance: Provenance, target: Target, artifact_failed: Any) -> None:
         self._training, self._provenance, self._target = training, provenance, target
         self._artifact_failed = artifact_failed
         self._id, self._started = uuid4().hex, datetime.now()
@@ -122,7 +122,7 @@ class _Projector:
         # Whether the configuration is among the artifacts.
         self._described = False
         self._final: set[int] = set()
-        self.figures: Figures | None = None
+        self.figures: TrainingOutcome | None = None
 
     def forget(self) -> None:
         self._runs, self._described = None, False
@@ -133,7 +133,7 @@ class _Projector:
             self._runs = self._open()
         return self._runs
 
-    def write(self, standing: Standing) -> None:
+    def write(self, standing: Snapshot) -> None:
         runs = self.runs()
         runs.write_study(self._parent(standing.status or ""))
         if not self._described:
@@ -182,7 +182,7 @@ class _Projector:
 
     def _of_seed(self, image: RunImage) -> RunImage:
         """A trial's run as that of a seed."""
-        tags = {name: text for name, text in image.tags.items() if name not in (TRIAL, BASELINE)}
+        tags = {name: text for name, text in image.tags.items() if name not in (TRIAL, BASELINE_TAG)}
         words = ["seed", image.params.get("seed", "0"), image.params.get("optimizer", "")]
         if image.params.get("validation") == "0":
             words.append("on everything")

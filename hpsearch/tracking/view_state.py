@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
 from hpsearch.tracking.mlflow_values import best_name, epoch_name, name_of
-from hpsearch.tracking.tags import OUTCOME
+from hpsearch.tracking.tags import OUTCOME_TAG
 
 VIEW_KEY, NESTED_KEY, FINALISTS_KEY = "hpsearch", "hpsearch-nested", "hpsearch-finalists"
 # As the page's list of views shows them.
@@ -33,7 +33,7 @@ _SECTION, _MLFLOW_SECTIONS = "Study", ("Model metrics", "System metrics")
 _MOST_AXES = 10
 _RUN, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # How a trial ended, in the words of `Outcome`: MLflow shows pruned trials, too, as finished, by a green tick.
-_OUTCOME = f"tags.`{OUTCOME}`"
+_OUTCOME = f"tags.`{OUTCOME_TAG}`"
 
 
 def varied_names(spec: StudySpec) -> list[str]:

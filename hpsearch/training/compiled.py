@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.training.epochs import Examples, Figures, Parts
+from hpsearch.training.epochs import Evaluation, Examples, Parts
 from hpsearch.training.inference import infer
 from hpsearch.training.xla_cache import same_names
 
@@ -59,7 +59,7 @@ class CompiledEpochs:
 
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
-    ) -> Figures:
+    ) -> Evaluation:
         self._parts.forget_metrics()
         indices, speeds = tf.constant(order, tf.int32), tf.constant(rates, tf.float32)
         steps = len(order) // batch if self._xla else 0
@@ -74,13 +74,13 @@ class CompiledEpochs:
             total, hits = total + float(sums[0]), hits + float(sums[1])
         return self._figures(total, hits, len(order))
 
-    def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Figures:
+    def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Evaluation:
         self._parts.forget_metrics()
         total, hits = self._evaluate(examples, tf.constant(indices, tf.int32))
         return self._figures(float(total), float(hits), len(indices))
 
-    def _figures(self, total: float, hits: float, count: int) -> Figures:
-        return Figures(total / count, hits / count, self._parts.read_metrics())
+    def _figures(self, total: float, hits: float, count: int) -> Evaluation:
+        return Evaluation(total / count, hits / count, self._parts.read_metrics())
 
     def _gathered(self, examples: Examples, indices: Any) -> Examples:
         """The examples at `indices`, in that order."""

@@ -30,7 +30,7 @@ class Examples(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Figures:
+class Evaluation:
     """Means over the examples of one pass; `more` holds further metrics by name."""
 
     loss: float
@@ -88,7 +88,7 @@ class Epochs(Protocol):
 
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
-    ) -> Figures:
+    ) -> Evaluation:
         """One epoch: the examples `order` [n] in batches of `batch` (the last may be smaller).
 
         Args:
@@ -101,6 +101,6 @@ class Epochs(Protocol):
         """
         ...
 
-    def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Figures:
+    def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Evaluation:
         """Mean loss (penalties included, as `model.evaluate` has it) and accuracy over `indices` [n], unweighted."""
         ...

@@ -14,9 +14,9 @@ import tensorflow as tf
 from hpsearch.catalogue.datasets import DATASETS, is_user_dataset
 from hpsearch.config.trial import DataConfig
 from hpsearch.data.arrays import Arrays, load_test, load_train
-from hpsearch.data.own import load_npz, load_returned
 from hpsearch.data.splits import Split, split_of, stratified_split
 from hpsearch.data.store import obtain
+from hpsearch.data.user_data import load_npz, load_returned
 from hpsearch.errors import DataError
 from hpsearch.training.epochs import Examples
 from hpsearch.training.user_code import load_function

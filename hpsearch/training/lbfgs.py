@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.training.compiled import CompiledEpochs, compiled_function
-from hpsearch.training.epochs import Examples, Figures, Parts
+from hpsearch.training.epochs import Evaluation, Examples, Parts
 
 # Examples at a time, so that memory does not grow with the data set; the sums are of the whole.
 CHUNK = 5000
@@ -58,7 +58,7 @@ class LbfgsEpochs(CompiledEpochs):
         order: npt.NDArray[np.int64],
         rates: npt.NDArray[np.float32],  # noqa: ARG002
         batch: int,  # noqa: ARG002
-    ) -> Figures:
+    ) -> Evaluation:
         variables = self._parts.model.trainable_variables
         if self._solver is None:
             self._solver = _Solver(np.concatenate([v.numpy().ravel() for v in variables]), self._options)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.errors import UserCodeError
-from hpsearch.training.epochs import Examples, Figures, Parts
+from hpsearch.training.epochs import Evaluation, Examples, Parts
 
 _OURS = ("loss", "accuracy")
 
@@ -68,7 +68,7 @@ class StockEpochs:
 
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
-    ) -> Figures:
+    ) -> Evaluation:
         moves = bool(np.ptp(rates))
         self._parts.optimizer.learning_rate.assign(rates[0])
         callbacks = [_RateOfEachUpdate(rates)] if moves else []
@@ -76,19 +76,19 @@ class StockEpochs:
         seen = self._parts.model.fit(data, verbose=0, callbacks=callbacks).history
         return self._figures({name: values[0] for name, values in seen.items()})
 
-    def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Figures:
+    def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Evaluation:
         data = self._dataset(examples, indices, 1000, weighted=False)
         seen = self._parts.model.evaluate(data, verbose=0, return_dict=True)
         return self._figures(seen)
 
-    def _figures(self, seen: Mapping[str, float]) -> Figures:
+    def _figures(self, seen: Mapping[str, float]) -> Evaluation:
         if missing := [name for name in ("loss", "accuracy", *self._parts.metrics) if name not in seen]:
             raise UserCodeError(
                 f"model.builder: what the model's own train_step and test_step return must include '{missing[0]}', "
                 f"as `self.compute_metrics` does, but they return {', '.join(seen) or 'nothing'}"
             )
         # A user's model may have further metrics.
-        return Figures(
+        return Evaluation(
             seen["loss"], seen["accuracy"], {name: value for name, value in seen.items() if name not in _OURS}
         )
 

@@ -24,7 +24,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.callbacks import Callbacks, made
 from hpsearch.training.checkpoint import State
-from hpsearch.training.epochs import Figures
+from hpsearch.training.epochs import Evaluation
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.flops import matrix_flops
@@ -180,7 +180,7 @@ class Trainer:
         found = {id(v): v for v in [*self.model.variables, *optimizer.variables, *own]}
         return list(found.values())
 
-    def test(self, folders: Sequence[Path] = ()) -> Figures:
+    def test(self, folders: Sequence[Path] = ()) -> Evaluation:
         """Loss and accuracy on the test images.
 
         Args:
@@ -189,7 +189,7 @@ class Trainer:
         examples = self.data.load_test(self.config.data, folders)
         return self._engine.evaluate(examples, np.arange(len(examples.labels)))
 
-    def validate(self) -> Figures:
+    def validate(self) -> Evaluation:
         """Loss and accuracy on the validation images, with the weights that the model has now."""
         return self._engine.evaluate(self._examples, self.data.validation)
 
@@ -232,7 +232,7 @@ class Trainer:
         return learning_rates(self.config, epoch, updates)
 
 
-def _as_validation(figures: Figures) -> dict[str, float]:
+def _as_validation(figures: Evaluation) -> dict[str, float]:
     values = {"loss": figures.loss, "accuracy": figures.accuracy, **figures.more}
     return {f"val_{name}": value for name, value in values.items()}
 

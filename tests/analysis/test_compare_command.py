@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support import hpsearch, require, result_of
 
-from hpsearch.analysis.comparison import compare
+from hpsearch.analysis.comparison import compare_trials
 from hpsearch.analysis.pictures import mean_curve, pictures
 from hpsearch.search.home import Home
 from hpsearch.search.storage import find_study
@@ -27,7 +27,7 @@ def page(tiny) -> Path:
 @pytest.fixture(scope="module")
 def comparison(tiny):
     study = find_study(Home(tiny.home), "tiny")
-    return compare(study.name, study.description, study.objective, study.compare, study.records())
+    return compare_trials(study.name, study.description, study.objective, study.compare, study.records())
 
 
 def test_a_grid_goes_on_where_it_was_and_trains_each_point_once(tiny):

@@ -8,8 +8,8 @@ from statistics import mean, median, stdev
 import pytest
 from support import sample_config
 
-from hpsearch.analysis.comparison import Spread, compare, grown, training_of
-from hpsearch.analysis.text import notes, shown, table
+from hpsearch.analysis.comparison import Spread, compare_trials, grown, training_of
+from hpsearch.analysis.text import formatted, notes, table
 from hpsearch.catalogue.metrics import SUMMARY_METRICS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Compare, Objective
@@ -48,7 +48,7 @@ def record(number, rows, outcome=Outcome.COMPLETED, params=None, **sections):
 
 
 def compared(records, objective=ACCURACY, **section):
-    return compare("s", "about", objective, Compare.model_validate({"by": ["batch_size"], **section}), records)
+    return compare_trials("s", "about", objective, Compare.model_validate({"by": ["batch_size"], **section}), records)
 
 
 def figure(name, record_, target=None):
@@ -242,12 +242,12 @@ def test_a_full_batch_lies_on_the_axis_where_its_examples_are():
     ],
 )
 def test_a_cell_has_as_many_digits_as_the_deviation_allows(spread, text):
-    assert shown(spread) == text
+    assert formatted(spread) == text
 
 
 def test_the_figures_of_a_real_study_are_those_that_can_be_computed_from_its_trials(tiny):
     study = find_study(Home(tiny.home), "tiny")
-    comparison = compare(study.name, study.description, study.objective, study.compare, study.records())
+    comparison = compare_trials(study.name, study.description, study.objective, study.compare, study.records())
     calm, wild = comparison.points
     assert (calm.group, calm.at) == ({"optimizer": "calm"}, {"learning_rate": 0.1})
     shown_calm = [t for t in tiny.trials if t["params"]["learning_rate"] == 0.1]

@@ -11,7 +11,7 @@ from export.made import record_of
 from support import sample_config
 
 from hpsearch.analysis.statistics import fitting, mean_interval, of_differences, paired_difference, tolerance_of
-from hpsearch.analysis.verdict import Finding, judge
+from hpsearch.analysis.verdict import AgainstDefault, judge
 from hpsearch.analysis.verdict_text import default_sentences, markdown, rows, sentences
 from hpsearch.catalogue.metrics import METRICS, bounds_of
 from hpsearch.config.file import Objective
@@ -60,18 +60,22 @@ TOGETHER = (0.760, 0.761, 0.759, 0.762, 0.758)
     [
         (
             (0.740, 0.742, 0.738, 0.741, 0.739),
-            Finding.BETTER,
+            AgainstDefault.BETTER,
             "It is better than the untuned Keras default of its model",
         ),
         (
             (0.759, 0.764, 0.754, 0.765, 0.753),
-            Finding.UNCLEAR,
+            AgainstDefault.UNCLEAR,
             ", but perhaps by chance: mean val_accuracy 0.7600",
         ),
-        ((0.700, 0.861, 0.799, 0.742, 0.773), Finding.NOT_BETTER, "It is not better than the untuned Keras default"),
+        (
+            (0.700, 0.861, 0.799, 0.742, 0.773),
+            AgainstDefault.NOT_BETTER,
+            "It is not better than the untuned Keras default",
+        ),
         (
             (0.775, 0.776, 0.774, 0.777, 0.773),
-            Finding.WORSE,
+            AgainstDefault.WORSE,
             "It is worse than the untuned Keras default of its",
         ),
     ],
@@ -90,16 +94,16 @@ def test_the_winner_is_compared_with_the_untuned_default(default, finding, words
     assert sentence in markdown(verdict)
     plain = json.loads(json.dumps(verdict.plain(), allow_nan=False))["against_default"]
     assert plain["finding"] == finding.value
-    assert (plain["recommendation"] is None) == (finding is Finding.BETTER)
+    assert (plain["recommendation"] is None) == (finding is AgainstDefault.BETTER)
     assert sentence.endswith(plain["recommendation"] or "seeds).")
-    assert (rows(verdict)[-1]["note"] != "") == (finding in (Finding.WORSE, Finding.NOT_BETTER))
+    assert (rows(verdict)[-1]["note"] != "") == (finding in (AgainstDefault.WORSE, AgainstDefault.NOT_BETTER))
 
 
 def test_a_lower_loss_is_a_gain():
     better = finalist(3, 0.30, 0.31, 0.29, objective=DOWN)
     worse = finalist(None, 0.40, 0.42, 0.38, config=sample_config(), objective=DOWN)
     verdict = judge("s", finals(better, default=worse, objective=DOWN))
-    assert verdict.against_default is Finding.BETTER
+    assert verdict.against_default is AgainstDefault.BETTER
     assert "mean val_loss 0.3000 against 0.4000, a gain of +0.1000" in default_sentences(verdict)[0]
 
 

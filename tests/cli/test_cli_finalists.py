@@ -21,10 +21,10 @@ import pytest
 from mlflow_server import MlflowServer
 from support import gain_study, hpsearch, result_of, start_hpsearch, wait_for
 
-from hpsearch.analysis.verdict import Finding
+from hpsearch.analysis.verdict import AgainstDefault
 from hpsearch.data.arrays import load_test
 from hpsearch.errors import HpsearchError
-from hpsearch.search.finals import READINGS, Finals, parts_of, read_finals
+from hpsearch.search.finals import READINGS, Finals, read_finals, stages_of
 from hpsearch.search.home import Home
 from hpsearch.search.stages import Stage, find_stage
 from hpsearch.search.storage import find_study
@@ -121,7 +121,7 @@ def test_the_finalists_are_trained_with_new_seeds_and_the_best_mean_wins(ran):
     means = [finalist["mean"]["mean"] for finalist in found["entrants"]]
     assert means == sorted(means, reverse=True)
     assert found["winner"] == found["entrants"][0]["trial"] == ran.summary["best"]["trial"]
-    parts = parts_of(find_study(Home(ran.home), "small"))
+    parts = stages_of(find_study(Home(ran.home), "small"))
     seeds = {stage: {record.config["seed"] for record in records} for stage, records in parts.items()}
     assert len(seeds[Stage.FINALISTS]) == 2
     assert not seeds[Stage.SEARCH] & seeds[Stage.FINALISTS]
@@ -134,7 +134,7 @@ def test_the_finalists_are_trained_with_new_seeds_and_the_best_mean_wins(ran):
     # Two seeds: no tolerance, and an interval that is cut.
     assert (found["tolerance"], "too few" in found["no_tolerance"]) == (None, True)
     against = found["against_default"]
-    assert against["finding"] in {finding.value for finding in Finding}
+    assert against["finding"] in {finding.value for finding in AgainstDefault}
     assert ("won among the finalists. It is " in ran.stderr) == (against["recommendation"] is not None)
 
 

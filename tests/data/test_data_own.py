@@ -9,8 +9,8 @@ from support import hpsearch, result_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import DataConfig, TrialConfig
 from hpsearch.data.arrays import load_train
-from hpsearch.data.own import load_npz, load_returned
 from hpsearch.data.store import obtain
+from hpsearch.data.user_data import load_npz, load_returned
 from hpsearch.errors import DataError
 from hpsearch.training.examples import TrainingData, fit_normalization, share_of
 from hpsearch.training.trainer import Trainer

@@ -12,7 +12,7 @@ import pytest
 import hpsearch.data.store
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.data.arrays import load_test, load_train
-from hpsearch.data.store import obtain, status
+from hpsearch.data.store import cache_status, obtain
 from hpsearch.errors import DataError
 
 SAMPLE = "fashion_mnist_sample"
@@ -44,20 +44,20 @@ def test_sample_needs_no_network_and_no_apt(cache, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     obtain(SAMPLE)
-    assert status(SAMPLE)["source"] == "hpsearch itself"
+    assert cache_status(SAMPLE)["source"] == "hpsearch itself"
     assert np.bincount(load_train(SAMPLE).labels).tolist() == [200] * 10
 
 
 def test_folder_of_the_environment_does_not_concern_the_sample(cache, monkeypatch, tmp_path):
     monkeypatch.setenv("HPSEARCH_DATA_DIR", str(tmp_path / "nowhere"))
     obtain(SAMPLE)
-    assert status(SAMPLE)["ready"]
+    assert cache_status(SAMPLE)["ready"]
 
 
 def test_real_dataset_never_falls_back_to_the_sample(cache):
     with pytest.raises(DataError, match="damaged"):
         obtain("fashion_mnist", source=PACKAGED)
-    assert not status("fashion_mnist")["ready"]
+    assert not cache_status("fashion_mnist")["ready"]
 
 
 def test_damaged_package_is_refused(cache, tmp_path):

@@ -20,7 +20,7 @@ from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.data.debian import download_and_unpack
 from hpsearch.data.raw import SourceBroken, SourceUnavailable, read_verified
 from hpsearch.data.sources import SOURCES, sources_for
-from hpsearch.data.store import obtain, status
+from hpsearch.data.store import cache_status, obtain
 from hpsearch.errors import DataError
 
 
@@ -146,14 +146,14 @@ def test_damaged_source_is_reported_and_the_next_one_used(tiny, tmp_path, damage
     obtain("tiny", report=lines.append)
     assert [line for line in lines if line.startswith("Keras's cache:") and "t10k-images" in line]
     assert all("\n" not in line for line in lines)
-    assert status("tiny")["source"] == "system folder"
+    assert cache_status("tiny")["source"] == "system folder"
 
 
 def test_keras_cache_comes_before_the_system_folder(tiny, tmp_path):
     tiny.write(keras_cache(tmp_path))
     tiny.write(Path(str(tiny.entry.system_folder)))
     obtain("tiny")
-    assert status("tiny")["source"] == "Keras's cache"
+    assert cache_status("tiny")["source"] == "Keras's cache"
 
 
 def test_no_source_names_every_place_and_the_way_out(tiny, cache):
@@ -171,8 +171,8 @@ def test_download_over_http(tiny, tmp_path, monkeypatch):
     with served(tiny.write(tmp_path / "remote")) as address:
         monkeypatch.setitem(DATASETS, "tiny", replace(tiny.entry, download_url=address))
         obtain("tiny")
-    assert status("tiny")["source"] == "Keras's download"
-    assert status("tiny")["ready"]
+    assert cache_status("tiny")["source"] == "Keras's download"
+    assert cache_status("tiny")["ready"]
 
 
 def test_download_tells_its_progress_in_few_lines(tiny, tmp_path, monkeypatch):

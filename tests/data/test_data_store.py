@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from hpsearch.data.store import cache_problem, obtain, status
+from hpsearch.data.store import cache_problem, cache_status, obtain
 from hpsearch.errors import DataError, UnknownNameError
 
 SAMPLE = "fashion_mnist_sample"
@@ -113,7 +113,7 @@ def test_damaged_cache_is_reported_and_fetched_again(tiny, tmp_path, damage):
     tiny.write(tmp_path / "keras" / "datasets" / "tiny")
     folder = obtain("tiny")
     damage(folder)
-    assert not status("tiny")["ready"]
+    assert not cache_status("tiny")["ready"]
     lines: list[str] = []
     obtain("tiny", report=lines.append)
     assert "fetching again" in lines[0]
@@ -133,7 +133,7 @@ def test_damaged_named_folder_is_an_error_even_if_another_source_is_good(tiny, s
     (source / "train-images-idx3-ubyte.gz").write_bytes(b"half a file")
     with pytest.raises(DataError, match=r"from the folder you named: .*train-images-idx3-ubyte\.gz cannot be read"):
         obtain("tiny", source=source)
-    assert not status("tiny")["ready"]
+    assert not cache_status("tiny")["ready"]
 
 
 def test_damaged_named_folder_is_an_error_even_if_the_cache_is_whole(tiny, source):
@@ -151,20 +151,20 @@ def test_folder_of_the_environment_is_used_alone_too(tiny, source, tmp_path, mon
         obtain("tiny")
     monkeypatch.setenv("HPSEARCH_DATA_DIR", str(source))
     obtain("tiny")
-    assert status("tiny")["source"] == f"folder {source}"
+    assert cache_status("tiny")["source"] == f"folder {source}"
 
 
 def test_named_folder_comes_before_the_environment(tiny, source, tmp_path, monkeypatch):
     monkeypatch.setenv("HPSEARCH_DATA_DIR", str(tmp_path / "nowhere"))
     obtain("tiny", source=source)
-    assert status("tiny")["source"] == f"folder {source}"
+    assert cache_status("tiny")["source"] == f"folder {source}"
 
 
 def test_force_fetches_a_whole_cache_again(tiny, source, tmp_path):
     obtain("tiny", source=source)
     tiny.write(tmp_path / "keras" / "datasets" / "tiny")
     obtain("tiny", force=True)
-    assert status("tiny")["source"] == "Keras's cache"
+    assert cache_status("tiny")["source"] == "Keras's cache"
 
 
 def test_whole_cache_stays_when_a_forced_fetch_fails(tiny, source):
@@ -204,10 +204,10 @@ def test_unknown_name_lists_the_known_ones(cache):
 
 
 def test_status_before_and_after(tiny, source, cache):
-    before = status("tiny")
+    before = cache_status("tiny")
     assert (before["ready"], before["problem"], before["megabytes"]) == (False, "not fetched yet", 0.0)
     obtain("tiny", source=source)
-    after = status("tiny")
+    after = cache_status("tiny")
     assert (after["ready"], after["problem"], after["training"], after["test"]) == (True, "", 60, 20)
     assert after["megabytes"] > 0
     assert not cache.joinpath("datasets", SAMPLE).exists()
@@ -240,7 +240,7 @@ def test_two_processes_at_once_fetch_once(cache, tmp_path):
     printed = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert sum("all files verified" in text for text in printed) == 1
-    assert status(SAMPLE)["ready"]
+    assert cache_status(SAMPLE)["ready"]
 
 
 def test_a_process_that_waits_says_so_and_finds_it_ready(cache, tmp_path):

@@ -7,7 +7,7 @@ import math
 from export.made import record_of
 from support import sample_config
 
-from hpsearch.export.reproduce import compare, other_versions
+from hpsearch.export.reproduce import compare_curves, other_versions
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.training.results import EpochMetrics
 
@@ -18,13 +18,13 @@ def curve(*values: float, **more: float) -> list[EpochMetrics]:
 
 def test_equal_curves_are_identical_whatever_the_clocks_and_the_machine_say():
     one = curve(0.5, 0.25, epoch_seconds=1.0, seconds_per_update=0.1, **{"system/cpu": 90.0})
-    compared = compare(one, curve(0.5, 0.25, epoch_seconds=2.0, seconds_per_update=0.3))
+    compared = compare_curves(one, curve(0.5, 0.25, epoch_seconds=2.0, seconds_per_update=0.3))
     assert compared.identical
     assert compared.verdict == "identical: 2 epochs, 1 metric"
 
 
 def test_one_bit_is_a_difference():
-    compared = compare(curve(0.5, 0.25, 0.1), curve(0.5, math.nextafter(0.25, 1), 0.3))
+    compared = compare_curves(curve(0.5, 0.25, 0.1), curve(0.5, math.nextafter(0.25, 1), 0.3))
     assert not compared.identical
     (found,) = compared.differences
     assert (found.metric, found.epoch, found.recorded) == ("loss", 2, 0.25)
@@ -33,19 +33,19 @@ def test_one_bit_is_a_difference():
 
 
 def test_nan_equals_nan_and_no_number_and_zero_has_a_sign():
-    assert compare(curve(math.nan, math.inf), curve(math.nan, math.inf)).identical
-    (found,) = compare(curve(math.nan), curve(1.0)).differences
+    assert compare_curves(curve(math.nan, math.inf), curve(math.nan, math.inf)).identical
+    (found,) = compare_curves(curve(math.nan), curve(1.0)).differences
     assert (found.again, found.largest, found.largest_epoch) == (1.0, None, None)
-    assert not compare(curve(0.0), curve(-0.0)).identical
+    assert not compare_curves(curve(0.0), curve(-0.0)).identical
 
 
 def test_a_metric_that_only_one_has_is_a_difference():
-    (found,) = compare(curve(1.0, f1_score=0.5), curve(1.0)).differences
+    (found,) = compare_curves(curve(1.0, f1_score=0.5), curve(1.0)).differences
     assert (found.metric, found.recorded, found.again, found.largest) == ("f1_score", 0.5, None, None)
 
 
 def test_a_curve_that_goes_on_is_another_one():
-    compared = compare(curve(1.0, 0.5), curve(1.0))
+    compared = compare_curves(curve(1.0, 0.5), curve(1.0))
     assert not compared.identical
     assert compared.verdict == "different: identical for 1 epoch, then one goes on"
 

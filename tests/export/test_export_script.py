@@ -23,7 +23,7 @@ from hpsearch.errors import HpsearchError
 from hpsearch.export.again import train_again
 from hpsearch.export.formats import FORMATS
 from hpsearch.export.isolated import accuracy_in, run_alone
-from hpsearch.export.script import Source, script
+from hpsearch.export.script import ScriptSource, script
 from hpsearch.export.script_data import splitting
 from hpsearch.training.examples import Normalization, TrainingData, examples_of
 
@@ -37,7 +37,7 @@ def data():
 
 
 def _text(config: TrialConfig, data: TrainingData, objective: Objective | None = None) -> str:
-    text = script(Source(config, objective or Objective(), "Trial 3 of the study 'small'."), data)
+    text = script(ScriptSource(config, objective or Objective(), "Trial 3 of the study 'small'."), data)
     compile(text, "script", "exec")
     assert "hpsearch" not in text.replace("hpsearch keeps them", "").replace("/hpsearch/datasets", "").replace(
         'register_keras_serializable(package="hpsearch")', ""

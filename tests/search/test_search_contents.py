@@ -19,7 +19,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.jobs import Jobs
 from hpsearch.search.prepare import check_files, inspect_functions
 from hpsearch.search.records import CONFIG, CONTENTS, ROW
-from hpsearch.search.run import Request, run_study
+from hpsearch.search.run import RunRequest, run_study
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import begin_study, check_unchanged, interrupt
 
@@ -272,7 +272,7 @@ def test_a_first_run_that_is_refused_leaves_no_study(folder, monkeypatch):
     home = Home(folder / "home")
     spec = spec_of(folder, trial__data__dataset="refused_data:load")
     with pytest.raises(DataError, match="the function must return"):
-        run_study(Request(spec, STUDY, 1, 1), home, lambda *_: [], Stop(), print, lambda *_: True)
+        run_study(RunRequest(spec, STUDY, 1, 1), home, lambda *_: [], Stop(), print, lambda *_: True)
     assert check_unchanged(home, spec_of(folder)) is None
 
 

@@ -8,7 +8,7 @@ from hpsearch.config.matching import match
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import WorkerSlot
-from hpsearch.search.dispatch import choose
+from hpsearch.search.dispatch import choose_waiting
 from hpsearch.search.home import Home
 from hpsearch.search.storage import begin_study
 from hpsearch.training.structure import needs_of, with_engine
@@ -69,7 +69,7 @@ def chosen(study):
     waiting = opened.optuna.get_trials(deepcopy=False)
 
     def choice(*places, among=None):
-        return choose(
+        return choose_waiting(
             [waiting[number] for number in among] if among else waiting, spec.space, opened.engines, places
         ).number
 
@@ -142,5 +142,5 @@ def test_a_trial_that_cannot_be_trained_waits_for_the_others(study, chosen):
     opened.optuna.enqueue_trial(match(spec.space, impossible).params)
     waiting = opened.optuna.get_trials(deepcopy=False)
     places = [free(), free()]
-    assert choose([waiting[-1], waiting[ADAM_128]], spec.space, opened.engines, places).number == ADAM_128
-    assert choose([waiting[-1]], spec.space, opened.engines, places).number == len(TRIALS)
+    assert choose_waiting([waiting[-1], waiting[ADAM_128]], spec.space, opened.engines, places).number == ADAM_128
+    assert choose_waiting([waiting[-1]], spec.space, opened.engines, places).number == len(TRIALS)

@@ -13,7 +13,7 @@ from hpsearch.analysis.verdict import judge
 from hpsearch.analysis.verdict_text import sentences
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
-from hpsearch.search.finalists import FIRST_SEED, _untaken, choose, keras_default, on_everything
+from hpsearch.search.finalists import FIRST_SEED, _untaken, choose_finalists, keras_default, on_everything
 from hpsearch.search.finals import FinalFigures, Finalist, Finals, Reading
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochMetrics, Outcome, best_of
@@ -57,16 +57,16 @@ def test_the_best_that_ended_well_are_chosen_best_first():
         record(3, 0.6),
         record(4, 0.8, outcome=Outcome.DIVERGED, best=None),
     ]
-    assert [r.number for r in choose(records, UP, 2)] == [2, 3]
-    assert [r.number for r in choose(records, UP, 9)] == [2, 3, 0]
+    assert [r.number for r in choose_finalists(records, UP, 2)] == [2, 3]
+    assert [r.number for r in choose_finalists(records, UP, 9)] == [2, 3, 0]
     lower = [replace(r, best=best_of(r.rows, DOWN)) for r in records[2:4]]
-    assert [r.number for r in choose(lower, DOWN, 1)] == [2]
+    assert [r.number for r in choose_finalists(lower, DOWN, 1)] == [2]
 
 
 def test_trials_that_differ_in_the_seed_alone_are_one_finalist():
     one, other = sample_config(seed=1), sample_config(seed=2)
     records = [record(0, 0.5, config=one), record(1, 0.6, config=other), record(2, 0.4)]
-    assert [r.number for r in choose(records, UP, 3)] == [1, 2]
+    assert [r.number for r in choose_finalists(records, UP, 3)] == [1, 2]
 
 
 def test_seeds_are_new():

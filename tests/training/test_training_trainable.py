@@ -10,7 +10,7 @@ import tensorflow as tf
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrainableConfig
 from hpsearch.errors import HpsearchError
-from hpsearch.training.own import OwnTrainer
+from hpsearch.training.trainable import TrainableTrainer
 
 MODULE = """
 yields = []
@@ -37,7 +37,9 @@ def epochs(tmp_path, monkeypatch, request):
     monkeypatch.syspath_prepend(tmp_path)
 
     def train(*values):
-        trainer = OwnTrainer(TrainableConfig(f"{name}:train", {}), Objective(metric="score", direction="maximize"))
+        trainer = TrainableTrainer(
+            TrainableConfig(f"{name}:train", {}), Objective(metric="score", direction="maximize")
+        )
         __import__(name).yields[:] = values
         return [row.metrics["score"] for row in trainer.epochs()]
 

@@ -217,7 +217,7 @@ def _log_models(
     environment: Mapping[str, str],
 ) -> None:
     """The process: log each model with its run; sends what went wrong, or nothing."""
-    child.begin(connection, Path(log))
+    child.set_up_process(connection, Path(log))
     os.environ.update(environment)
     use_folders([Path(folder) for folder in folders])
     try:

@@ -17,7 +17,7 @@ from hpsearch.training.results import Best, EpochMetrics, Outcome, best_after
 from hpsearch.training.user_code import load_function
 
 
-class OwnTrainer:
+class TrainableTrainer:
     """Drives `module:function`, called as `function(values, seed)`; iterate `epochs()` once.
 
     The function yields a mapping from metric names to numbers after each epoch of its own, the objective's metric

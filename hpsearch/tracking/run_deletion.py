@@ -17,7 +17,7 @@ from hpsearch.tracking.target import Target
 
 
 @dataclass(frozen=True)
-class StudyRuns:
+class DeletableRuns:
     """What one MLflow has of a study.
 
     Attributes:
@@ -64,7 +64,7 @@ class MlflowDeletion:
         """The name of the experiment once the study is deleted."""
         return f"{self._study}-deleted-{self._provenance.study[:8] or 'study'}"
 
-    def find(self) -> StudyRuns:
+    def find(self) -> DeletableRuns:
         """Find what is there.
 
         Raises:
@@ -72,18 +72,18 @@ class MlflowDeletion:
         """
         database = self._target.database
         if database is not None and not database.is_file():
-            return StudyRuns(None, None, (), 0, (), ())
+            return DeletableRuns(None, None, (), 0, (), ())
         with self._plain_errors("read"):
             self._client = self._client or connect(self._target)
             apart, experiment = self._active(self.new_name), self._active(self._study)
             if experiment is None:
-                return StudyRuns(None, apart, (), 0, (), ())
+                return DeletableRuns(None, apart, (), 0, (), ())
             every = list(_all(self._client.search_runs, [experiment], max_results=1000))
             kept = [Kept.of(run) for run in every]
             runs = {run.run_id for run in kept if self._is_ours(run)}
             versions = _all(self._client.search_model_versions, f"name = '{self._study}'")
             models = _all(self._client.search_logged_models, [experiment])
-            return StudyRuns(
+            return DeletableRuns(
                 experiment,
                 apart,
                 tuple(sorted(runs)),
