@@ -8,10 +8,12 @@ would cost more the more epochs there were before it.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from statistics import median
+from typing import Any
 
 from hpsearch.config.file import Asha, Median, Objective, SearchConfig
+from hpsearch.errors import UnknownNameError
 from hpsearch.search.records import FINISHED, TrialRecord
 from hpsearch.training.results import GOOD, WORST, EpochMetrics, best_after
 
@@ -134,10 +136,21 @@ class MedianPruner(Pruner):
         self._running.pop(trial, None)
 
 
+# How each pruner of the study file is made, from its settings and the objective.
+PRUNERS: dict[str, Callable[[Any, Objective], Pruner]] = {
+    "asha": AshaPruner,
+    "median": MedianPruner,
+    "none": lambda _settings, objective: Pruner(objective),
+}
+
+
 def make_pruner(search: SearchConfig, objective: Objective) -> Pruner:
-    """Return the pruner of a study file."""
-    if isinstance(search.pruner, Asha):
-        return AshaPruner(search.pruner, objective)
-    if isinstance(search.pruner, Median):
-        return MedianPruner(search.pruner, objective)
-    return Pruner(objective)
+    """Return the pruner of a study file.
+
+    Raises:
+        UnknownNameError: there is no such pruner; the message lists the known ones.
+    """
+    settings = search.pruner
+    if settings.name not in PRUNERS:
+        raise UnknownNameError("pruner", settings.name, list(PRUNERS))
+    return PRUNERS[settings.name](settings, objective)

@@ -15,6 +15,7 @@ from hpsearch.config.distributions import Int
 from hpsearch.config.file import Objective, SearchConfig, Tpe
 from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete, configurations, size
 from hpsearch.config.study import StudySpec
+from hpsearch.errors import UnknownNameError
 from hpsearch.search.records import CONFIG, TrialRecord, enqueued_params
 from hpsearch.training.results import WORST, best_after
 
@@ -26,26 +27,40 @@ PROPOSALS = 50
 MOST_LISTED = 10_000
 
 
+def _tpe(settings: Tpe, seed: int) -> BaseSampler:
+    # group: parameters of one branch of a conditional space are modelled together.
+    return TPESampler(
+        n_startup_trials=settings.startup_trials, multivariate=True, group=True, constant_liar=True, seed=seed
+    )
+
+
+def _random(_settings: Any, seed: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+# How each sampler of the study file is made, from its settings and a seed. The points of a grid are enqueued, so that
+# its sampler draws nothing.
+SAMPLERS: dict[str, Callable[[Any, int], BaseSampler]] = {"tpe": _tpe, "random": _random, "grid": _random}
+
+
 def make_sampler(search: SearchConfig, number: int, attempt: int = 0) -> BaseSampler:
-    """The sampler that draws trial `number`.
+    """Return the sampler that draws trial `number`.
 
     A fresh one for each trial, seeded by study seed and number: what is drawn depends on the number and on
     the trials before it alone, so a sequential study that was interrupted goes on as if it had not been.
 
     Args:
+        search: the section of the study file.
+        number: of the trial.
         attempt: how many proposals for this trial were turned down.
+
+    Raises:
+        UnknownNameError: there is no such sampler; the message lists the known ones.
     """
-    seed = _seed(search, number, attempt)
-    if isinstance(search.sampler, Tpe):
-        # group: parameters of one branch of a conditional space are modelled together.
-        return TPESampler(
-            n_startup_trials=search.sampler.startup_trials,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
-            seed=seed,
-        )
-    return RandomSampler(seed=seed)
+    settings = search.sampler
+    if settings.name not in SAMPLERS:
+        raise UnknownNameError("sampler", settings.name, list(SAMPLERS))
+    return SAMPLERS[settings.name](settings, _seed(search, number, attempt))
 
 
 def _seed(search: SearchConfig, number: int, attempt: int) -> int:
