@@ -49,12 +49,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_left_out(item: pytest.Item) -> bool:
-    """Whether it is marked so, and is none of the parameters that the mark names."""
-    mark = item.get_closest_marker("e2e")
-    if mark is None:
-        return False
+    """Whether a mark of it or of its module leaves it out, and does not name its parameters."""
     called = item.callspec.id if hasattr(item, "callspec") else ""
-    return not {called, *called.split("-")} & set(mark.kwargs.get("but", ()))
+    parameters = {called, *called.split("-")}
+    return any(not parameters & set(mark.kwargs.get("but", ())) for mark in item.iter_markers("e2e"))
 
 
 def pytest_report_header() -> str:

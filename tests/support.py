@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psutil
 import pytest
@@ -37,6 +43,9 @@ def require(condition: bool, reason: str) -> None:
     pytest.skip(reason)
 
 
+Completed: TypeAlias = "subprocess.CompletedProcess[str]"
+
+
 def hpsearch_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "hpsearch", *map(str, arguments)]
 
@@ -48,8 +57,8 @@ def environment(home: Path, **more: str) -> Mapping[str, str]:
     return ours | {"HPSEARCH_HOME": str(home), "MLFLOW_TRACKING_URI": ""} | more
 
 
-def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the real command to its end."""
+def hpsearch_process(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> Completed:
+    """Run the real command in a new interpreter to its end."""
     return subprocess.run(
         hpsearch_command(*arguments),
         capture_output=True,
@@ -60,6 +69,57 @@ def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) 
         check=False,
         timeout=240,
     )
+
+
+def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> Completed:
+    """Run the real command to its end, in a process that is forked from one that has imported what it needs."""
+    if any(name.startswith(("PYTHON", "TF_")) for name in more):
+        return hpsearch_process(*arguments, home=home, cwd=cwd, **more)
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as connection:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        request = {
+            "arguments": list(map(str, arguments)),
+            "environment": dict(environment(home, **more)),
+            "folder": str(cwd or Path.cwd()),
+            "stdout": str(out),
+            "stderr": str(err),
+        }
+        connection.settimeout(240)
+        connection.connect(_command_server())
+        with connection.makefile("rw") as stream:
+            stream.write(json.dumps(request) + "\n")
+            stream.flush()
+            process = int(stream.readline())
+            try:
+                code = int(stream.readline())
+            except TimeoutError:
+                os.kill(process, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(list(arguments), code, out.read_text(), err.read_text())
+
+
+@cache
+def _command_server() -> str:
+    """Start the server of this test process; return the address of its socket."""
+    folder = tempfile.mkdtemp(prefix="hps-")
+    path = str(Path(folder) / "socket")
+    script = Path(__file__).parent / "command_server.py"
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    server = subprocess.Popen(
+        [sys.executable, str(script), path],
+        env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def end() -> None:
+        server.kill()
+        server.wait()
+        shutil.rmtree(folder)
+
+    atexit.register(end)
+    wait_for(lambda: Path(path).exists() or server.poll() is not None, 60, "the server of commands")
+    return path
 
 
 def start_hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:

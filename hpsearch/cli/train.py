@@ -89,7 +89,11 @@ def train(
     finally:
         if listener:
             listener.close()
-    log.unlink(missing_ok=True)
+    own_code = not isinstance(config, TrialConfig) or any(config.references())
+    if own_code and log.is_file() and log.stat().st_size:
+        say(f"what your code printed is in {log}")
+    else:
+        log.unlink(missing_ok=True)
     _tell(name, objective, parts, output_format)
     if written:
         say(f"look at the runs: {target if target.shared else target.home.command('ui', name)}")

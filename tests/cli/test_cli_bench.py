@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support import hpsearch, lines_of, processes_of, result_of, start_hpsearch, wait_for
 
+pytestmark = pytest.mark.e2e
+
 STUDY = """
 name: tiny
 trial:

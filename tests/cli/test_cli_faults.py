@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import mlflow
+import pytest
 from cli.kills import assert_stores_agree, records_of
 from support import lines_of, processes_of, start_hpsearch, wait_for
 
 from hpsearch.training.results import Outcome
+
+pytestmark = pytest.mark.e2e
 
 MODULE = """
 import os, subprocess, sys, time

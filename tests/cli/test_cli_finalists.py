@@ -29,6 +29,8 @@ from hpsearch.search.home import Home
 from hpsearch.search.stages import Stage, find_stage
 from hpsearch.search.storage import find_study
 
+pytestmark = pytest.mark.e2e
+
 STUDY = """
 name: small
 description: Which small network?

@@ -12,6 +12,8 @@ import mlflow
 import pytest
 from support import hpsearch, processes_of, result_of, slow_study, start_hpsearch, wait_for, workers_of
 
+pytestmark = pytest.mark.e2e
+
 EPOCHS = 60
 STUDY = """
 name: long

@@ -7,8 +7,11 @@ import sqlite3
 import time
 
 import psutil
+import pytest
 from cli.kills import assert_stores_agree, records_of, told, write_quick
 from support import THOROUGH, hpsearch, processes_of, result_of, start_hpsearch, wait_for, workers_of
+
+pytestmark = pytest.mark.e2e
 
 KILLS = 20 if THOROUGH else 4
 KERAS = """

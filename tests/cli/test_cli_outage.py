@@ -14,6 +14,8 @@ import pytest
 from mlflow_server import MlflowServer
 from support import epochs_in, gain_study, hpsearch, processes_of, result_of, slow_study, start_hpsearch, wait_for
 
+pytestmark = pytest.mark.e2e
+
 TRIALS, EPOCHS, PAUSE = 4, 40, 0.05
 
 

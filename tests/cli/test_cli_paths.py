@@ -8,11 +8,14 @@ import subprocess
 
 import mlflow
 import pytest
-from support import environment, gain_study, hpsearch, hpsearch_command, result_of
+from support import environment, gain_study, hpsearch_command, result_of
+from support import hpsearch_process as hpsearch
 
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home, sqlite_url
 from hpsearch.tracking.mlflow_store import database_uri
+
+pytestmark = pytest.mark.e2e
 
 TRAINING = "def train(config, seed):\n    yield {'gain': config['x']}\n"
 # `%41` is an A to whoever decodes it; `?` and `#` end the path of an address; Optuna replaces `{...}`.

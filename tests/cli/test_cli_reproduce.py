@@ -11,6 +11,8 @@ from hpsearch.export.reproduce import compare_curves
 from hpsearch.search.home import Home
 from hpsearch.search.storage import find_study
 
+pytestmark = pytest.mark.e2e
+
 # Random numbers that depend on the seed alone, and some that do not.
 TRAINING = """
 import random

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import signal
 
+import pytest
 from cli.kills import assert_stores_agree, records_of, write_quick
 from support import hpsearch, processes_of, start_hpsearch, wait_for
+
+pytestmark = pytest.mark.e2e
 
 
 def holder(home, study):

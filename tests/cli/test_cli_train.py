@@ -12,6 +12,8 @@ from support import hpsearch, lines_of, processes_of, result_of, start_hpsearch,
 
 from hpsearch.config.yaml_text import load_value
 
+pytestmark = pytest.mark.e2e
+
 TRAINING = """
 import random
 import time
@@ -187,7 +189,7 @@ def test_ctrl_c_ends_it_at_once_and_says_so_in_mlflow(own, tmp_path):
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
     assert lines_of(stderr)[-1] == "interrupted"
-    assert not processes_of(process.pid)
+    wait_for(lambda: not processes_of(process.pid), 10, "the end of its processes")
     _, runs = runs_of(home, "mine")
     assert {run.info.status for run in runs.values()} == {"KILLED"}
     assert runs["seed 7"].data.tags["hpsearch.outcome"] == "interrupted"

@@ -16,6 +16,8 @@ from hpsearch.export.figure import Figure, Repeated
 from hpsearch.export.formats import FORMATS, format_of
 from hpsearch.export.verify import verify
 
+pytestmark = pytest.mark.e2e
+
 SUFFIX = {"yaml": ".yaml", "json": ".json", "keras": ".json", "python": ".py", "model": ".keras"}
 
 

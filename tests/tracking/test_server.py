@@ -19,6 +19,8 @@ from hpsearch.tracking.histories import histories, history
 from hpsearch.tracking.mlflow_store import connect
 from hpsearch.tracking.target import Target
 
+pytestmark = pytest.mark.e2e
+
 PASSWORD = "of one's own"
 WHO = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
 WRONG = WHO | {"MLFLOW_TRACKING_PASSWORD": "of somebody else"}

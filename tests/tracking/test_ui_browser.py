@@ -24,6 +24,8 @@ from hpsearch.tracking.mlflow_store import open_client
 from hpsearch.tracking.ui import HOST, choose_port, experiment_of, serve
 from hpsearch.training.results import Outcome
 
+pytestmark = pytest.mark.e2e
+
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
