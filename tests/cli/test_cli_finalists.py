@@ -153,7 +153,7 @@ def test_no_command_reads_the_test_set_again(ran):
     assert ran.folder.joinpath("small.yaml").is_file()
     for command in (
         ["run", "small.yaml"],
-        ["finalists", "small"],
+        ["show", "small", "--finalists"],
         ["doctor", "small", "--repair"],
         ["export", "small", "-o", "small-best.yaml", "--verify"],
     ):
@@ -174,9 +174,12 @@ def test_a_search_without_finalists_never_opens_the_test_set(tmp_path):
 
 
 def test_the_command_shows_them_again(ran):
-    again = result_of(hpsearch("finalists", "small", "-f", "json", home=ran.home))
+    again = result_of(hpsearch("show", "small", "--finalists", "-f", "json", home=ran.home))
     assert again == ran.summary["finalists"]
-    table = hpsearch("finalists", "small", home=ran.home).stdout
+    earlier_name = hpsearch("finalists", "small", "-f", "json", home=ran.home)
+    assert result_of(earlier_name) == again
+    assert "`hpsearch show small --finalists`" in earlier_name.stderr
+    table = hpsearch("show", "small", "--finalists", home=ran.home).stdout
     assert "The winner is trial" in table
     assert "Keras default" in table
     assert "read: 20" in table
