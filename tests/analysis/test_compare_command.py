@@ -122,6 +122,7 @@ def test_the_curves_are_mean_and_band(comparison):
 
 
 @pytest.mark.browser
+@pytest.mark.e2e
 def test_the_page_opens_from_disk_without_a_network(page):
     require(CHROMIUM.exists(), "needs Chromium")
     from playwright.sync_api import sync_playwright

@@ -133,6 +133,7 @@ def test_another_mlflow_keeps_what_is_not_the_study_s(folder, tmp_path):
     assert len(client.search_runs([experiment], run_view_type=ViewType.DELETED_ONLY)) == 5
 
 
+@pytest.mark.e2e
 def test_a_study_that_is_run_is_refused_and_one_that_was_killed_is_deleted(folder):
     gain_study(folder, "long", TRAINING, "search: {trials: 2, sampler: random, pruner: none}\n")
     process = start_hpsearch("run", "long.yaml", "--workers=1", home=folder / "home", cwd=folder, WAITS="1")

@@ -158,6 +158,7 @@ def test_export_prints_json_too_and_any_trial(finished, tmp_path):
     assert load_value(printed.stdout, "it")["trial"] == json.loads(file.read_text())["trial"]
 
 
+@pytest.mark.e2e
 def test_enqueued_configurations_are_tried_first_in_order(tmp_path):
     study = tmp_path / "queue.yaml"
     study.write_text(
@@ -180,6 +181,7 @@ enqueue:
     assert (second["optimizer"], second["learning_rate"], second["momentum"]) == ("sgd", 0.5, 0.9)
 
 
+@pytest.mark.e2e
 def test_a_study_in_which_every_trial_diverges_goes_to_its_end_and_exits_with_3(tmp_path):
     study = tmp_path / "wild.yaml"
     study.write_text(

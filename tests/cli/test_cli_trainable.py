@@ -135,6 +135,7 @@ def test_mlflow_has_its_metrics_and_keys(study):
     assert {"alpha", "penalty.kind", "epochs"} <= set(run.data.params)
 
 
+@pytest.mark.e2e
 def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
     """One study over the ways: which function goes wrong is itself what is searched."""
     (folder / "own_ways.py").write_text(
@@ -171,6 +172,7 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
     assert trials["dies"]["state"] == "FAIL"
 
 
+@pytest.mark.e2e
 def test_failed_trials_are_tried_again_on_request(folder):
     """The study of the ways has its total: only what failed is trained."""
     home = folder / "ways"

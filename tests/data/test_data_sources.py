@@ -206,6 +206,7 @@ def test_unreachable_download_fails_at_once_with_its_reason(tiny, monkeypatch):
         obtain("tiny")
 
 
+@pytest.mark.e2e
 def test_unknown_debian_package_gives_apts_own_complaint(tmp_path):
     require(shutil.which("apt-get") is not None, "there is no apt-get on this machine")
     with pytest.raises(SourceBroken, match=r"^(E|W|Err): "):

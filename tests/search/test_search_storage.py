@@ -160,6 +160,7 @@ def test_the_log_of_a_database_that_was_taken_away_is_not_played_into_the_next_o
     assert optuna.get_all_study_names(f"sqlite:///{home.optuna_db}") == ["kept"]
 
 
+@pytest.mark.e2e
 def test_who_looks_at_a_new_home_never_meets_half_a_database(tmp_path):
     for number in range(20):
         home = Home(tmp_path / f"home{number}")

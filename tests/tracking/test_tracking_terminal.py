@@ -302,6 +302,7 @@ def in_a_terminal(arguments: list[str], home: Path, columns: int, act: Callable[
     return "\n".join(line.rstrip() for line in screen.display).strip()
 
 
+@pytest.mark.e2e
 def test_ctrl_c_in_a_real_terminal_of_80_columns(tmp_path):
     (tmp_path / "endless.py").write_text(ENDLESS)
     file = tmp_path / "endless.yaml"

@@ -69,6 +69,7 @@ def test_it_predicts_from_raw_pixels_what_the_trained_model_does(recipe):
     assert len(set(found)) > 1
 
 
+@pytest.mark.e2e
 def test_it_loads_where_hpsearch_cannot_be_imported(tmp_path):
     trainer = trained(**RECIPES["dropout and penalties"])
     save_portable(trainer, tmp_path / "models" / "m.keras")
