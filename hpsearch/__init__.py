@@ -18,9 +18,11 @@ One way through, from left to right; each package imports only from those to its
     training    one trial: a configuration and data become the metrics of one epoch after the other
     executors   where trials run: worker processes
     search      a study: the runner and its policies, samplers, pruners, finalists, and once the test set
-    analysis    what finished trials say: comparisons, finalists with intervals, tables and pictures
-    tracking    MLflow and the terminal; models and the registry
+    analysis    what finished trials say: comparisons, finalists with intervals
+    report      pictures and pages of what analysis returns
+    tracking    MLflow: runs, models and the registry
     export      a result taken away, and trained again
+    display     what the user watches in a terminal
     api         what the commands, notebooks and scripts call
     cli         the commands
 """

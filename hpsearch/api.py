@@ -401,9 +401,9 @@ def run_spec(
 def _listeners(
     target: Target, study: StoredStudy, stage: Stage, stop: Stop, report: Callable[[str], None], *, progress: bool
 ) -> Sequence[Listener]:
+    from hpsearch.display.terminal import make_terminal
     from hpsearch.search.stages import Stage
     from hpsearch.tracking.mlflow_listener import MlflowListener
-    from hpsearch.tracking.terminal import make_terminal
 
     # The terminal comes first: what the user sees does not wait for a database.
     terminal = [make_terminal(stop)] if progress else []

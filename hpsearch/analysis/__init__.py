@@ -2,6 +2,4 @@
 
 comparison   trials by group: mean, standard deviation, count; power laws
 text         the same as lines of a table, and what a reader must know
-pictures     the same as Plotly figures
-report       table and pictures as one HTML file
 """

@@ -96,7 +96,7 @@ def _print(comparison: Comparison) -> None:
 
 
 def _write(comparison: Comparison, file: Path) -> None:
-    from hpsearch.analysis.report import html_report
+    from hpsearch.report.page import html_report
 
     try:
         file.write_text(html_report(comparison), encoding="utf-8")

@@ -11,6 +11,7 @@ import pytest
 from support import gain_study
 
 from hpsearch.config.study import load_study
+from hpsearch.display.board import Board
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.search.attempts import enqueue_failed, left_failed
 from hpsearch.search.contents import Contents
@@ -23,7 +24,6 @@ from hpsearch.search.sampling import PROPOSALS, SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import begin_study
-from hpsearch.tracking.board import Board
 from hpsearch.training.results import Outcome
 
 ASHA = "search: {{sampler: random, trials: {}, pruner: {{name: asha, min_resource: 2, reduction_factor: 2}}}}\n"

@@ -7,13 +7,13 @@ import sys
 from rich.console import Console
 
 from hpsearch.config.varied import Lines
+from hpsearch.display.board import Board, number_text
+from hpsearch.display.live_view import LiveView
 from hpsearch.search.baselines import note_of
 from hpsearch.search.listeners import Listener, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
-from hpsearch.tracking.board import Board, number_text
-from hpsearch.tracking.live_view import LiveView
 from hpsearch.training.results import Outcome
 
 

@@ -24,12 +24,12 @@ from support import environment, hpsearch_command
 
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrainableConfig, TrialConfig
+from hpsearch.display.live_view import LiveView, sparkline
+from hpsearch.display.terminal import PlainLines, make_terminal
 from hpsearch.search.ending import STATES
 from hpsearch.search.listeners import StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stop import STOPPING, Stop
-from hpsearch.tracking.live_view import LiveView, sparkline
-from hpsearch.tracking.terminal import PlainLines, make_terminal
 from hpsearch.training.results import Best, EpochMetrics, Outcome
 
 

@@ -7,8 +7,8 @@ from html import escape
 from plotly.offline import get_plotlyjs
 
 from hpsearch.analysis.comparison import Comparison
-from hpsearch.analysis.pictures import Picture, pictures
 from hpsearch.analysis.text import notes, table
+from hpsearch.report.pictures import Picture, pictures
 
 _STYLE = """
 body { font-family: system-ui, sans-serif; color: #222; max-width: 1180px; margin: 2rem auto; padding: 0 1.5rem; }

@@ -16,10 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.config.trial import AnyConfig, TrainableConfig, parse_config
+from hpsearch.display.board import Board, Running, clock_text, number_text
 from hpsearch.search.listeners import StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, counts
 from hpsearch.search.stop import STOPPING, Stop
-from hpsearch.tracking.board import Board, Running, clock_text, number_text
 from hpsearch.training.results import BROKEN, OVER_LIMITS, EpochMetrics, Outcome, best_of
 
 _BARS = "▁▂▃▄▅▆▇█"
