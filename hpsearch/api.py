@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ def run(
         trials: the total, earlier runs included; None: what the study says.
         workers: trials at once; None: one for each core.
         timeout: no trial starts after so long, in seconds or as `20m`.
-        overrides: values by key path, for instance `{"trial.training.max_epochs": 3}`.
+        overrides: values by key path, for instance `{"trial.training.max_epochs": 3}`; a string is read as YAML.
         quick: whether to take the short version of the study file, its section `quick`.
         retry_failed: whether to try the configurations of failed trials again.
         accept_changes: whether to go on although your own data or modules have changed.
@@ -94,7 +95,7 @@ def run(
     target = find_target(where, tracking_uri)
     changes = [f"{key}={_yaml(value)}" for key, value in (overrides or {}).items()]
     changes += [f"search.timeout={timeout}"] if timeout is not None else []
-    report = _print if progress else _ignore
+    report = say if progress else _ignore
     with stop.on_signals():
         spec, _ = find_spec(study, where, changes, quick=quick)
         ended = run_spec(
@@ -201,7 +202,6 @@ class Study:
 
         rows = []
         for record in self.trials:
-            metrics = record.rows[record.best.epoch - 1].metrics if record.best else {}
             summary = {name: value for name, value in record.summary().items() if name != "params"}
             rows.append(
                 {
@@ -209,7 +209,7 @@ class Study:
                     "datetime_start": record.started,
                     "datetime_complete": record.ended,
                     **{f"params_{name}": value for name, value in record.flat.items()},
-                    **{f"metrics_{name}": value for name, value in metrics.items()},
+                    **{f"metrics_{name}": value for name, value in record.best_metrics.items()},
                 }
             )
         return pd.DataFrame(rows)
@@ -285,7 +285,7 @@ def home_folder(given: str | Path) -> Path:
     Raises:
         HpsearchError: it is the address of a database or a server.
     """
-    if "://" in str(given):
+    if re.match(r"\w[\w+.-]*://", str(given)):
         raise HpsearchError(
             f"--home or HPSEARCH_HOME is {masked(str(given))!r}, but must be a folder; the address of an MLflow server "
             "or database is given by --tracking-uri or MLFLOW_TRACKING_URI"
@@ -309,7 +309,8 @@ def find_spec(
         The study, and which one it is: `the file studies/quickstart.yaml`.
 
     Raises:
-        StudyFileError: there is no such study, or it breaks a rule.
+        UnknownNameError: there is no study of this name; the message lists the known ones.
+        StudyFileError: there is no such file, or the study breaks a rule.
     """
     from hpsearch.config.study import load_mapping, load_study
 
@@ -322,7 +323,7 @@ def find_spec(
     path = Path(study)
     shipped = SHIPPED / f"{path}.yaml"
     is_name = path.suffix not in (".yaml", ".yml") and len(path.parts) == 1 and not path.exists()
-    if is_name and (stored := _stored(home, str(path))):
+    if is_name and (stored := _known(home).get(str(path))):
         from hpsearch.config.yaml_text import load_value
 
         content = load_value(stored.file, f"the file of study '{path}'")
@@ -336,10 +337,6 @@ def find_spec(
         known = sorted({*_known(home), *(file.stem for file in SHIPPED.glob("*.yaml"))})
         raise UnknownNameError("study or file", str(path), known)
     return load_study(path, overrides, quick=quick), f"the file {path}"
-
-
-def _stored(home: Home, name: str) -> StoredStudy | None:
-    return _known(home).get(name)
 
 
 def _known(home: Home) -> dict[str, StoredStudy]:
@@ -439,7 +436,7 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
 
     Args:
         trial: its number; None: the best.
-        report: told where the finalists say that the untuned default is no worse.
+        report: called with a sentence where the untuned default is no worse than the winner of the finalists.
 
     Raises:
         NoGoodTrialError: no trial has ended well.
@@ -481,8 +478,10 @@ def _yaml(value: Any) -> str:
     return value if isinstance(value, str) else dump(value).strip().removesuffix("...").strip()
 
 
-def _print(line: str) -> None:
-    print(masked(line), file=sys.stderr, flush=True)
+def say(text: str) -> None:
+    """Print a line on stderr, passwords masked. That its reader is gone is no reason to stop."""
+    with suppress(BrokenPipeError):
+        print(masked(text), file=sys.stderr, flush=True)
 
 
 def _ignore(_line: str) -> None:

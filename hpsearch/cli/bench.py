@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpsearch.api import say
 from hpsearch.cli.options import FormatOption, SetOption, WorkersOption
-from hpsearch.cli.output import OutputFormat, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put
 
 if TYPE_CHECKING:
     from hpsearch.search.bench import Bench

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpsearch.api import say
 from hpsearch.cli.options import ForceOption, FormatOption, HomeOption, StudyArgument, check_output, home_of
-from hpsearch.cli.output import OutputFormat, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import EnvironmentProblem, HpsearchError
 
 if TYPE_CHECKING:

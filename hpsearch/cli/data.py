@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.output import OutputFormat, emit, say
+from hpsearch.api import say
+from hpsearch.cli.output import OutputFormat, emit
 
 app = typer.Typer(help="Fetch datasets, and see what is in the cache.", no_args_is_help=True)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpsearch.api import say
 from hpsearch.cli.options import HomeOption, StudyArgument, TrackingOption, home_of
-from hpsearch.cli.output import say
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, EnvironmentProblem, HpsearchError
 
 if TYPE_CHECKING:

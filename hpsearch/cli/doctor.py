@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.api import plan_of
+from hpsearch.api import plan_of, say
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, TrackingOption, home_of
-from hpsearch.cli.output import OutputFormat, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.api import say
 from hpsearch.cli.compare import compared
 from hpsearch.cli.finalists import tell
-from hpsearch.cli.output import OutputFormat, emit, say
+from hpsearch.cli.output import OutputFormat, emit
 from hpsearch.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NO_GOOD_TRIAL
 
 if TYPE_CHECKING:

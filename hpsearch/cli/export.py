@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpsearch.api import say
 from hpsearch.cli.options import ForceOption, HomeOption, StudyArgument, TrialOption, check_output, home_of
-from hpsearch.cli.output import put, say
+from hpsearch.cli.output import put
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hpsearch.api import say
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of
-from hpsearch.cli.output import OutputFormat, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from hpsearch.api import say
 from hpsearch.cli import (
     bench,
     catalogue,
@@ -31,7 +32,6 @@ from hpsearch.cli import (
     train,
     ui,
 )
-from hpsearch.cli.output import say
 from hpsearch.cli.usage import sentence_of
 from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, first_line, masked
 from hpsearch.training.quiet import begin_command

@@ -7,14 +7,12 @@ import io
 import json
 import math
 import os
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.errors import EnvironmentProblem, masked
+from hpsearch.errors import EnvironmentProblem
 from hpsearch.training.quiet import results
 
 if TYPE_CHECKING:
@@ -31,12 +29,6 @@ class OutputFormat(str, Enum):
 
 
 Data = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-
-
-def say(text: str) -> None:
-    """A line for a person, on stderr, passwords masked; that nobody reads it any more is no reason to stop."""
-    with suppress(BrokenPipeError):
-        print(masked(text), file=sys.stderr, flush=True)
 
 
 def put(text: str) -> None:

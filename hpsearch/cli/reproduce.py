@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpsearch.api import say
 from hpsearch.cli.options import FormatOption, HomeOption, SetOption, StudyArgument, home_of, whole_number
-from hpsearch.cli.output import OutputFormat, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, HpsearchError
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hpsearch.api import say
 from hpsearch.cli.ending import exit_code, tell_end
 from hpsearch.cli.options import (
     FormatOption,
@@ -22,7 +23,7 @@ from hpsearch.cli.options import (
     duration,
     home_of,
 )
-from hpsearch.cli.output import OutputFormat, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import HpsearchError
 
 # A run stops within a second or two, unless a database keeps it waiting.

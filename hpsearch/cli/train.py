@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpsearch.api import say
 from hpsearch.catalogue.metrics import column_name
 from hpsearch.cli.options import FormatOption, HomeOption, SetOption, TrackingOption, home_of, whole_number_option
-from hpsearch.cli.output import OutputFormat, emit, put, say
+from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _lines(*, several: bool) -> Listener:
     """Return a listener that prints a line for each epoch.
 
     Args:
-        several: whether trainings with several seeds are told apart.
+        several: whether each line names the seed.
     """
     from hpsearch.config.trial import TrialConfig
     from hpsearch.search.listeners import Listener

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from hpsearch.api import say
 from hpsearch.cli.options import HomeOption, home_of, whole_number_option
-from hpsearch.cli.output import say
 from hpsearch.errors import UnknownNameError
 
 

@@ -276,7 +276,7 @@ def _entry_model(section: str, key: str, entry: Entry) -> type[Selected]:
 
 
 def _any_entry(section: str) -> Any:
-    """Return the union of a catalogue's entries, told apart by name; a bare name is short for `{name: it}`."""
+    """Return the union of a catalogue's entries, discriminated by name; a bare name is short for `{name: it}`."""
     key, entries = SELECTIONS[section]
     union: Any = Union[tuple(_entry_model(section, key, entry) for entry in entries.values())]  # noqa: UP007
     kind: Any = Annotated[union, Field(discriminator=key)] if len(entries) > 1 else union

@@ -63,7 +63,7 @@ class OwnContent:
             raise ContentChangedError(name)
 
     def inspect(self, job: Job, config: DataConfig) -> TrialEnded:
-        """Read the training part of a dataset twice; its info are the fields of an UserDataset, and DIGEST.
+        """Read the training part of a dataset twice; its info are the fields of a UserDataset, and DIGEST.
 
         Data that is not the same both times fails: no other training could have it.
         """

@@ -14,7 +14,7 @@ from hpsearch.training.results import EpochMetrics, Outcome
 READY = "ready"
 # The fact of every training that says how many threads its worker had: sums depend on it to their last bits.
 THREADS = "threads"
-# What an inspection finds: the digest of a dataset beside the fields of an UserDataset.
+# What an inspection finds: the digest of a dataset beside the fields of a UserDataset.
 DIGEST = "digest"
 
 

@@ -172,14 +172,22 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         if keep and not trainer.finished:
             keep()
     info = dict(trainer.info)
-    if job.model and not isinstance(trainer, TrainableTrainer) and trainer.best:
+    if not isinstance(trainer, TrainableTrainer) and trainer.best:
+        info |= _of_best_epoch(job, trainer, kept)
+    return TrialEnded(job.trial, trainer.outcome, "", "", info)
+
+
+def _of_best_epoch(job: Job, trainer: Trainer, kept: _Kept) -> dict[str, Any]:
+    """Save the model and measure the test metrics of the best epoch, where the job asks for them."""
+    info: dict[str, Any] = {}
+    if job.model:
         from hpsearch.training.reading import keep_model
 
         info |= keep_model(trainer, Path(job.model))
-    if job.tests and not isinstance(trainer, TrainableTrainer) and trainer.best:
+    if job.tests:
         tested = trainer.test(kept.folders)
         info |= dict(zip(TEST_METRICS, (tested.loss, tested.accuracy), strict=True))
-    return TrialEnded(job.trial, trainer.outcome, "", "", info)
+    return info
 
 
 def _keras_trainer(config: TrialConfig, objective: Objective, kept: _Kept, digest: str) -> Trainer:

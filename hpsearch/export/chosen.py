@@ -78,8 +78,7 @@ class Chosen:
 
     def own_value(self, metric: str) -> float | None:
         """What the trial itself reached at its best epoch, with its own seed."""
-        best = self.record.best
-        return self.record.rows[best.epoch - 1].metrics.get(metric) if best else None
+        return self.record.best_metrics.get(metric)
 
     def about(self, place: Place) -> str:
         """Where it comes from and what it reached."""

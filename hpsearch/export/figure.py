@@ -64,7 +64,7 @@ def figure_of(record: TrialRecord, objective: Objective, held_out: int | None = 
     config = parse_config(record.config)
     if not isinstance(config, TrialConfig):
         return Figure(objective.metric, record.best.value, None, "a training of your own: only you know its noise")
-    value = record.rows[record.best.epoch - 1].metrics.get(ACCURACY)
+    value = record.best_metrics.get(ACCURACY)
     if value is None:
         # Nothing was held out.
         return None
@@ -105,7 +105,7 @@ def repeated(finals: Finals) -> Repeated | None:
         return None
     figures, reasons = {}, {}
     for metric in dict.fromkeys((objective.metric, ACCURACY)):
-        found = [run.rows[run.best.epoch - 1].metrics.get(metric) for run in winner.runs if run.best]
+        found = [run.best_metrics.get(metric) for run in winner.runs]
         values = [value for value in found if value is not None]
         if len(values) < len(winner.runs):
             continue

@@ -42,14 +42,13 @@ class Trained:
     def plain(self, objective: Objective) -> dict[str, Any]:
         """Metric, value and epoch of the best epoch, all of that epoch's metrics, outcome, epochs, seconds, test."""
         rows, best, outcome = self.record.rows, self.record.best, self.record.outcome
-        at_best = rows[best.epoch - 1].metrics if best else {}
         return {
             "seed": self.seed,
             "metric": objective.metric,
             # Where nothing is held out there may be none.
             "value": best.value if best and math.isfinite(best.value) else None,
             "epoch": best.epoch if best else None,
-            **{name: value for name, value in at_best.items() if name not in CLOCKS},
+            **{name: value for name, value in self.record.best_metrics.items() if name not in CLOCKS},
             "outcome": outcome.label if outcome else None,
             "epochs": len(rows),
             "seconds": round(sum(row.metrics["epoch_seconds"] for row in rows), 3),

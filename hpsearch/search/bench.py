@@ -235,7 +235,7 @@ class _AllBusy:
         """It trained only to keep a worker busy."""
 
     def announce(self) -> None:
-        """Nobody follows."""
+        """There are no listeners."""
 
 
 def _for_two_epochs(config: TrialConfig, number: int) -> TrialConfig:

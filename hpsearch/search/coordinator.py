@@ -101,7 +101,7 @@ class Coordinator:
         self._unprunable: set[int] = set()
         self._stopping: set[int] = set()
         self._pruner = make_pruner(spec.search, study.objective)
-        # The epochs of each running trial that Optuna knows already: a second report of an epoch is an error to it.
+        # The last epoch of each running trial that was reported to Optuna, which warns of a second report of an epoch.
         self._reported: dict[int, int] = {}
         self._epochs = 0
         sections = (spec.space.items[name] for name in ("model", "data") if name in spec.space.items)

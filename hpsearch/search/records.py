@@ -91,6 +91,11 @@ class TrialRecord:
         return self.outcome in GOOD
 
     @property
+    def best_metrics(self) -> Mapping[str, float]:
+        """The metrics of its best epoch; empty where it has none."""
+        return self.rows[self.best.epoch - 1].metrics if self.best else {}
+
+    @property
     def flat(self) -> dict[str, Any]:
         """The configuration under plain names; empty before the trial first ran."""
         return parse_config(self.config).flat() if self.config is not None else {}

@@ -1,7 +1,7 @@
 """The one loop over an executor: whatever trains, here or for a study, is run by it.
 
-A policy says what to train next and whether a training goes on after an epoch. That of a study asks Optuna
-(`hpsearch.search.coordinator`); that of given trainings is `JobList`.
+A policy says what to train next and whether a training continues after an epoch. `hpsearch.search.coordinator` is the
+policy of a study, which asks Optuna; `JobList` is the policy of given trainings.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Policy(Protocol):
         ...
 
     def announce(self) -> None:
-        """Inform those who follow. Called when no worker waits for an answer, several times a second."""
+        """Inform the listeners. Called when no worker waits for an answer, several times a second."""
         ...
 
 
@@ -140,10 +140,10 @@ class JobList:
             self.ends[failure.trial] = failure
 
     def interrupted(self, trial: int) -> None:
-        """Nothing is kept of it."""
+        """Keep nothing of it."""
 
     def announce(self) -> None:
-        """Nobody follows."""
+        """There are no listeners."""
 
 
 def run_job(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
@@ -66,16 +66,6 @@ def make_sampler(search: SearchConfig, number: int, attempt: int = 0) -> BaseSam
 def _seed(search: SearchConfig, number: int, attempt: int) -> int:
     """Return the seed of a proposal; it differs for each number of a trial and each attempt."""
     return (search.seed * 1_000_003 + number + attempt * 7_368_787) % 2**32
-
-
-def optuna_distribution(node: Ranged | Options) -> BaseDistribution:
-    """The node as Optuna's own distribution; of `one_minus` it is the x of 1 - x."""
-    if isinstance(node, Options):
-        return CategoricalDistribution(node.labels)
-    distribution = node.distribution
-    if isinstance(distribution, Int):
-        return IntDistribution(distribution.low, distribution.high, log=distribution.log, step=distribution.step)
-    return FloatDistribution(distribution.low, distribution.high, log=distribution.log)
 
 
 def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:

@@ -248,7 +248,7 @@ def begin_again(trial: optuna.Trial, epochs: int) -> None:
     """Record that a trial goes on; what was recorded of its end and of later epochs no longer holds.
 
     Args:
-        epochs: it goes on after so many of its epochs.
+        epochs: the number of its epochs that it keeps.
     """
     attrs = trial.user_attrs
     later = [key for key in attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]

@@ -172,20 +172,22 @@ class Doctor:
 
     def _of_trial(self, key: _Key, image: RunImage, runs: Sequence[Kept], parent: str | None) -> Iterator[Disagreement]:
         stage, number = key
-        where, told = f"{stage.one} {number}", partial(Disagreement, stage=stage.value)
+        where, disagreement = f"{stage.one} {number}", partial(Disagreement, stage=stage.value)
         if len(runs) != 1:
             kind = "doubled" if runs else "missing"
-            yield told(kind, number, None, f"{where} {'has several runs' if runs else 'has no run'}{_listed(runs)}")
+            yield disagreement(
+                kind, number, None, f"{where} {'has several runs' if runs else 'has no run'}{_listed(runs)}"
+            )
             return
         (kept,) = runs
         if kept.status != image.status:
-            yield told("status", number, kept.run_id, f"{where} is {kept.status}, should be {image.status}")
+            yield disagreement("status", number, kept.run_id, f"{where} is {kept.status}, should be {image.status}")
         if parent and kept.tags.get(PARENT) != parent:
-            yield told("parent", number, kept.run_id, f"{where} is no child of the study's own run")
+            yield disagreement("parent", number, kept.run_id, f"{where} is no child of the study's own run")
         for kind, text in differences(kept, image, self._histories.get(kept.run_id, {})):
-            yield told(kind, number, kept.run_id, f"{where}: {text}")
+            yield disagreement(kind, number, kept.run_id, f"{where}: {text}")
         for name, state in self._wrong_texts(kept, image.texts):
-            yield told("artifacts", number, kept.run_id, f"{where}: the artifact {name} {state}")
+            yield disagreement("artifacts", number, kept.run_id, f"{where}: the artifact {name} {state}")
 
     def _of_models(self) -> Iterator[Disagreement]:
         if self._client is None or self._plan.finals is None:
