@@ -37,6 +37,10 @@ class StudyFileError(HpsearchError):
         self.problems = tuple(problems)
 
 
+class InvalidConfigError(HpsearchError):
+    """A trial's configuration breaks a rule, for instance that two values, each allowed, cannot go together."""
+
+
 class UnknownNameError(HpsearchError):
     """A name (study, dataset, trial) that does not exist; the known ones are listed."""
 

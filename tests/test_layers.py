@@ -42,7 +42,7 @@ OWNERS = {
     "keras": {"training", "catalogue", "export.keras_json", "export.printed", "export.schedule", "export.script"},
     "sklearn": {"data", "analysis.confusion"},
     "scipy": {"training.lbfgs", "analysis.statistics"},
-    "pydantic": {"config", "search.coordinator", "search.dispatch"},
+    "pydantic": {"config"},
     "pydantic_core": {"config"},
     "ruamel": {"config"},
     "psutil": {"executors", "tracking"},

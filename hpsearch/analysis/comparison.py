@@ -176,19 +176,19 @@ def compare_trials(
 
 
 def _measured(record: TrialRecord, objective: Objective, section: Compare, names: Sequence[str]) -> Measured:
-    flat, config = record.flat, TrialConfig.model_validate(record.config or {})
+    flat = record.flat
     group = {name: value_of(name, record.params, flat) for name in section.by}
     at = {name: value_of(name, record.params, flat) for name in section.best_of}
     training = training_of(record, objective, section.target)
     figures = {name: SUMMARY_METRICS[name].of(training) if training else None for name in names}
-    return Measured(record, group, at, as_number(group[section.by[0]], config), figures)
+    return Measured(record, group, at, as_number(group[section.by[0]], record.config), figures)
 
 
 def training_of(record: TrialRecord, objective: Objective, target: float | None) -> TrainingSummary | None:
     """A trial as the catalogue's figures see it; None of one that did not end by itself."""
     if record.outcome not in MEASURED:
         return None
-    dataset = TrialConfig.model_validate(record.config).data.dataset
+    dataset = record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
     values = [row.metrics[objective.metric] for row in record.rows]
     reached = None
     if target is not None:

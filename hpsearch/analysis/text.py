@@ -8,7 +8,6 @@ from typing import Any
 
 from hpsearch.analysis.comparison import Comparison, Point, Spread
 from hpsearch.catalogue.metrics import ACCURACIES, SUMMARY_METRICS
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig, varying_terms
 from hpsearch.training.results import Outcome
 
@@ -87,10 +86,11 @@ def notes(comparison: Comparison) -> list[str]:
 
 def _is_early(point: Point) -> bool:
     """Whether the point's optimizer is a solver, with one evaluation an epoch, that was ended before it converged."""
-    configs = [(trial.record, TrialConfig.model_validate(trial.record.config or {})) for trial in point.trials]
     return any(
-        OPTIMIZERS[config.optimizer.selected()].needs_closure and len(record.rows) >= config.training.last_epoch
-        for record, config in configs
+        isinstance(config := trial.record.config, TrialConfig)
+        and config.optimizer.entry.needs_closure
+        and len(trial.record.rows) >= config.training.last_epoch
+        for trial in point.trials
     )
 
 
@@ -114,7 +114,7 @@ def _solvers(comparison: Comparison) -> Iterator[str]:
 def _incomparable_losses(comparison: Comparison) -> Iterator[str]:
     """Which columns are losses that mean something else in each row."""
     records = [trial.record for point in comparison.points for trial in point.trials]
-    configs = [TrialConfig.model_validate(record.config) for record in records if record.config]
+    configs = [record.config for record in records if isinstance(record.config, TrialConfig)]
     for name in comparison.section.report:
         if varying := varying_terms(config.loss_terms(name.removeprefix("final_")) for config in configs):
             yield (

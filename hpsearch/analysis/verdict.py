@@ -20,6 +20,7 @@ from hpsearch.analysis.statistics import (
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
+from hpsearch.config.trial import TrialConfig
 from hpsearch.search.finals import FinalFigures, Finalist, Finals
 
 
@@ -191,7 +192,7 @@ def useless_value(metric: str, finalist: Finalist) -> float | None:
     """Return the accuracy of guessing, 1 / classes; 0 where the classes are not known, None for another metric."""
     if metric.removeprefix("val_") != "accuracy":
         return None
-    dataset = (finalist.plain.get("data") or {}).get("dataset")
+    dataset = finalist.config.data.dataset if isinstance(finalist.config, TrialConfig) else ""
     return 1 / len(DATASETS[dataset].classes) if dataset in DATASETS else 0.0
 
 
@@ -203,7 +204,7 @@ def _all_values(finals: Finals) -> Iterator[float]:
 
 
 def _against(winner: Finalist, default: FinalistSummary) -> AgainstDefault | None:
-    if dict(winner.plain) == dict(default.finalist.plain):
+    if winner.config == default.finalist.config:
         return AgainstDefault.SAME
     difference = default.difference
     if difference is None or difference.low is None or difference.high is None:

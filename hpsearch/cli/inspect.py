@@ -87,7 +87,6 @@ def show(
             raise HpsearchError("--trial and --finalists cannot go together: give one of them")
         show_finalists(study, home_of(home), output_format)
         return
-    from hpsearch.config.trial import parse_config
     from hpsearch.search.baselines import has_keras_defaults
     from hpsearch.search.storage import find_study
 
@@ -99,7 +98,7 @@ def show(
     curve = [row.plain() for row in record.rows]
     about = {
         **record.summary(),
-        "keras_defaults": record.config is not None and has_keras_defaults(parse_config(record.config)),
+        "keras_defaults": record.config is not None and has_keras_defaults(record.config),
         **({"retry_of": record.retry_of} if record.retry_of is not None else {}),
         **({"losses": list(record.worker_failures)} if record.worker_failures else {}),
         **({"traceback": record.traceback} if record.traceback else {}),
@@ -119,7 +118,6 @@ def show(
 
 def _study_summary(found: StoredStudy, output_format: OutputFormat) -> dict[str, Any]:
     """Return what `hpsearch show STUDY` prints. The table leaves out the best trial's parameters that do not vary."""
-    from hpsearch.config.trial import parse_config
     from hpsearch.search.records import best_trial, outcomes, states
 
     records = found.records()
@@ -127,7 +125,7 @@ def _study_summary(found: StoredStudy, output_format: OutputFormat) -> dict[str,
     spec, varied = _spec_and_varied(found, records)
     summary = best.summary() if best else None
     if best and summary and best.config is not None and output_format is OutputFormat.table:
-        summary["params"] = varied.values(parse_config(best.config))
+        summary["params"] = varied.values(best.config)
     search = found.identity.get("search", {})
     return {
         "study": found.name,

@@ -89,17 +89,16 @@ def _recorded(study: StoredStudy, record: TrialRecord) -> dict[str, object]:
         raise HpsearchError(
             f"trial {record.number} of '{study.name}' has no finished epoch{why}; there is nothing to compare"
         )
-    return dict(record.config)
+    return record.config.plain()
 
 
 def _notes(study: StoredStudy, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]) -> Iterator[str]:
     """What may explain a difference."""
-    from hpsearch.config.trial import parse_config
     from hpsearch.executors.protocol import THREADS
     from hpsearch.export.reproduce import other_versions
     from hpsearch.search.contents import changed_since
 
-    if record.config and config != parse_config(record.config):
+    if record.config and config != record.config:
         yield "another configuration than the recorded one is trained, by --set"
     if versions := other_versions(study.provenance, record):
         yield f"it was trained with other versions: {'; '.join(versions)}"

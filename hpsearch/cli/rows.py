@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hpsearch.config.trial import parse_config
 from hpsearch.config.varied import Lines, Varied
 from hpsearch.search.baselines import note_of
 from hpsearch.search.records import TrialRecord
@@ -16,7 +15,12 @@ def best_summary(study: str, record: TrialRecord) -> dict[str, Any]:
 
     `trial` is the number, too: the key that scripts have used from the beginning.
     """
-    return {"study": study, "trial": record.number, **record.summary(), "config": dict(record.config or {})}
+    return {
+        "study": study,
+        "trial": record.number,
+        **record.summary(),
+        "config": record.config.plain() if record.config else {},
+    }
 
 
 def trial_rows(records: Iterable[TrialRecord], varied: Varied) -> list[dict[str, Any]]:
@@ -38,7 +42,7 @@ def trial_rows(records: Iterable[TrialRecord], varied: Varied) -> list[dict[str,
 
 def _params(record: TrialRecord, lines: Lines) -> str:
     """Return `adam learning_rate=0.0012 batch_size=64 (Keras defaults)`: what varies, and a note."""
-    config = parse_config(record.config) if record.config is not None else None
+    config = record.config
     note = record.detail or (note_of(config, baseline=record.baseline) if config else "")
     line = lines.line(config) if config else ""
     return " ".join(filter(None, [line, f"({note})" if note else ""]))

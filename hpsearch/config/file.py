@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from hpsearch.catalogue.metrics import CURVES, DIRECTIONS, SUMMARY_METRICS, WITHOUT_DIRECTION, is_reserved
 from hpsearch.config.distributions import RANGES
-from hpsearch.config.trial import Frozen, TrialConfig, short_for
+from hpsearch.config.trial import AnyConfig, Frozen, TrialConfig, short_for
 from hpsearch.config.user_modules import CodeReference
 from hpsearch.config.yaml_text import is_number
 
@@ -57,10 +57,10 @@ def value_of(name: str, params: Mapping[str, Any], flat: Mapping[str, Any]) -> A
     return params[name] if name in params else flat.get(name)
 
 
-def as_number(value: Any, config: TrialConfig) -> float | None:
+def as_number(value: Any, config: AnyConfig | None) -> float | None:
     """Return a value on a numeric axis, or None if it is no number; `full`, of a batch, is all training examples."""
     if value == "full":
-        return config.data.training_examples
+        return config.data.training_examples if isinstance(config, TrialConfig) else None
     return float(value) if is_number(value) else None
 
 

@@ -31,7 +31,7 @@ from hpsearch.config.space import (
     plain,
     size,
 )
-from hpsearch.config.trial import SEED, TRAINABLE, AnyConfig, TrialConfig, parse_config
+from hpsearch.config.trial import SEED, TRAINABLE, AnyConfig, TrainableConfig, TrialConfig, parse_config
 from hpsearch.config.varied import Varied, find_varied
 from hpsearch.config.yaml_text import Document, apply_overrides, load_document, load_value, quick_version, shown_value
 from hpsearch.errors import StudyFileError
@@ -86,7 +86,7 @@ class StudySpec:
         """Return one concrete configuration of the space.
 
         Raises:
-            pydantic.ValidationError: two values that are each allowed cannot go together.
+            InvalidConfigError: two values that are each allowed cannot go together.
         """
         return parse_config({**values, TRAINABLE: self.trainable} if self.trainable else values)
 
@@ -283,14 +283,14 @@ def readable_study(text: str, name: str) -> StudySpec | None:
     return None
 
 
-def varied_of(spec: StudySpec | None, configs: Iterable[Mapping[str, Any]]) -> Varied:
+def varied_of(spec: StudySpec | None, configs: Iterable[AnyConfig]) -> Varied:
     """Return the values that differ between the trials of a stored study.
 
     Args:
         spec: of the study; where it is None, the trials are compared with each other.
-        configs: of the trials, as the study keeps them.
+        configs: of the trials.
     """
-    return spec.varied if spec else find_varied(map(parse_config, configs))
+    return spec.varied if spec else find_varied(configs)
 
 
 def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] = ()) -> AnyConfig:
@@ -311,8 +311,10 @@ def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] =
     if not isinstance(values, dict) or values.get(TRAINABLE) != plain.get(TRAINABLE):
         raise StudyFileError([f"{document.location(('trial',))}: another training than the one that is recorded"])
     raise_problems(document, not_finite(values, ("trial",)))
+    if TRAINABLE in values:
+        return TrainableConfig.of(values)
     try:
-        return parse_config(values)
+        return TrialConfig.model_validate(values)
     except ValidationError as error:
         found = [(("trial", *path), sentence) for path, sentence in problems_of(error, TrialConfig)]
     raise problem_error(document, found)

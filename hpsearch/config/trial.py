@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     JsonValue,
     Tag,
+    ValidationError,
     create_model,
     model_validator,
 )
@@ -32,7 +33,7 @@ from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.user_modules import CodeReference
-from hpsearch.errors import unknown_name
+from hpsearch.errors import InvalidConfigError, unknown_name
 
 
 class Frozen(BaseModel):
@@ -498,9 +499,23 @@ def parse_config(plain: Mapping[str, Any]) -> AnyConfig:
     """Return the configuration that plain data holds; `plain()` is the inverse.
 
     Raises:
-        pydantic.ValidationError: a TrialConfig breaks a rule.
+        InvalidConfigError: it breaks a rule.
     """
-    return TrainableConfig.of(plain) if TRAINABLE in plain else TrialConfig.model_validate(plain)
+    if TRAINABLE in plain:
+        return TrainableConfig.of(plain)
+    try:
+        return TrialConfig.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where, problem = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        raise InvalidConfigError(f"{where}: {problem}" if where else problem) from error
+
+
+def with_seed(config: AnyConfig, seed: int | None) -> AnyConfig:
+    """Return the configuration with another seed."""
+    if isinstance(config, TrainableConfig):
+        return replace(config, seed=seed)
+    return config.model_copy(update={SEED: seed})
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

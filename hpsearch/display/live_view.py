@@ -15,7 +15,7 @@ from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.config.trial import AnyConfig, TrainableConfig, parse_config
+from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.display.board import Board, Running, clock_text, number_text
 from hpsearch.search.listeners import StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.records import TrialRecord, counts
@@ -182,7 +182,7 @@ class LiveView(Board):
         best = self._best()
         if best is None or best.best is None or best.config is None:
             return None
-        line = self._varied.line(parse_config(best.config))
+        line = self._varied.line(best.config)
         return Text.assemble(
             "best ",
             (f"{self._objective.metric} {number_text(best.best.value)}", "bold green"),

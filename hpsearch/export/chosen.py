@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig, parse_config
+from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.export.again import Place
 from hpsearch.export.figure import ACCURACY, Figure, Repeated, figure_of, told
@@ -44,7 +44,7 @@ class Chosen:
         """
         if self.record.config is None:
             raise HpsearchError(f"{self.name} has not run yet, so it has no configuration")
-        return parse_config(self.record.config)
+        return self.record.config
 
     @property
     def config(self) -> TrialConfig:

@@ -13,7 +13,7 @@ from hpsearch.analysis.verdict import useless_value
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrialConfig, parse_config
+from hpsearch.config.trial import TrialConfig
 from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
 
@@ -61,7 +61,7 @@ def figure_of(record: TrialRecord, objective: Objective, held_out: int | None = 
     """
     if not record.good or record.best is None or record.config is None:
         return None
-    config = parse_config(record.config)
+    config = record.config
     if not isinstance(config, TrialConfig):
         return Figure(objective.metric, record.best.value, None, "a training of your own: only you know its noise")
     value = record.best_metrics.get(ACCURACY)

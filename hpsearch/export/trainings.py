@@ -37,7 +37,7 @@ class Trained:
 
     @property
     def seed(self) -> int:
-        return int((self.record.config or {}).get("seed") or 0)
+        return (self.record.config.seed if self.record.config else None) or 0
 
     def plain(self, objective: Objective) -> dict[str, Any]:
         """Metric, value and epoch of the best epoch, all of that epoch's metrics, outcome, epochs, seconds, test."""
@@ -197,7 +197,7 @@ class _Trainings(JobList):
             number=end.trial,
             state="COMPLETE" if end.outcome in GOOD else "PRUNED",
             outcome=end.outcome,
-            config=config.plain(),
+            config=config,
             rows=tuple(rows),
             best=_best(config, rows, end.outcome, self._objective),
             seconds=round((ended - started).total_seconds(), 3),

@@ -21,7 +21,7 @@ def configuration(study_name: str, objective: Objective, record: TrialRecord) ->
     """
     if record.config is None:
         raise HpsearchError(f"trial {record.number} of '{study_name}' has not run yet, so it has no configuration")
-    values = dict(record.config)
+    values = record.config.plain()
     trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}
     return {
         "name": f"{study_name[:50]}-trial-{record.number}",

@@ -12,48 +12,48 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from hpsearch.search.records import BASELINE, CONFIG, CONTENTS, FINISHED, RETRY_OF, TrialRecord
-
-Config = Mapping[str, Any]
+from hpsearch.config.trial import AnyConfig
+from hpsearch.search.records import BASELINE, FINISHED, RETRY_OF, TrialRecord
+from hpsearch.search.storage import StoredStudy
 
 
 class Attempts:
     """Count the trials of a study and remember their configurations.
 
     Args:
-        trials: of the study so far.
+        records: the trials of the study so far.
         retries: how often a configuration whose trial failed is tried again unless the user asks for more.
 
     Attributes:
         ended: how many trials have ended without failing.
     """
 
-    def __init__(self, trials: Iterable[FrozenTrial], retries: int) -> None:
+    def __init__(self, records: Iterable[TrialRecord], retries: int) -> None:
         self._retries = retries
         self.ended = 0
         # The configuration of each trial that has one, the first trial of each configuration, and how often it failed.
         self._keys: dict[int, tuple[str, str]] = {}
         self._first: dict[str, int] = {}
         self._failed: Counter[str] = Counter()
-        # Configurations, with the contents of the user's files, that were trained or are being trained, and by which
-        # trial; those of interrupted trials go on. An early version's trials have no contents: the text is empty.
+        # The trial that has trained, is training or is to continue each configuration, by the configuration and the
+        # contents of the user's files.
         self._taken: dict[tuple[str, str], int] = {}
-        for trial in trials:
-            if config := trial.user_attrs.get(CONFIG):
-                self.begin(trial.number, config, trial.user_attrs.get(CONTENTS))
-            if trial.state.is_finished():
-                self.end(trial.number, failed=trial.state == TrialState.FAIL)
+        for record in records:
+            if record.config:
+                self.begin(record.number, record.config, record.contents)
+            if record.state in FINISHED:
+                self.end(record.number, failed=record.state == "FAIL")
 
-    def begin(self, trial: int, config: Config, contents: Mapping[str, str] | None) -> None:
+    def begin(self, trial: int, config: AnyConfig, contents: Mapping[str, str]) -> None:
         """Note that a trial trains a configuration.
 
         Args:
-            contents: digests of the user's own data and modules: with others it is not the same training. None where
-                they are not known: the trial is then compared by its configuration alone.
+            contents: digests of the user's own data and modules: with others it is not the same training. Empty in
+                trials of an early version, which are compared by their configuration alone.
         """
-        key = _text(config), "" if contents is None else _text(contents)
+        key = _text(config.plain()), _text(contents)
         # An interrupted trial of an early version has contents once it goes on.
         before = self._keys.get(trial)
         if before and self._taken.get(before) == trial:
@@ -71,12 +71,12 @@ class Attempts:
             self._failed[key[0]] += 1
             self._taken.pop(key, None)
 
-    def first_of(self, config: Config, contents: Mapping[str, str]) -> int | None:
+    def first_of(self, config: AnyConfig, contents: Mapping[str, str]) -> int | None:
         """Return a trial with this configuration where it should not be tried (again), else None."""
-        text = _text(config)
+        text = _text(config.plain())
         if self._failed[text] > self._retries:
             return self._first[text]
-        return self._taken.get((text, _text(contents)), self._taken.get((text, "")))
+        return self._taken.get((text, _text(contents)), self._taken.get((text, _text({}))))
 
     def failed(self, *, asked: bool) -> Iterator[int]:
         """Yield the first trial of each configuration whose trials have all failed.
@@ -92,13 +92,7 @@ class Attempts:
 
 def left_failed(records: Iterable[TrialRecord]) -> list[int]:
     """Return the first trial of each configuration whose trials have all failed."""
-    attempts = Attempts((), 0)
-    for record in records:
-        if record.config:
-            attempts.begin(record.number, record.config, record.contents)
-        if record.state in FINISHED:
-            attempts.end(record.number, failed=record.state == "FAIL")
-    return list(attempts.failed(asked=True))
+    return list(Attempts(records, 0).failed(asked=True))
 
 
 def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -107,13 +101,13 @@ def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
     study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number, **baseline})
 
 
-def enqueue_failed(study: optuna.Study) -> int:
+def enqueue_failed(study: StoredStudy) -> int:
     """Enqueue each configuration whose trials have all failed once more; return how many there are."""
-    trials = study.get_trials(deepcopy=False)
+    trials = study.optuna.get_trials(deepcopy=False)
     waiting = {trial.user_attrs[RETRY_OF] for trial in awaited(trials)}
-    numbers = [number for number in Attempts(trials, 0).failed(asked=True) if number not in waiting]
+    numbers = [number for number in left_failed(study.records()) if number not in waiting]
     for number in numbers:
-        enqueue_again(study, trials[number])
+        enqueue_again(study.optuna, trials[number])
     return len(numbers) + len(waiting)
 
 

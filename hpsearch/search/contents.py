@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.catalogue.datasets import is_user_dataset
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import AnyConfig, TrainableConfig
+from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig
 from hpsearch.config.user_modules import digest_together, same_source, source_digest, source_files
 from hpsearch.data.digests import digest_of
 from hpsearch.errors import DataError, StudyChangedError
@@ -169,9 +169,8 @@ def _trained_with(name: str, records: Iterable[TrialRecord]) -> str:
     )
 
 
-def _dataset(record: TrialRecord) -> Any:
-    data = (record.config or {}).get("data")
-    return data.get("dataset") if isinstance(data, Mapping) else None
+def _dataset(record: TrialRecord) -> str:
+    return record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
 
 
 def _ranges(numbers: Sequence[int]) -> Iterator[str]:

@@ -14,13 +14,12 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ValidationError
 
 from hpsearch.config.checking import UserDataset
 from hpsearch.config.file import Grid
 from hpsearch.config.space import can_repeat, distributions
 from hpsearch.config.study import StudySpec
-from hpsearch.errors import StudyChangedError
+from hpsearch.errors import InvalidConfigError, StudyChangedError
 from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.attempts import Attempts, awaited, enqueue_again
 from hpsearch.search.contents import Contents
@@ -126,7 +125,7 @@ class Coordinator:
         left = sum(record.state == "RUNNING" for record in records)
         self._count = len(trials)
         self._waiting = [trial for trial in trials if not trial.state.is_finished()]
-        self._attempts = Attempts(trials, self._spec.file.limits.retries)
+        self._attempts = Attempts(records, self._spec.file.limits.retries)
         self._checkpoints.tidy([trial.number for trial in self._waiting])
         self._pruner.load(records)
         if self._stage is Stage.SEARCH:
@@ -204,15 +203,13 @@ class Coordinator:
         """Return the job of a trial; None: its configuration cannot be trained, which is recorded."""
         try:
             config = self._jobs.config_of(trial)
-        except ValidationError as error:
-            # Two values that are each allowed and cannot go together.
-            first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-            self._end(trial, TrialEnded(trial.number, Outcome.FAILED, first, "", {}))
+        except InvalidConfigError as error:
+            self._end(trial, TrialEnded(trial.number, Outcome.FAILED, str(error), "", {}))
             return None
         # `user_attrs` copies every epoch each time it is asked.
         attrs = trial.user_attrs
         contents = self._jobs.contents.of(config)
-        first_trial = self._attempts.first_of(config.plain(), contents)
+        first_trial = self._attempts.first_of(config, contents)
         if self._distinct and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
             # The study file fixes some values of it and the sampler drew the others: it was trained before.
             detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
@@ -220,7 +217,7 @@ class Coordinator:
             return None
         trial.set_user_attr(CONFIG, config.plain())
         trial.set_user_attr(CONTENTS, contents)
-        self._attempts.begin(trial.number, config.plain(), contents)
+        self._attempts.begin(trial.number, config, contents)
         self._running[trial.number] = trial
         if attrs.get(BASELINE):
             self._unprunable.add(trial.number)
@@ -289,9 +286,9 @@ class Coordinator:
         """Whether a configuration can be trained and was not."""
         try:
             config = self._jobs.recipe(drawn, number)
-        except ValidationError:
+        except InvalidConfigError:
             return False
-        return self._attempts.first_of(config.plain(), self._jobs.contents.of(config)) is None
+        return self._attempts.first_of(config, self._jobs.contents.of(config)) is None
 
     def epoch_done(self, number: int, metrics: EpochMetrics) -> bool:
         """Record an epoch; return whether the trial goes on."""

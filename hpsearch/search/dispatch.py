@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial
-from pydantic import ValidationError
 
 from hpsearch.config.distributions import Int
 from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import AnyConfig, TrialConfig, parse_config
+from hpsearch.errors import InvalidConfigError
 from hpsearch.executors.protocol import WorkerSlot
 from hpsearch.search.records import PLANNED, enqueued_params
 from hpsearch.training.structure import needs_of, with_engine
@@ -41,7 +41,7 @@ def choose_waiting(
 
     def suits(trial: FrozenTrial) -> tuple[int, int, float]:
         config = _outline(trial, space) if engines else None
-        if config is None:
+        if not isinstance(config, TrialConfig):
             return 0, 0, 0.0
         needs = needs_of(with_engine(config, engines))
         cost = config.training.max_epochs * (1 + UPDATE_COST / config.examples_per_update)
@@ -50,10 +50,10 @@ def choose_waiting(
     return max(waiting, key=suits)
 
 
-def _outline(trial: FrozenTrial, space: Branch) -> TrialConfig | None:
+def _outline(trial: FrozenTrial, space: Branch) -> AnyConfig | None:
     """The trial's configuration as far as it is fixed; the rest from the middle of ranges, the first of options."""
     if planned := trial.user_attrs.get(PLANNED):
-        return TrialConfig.model_validate(planned)
+        return parse_config(planned)
     fixed = {**enqueued_params(trial), **trial.params}
 
     def number(node: Ranged) -> int | float:
@@ -67,6 +67,6 @@ def _outline(trial: FrozenTrial, space: Branch) -> TrialConfig | None:
         return node.labels.index(fixed[node.name]) if fixed.get(node.name) in node.labels else 0
 
     try:
-        return TrialConfig.model_validate(concrete(space, Pick(number, option)))
-    except ValidationError:
+        return parse_config(concrete(space, Pick(number, option)))
+    except InvalidConfigError:
         return None

@@ -20,7 +20,7 @@ from typing import Any
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.file import Finalists, Objective
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import SEED, TrialConfig, parse_config, without_validation
+from hpsearch.config.trial import AnyConfig, TrialConfig, with_seed, without_validation
 from hpsearch.executors.protocol import Executor, Job, TrialEnded
 from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import Coordinator
@@ -75,15 +75,15 @@ class Finish:
             return
         stage = open_stage(self.study, Stage.FINALISTS, self.study.objective)
         seeds = _seeds(stage, self.study.records(), self.spec.search.seed, wanted.seeds)
-        again = [_seeded(record.number, record.config or {}, seeds) for record in finalists]
+        again = [_seeded(record.number, record.config, seeds) for record in finalists if record.config]
         if not self._train(Stage.FINALISTS, stage, [training for some in again for training in some]):
             return
         winner = self._finals().winner
         if winner is None:
             self.report("no finalist trained well with every seed, so there is no winner")
-        elif not self.spec.trainable and winner.trial is not None:
-            default = keras_default(TrialConfig.model_validate({**winner.plain, SEED: None}), self.study.objective)
-            if self._train(Stage.FINALISTS, stage, _seeded(None, default.plain(), seeds)):
+        elif isinstance(winner.config, TrialConfig) and winner.trial is not None:
+            default = keras_default(winner.config, self.study.objective)
+            if self._train(Stage.FINALISTS, stage, _seeded(None, default, seeds)):
                 self._test(winner)
 
     def _test(self, winner: Finalist) -> None:
@@ -99,13 +99,11 @@ class Finish:
             return
         stage = open_stage(self.study, Stage.FINAL, FINAL_OBJECTIVE)
         finalists = [winner, *([finals.default] if finals.default and finals.default.values else [])]
-        trainings = [t for e in finalists for t in _seeded(e.trial, on_everything(e).plain(), finals.seeds)]
+        trainings = [t for e in finalists for t in _seeded(e.trial, on_everything(e), finals.seeds)]
         if not self._train(Stage.FINAL, stage, trainings):
             return
         keys = {training.key for training in trainings}
-        records = [
-            r for r in stage.records() if r.good and PlannedTraining(r.of, parse_config(r.config or {})).key in keys
-        ]
+        records = [r for r in stage.records() if r.good and r.config and PlannedTraining(r.of, r.config).key in keys]
         if any(record.of == winner.trial for record in records):
             self._read(winner, records)
 
@@ -131,7 +129,8 @@ class Finish:
     def _read(self, winner: Finalist, records: Sequence[TrialRecord]) -> None:
         """The one reading of the test set. It is written down first, so that none can happen unseen."""
         folder = self.home.models(self.study.name, Stage.FINAL.value)
-        config = TrialConfig.model_validate(records[0].config)
+        config = records[0].config
+        assert isinstance(config, TrialConfig)
         line: dict[str, Any] = {
             "when": datetime.now().astimezone().isoformat(timespec="seconds"),
             "by": f"process {os.getpid()} on {socket.gethostname()}",
@@ -149,7 +148,7 @@ class Finish:
         if info is None:
             return
         figures = [
-            FinalFigures(record.number, record.of, (record.config or {})[SEED], tested["accuracy"], *_rest(tested))
+            FinalFigures(record.number, record.of, _seed_of(record), tested["accuracy"], *_rest(tested))
             for record, tested in zip(records, info[TEST], strict=True)
         ]
         line |= {"examples": info[TEST_EXAMPLES], "figures": [vars(one) for one in figures]}
@@ -175,6 +174,10 @@ class Finish:
         return found
 
 
+def _seed_of(record: TrialRecord) -> int:
+    return (record.config.seed if record.config else None) or 0
+
+
 def _rest(tested: dict[str, Any]) -> tuple[tuple[tuple[int, ...], ...], str]:
     return tuple(map(tuple, tested[CONFUSION])), tested["hits"]
 
@@ -183,8 +186,8 @@ def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: 
     """The best trials that ended well, the best first; of those that differ in nothing but the seed the best."""
     distinct: dict[str, TrialRecord] = {}
     for record in ranked(records, objective):
-        plain = {name: value for name, value in (record.config or {}).items() if name != SEED}
-        distinct.setdefault(json.dumps(plain, sort_keys=True), record)
+        if record.config:
+            distinct.setdefault(json.dumps(with_seed(record.config, None).plain(), sort_keys=True), record)
     return list(distinct.values())[:top]
 
 
@@ -192,7 +195,7 @@ def _seeds(stage: StoredStudy, records: Sequence[TrialRecord], first: int, wante
     """The seeds of the finalists: those that the stage has, and new ones, which no trial of the search had."""
     known: list[int] = stage.optuna.user_attrs.get(SEEDS, [])
     if len(known) < wanted:
-        taken = {*known, *((record.config or {}).get(SEED) for record in records)}
+        taken = {*known, *(record.config.seed for record in records if record.config)}
         known = [*known, *islice(_untaken(taken, FIRST_SEED + first), wanted - len(known))]
         stage.optuna.set_user_attr(SEEDS, known)
     return known[:wanted]
@@ -202,8 +205,8 @@ def _untaken(taken: set[Any], first: int) -> Iterator[int]:
     return (seed for seed in (number % 2**32 for number in count(first)) if seed not in taken)
 
 
-def _seeded(of: int | None, plain: Any, seeds: Sequence[int]) -> list[PlannedTraining]:
-    return [PlannedTraining(of, parse_config({**plain, SEED: seed})) for seed in seeds]
+def _seeded(of: int | None, config: AnyConfig, seeds: Sequence[int]) -> list[PlannedTraining]:
+    return [PlannedTraining(of, with_seed(config, seed)) for seed in seeds]
 
 
 def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
@@ -235,7 +238,8 @@ def on_everything(finalist: Finalist) -> TrialConfig:
 
     A schedule that looks at validation figures has none to look at: the rates of a typical training are taken.
     """
-    config = TrialConfig.model_validate({**finalist.plain, SEED: None})
+    config = finalist.config
+    assert isinstance(config, TrialConfig)
     before = typical(finalist.runs, finalist.epochs)
     return without_validation(config, finalist.epochs, rates_of(before) if before else [])
 

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import SEED
+from hpsearch.config.trial import AnyConfig, TrialConfig, parse_config, with_seed
 from hpsearch.search.baselines import UNTUNED
 from hpsearch.search.records import FINISHED, PLANNED, TrialRecord, best_trial, epochs_chosen, read_trial
 from hpsearch.search.stages import Stage, find_stage
@@ -28,13 +28,13 @@ class Finalist:
     Attributes:
         trial: the trial of the search that it trains again; None: the Keras default of the winner's model.
         score: what that trial had, the best of many; None of the Keras default.
-        plain: its configuration without the seed, as plain data.
+        config: its configuration; the seed is None.
         runs: its trainings, by their number; some may not have ended.
     """
 
     trial: int | None
     score: float | None
-    plain: Mapping[str, Any]
+    config: AnyConfig
     runs: tuple[TrialRecord, ...]
 
     @property
@@ -169,8 +169,8 @@ def read_finals(study: StoredStudy) -> Finals | None:
     finalists = list(_entrants(stage, {r.number: r.best.value for r in study.records() if r.best}))
     ranked = _ranked([finalist for finalist in finalists if finalist.trial is not None], study.objective)
     # A study that went on may have had another winner before, with another model.
-    model = ranked[0].plain.get("model") if ranked else None
-    defaults = (finalist for finalist in finalists if finalist.trial is None and finalist.plain.get("model") == model)
+    model = _model(ranked[0]) if ranked else None
+    defaults = (finalist for finalist in finalists if finalist.trial is None and _model(finalist) == model)
     return Finals(
         objective=study.objective,
         seeds=tuple(stage.optuna.user_attrs.get(SEEDS, ())),
@@ -210,12 +210,16 @@ def _entrants(stage: StoredStudy, scores: Mapping[int, float]) -> Iterator[Final
     groups: dict[str, Finalist] = {}
     for trial in stage.optuna.get_trials(deepcopy=False):
         record = read_trial(trial, stage.objective)
-        plain = {name: value for name, value in trial.user_attrs[PLANNED].items() if name != SEED}
+        config = with_seed(parse_config(trial.user_attrs[PLANNED]), None)
         score = None if record.of is None else scores.get(record.of)
-        key = json.dumps([record.of, plain], sort_keys=True)
-        group = groups.setdefault(key, Finalist(record.of, score, plain, ()))
+        key = json.dumps([record.of, config.plain()], sort_keys=True)
+        group = groups.setdefault(key, Finalist(record.of, score, config, ()))
         groups[key] = replace(group, runs=(*group.runs, record))
     yield from groups.values()
+
+
+def _model(finalist: Finalist) -> Any:
+    return finalist.config.model if isinstance(finalist.config, TrialConfig) else None
 
 
 def _ranked(finalists: Sequence[Finalist], objective: Objective) -> tuple[Finalist, ...]:

@@ -45,7 +45,7 @@ class Jobs:
         """Return what was planned for a trial, or else what the sampler draws, with engine and normalization chosen.
 
         Raises:
-            pydantic.ValidationError: two values that are each allowed cannot go together.
+            InvalidConfigError: two values that are each allowed cannot go together.
         """
         attrs = trial.user_attrs
         if planned := attrs.get(PLANNED):
@@ -57,7 +57,7 @@ class Jobs:
         """Return the configuration of trial `number` from what was drawn, with engine and normalization chosen.
 
         Raises:
-            pydantic.ValidationError: two values that are each allowed cannot go together.
+            InvalidConfigError: two values that are each allowed cannot go together.
         """
         if drawn.get(SEED) is None:
             drawn[SEED] = self.spec.search.seed + number

@@ -13,7 +13,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import parse_config
+from hpsearch.config.trial import AnyConfig, parse_config
+from hpsearch.errors import HpsearchError, InvalidConfigError
 from hpsearch.training.results import GOOD, Best, EpochMetrics, Outcome, best_of
 
 # Names of the user attributes that hold what Optuna has no field for.
@@ -68,16 +69,16 @@ class TrialRecord:
     number: int
     state: str
     outcome: Outcome | None
-    config: Mapping[str, Any] | None
+    config: AnyConfig | None
     rows: tuple[EpochMetrics, ...]
     best: Best | None
-    seconds: float | None
-    detail: str
-    baseline: bool
-    params: Mapping[str, Any]
-    info: Mapping[str, Any]
-    traceback: str
-    started: datetime | None
+    seconds: float | None = None
+    detail: str = ""
+    baseline: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    traceback: str = ""
+    started: datetime | None = None
     ended: datetime | None = None
     worker_failures: tuple[str, ...] = ()
     of: int | None = None
@@ -98,7 +99,7 @@ class TrialRecord:
     @property
     def flat(self) -> dict[str, Any]:
         """The configuration under plain names; empty before the trial first ran."""
-        return parse_config(self.config).flat() if self.config is not None else {}
+        return self.config.flat() if self.config else {}
 
     @property
     def reason(self) -> str:
@@ -120,7 +121,11 @@ class TrialRecord:
 
 
 def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
-    """A trial as Optuna keeps it, as a record."""
+    """Return the record of a trial.
+
+    Raises:
+        HpsearchError: another version of hpsearch trained a configuration that this version refuses.
+    """
     attrs, rows = trial.user_attrs, rows_of(trial)
     finished = trial.state.is_finished()
     outcome = Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None
@@ -133,7 +138,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         number=trial.number,
         state=TrialState.WAITING.name if waits else trial.state.name,
         outcome=outcome,
-        config=attrs.get(CONFIG),
+        config=_config_of(trial),
         rows=rows,
         best=best_of(rows, objective) if outcome is not Outcome.DIVERGED else None,
         seconds=round((attrs.get(EARLIER) or 0.0) + (ended - started).total_seconds(), 3)
@@ -152,6 +157,17 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         retry_of=attrs.get(RETRY_OF),
         metric=objective.metric,
     )
+
+
+def _config_of(trial: FrozenTrial) -> AnyConfig | None:
+    plain = trial.user_attrs.get(CONFIG)
+    try:
+        return parse_config(plain) if plain else None
+    except InvalidConfigError as error:
+        raise HpsearchError(
+            f"trial {trial.number} was trained by another version of hpsearch with a configuration that this version "
+            f"refuses: {error}; read the study with that version"
+        ) from None
 
 
 def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:

@@ -241,7 +241,7 @@ def _retry(study: StoredStudy, request: RunRequest, report: Callable[[str], None
     """Enqueue failed configurations once more where the user asks for it."""
     from hpsearch.search.attempts import enqueue_failed
 
-    if request.retry_failed and not enqueue_failed(study.optuna):
+    if request.retry_failed and not enqueue_failed(study):
         report(_nothing_to_retry(study))
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import parse_config
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.baselines import UNTUNED
 from hpsearch.search.finals import Finals
@@ -113,7 +112,7 @@ def trial_image(
         stage: whose trial it is.
         finals: what the finalists have come to; only then a final training is told with its test figures.
     """
-    config = parse_config(record.config) if record.config is not None else None
+    config = record.config
     flat, inputs = config.flat() if config else {}, inputs_of(config, provenance, record.contents)
     ended = milliseconds(record.ended)
     rows = [Row.of(row, when) for row, when in dated_rows(record)]

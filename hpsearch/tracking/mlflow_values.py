@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from hpsearch.catalogue.metrics import BEST, DIRECTIONS, SYSTEM, logged_name
-from hpsearch.config.trial import TRAINABLE
+from hpsearch.config.trial import TrainableConfig
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochMetrics
@@ -90,10 +90,10 @@ def summary(record: TrialRecord) -> dict[str, float]:
     """What a trial comes to: each metric at its best epoch, and what its worker counted."""
     values = counted(record)
     if record.best:
-        at_best = next(row for row in record.rows if row.epoch == record.best.epoch).metrics
+        at_best = record.best_metrics
         # Of a user's own training every metric counts.
         own = [name for name in at_best if not name.startswith(SYSTEM)]
-        names = own if TRAINABLE in (record.config or {}) else dict.fromkeys([*DIRECTIONS, record.metric])
+        names = own if isinstance(record.config, TrainableConfig) else dict.fromkeys([*DIRECTIONS, record.metric])
         values |= {best_name(name): at_best[name] for name in names if name in at_best}
         values[f"{BEST}epoch"] = record.best.epoch
     return values

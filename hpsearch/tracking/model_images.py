@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hpsearch.analysis.confusion import Confusion, class_figures, texts
 from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.config.trial import TrialConfig
 from hpsearch.search.finals import FinalFigures, Finals
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
@@ -39,5 +40,5 @@ def _tested(record: TrialRecord, stage: Stage, finals: Finals | None) -> FinalFi
 
 def _classes(record: TrialRecord, confusion: Confusion) -> Sequence[str]:
     """The names of the classes; of a user's own data their numbers."""
-    name = (record.config or {})["data"]["dataset"]
+    name = record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
     return DATASETS[name].classes if name in DATASETS else [str(number) for number in range(len(confusion))]

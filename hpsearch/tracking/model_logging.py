@@ -17,6 +17,7 @@ from typing import Any
 
 from hpsearch.analysis.verdict import judge
 from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
 from hpsearch.config.user_modules import use_folders
 from hpsearch.executors import child
 from hpsearch.search.records import TrialRecord
@@ -97,9 +98,8 @@ class Models:
             if record is None or not record.good or (kept.stage is Stage.FINAL and record.of != winner):
                 continue
             file = self._file(kept.stage, record.number)
-            if file.is_file() and record.config:
-                dataset = record.config["data"]["dataset"]
-                yield ToLog(kept.run_id, kept.stage, kept.number, str(file), dataset), kept.models
+            if file.is_file() and isinstance(record.config, TrialConfig):
+                yield ToLog(kept.run_id, kept.stage, kept.number, str(file), record.config.data.dataset), kept.models
 
     def _runs(self) -> list[Kept]:
         experiment = self._client.get_experiment_by_name(self._plan.spec.name)

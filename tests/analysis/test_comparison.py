@@ -34,16 +34,12 @@ def record(number, rows, outcome=Outcome.COMPLETED, params=None, **sections):
         number=number,
         state="COMPLETE",
         outcome=outcome,
-        config=sample_config(seed=number, **sections).plain(),
+        config=sample_config(seed=number, **sections),
         rows=rows,
         best=best_of(rows, ACCURACY) if good else None,
         seconds=9.0,
-        detail="",
-        baseline=False,
         params=params or {},
         info={"weights": 1000},
-        traceback="",
-        started=None,
     )
 
 

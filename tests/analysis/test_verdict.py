@@ -15,7 +15,7 @@ from hpsearch.analysis.verdict import AgainstDefault, judge
 from hpsearch.analysis.verdict_text import default_sentences, markdown, rows, sentences
 from hpsearch.catalogue.metrics import METRICS, bounds_of
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrainableConfig, TrialConfig
+from hpsearch.config.trial import TrainableConfig, TrialConfig, with_seed
 from hpsearch.export.again import Place
 from hpsearch.export.chosen import Chosen
 from hpsearch.export.figure import Repeated, repeated, told
@@ -44,8 +44,7 @@ def finalist(
         )
         run = replace(run, rows=rows)
         runs.append(replace(run, best=best_of(run.rows, objective)))
-    plain = {name: value for name, value in config.plain().items() if name != "seed"}
-    return Finalist(trial, values[0] if trial is not None else None, plain, tuple(runs))
+    return Finalist(trial, values[0] if trial is not None else None, with_seed(config, None), tuple(runs))
 
 
 def finals(*finalists: Finalist, default: Finalist | None = None, objective: Objective = UP) -> Finals:

@@ -51,7 +51,7 @@ def told(home: Path, study: str) -> list[dict[str, Any]]:
             "state": record.state,
             "outcome": record.outcome,
             "params": dict(record.params),
-            "config": record.config,
+            "config": record.config.plain() if record.config else None,
             "best": record.best,
             "rows": [{k: v for k, v in row.plain().items() if k not in CLOCKS} for row in record.rows],
         }

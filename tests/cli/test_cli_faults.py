@@ -86,7 +86,7 @@ def run(file, home, *arguments):
     stdout, stderr = process.communicate(timeout=120)
     assert "Traceback" not in stdout + stderr
     wait_for(lambda: not processes_of(process.pid), 20, "the end of all processes")
-    return process.returncode, stderr, {record.config["fault"]: record for record in records_of(home, "faults")}
+    return process.returncode, stderr, {record.config.values["fault"]: record for record in records_of(home, "faults")}
 
 
 def test_what_raises_exits_or_prints_fails_alone_with_its_traceback(tmp_path):

@@ -124,13 +124,13 @@ def test_the_finalists_are_trained_with_new_seeds_and_the_best_mean_wins(ran):
     assert means == sorted(means, reverse=True)
     assert found["winner"] == found["entrants"][0]["trial"] == ran.summary["best"]["trial"]
     parts = stages_of(find_study(Home(ran.home), "small"))
-    seeds = {stage: {record.config["seed"] for record in records} for stage, records in parts.items()}
+    seeds = {stage: {record.config.seed for record in records} for stage, records in parts.items()}
     assert len(seeds[Stage.FINALISTS]) == 2
     assert not seeds[Stage.SEARCH] & seeds[Stage.FINALISTS]
     assert seeds[Stage.FINAL] == seeds[Stage.FINALISTS]
     # Two finalists and the Keras default; the winner and the default on everything.
     assert (len(parts[Stage.FINALISTS]), len(parts[Stage.FINAL])) == (6, 4)
-    assert all(record.config["data"]["validation"] == 0 for record in parts[Stage.FINAL])
+    assert all(record.config.data.validation == 0 for record in parts[Stage.FINAL])
     assert "test" in found
     assert found["default"]["label"] == "untuned Keras default"
     # Two seeds: no tolerance, and an interval that is cut.

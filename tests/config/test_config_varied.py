@@ -138,7 +138,7 @@ def test_the_seed_is_never_listed_twice():
 def test_a_study_without_a_readable_file_compares_its_trials(study):
     spec = study("trial: {optimizer: {choice: [sgd, adam]}}\n")
     assert varied_of(readable_study(dump(spec.document.data), "x"), []) == spec.varied
-    configs = [TrialConfig.model_validate({"optimizer": name}).plain() for name in ("sgd", "adam")]
+    configs = [TrialConfig.model_validate({"optimizer": name}) for name in ("sgd", "adam")]
     assert varied_of(readable_study("trial: {unknown: 1}", "x"), configs).names == ["optimizer"]
     assert varied_of(readable_study("", "x"), []) == find_varied([])
 

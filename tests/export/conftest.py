@@ -43,16 +43,10 @@ def chosen_of(config: TrialConfig, rows: list[Any] | None = None, best: Any = No
         number=3,
         state="COMPLETE",
         outcome=Outcome.COMPLETED if best else Outcome.FAILED,
-        config=config.plain(),
+        config=config,
         rows=tuple(rows or ()),
         best=best,
         seconds=1.0,
-        detail="",
-        baseline=False,
-        params={},
-        info={},
-        traceback="",
-        started=None,
     )
     return Chosen("small", Objective(), record)
 

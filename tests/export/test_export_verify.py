@@ -160,7 +160,7 @@ def test_the_tolerance_is_three_standard_errors(chosen, place):
 
 @pytest.mark.parametrize("name", ["keras", "python", "model"])
 def test_a_training_of_ones_own_is_yaml_or_json(name, chosen, place, tmp_path):
-    own = replace(chosen, record=replace(chosen.record, config=TrainableConfig("mine:train", {"x": 1}, 0).plain()))
+    own = replace(chosen, record=replace(chosen.record, config=TrainableConfig("mine:train", {"x": 1}, 0)))
     with pytest.raises(HpsearchError, match=r"^mine:train is your own training, which can be exported as yaml or json"):
         FORMATS[name].write(own, tmp_path / "x", place)
 

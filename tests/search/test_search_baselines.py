@@ -36,7 +36,7 @@ def test_keras_defaults_are_named_only_where_the_space_holds_them(tmp_path, tria
 
 def test_the_training_beside_finalists_has_a_name_of_its_own():
     assert note_of(TrialConfig(), baseline=True, finalists=True) == UNTUNED == "untuned Keras default"
-    assert Finalist(None, None, {}, ()).label == UNTUNED
+    assert Finalist(None, None, TrialConfig(), ()).label == UNTUNED
 
 
 def test_a_users_own_training_has_no_keras_defaults():

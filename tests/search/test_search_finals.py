@@ -12,7 +12,7 @@ from support import sample_config
 from hpsearch.analysis.verdict import judge
 from hpsearch.analysis.verdict_text import sentences
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import TrialConfig, with_seed
 from hpsearch.search.finalists import FIRST_SEED, _untaken, choose_finalists, keras_default, on_everything
 from hpsearch.search.finals import FinalFigures, Finalist, Finals, Reading
 from hpsearch.search.records import TrialRecord
@@ -30,23 +30,18 @@ def record(number: int, *values: float, config: TrialConfig | None = None, **cha
         number=number,
         state="COMPLETE",
         outcome=Outcome.COMPLETED,
-        config=(config or sample_config(optimizer={"name": "adam", "beta_1": 0.5 + number / 100})).plain(),
+        config=(config or sample_config(optimizer={"name": "adam", "beta_1": 0.5 + number / 100})),
         rows=rows,
         best=best_of(rows, UP),
         seconds=1.0,
-        detail="",
-        baseline=False,
-        params={},
-        info={},
-        traceback="",
         started=datetime.now(),
     )
     return replace(made, **changes)
 
 
 def finalist(trial: int | None, *bests: float, **sections: Any) -> Finalist:
-    plain = {key: value for key, value in sample_config(**sections).plain().items() if key != "seed"}
-    return Finalist(trial, 0.9, plain, tuple(record(i, 0.1, best, of=trial) for i, best in enumerate(bests)))
+    config = with_seed(sample_config(**sections), None)
+    return Finalist(trial, 0.9, config, tuple(record(i, 0.1, best, of=trial) for i, best in enumerate(bests)))
 
 
 def test_the_best_that_ended_well_are_chosen_best_first():

@@ -33,9 +33,7 @@ EPOCHS, TRIALS, AT_ONCE = 9, 40, 3
 
 def record(number: int, outcome: Outcome, values: list[float]) -> TrialRecord:
     rows = tuple(EpochMetrics(epoch, {"value": value}) for epoch, value in enumerate(values, start=1))
-    return TrialRecord(
-        number, "COMPLETE", outcome, None, rows, Best(1, values[0]), 1.0, "", False, {}, {}, "", None, None
-    )
+    return TrialRecord(number, "COMPLETE", outcome, None, rows, Best(1, values[0]), 1.0)
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])

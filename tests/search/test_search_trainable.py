@@ -259,7 +259,7 @@ def test_failed_configurations_are_tried_again_on_request_as_new_trials_that_nam
     assert states(before) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     (folder / "mended").touch()
     assert is_complete(run.study, 3)
-    assert [enqueue_failed(run.study.optuna) for _ in range(2)] == [1, 1]
+    assert [enqueue_failed(run.study) for _ in range(2)] == [1, 1]
     # The study has its total, and what was asked for is trained all the same: so also if the run was interrupted.
     assert not is_complete(run.study, 3)
     # A worker of its own, since an interrupted trial keeps its worker until the run's executor is closed.
@@ -271,7 +271,7 @@ def test_failed_configurations_are_tried_again_on_request_as_new_trials_that_nam
     *same, last = run.go(3, [board]).records
     assert (same, board._total, board._counted(), board._left()) == (before, 4, 4, "about 0:00 left")
     assert (last.state, last.retry_of, last.config) == ("COMPLETE", 1, before[1].config)
-    assert (enqueue_failed(run.study.optuna), is_complete(run.study, 3)) == (0, True)
+    assert (enqueue_failed(run.study), is_complete(run.study, 3)) == (0, True)
     # What the sampler proposes again does not name the trial that failed.
     assert (left_failed(before), left_failed([*before, replace(last, retry_of=None)])) == ([1], [])
 
@@ -289,7 +289,7 @@ def train(config, seed):
 def test_a_point_of_a_grid_that_fails_is_tried_again_last_and_not_for_ever(folder, executor, seed):
     run = Run(folder, executor, f"grid{len(seed)}", POINT_FAILS, GRID.format(seed))
     ended = run.go(3)
-    assert [record.config["x"] for record in ended.records] == [0, 1, 2, 1]
+    assert [record.config.values["x"] for record in ended.records] == [0, 1, 2, 1]
     assert [record.retry_of for record in ended.records] == [None, None, None, 1]
     assert ended.records[3].config == ended.records[1].config
     assert (ended.stopped, ended.exhausted, is_complete(run.study, 3)) == ("", True, True)
@@ -309,7 +309,7 @@ def test_with_a_fixed_seed_no_configuration_is_trained_twice(folder, executor, s
     half = run.go(4).records
     # A copy that has seen the same trials proposes the same.
     ended = run.go(20)
-    configs = {(record.config["x"], record.config["y"]) for record in ended.records}
+    configs = {(record.config.values["x"], record.config.values["y"]) for record in ended.records}
     assert len(ended.records) == len(configs) == 6
     assert ended.records[:4] == half
     assert (ended.stopped, ended.exhausted, is_complete(run.study, 20)) == ("", True, True)
@@ -326,7 +326,7 @@ def test_what_an_early_version_trained_is_not_trained_again(folder, executor):
         del trial.user_attrs[CONTENTS]
         run.study.optuna.add_trial(trial)
     records = run.go(20, contents=Contents(sources={"gain.py": "0" * 32})).records
-    assert len(records) == len({(record.config["x"], record.config["y"]) for record in records}) == 6
+    assert len(records) == len({(record.config.values["x"], record.config.values["y"]) for record in records}) == 6
 
 
 MIXED = """
@@ -339,13 +339,13 @@ enqueue: [{x: {kind: plain}}]
 def test_a_branch_without_numbers_is_trained_once_beside_one_that_has_no_end(folder, executor):
     training = 'def train(config, seed):\n    yield {"gain": 9 if config["x"]["kind"] == "plain" else 0}\n'
     records = Run(folder, executor, "mixed", training, MIXED).go(8).records
-    assert [record.config["x"]["kind"] for record in records] == ["plain", *["scaled"] * 7]
+    assert [record.config.values["x"]["kind"] for record in records] == ["plain", *["scaled"] * 7]
 
 
 def test_with_a_seed_a_trial_configurations_may_repeat(folder, executor):
     search = LETTERS.format("random").replace(", seed: 1", "").replace("20", "8")
     records = Run(folder, executor, "seeds", LETTER, search).go(8).records
-    assert len(records) == len({record.config["seed"] for record in records}) == 8
+    assert len(records) == len({record.config.seed for record in records}) == 8
 
 
 def test_two_workers_do_not_train_the_same_configuration_at_once(folder):
@@ -355,7 +355,7 @@ def test_two_workers_do_not_train_the_same_configuration_at_once(folder):
         records = run.go(20).records
     finally:
         executor.close()
-    assert len(records) == len({(record.config["x"], record.config["y"]) for record in records}) == 6
+    assert len(records) == len({(record.config.values["x"], record.config.values["y"]) for record in records}) == 6
 
 
 def test_finalists_with_the_same_configuration_and_seed_are_all_trained(folder, executor):

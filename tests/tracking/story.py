@@ -87,7 +87,7 @@ class Story:
             number=number,
             state="RUNNING",
             outcome=None,
-            config=config.plain(),
+            config=config,
             rows=(),
             best=None,
             seconds=None,

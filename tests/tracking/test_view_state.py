@@ -65,15 +65,9 @@ def page_of(spec: StudySpec) -> str:
         number=0,
         state="COMPLETE",
         outcome=Outcome.COMPLETED,
-        config=spec.corners[0].plain(),
+        config=spec.corners[0],
         rows=(EpochMetrics(1, {metric: 0.5}),),
         best=Best(1, 0.5),
         seconds=1.0,
-        detail="",
-        baseline=False,
-        params={},
-        info={},
-        traceback="",
-        started=None,
     )
     return study_note(spec, [record], None, running=False)
