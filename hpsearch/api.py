@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hpsearch.search.stages import Stage
     from hpsearch.search.stop import Stop
     from hpsearch.search.storage import StoredStudy
+    from hpsearch.tracking.run_states import TrackedStudy
     from hpsearch.tracking.target import Target
 
 # The study files that come with hpsearch.
@@ -375,7 +376,7 @@ def run_spec(
     from hpsearch.config.yaml_text import dump
     from hpsearch.executors.local import default_workers
     from hpsearch.search.run import RunRequest, run_study
-    from hpsearch.tracking.closing import write_outcome
+    from hpsearch.tracking.logged_models import write_outcome
 
     total, asked = spec.total(trials), trials or spec.search.trials
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
@@ -384,10 +385,10 @@ def run_spec(
     request = RunRequest(spec, text, total, workers or default_workers(), target.key, accept_changes, retry_failed)
 
     def closing(study: StoredStudy, ended: StudyEnded) -> bool:
-        from hpsearch.search.finals import stages_of
+        from hpsearch.search.finals import read_finals, stages_of
 
-        plan = plan_of(study, spec, text, target)
-        return write_outcome(plan, stages_of(study), interrupted=ended.interrupted, report=report)
+        tracked, finals = tracked_study(study, spec, text, target), read_finals(study)
+        return write_outcome(tracked, stages_of(study), finals, interrupted=ended.interrupted, report=report)
 
     def listeners(study: StoredStudy, stage: Stage) -> Sequence[Listener]:
         return _listeners(target, study, stage, stop, report, progress=progress)
@@ -400,7 +401,7 @@ def _listeners(
 ) -> Sequence[Listener]:
     from hpsearch.display.terminal import make_terminal
     from hpsearch.search.stages import Stage
-    from hpsearch.tracking.mlflow_listener import MlflowListener
+    from hpsearch.tracking.listener import MlflowListener
 
     # The terminal comes first: what the user sees does not wait for a database.
     terminal = [make_terminal(stop)] if progress else []
@@ -412,16 +413,16 @@ def _listeners(
     return [*terminal, mlflow]
 
 
-def plan_of(study: StoredStudy, spec: StudySpec, text: str, target: Target) -> Any:
-    """Return what of a study goes to MLflow, as it stands.
+def tracked_study(study: StoredStudy, spec: StudySpec, text: str, target: Target) -> TrackedStudy:
+    """Return what the MLflow writer needs of a study.
 
     Args:
-        text: its file as it is run.
+        text: the study file as it is run.
+        target: the MLflow that takes the runs.
     """
-    from hpsearch.search.finals import read_finals
-    from hpsearch.tracking.projector import Plan
+    from hpsearch.tracking.run_states import TrackedStudy
 
-    return Plan(spec, text, study.provenance, target, render_best, finals=read_finals(study))
+    return TrackedStudy(spec, text, study.provenance, target, render_best)
 
 
 def render_best(spec: StudySpec, record: TrialRecord) -> str:

@@ -32,7 +32,7 @@ def import_everything() -> None:
     import hpsearch.export.formats
     import hpsearch.search.coordinator
     import hpsearch.search.finalists
-    import hpsearch.tracking.mlflow_listener
+    import hpsearch.tracking.listener
 
     del mlflow, optuna, pandas, plotly, rich, sklearn, hpsearch
 

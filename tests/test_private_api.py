@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import multiprocessing.process
-import sqlite3
 
 import optuna
 
@@ -40,20 +39,34 @@ def test_keras_reads_an_optimizers_numbers_from_its_attributes_when_a_step_is_tr
         assert f"self.{knob}" in source, f"keras.optimizers.{name}.update_step no longer reads self.{knob}"
 
 
-def test_mlflow_has_the_tables_and_the_calls_that_read_the_histories_of_many_runs(tmp_path):
+def test_mlflow_reads_one_metric_of_many_runs_at_once(tmp_path):
     from mlflow import MlflowClient
+    from mlflow.tracking._tracking_service.utils import _get_store
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request, verify_rest_response
 
     assert callable(get_default_host_creds)
     assert callable(verify_rest_response)
     assert "host_creds" in inspect.signature(http_request).parameters, "MLflow's http_request takes other arguments now"
-    MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_experiments()
-    wanted = {
-        "metrics": {"run_uuid", "key", "step", "value", "is_nan"},
-        "experiments": {"name", "lifecycle_stage", "artifact_location", "creation_time", "last_update_time"},
-    }
-    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
-        for table, columns in wanted.items():
-            found = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-            assert columns <= found, f"MLflow's table {table} has other columns now: {sorted(found)}"
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    runs = [client.create_run("0").info.run_id for _ in range(2)]
+    for step, run in enumerate(runs):
+        client.log_metric(run, "loss", 0.5, step=step)
+    values = _get_store(uri).get_metric_history_bulk(runs, "loss", 10)
+    found = {(value.run_id, value.step, value.value) for value in values}
+    assert found == {(run, step, 0.5) for step, run in enumerate(runs)}, f"MLflow's store returns {values}"
+
+
+def test_mlflow_makes_its_default_experiment_where_the_variable_says(tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+    from mlflow.tracking._tracking_service.utils import _get_store
+
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(tmp_path / "artifacts"))
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    location = client.get_experiment("0").artifact_location
+    assert location == f"{tmp_path}/artifacts/0", "MLflow reads the place of artifacts from another variable now"
+    client.delete_experiment("0")
+    _get_store(uri)._hard_delete_experiment("0")
+    assert client.get_experiment_by_name("Default") is None, "MLflow no longer deletes an experiment for good"

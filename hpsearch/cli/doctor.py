@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.api import plan_of, say
+from hpsearch.api import say, tracked_study
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, TrackingOption, home_of
 from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE
@@ -27,32 +27,32 @@ def doctor(
     """
     from hpsearch.config.study import stored_study
     from hpsearch.search import addresses
-    from hpsearch.search.finals import stages_of
+    from hpsearch.search.finals import read_finals, stages_of
     from hpsearch.search.storage import find_study
-    from hpsearch.tracking.doctor import Doctor
+    from hpsearch.tracking.consistency import ConsistencyCheck
     from hpsearch.tracking.target import find_target
 
     where = home_of(home)
     target = find_target(where, tracking_uri)
     with where.hold(find_study(where, study).name):
-        # Read again, now that nobody changes it any more.
+        # Read again, now that no other process changes it.
         found = find_study(where, study)
-        plan = plan_of(found, stored_study(found.file, found.name), found.file, target)
-        patient = Doctor(plan, stages_of(found), create=repair)
-        findings = patient.examine()
+        tracked = tracked_study(found, stored_study(found.file, found.name), found.file, target)
+        check = ConsistencyCheck(tracked, stages_of(found), read_finals(found), create=repair)
+        findings = check.examine()
         if output_format is OutputFormat.table:
             for finding in findings:
                 put(finding.line)
         left = findings
         if repair and findings:
             say(f"repairing {target} ...")
-            patient.repair(findings)
-            left = patient.examine()
+            check.repair()
+            left = check.examine()
         if not left:
             addresses.set_complete(found.optuna, target.key)
     if output_format is not OutputFormat.table:
-        told = {"study": study, "mlflow": str(target), "agree": not left}
-        emit({**told, "findings": [asdict(f) for f in findings], "left": [asdict(f) for f in left]}, output_format)
+        result = {"study": study, "mlflow": str(target), "agree": not left}
+        emit({**result, "findings": [asdict(f) for f in findings], "left": [asdict(f) for f in left]}, output_format)
     elif repair:
         for finding in left:
             put(f"not repaired: {finding.line}")
@@ -61,5 +61,5 @@ def doctor(
         hint = "" if repair else f"; `{target.command('doctor', study, '--repair')}` writes them again"
         say(f"{target} does not agree with study '{study}': {differences}{hint}")
     else:
-        say(f"{target} agrees with study '{study}': {patient.runs} runs")
+        say(f"{target} agrees with study '{study}': {check.runs} runs")
     raise typer.Exit(EXIT_DISAGREE if left else EXIT_DONE)

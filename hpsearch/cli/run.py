@@ -73,7 +73,7 @@ def run(
     """
     from hpsearch.api import find_spec, run_spec
     from hpsearch.search.stop import Stop
-    from hpsearch.tracking.mlflow_listener import lacks_a_part
+    from hpsearch.tracking.listener import lacks_a_part
     from hpsearch.tracking.target import Target, find_target
 
     stop = Stop()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hpsearch.export.repeat import Part, TrainingRequest
     from hpsearch.search.listeners import Listener, TrialStarted
     from hpsearch.tracking.target import Target
-    from hpsearch.tracking.training_listener import TrainingListener, TrainingOutcome
+    from hpsearch.tracking.training_runs import TrainingListener, TrainingOutcome
     from hpsearch.training.results import EpochMetrics
 
 
@@ -104,7 +104,7 @@ def _listener(name: str, request: TrainingRequest, target: Target, folders: Sequ
     from hpsearch.config.trial import TrialConfig
     from hpsearch.export.yaml_file import configuration_yaml
     from hpsearch.search.contents import own_digests
-    from hpsearch.tracking.training_listener import LoggedTraining, TrainingListener
+    from hpsearch.tracking.training_runs import LoggedTraining, TrainingListener
 
     config = request.config
     data = own_digests([config.data.dataset], folders) if isinstance(config, TrialConfig) else {}
@@ -141,7 +141,7 @@ def _lines(*, several: bool) -> Listener:
 
 def _figures(parts: Sequence[Part]) -> TrainingOutcome:
     """What the parent run says."""
-    from hpsearch.tracking.training_listener import TrainingOutcome
+    from hpsearch.tracking.training_runs import TrainingOutcome
 
     metrics: dict[str, float] = {}
     lines: list[str] = []

@@ -42,26 +42,32 @@ def ui(
     Prints the address. With STUDY it shows that study's trials, best first, with hyperparameters and
     metrics as columns. It may run while a study trains.
     """
-    from hpsearch.tracking.empty_database import has_experiment
-    from hpsearch.tracking.ui import serve
+    from hpsearch.tracking.ui import NoRunsError, serve
     from hpsearch.tracking.view_state import FINALISTS_KEY, VIEW_KEY
 
     where = home_of(home)
+
+    unknown = None
     if study is not None:
         from hpsearch.search.storage import find_study
 
         try:
             find_study(where, study)
-        except UnknownNameError:
-            if not has_experiment(where.mlflow_db, study):
+        except UnknownNameError as error:
+            if not where.mlflow_db.is_file():
                 raise
+            # It may be the name of a configuration that `hpsearch train` has logged.
+            unknown = error
 
     def ready(url: str) -> None:
         print(url, flush=True)
         say("Ctrl-C ends it")
 
     view = FINALISTS_KEY if finalists else VIEW_KEY
-    serve(where, study, port, _desktop() if open_browser is None else open_browser, ready, host, view)
+    try:
+        serve(where, study, port, _desktop() if open_browser is None else open_browser, ready, host, view)
+    except NoRunsError as error:
+        raise unknown or error from None
 
 
 def _desktop() -> bool:

@@ -1,7 +1,12 @@
-"""MLflow: the runs of a study, and what becomes of them.
+"""MLflow: the runs of a study, written, checked, deleted and browsed.
 
-target           which MLflow takes the runs
-mlflow_listener  every run in MLflow; training_listener: those of `hpsearch train`
-doctor           MLflow compared with a study, and repaired
-ui               the MLflow UI as a process of its own
+target        the MLflow that takes the runs
+run_states    the runs that MLflow should hold of a study; study_run, inputs: the study's own run, the data of a run
+runs          the runs that MLflow holds
+writer        makes MLflow equal to the desired runs; differences: what it compares
+listener      writes a running study; training_runs: the trainings of `hpsearch train`
+logged_models the finalists' models and the model registry
+consistency   `hpsearch doctor`: the writer's dry run and the repair
+run_deletion  `hpsearch delete`: the runs of a study deleted
+ui            the MLflow UI as a process of its own; view_state: the views of its runs page
 """

@@ -1,4 +1,4 @@
-"""The data of a run as MLflow shows it: a dataset with its digest, and how it was used."""
+"""The data of a run as MLflow shows it: a dataset with its digest, and how the run uses it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import AnyConfig, TrialConfig
 from hpsearch.search.provenance import Provenance
 
-# MLflow's name for what a run does with a dataset.
+# MLflow's tag for the use of a dataset.
 CONTEXT = "mlflow.data.context"
 _TRAINING = {CONTEXT: "training"}
-# What MLflow takes, in characters.
+# The most characters that MLflow takes.
 _LONGEST_NAME = 500
 
 
@@ -29,7 +29,7 @@ class DataInput:
         source: where it comes from, as JSON.
         schema: of its arrays, as MLflow keeps that of tensors; None: not known.
         profile: its size, as JSON; None: not known.
-        tags: how this run uses it. All else MLflow keeps once for every run of the experiment.
+        tags: how this run uses it. MLflow keeps all else once for the whole experiment.
     """
 
     name: str
@@ -42,10 +42,10 @@ class DataInput:
 
 
 def inputs_of(config: AnyConfig | None, provenance: Provenance, contents: Mapping[str, str]) -> tuple[DataInput, ...]:
-    """What a training reads; nothing where only a user's own code knows.
+    """Return the dataset of a training; of a user's own training, which reads its data itself, nothing.
 
     Args:
-        contents: of the training, as in its TrialRecord; an early version kept the study's digests only.
+        contents: of the training, as in its TrialRecord. Trials of an early version have the study's digests only.
     """
     if not isinstance(config, TrialConfig):
         return ()
@@ -59,7 +59,7 @@ def inputs_of(config: AnyConfig | None, provenance: Provenance, contents: Mappin
 
 
 def inputs_of_study(spec: StudySpec, provenance: Provenance) -> tuple[DataInput, ...]:
-    """What any trial of the study reads."""
+    """Return the datasets that trials of the study read."""
     return tuple(found for name in spec.datasets() for found in _named(name, provenance.current_data, _TRAINING))
 
 
@@ -74,7 +74,7 @@ def _named(name: str, own: Mapping[str, str], tags: Mapping[str, str]) -> Iterat
 
 
 def _schema(entry: DatasetEntry) -> str:
-    """The shapes of images and labels, -1 for their number, as MLflow's own datasets of tensors say them."""
+    """Return the shapes of images and labels, -1 for their number, as MLflow's own datasets of tensors have them."""
     images: list[dict[str, Any]] = [_tensor([-1, *entry.image_shape])]
     return json.dumps({"mlflow_tensorspec": {"features": json.dumps(images), "targets": json.dumps([_tensor([-1])])}})
 

@@ -1,24 +1,22 @@
-"""What MLflow has of a study, deleted or set apart so that another study may have the name."""
+"""Delete the runs of a study from MLflow, or rename its experiment so that another study may have the name."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.provenance import Provenance
-from hpsearch.tracking.mlflow_runs import Kept, is_of
-from hpsearch.tracking.mlflow_store import connect, reason_of
-from hpsearch.tracking.tags import KIND, KINDS, STUDY
+from hpsearch.tracking.client import active_experiment, connect, mlflow_errors, search_all
+from hpsearch.tracking.names import KINDS, STUDY
+from hpsearch.tracking.runs import MlflowRun
 from hpsearch.tracking.target import Target
 
 
 @dataclass(frozen=True)
 class DeletableRuns:
-    """What one MLflow has of a study.
+    """The runs of a study in one MLflow, and what belongs to them.
 
     Attributes:
         experiment: id of the study's experiment; None: there is none.
@@ -26,7 +24,7 @@ class DeletableRuns:
         runs: ids of the study's runs.
         others: the number of other runs in the experiment.
         models: ids of the models that were logged with the runs.
-        versions: of the registered model of the study's name those that are the study's.
+        versions: the versions of the registered model of the study's name that are of these runs.
     """
 
     experiment: str | None
@@ -43,7 +41,7 @@ class DeletableRuns:
 
 
 class MlflowDeletion:
-    """Finds and deletes what an MLflow has of a study; call `find` first.
+    """Finds and deletes the runs of a study in one MLflow; call `find` first.
 
     Args:
         target: the MLflow.
@@ -65,7 +63,7 @@ class MlflowDeletion:
         return f"{self._study}-deleted-{self._provenance.study[:8] or 'study'}"
 
     def find(self) -> DeletableRuns:
-        """Find what is there.
+        """Find the runs and what belongs to them.
 
         Raises:
             EnvironmentProblem: MLflow cannot be read.
@@ -73,16 +71,16 @@ class MlflowDeletion:
         database = self._target.database
         if database is not None and not database.is_file():
             return DeletableRuns(None, None, (), 0, (), ())
-        with self._plain_errors("read"):
+        with mlflow_errors(self._target, "read"):
             self._client = self._client or connect(self._target)
-            apart, experiment = self._active(self.new_name), self._active(self._study)
+            apart = active_experiment(self._client, self.new_name)
+            experiment = active_experiment(self._client, self._study)
             if experiment is None:
                 return DeletableRuns(None, apart, (), 0, (), ())
-            every = list(_all(self._client.search_runs, [experiment], max_results=1000))
-            kept = [Kept.of(run) for run in every]
-            runs = {run.run_id for run in kept if self._is_ours(run)}
-            versions = _all(self._client.search_model_versions, f"name = '{self._study}'")
-            models = _all(self._client.search_logged_models, [experiment])
+            every = [MlflowRun.of(r) for r in search_all(self._client.search_runs, [experiment], max_results=1000)]
+            runs = {run.run_id for run in every if self._is_ours(run)}
+            versions = search_all(self._client.search_model_versions, f"name = '{self._study}'")
+            models = search_all(self._client.search_logged_models, [experiment])
             return DeletableRuns(
                 experiment,
                 apart,
@@ -93,7 +91,7 @@ class MlflowDeletion:
             )
 
     def delete(self) -> None:
-        """Delete the study's runs with what belongs to them; the experiment, too, unless it has other runs.
+        """Delete the study's runs and what belongs to them; also the experiment, unless it has other runs.
 
         Runs go last, since the rest is found through them. The experiment is renamed before it is deleted, since MLflow
         keeps the name of one that is deleted.
@@ -102,10 +100,10 @@ class MlflowDeletion:
             EnvironmentProblem: MLflow cannot be written.
         """
         found = self.find()
-        with self._plain_errors("written"):
+        with mlflow_errors(self._target, "written"):
             for version in found.versions:
                 self._client.delete_model_version(self._study, version)
-            if found.versions and not list(_all(self._client.search_model_versions, f"name = '{self._study}'")):
+            if found.versions and not list(search_all(self._client.search_model_versions, f"name = '{self._study}'")):
                 self._client.delete_registered_model(self._study)
             for model in found.models:
                 self._delete_artifacts("models", model)
@@ -138,7 +136,7 @@ class MlflowDeletion:
     def set_apart(self) -> str | None:
         """Give the experiment another name, so that a new study does not share it; return that name.
 
-        None: there is no experiment, or others use it, too; then runs are told apart by the study's id.
+        None: there is no experiment, or others may use it, too; the tag of the study's id then distinguishes the runs.
 
         Raises:
             EnvironmentProblem: MLflow cannot be written.
@@ -147,35 +145,9 @@ class MlflowDeletion:
         if found.experiment is None or self._target.shared:
             return None
         name = self.new_name.replace("-deleted-", "-kept-")
-        with self._plain_errors("written"):
+        with mlflow_errors(self._target, "written"):
             self._client.rename_experiment(found.experiment, name)
         return name
 
-    def _is_ours(self, run: Kept) -> bool:
-        return run.tags.get(KIND) in (STUDY, *KINDS.values()) and is_of(run, self._provenance, self._target)
-
-    def _active(self, name: str) -> str | None:
-        experiment = self._client.get_experiment_by_name(name)
-        active = experiment is not None and experiment.lifecycle_stage == "active"
-        return str(experiment.experiment_id) if active else None
-
-    @contextmanager
-    def _plain_errors(self, done: str) -> Iterator[None]:
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise EnvironmentProblem(f"{self._target}: MLflow cannot be {done} ({reason_of(error)})") from None
-
-
-def _all(search: Any, *arguments: Any, **options: Any) -> Iterator[Any]:
-    """Every result of a search by MLflow's client, which gives them page by page."""
-    token = None
-    while True:
-        page = search(*arguments, page_token=token, **options)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    def _is_ours(self, run: MlflowRun) -> bool:
+        return run.kind in (STUDY, *KINDS.values()) and run.belongs_to(self._provenance, self._target)

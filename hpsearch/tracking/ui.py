@@ -25,7 +25,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
-from hpsearch.tracking.mlflow_store import artifact_location, database_uri
+from hpsearch.tracking.client import artifact_location, database_uri
 from hpsearch.tracking.view_state import VIEW_KEY, view_url
 
 HOST = "127.0.0.1"
@@ -41,6 +41,10 @@ _STOP_SECONDS = 6.0
 _PR_SET_PDEATHSIG = 1
 # A proxy that the environment names has no way to this machine's own address.
 _OPENER = build_opener(ProxyHandler({}))
+
+
+class NoRunsError(EnvironmentProblem):
+    """MLflow has no runs of a study."""
 
 
 def serve(
@@ -109,14 +113,14 @@ def experiment_of(server: str, study: str) -> str:
     """The id of a study's experiment. The server is asked, which saves importing MLflow here.
 
     Raises:
-        EnvironmentProblem: MLflow has nothing of the study.
+        NoRunsError: MLflow has no experiment of this name.
     """
     query = urlencode({"experiment_name": study})
     try:
         with _OPENER.open(f"{server}/api/2.0/mlflow/experiments/get-by-name?{query}", timeout=30) as answer:
             return str(json.load(answer)["experiment"]["experiment_id"])
     except HTTPError as error:
-        raise EnvironmentProblem(
+        raise NoRunsError(
             f"MLflow has no runs of study '{study}' (answer {error.code}); they are written when it is run or continued"
         ) from None
 

@@ -13,8 +13,7 @@ from collections.abc import Mapping
 
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
-from hpsearch.tracking.mlflow_values import best_name, epoch_name, name_of
-from hpsearch.tracking.tags import OUTCOME_TAG
+from hpsearch.tracking.names import OUTCOME_TAG, best_name, epoch_name, name_of
 
 VIEW_KEY, NESTED_KEY, FINALISTS_KEY = "hpsearch", "hpsearch-nested", "hpsearch-finalists"
 # As the page's list of views shows them.

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -24,11 +24,12 @@ from urllib.request import urlopen
 from hpsearch.cli.main import app
 from hpsearch.config.study import StudySpec, load_study
 from hpsearch.search.home import Home
-from hpsearch.tracking import mlflow_listener
-from hpsearch.tracking.mlflow_store import database_uri
-from hpsearch.tracking.projector import Projector
+from hpsearch.tracking import listener as module
+from hpsearch.tracking.client import database_uri
+from hpsearch.tracking.run_states import DesiredRuns
 from hpsearch.tracking.ui import UiServer, choose_port, experiment_of, view_url
 from hpsearch.tracking.view_state import view_state
+from hpsearch.tracking.writer import MlflowWriter
 
 EPOCHS, WORKERS, EPOCH_SECONDS, MORE = 20, 2, 0.35, 20
 TRAINING = """
@@ -55,15 +56,15 @@ search: {{sampler: random, pruner: none}}
 """
 
 
-class Measured(mlflow_listener.MlflowListener):
+class Measured(module.MlflowListener):
     """Says what its thread took of a processor: once, to import MLflow and to find what is there, and to write."""
 
     once = writing = 0.0
 
-    def _work(self, projector: Projector) -> None:
-        projector.runs()
+    def _work(self, writer: MlflowWriter, desired: Callable[[module.Snapshot], DesiredRuns]) -> None:
+        writer.open()
         Measured.once = time.thread_time()
-        super()._work(projector)
+        super()._work(writer, desired)
         Measured.writing = time.thread_time() - Measured.once
 
 
@@ -126,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
     trials: int = parser.parse_args().trials
-    mlflow_listener.MlflowListener = Measured  # type: ignore[misc]
+    module.MlflowListener = Measured  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "many.yaml"
         file.write_text(STUDY)

@@ -20,7 +20,7 @@ from hpsearch.catalogue.metrics import (
 )
 from hpsearch.config.file import Objective
 from hpsearch.search.records import read_trial
-from hpsearch.tracking.mlflow_values import best_name, epoch_name, name_of
+from hpsearch.tracking.names import best_name, epoch_name, name_of
 from hpsearch.training.results import Best
 
 OBJECTIVE = "hits@10"

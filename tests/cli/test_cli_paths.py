@@ -13,7 +13,7 @@ from support import hpsearch_process as hpsearch
 
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home, sqlite_url
-from hpsearch.tracking.mlflow_store import database_uri
+from hpsearch.tracking.client import database_uri
 
 pytestmark = pytest.mark.e2e
 

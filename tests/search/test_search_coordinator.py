@@ -16,7 +16,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import ENGINES, begin_study
-from hpsearch.tracking.mlflow_values import summary
+from hpsearch.tracking.names import summary
 from hpsearch.training.structure import needs_of
 
 STUDY = """

@@ -14,7 +14,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord, best_trial
-from hpsearch.tracking.mlflow_listener import MlflowListener
+from hpsearch.tracking.listener import MlflowListener
 from hpsearch.tracking.target import Target
 from hpsearch.training.results import EpochMetrics, Outcome, best_of
 

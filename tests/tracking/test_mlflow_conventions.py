@@ -16,8 +16,8 @@ from tracking.story import Story, make_config, make_listener, make_spec
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.data.digests import digest_of
 from hpsearch.search.home import Home
-from hpsearch.tracking.mlflow_runs import describe
-from hpsearch.tracking.mlflow_store import database_uri
+from hpsearch.tracking.client import database_uri
+from hpsearch.tracking.writer import describe
 from hpsearch.training.results import Outcome
 
 OWN = """

@@ -14,9 +14,9 @@ from mlflow_server import MlflowServer
 from support import hpsearch, lines_of, result_of, slow_study, start_hpsearch, wait_for
 
 from hpsearch.search.home import Home
-from hpsearch.tracking import histories as module
-from hpsearch.tracking.histories import histories, history
-from hpsearch.tracking.mlflow_store import connect
+from hpsearch.tracking import runs as module
+from hpsearch.tracking.client import connect
+from hpsearch.tracking.runs import read_few_metrics, read_metrics, study_runs
 from hpsearch.tracking.target import Target
 
 pytestmark = pytest.mark.e2e
@@ -78,16 +78,19 @@ def test_many_runs_are_read_in_few_calls(server: MlflowServer, home: Home, monke
         monkeypatch.setenv(name, value)
     target = Target(home, server.url)
     client = connect(target)
-    runs = client.search_runs([client.get_experiment_by_name("slow").experiment_id])
-    names = {run.info.run_id: [name for name in run.data.metrics if "val_loss" in name] for run in runs}
-    one_by_one = {run: history(client, run, metrics) for run, metrics in names.items()}
-    assert sorted(len(metrics.get("val_loss", ())) for metrics in one_by_one.values()) == [0, 5]
+    runs = list(study_runs(client, client.get_experiment_by_name("slow").experiment_id))
+    for run in runs:
+        read_few_metrics(client, run)
+    one_by_one = [run.metrics for run in runs]
+    assert sorted(sum("val_loss" in values for values in metrics.values()) for metrics in one_by_one) == [0, 5, 5, 5]
     with monkeypatch.context() as forbidden:
         forbidden.delattr(type(client), "get_metric_history")
-        assert histories(client, target, names) == one_by_one
+        read_metrics(client, target, runs)
+        assert [run.metrics for run in runs] == one_by_one
     # An answer that is full may lack something.
     monkeypatch.setattr(module, "_VALUES", 4)
-    assert histories(client, target, names) == one_by_one
+    read_metrics(client, target, runs)
+    assert [run.metrics for run in runs] == one_by_one
 
 
 @pytest.mark.e2e

@@ -9,7 +9,7 @@ import pytest
 from support import hpsearch, result_of, slow_study
 
 from hpsearch.search.home import Home
-from hpsearch.tracking.mlflow_store import database_uri
+from hpsearch.tracking.client import database_uri
 
 NAMES = {
     "system/cpu_utilization_percentage",

@@ -20,7 +20,7 @@ from tracking.story import Story, make_config, make_listener, make_row, make_spe
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
 from hpsearch.search.storage import begin_study
-from hpsearch.tracking.mlflow_store import open_client
+from hpsearch.tracking.client import open_client
 from hpsearch.tracking.ui import HOST, choose_port, experiment_of, serve
 from hpsearch.training.results import Outcome
 

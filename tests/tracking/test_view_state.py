@@ -6,7 +6,7 @@ import pytest
 
 from hpsearch.config.study import StudySpec, load_study
 from hpsearch.search.records import TrialRecord
-from hpsearch.tracking.notes import study_note
+from hpsearch.tracking.study_run import study_note
 from hpsearch.tracking.view_state import view_state
 from hpsearch.training.results import Best, EpochMetrics, Outcome
 

@@ -11,8 +11,8 @@ from tracking.story import Story, make_config, make_spec
 
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import TrialRecord
-from hpsearch.tracking.mlflow_values import Row
-from hpsearch.tracking.progress import Progress
+from hpsearch.tracking.names import MetricRow
+from hpsearch.tracking.study_run import StudyMetrics
 from hpsearch.training.results import Outcome
 
 
@@ -33,7 +33,7 @@ def story(tmp_path: Path) -> Story:
     return story
 
 
-def told(rows: tuple[Row, ...]) -> list[tuple[int, dict[str, float]]]:
+def told(rows: tuple[MetricRow, ...]) -> list[tuple[int, dict[str, float]]]:
     return [(row.step, dict(row.metrics)) for row in rows]
 
 
@@ -43,7 +43,7 @@ def later(record: TrialRecord, seconds: float) -> TrialRecord:
 
 
 def test_each_step_says_what_changed(story: Story) -> None:
-    rows = Progress(story.spec.objective).rows(list(story.records.values()))
+    rows = StudyMetrics(story.spec.objective).rows(list(story.records.values()))
     assert told(rows) == [
         (0, {"trials_done": 0, "trials_complete": 0, "trials_pruned": 0, "trials_failed": 0}),
         (1, {"trials_done": 1, "trials_complete": 1, "best_trial": 0, "study_best_val_accuracy": pytest.approx(0.59)}),
@@ -56,21 +56,21 @@ def test_each_step_says_what_changed(story: Story) -> None:
 
 
 def test_of_a_trial_that_ends_only_its_own_step_is_made(story: Story) -> None:
-    records, progress = list(story.records.values()), Progress(story.spec.objective)
-    before: tuple[Row, ...] = ()
+    records, progress = list(story.records.values()), StudyMetrics(story.spec.objective)
+    before: tuple[MetricRow, ...] = ()
     for count in range(len(records) + 1):
         rows = progress.rows(records[:count])
         assert len(rows) == count + 1
         assert all(one is other for one, other in zip(before, rows, strict=False))
         before = rows
-    assert told(before) == told(Progress(story.spec.objective).rows(records))
+    assert told(before) == told(StudyMetrics(story.spec.objective).rows(records))
 
 
 def test_what_ended_in_another_order_is_told_anew(story: Story) -> None:
-    records, progress = list(story.records.values()), Progress(story.spec.objective)
+    records, progress = list(story.records.values()), StudyMetrics(story.spec.objective)
     progress.rows(records)
     records[0] = later(records[0], 60)
-    assert told(progress.rows(records)) == told(Progress(story.spec.objective).rows(records))
+    assert told(progress.rows(records)) == told(StudyMetrics(story.spec.objective).rows(records))
     # Among equals the one with the lower number leads, whichever ended first.
     records[2] = later(records[2], 60)
     assert progress.rows(records[:4])[4].metrics["best_trial"] == 2

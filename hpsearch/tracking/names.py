@@ -1,4 +1,4 @@
-"""hpsearch's values as MLflow keeps them: parameters, metrics, tags, milliseconds."""
+"""Names, texts and numbers as MLflow takes them: the tags of hpsearch's runs, parameters, metrics, times."""
 
 from __future__ import annotations
 
@@ -17,22 +17,44 @@ from hpsearch.catalogue.metrics import BEST, DIRECTIONS, SYSTEM, logged_name
 from hpsearch.config.trial import TrainableConfig
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
 from hpsearch.training.results import EpochMetrics
 
-# What MLflow takes, in characters.
+# Tags of runs, for MLflow's search: `tags.hpsearch.kind = 'finalist'`.
+KIND, TRIAL, TRAINING, OUTCOME_TAG, DETAIL_TAG, BASELINE_TAG = (
+    f"hpsearch.{name}" for name in ("kind", "trial", "training", "outcome", "detail", "baseline")
+)
+DIGEST_TAG = "hpsearch.data_digest"
+SOURCES_TAG = "hpsearch.sources_digest"
+THREADS_TAG = "hpsearch.threads"
+# Why the worker of the trial failed, each time.
+WORKER_FAILURES_TAG = "hpsearch.losses"
+# The failed trial whose configuration a trial tries again.
+RETRY_OF_TAG = "hpsearch.retry_of"
+PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+# A tag of experiments: the digest of the description that hpsearch wrote, so that one of the user's is left alone.
+# MLflow's UI lists no tags that begin with `mlflow.`.
+DESCRIBED = "mlflow.hpsearch.note_digest"
+
+# Kinds of runs: the study's own run, and the runs of each stage.
+STUDY = "study"
+KINDS = {Stage.SEARCH: "trial", Stage.FINALISTS: "finalist", Stage.FINAL: "final"}
+
+# The most characters that MLflow takes.
 _LONGEST_NAME, _LONGEST_PARAM, LONGEST_TAG = 250, 6_000, 5_000
-# What stays of a longer name: there is room for what is put before and after it.
+# The characters that are kept of a longer name: a prefix and a suffix are added to it.
 _KEPT_OF_NAME = 220
 _Item = TypeVar("_Item")
 _NOT_IN_NAMES = re.compile(r"[^/\w.\- :]")
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricRow:
     """Metrics at a step.
 
     Attributes:
-        step: of a trial its epoch, and 0 for what it comes to; of the study the number of trials that have ended.
+        step: of a trial its epoch, and 0 for its summary; of the study's own run the number of trials that have ended.
         when: in milliseconds since 1970.
     """
 
@@ -41,15 +63,16 @@ class Row:
     metrics: Mapping[str, float]
 
     @staticmethod
-    def of(row: EpochMetrics, when: int) -> Row:
-        return Row(row.epoch, when, numbers({epoch_name(name): value for name, value in row.metrics.items()}))
+    def of(epoch: EpochMetrics, when: int) -> MetricRow:
+        metrics = {epoch_name(name): value for name, value in epoch.metrics.items()}
+        return MetricRow(epoch.epoch, when, metric_values(metrics))
 
 
 @cache
 def name_of(name: str) -> str:
     """Return the name that MLflow takes for a metric or parameter of the user's, which may have any name.
 
-    A name that MLflow takes is left alone. Any other one ends in eight characters that follow from it, so that two
+    A name that MLflow takes is not changed. Any other name ends in eight characters of its digest, so that two
     names never become one: `hits@10` becomes `hits_10-` and these.
     """
     fit = _NOT_IN_NAMES.sub("_", name)
@@ -68,12 +91,12 @@ def epoch_name(metric: str) -> str:
 
 
 def best_name(metric: str) -> str:
-    """Return the name in MLflow of what a metric was at the best epoch of a trial."""
+    """Return the name in MLflow of a metric's value at the best epoch of a trial."""
     return f"{BEST}{name_of(metric)}"
 
 
 def param_texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters as texts. None means that a knob is off, and so does a parameter that is not there."""
+    """Return parameters as texts. A value of None is a knob that is off: the parameter is left out."""
     return {name_of(name): str(value)[:_LONGEST_PARAM] for name, value in values.items() if value is not None}
 
 
@@ -81,17 +104,17 @@ def tag_texts(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value[:LONGEST_TAG] for name, value in values.items()}
 
 
-def numbers(values: Mapping[str, float]) -> dict[str, float]:
-    """Metrics as MLflow keeps them: NaN stays, and infinity, which it would show as 1.8e308, becomes NaN too."""
+def metric_values(values: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics by the names that MLflow takes; infinity, which it would show as 1.8e308, becomes NaN."""
     return {name_of(name): float(value) if math.isfinite(value) else math.nan for name, value in values.items()}
 
 
 def summary(record: TrialRecord) -> dict[str, float]:
-    """What a trial comes to: each metric at its best epoch, and what its worker counted."""
+    """Return a trial's summary: each metric at its best epoch, and what its worker counted."""
     values = counted(record)
     if record.best:
         at_best = record.best_metrics
-        # Of a user's own training every metric counts.
+        # Of a user's own training all metrics are taken.
         own = [name for name in at_best if not name.startswith(SYSTEM)]
         names = own if isinstance(record.config, TrainableConfig) else dict.fromkeys([*DIRECTIONS, record.metric])
         values |= {best_name(name): at_best[name] for name in names if name in at_best}
@@ -100,15 +123,15 @@ def summary(record: TrialRecord) -> dict[str, float]:
 
 
 def counted(record: TrialRecord) -> dict[str, float]:
-    """What a trial's worker counted, and its epochs."""
-    # How many threads there were is a tag.
-    info = {name: value for name, value in record.info.items() if name != THREADS}
-    numbers_among = {name: value for name, value in info.items() if isinstance(value, int | float)}
-    return {**numbers_among, "epochs": len(record.rows)}
+    """Return the numbers that a trial's worker reported, and the number of its epochs."""
+    numbers = {name: value for name, value in record.info.items() if isinstance(value, int | float)}
+    # The number of threads is a tag.
+    numbers.pop(THREADS, None)
+    return {**numbers, "epochs": len(record.rows)}
 
 
-def dated_rows(record: TrialRecord) -> list[tuple[EpochMetrics, int]]:
-    """Each epoch with the time of its end, as far as that can be told afterwards."""
+def dated_epochs(record: TrialRecord) -> list[tuple[EpochMetrics, int]]:
+    """Return each epoch with the time of its end, computed from the trial's start and the epochs' seconds."""
     when, dated = milliseconds(record.started), []
     for row in record.rows:
         seconds = row.metrics.get("epoch_seconds", 0.0)
@@ -118,11 +141,11 @@ def dated_rows(record: TrialRecord) -> list[tuple[EpochMetrics, int]]:
 
 
 def parts_of(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    """One after the other, as many items as MLflow takes in a call."""
+    """Yield the items in parts of at most `size`, which MLflow takes in one call."""
     for first in range(0, len(items), size):
         yield items[first : first + size]
 
 
 def milliseconds(moment: datetime | None = None) -> int:
-    """Since 1970, as MLflow counts; now for None."""
+    """Return a time in milliseconds since 1970, as MLflow counts; None: now."""
     return int(1000 * (moment.timestamp() if moment else time.time()))

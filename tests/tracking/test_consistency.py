@@ -21,9 +21,9 @@ from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.stages import Stage
-from hpsearch.tracking.doctor import Doctor
-from hpsearch.tracking.mlflow_store import database_uri
-from hpsearch.tracking.projector import Plan
+from hpsearch.tracking.client import database_uri
+from hpsearch.tracking.consistency import ConsistencyCheck
+from hpsearch.tracking.run_states import TrackedStudy
 from hpsearch.tracking.target import Target
 from hpsearch.training.results import Outcome
 
@@ -74,9 +74,9 @@ def home(original: tuple[Story, Home], tmp_path: Path) -> Home:
     return new
 
 
-def doctor(story: Story, home: Home, *, create: bool = False) -> Doctor:
-    plan = Plan(story.spec, "name: told\n", PROVENANCE, Target(home), render_best)
-    return Doctor(plan, {Stage.SEARCH: list(story.records.values())}, create=create)
+def doctor(story: Story, home: Home, *, create: bool = False) -> ConsistencyCheck:
+    study = TrackedStudy(story.spec, "name: told\n", PROVENANCE, Target(home), render_best)
+    return ConsistencyCheck(study, {Stage.SEARCH: list(story.records.values())}, create=create)
 
 
 def client_of(home: Home) -> mlflow.MlflowClient:
@@ -125,7 +125,7 @@ def test_into_an_empty_mlflow_the_same_runs_are_written_again(story: Story, home
     assert [finding.kind for finding in found] == ["missing"] * 7
     assert not empty.mlflow_db.exists()
     patient = doctor(story, empty, create=True)
-    patient.repair(found)
+    patient.repair()
     assert patient.examine() == []
     again, original = contents(empty), contents(home)
     # Whether a person ended the last run is not in the study; here a trial waits, which says as much.
@@ -161,7 +161,7 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
     lines = [
         f"run {lost} is of trial 77, which the study has not begun",
         f"run {other} belongs to another study of this name",
-        "the study's own run is RUNNING, and nobody runs the study",
+        "the study's own run is RUNNING, and no process runs the study",
         "the study's own run: metrics: study_best_val_accuracy has a step 9 too many",
         "the study's own run: the artifact best.yaml is another",
         "trial 0 has no run",
@@ -192,7 +192,7 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
             "inputs",
         )
     }
-    patient.repair(found)
+    patient.repair()
     assert patient.examine() == []
     assert contents(home) == before
 
@@ -216,7 +216,7 @@ def test_a_wrong_value_and_a_missing_epoch(story: Story, home: Home) -> None:
     assert "loss lacks step 4" in found[0].line
     assert "loss at step 1 is 0.4, should be 0.9" in found[0].line
     patient = doctor(story, home)
-    patient.repair(found)
+    patient.repair()
     assert patient.examine() == []
 
 
@@ -232,6 +232,6 @@ def test_what_a_person_adds_is_left_alone(story: Story, home: Home) -> None:
 
 def test_a_server_that_is_not_there(story: Story, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    plan = Plan(story.spec, "", PROVENANCE, Target(home, "http://127.0.0.1:1"), render_best)
+    study = TrackedStudy(story.spec, "", PROVENANCE, Target(home, "http://127.0.0.1:1"), render_best)
     with pytest.raises(EnvironmentProblem, match=r"http://127\.0\.0\.1:1: MLflow cannot be read"):
-        Doctor(plan, {Stage.SEARCH: []}, create=False).examine()
+        ConsistencyCheck(study, {Stage.SEARCH: []}, create=False).examine()

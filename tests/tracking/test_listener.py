@@ -22,7 +22,7 @@ from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import git_commit
-from hpsearch.tracking import mlflow_listener
+from hpsearch.tracking import listener as mlflow_listener
 from hpsearch.training.results import Outcome
 
 METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"}
@@ -439,7 +439,7 @@ def test_a_database_that_mlflow_cannot_use_is_told_and_the_study_goes_on(
 
 def test_importing_the_listener_imports_neither_mlflow_nor_tensorflow() -> None:
     code = (
-        "import sys, hpsearch.tracking.mlflow_listener, hpsearch.tracking.ui\n"
+        "import sys, hpsearch.tracking.listener, hpsearch.tracking.ui\n"
         "print(sorted({'mlflow', 'tensorflow', 'keras', 'pandas'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

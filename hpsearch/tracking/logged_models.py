@@ -1,7 +1,7 @@
-"""The finalists' models in MLflow: each logged with its run, the champion in the registry.
+"""The finalists' models in MLflow: each logged with its run, the champion in the model registry.
 
-`mlflow.keras` needs TensorFlow, which no process that holds a study imports; so the models are logged by a process of
-its own, forked from the one that the workers came from where there is one.
+`mlflow.keras` needs TensorFlow, which the coordinator does not import; so a process of its own logs the models. It is
+forked from the process that workers are forked from.
 """
 
 from __future__ import annotations
@@ -20,21 +20,24 @@ from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.config.user_modules import use_folders
 from hpsearch.executors import child
+from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
-from hpsearch.tracking.mlflow_runs import Kept, is_of, kept_runs
-from hpsearch.tracking.mlflow_store import address_of, connect, reason_of
-from hpsearch.tracking.projector import Plan
+from hpsearch.tracking.client import active_experiment, address_of, connect, reason_of
+from hpsearch.tracking.names import KINDS
+from hpsearch.tracking.run_states import StudyRunStates, TrackedStudy
+from hpsearch.tracking.runs import MlflowRun, study_runs
+from hpsearch.tracking.writer import MlflowWriter, StudyExperiment
 
 ALIAS, MODEL = "champion", "model"
-# What a loaded model needs.
+# The packages that a loaded model needs.
 _PACKAGES = ("mlflow", "tensorflow", "keras", "numpy")
-# How long logging one model may take: a large one, to a server that is far away.
+# The longest that logging one model may take: a large one, to a server that is far away.
 MODEL_SECONDS = 1800.0
 
 
 class ModelError(Exception):
-    """A model could not be logged; the text is the reason in a line."""
+    """A model could not be logged; the message is the reason in one line."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class ToLog:
         run: the MLflow run of its training.
         stage, number: of the training.
         file: a portable Keras model.
-        dataset: whose first image is the example.
+        dataset: the dataset whose first image is the example.
     """
 
     run: str
@@ -59,26 +62,32 @@ class Models:
     """The models of a study in MLflow.
 
     Args:
-        plan: of the study's search, with its finals.
-        parts: the records of every part of the study.
-        file: of a training's model.
-        log: takes what TensorFlow and MLflow print.
+        study: what is tracked.
+        parts: the trials of each stage of the study.
+        finals: the results of the finalists.
+        file: returns the file of a training's model.
+        log: the file for what TensorFlow and MLflow print.
     """
 
     def __init__(
-        self, plan: Plan, parts: Mapping[Stage, Sequence[TrialRecord]], file: Callable[[Stage, int], Path], log: Path
+        self,
+        study: TrackedStudy,
+        parts: Mapping[Stage, Sequence[TrialRecord]],
+        finals: Finals,
+        file: Callable[[Stage, int], Path],
+        log: Path,
     ) -> None:
-        self._plan, self._parts, self._file, self._log = plan, parts, file, log
-        self._client: Any = connect(plan.target)
+        self._study, self._parts, self._finals, self._file, self._log = study, parts, finals, file, log
+        self._client: Any = connect(study.target)
 
     def missing(self) -> list[ToLog]:
-        """What is on disk and not in MLflow: a model for each training of a finalist, and the winner's final ones."""
+        """Return the models on disk that MLflow lacks: of each finalist's trainings, and of the winner's final ones."""
         return [to_log for to_log, models in self._wanted() if not models]
 
     def write(self) -> None:
-        """Log what is missing, and see that the champion is registered. Every error is left to the caller."""
+        """Log the missing models and register the champion. Errors of MLflow are raised as they are."""
         if missing := self.missing():
-            _in_a_process(missing, address_of(self._plan.target), self._plan.spec, self._log)
+            _in_a_process(missing, address_of(self._study.target), self._study.spec, self._log)
         self._register()
 
     def unregistered(self) -> bool:
@@ -87,50 +96,52 @@ class Models:
         return run is not None and self._alias() != run.run_id
 
     def _wanted(self) -> Iterator[tuple[ToLog, Sequence[str]]]:
-        """Each model that should be in MLflow, and those that its run has."""
-        finals = self._plan.finals
-        winner = finals.winner.trial if finals and finals.winner else None
+        """Yield each model that should be in MLflow, and the ids of the models that its run has."""
+        winner = self._finals.winner.trial if self._finals.winner else None
         by_key = {(stage, record.number): record for stage, records in self._parts.items() for record in records}
-        for kept in self._runs():
-            if kept.stage not in (Stage.FINALISTS, Stage.FINAL) or kept.number is None:
+        stages = {KINDS[stage]: stage for stage in (Stage.FINALISTS, Stage.FINAL)}
+        for run in self._runs():
+            stage = stages.get(run.kind)
+            if stage is None or run.key is None:
                 continue
-            record = by_key.get((kept.stage, kept.number))
-            if record is None or not record.good or (kept.stage is Stage.FINAL and record.of != winner):
+            number = run.key[1]
+            record = by_key.get((stage, number))
+            if record is None or not record.good or (stage is Stage.FINAL and record.of != winner):
                 continue
-            file = self._file(kept.stage, record.number)
+            file = self._file(stage, number)
             if file.is_file() and isinstance(record.config, TrialConfig):
-                yield ToLog(kept.run_id, kept.stage, kept.number, str(file), record.config.data.dataset), kept.models
+                yield ToLog(run.run_id, stage, number, str(file), record.config.data.dataset), run.models
 
-    def _runs(self) -> list[Kept]:
-        experiment = self._client.get_experiment_by_name(self._plan.spec.name)
+    def _runs(self) -> list[MlflowRun]:
+        study, experiment = self._study, active_experiment(self._client, self._study.spec.name)
         if experiment is None:
             return []
-        plan = self._plan
-        return [k for k in kept_runs(self._client, experiment.experiment_id) if is_of(k, plan.provenance, plan.target)]
+        runs = study_runs(self._client, experiment)
+        return [run for run in runs if run.belongs_to(study.provenance, study.target)]
 
-    def _champion(self) -> Kept | None:
-        """The run of the champion, once its model is logged."""
-        champion = self._plan.finals.champion if self._plan.finals else None
-        runs = (kept for kept in self._runs() if kept.stage is Stage.FINAL and kept.models)
-        return next((kept for kept in runs if champion and kept.number == champion.number), None)
+    def _champion(self) -> MlflowRun | None:
+        """Return the run of the champion; None while its model is not logged."""
+        champion = self._finals.champion
+        key = (KINDS[Stage.FINAL], champion.number) if champion else None
+        return next((run for run in self._runs() if run.models and run.key == key), None)
 
     def _alias(self) -> str | None:
-        """The run of the version that is called champion now."""
+        """Return the run of the model version that has the alias now."""
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self._client.get_model_version_by_alias(self._plan.spec.name, ALIAS).run_id)
+            return str(self._client.get_model_version_by_alias(self._study.spec.name, ALIAS).run_id)
         except MlflowException:
             return None
 
     def _register(self) -> None:
         from mlflow.exceptions import MlflowException
 
-        run, name = self._champion(), self._plan.spec.name
+        run, name = self._champion(), self._study.spec.name
         if run is None or self._alias() == run.run_id:
             return
         try:
-            self._client.create_registered_model(name, description=self._plan.spec.file.description or None)
+            self._client.create_registered_model(name, description=self._study.spec.file.description or None)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -140,9 +151,8 @@ class Models:
         self._client.set_registered_model_alias(name, ALIAS, made.version)
 
     def _tags(self) -> dict[str, str]:
-        """What the registered version is, in tags."""
-        assert self._plan.finals is not None
-        verdict = judge(self._plan.spec.name, self._plan.finals)
+        """Return the tags of the registered version: trial, seed, and values on validation and test images."""
+        verdict = judge(self._study.spec.name, self._finals)
         assert verdict.winner is not None
         assert verdict.winner.interval is not None
         assert verdict.tested is not None
@@ -163,30 +173,30 @@ class Models:
         return found
 
 
-def models_of(plan: Plan, parts: Mapping[Stage, Sequence[TrialRecord]]) -> Models:
-    """The models of a study, which its home folder keeps.
+def models_of(study: TrackedStudy, parts: Mapping[Stage, Sequence[TrialRecord]], finals: Finals) -> Models:
+    """Return the models of a study, which its home folder keeps.
 
     Raises:
         EnvironmentProblem: MLflow's database cannot be used.
     """
-    home, name = plan.target.home, plan.spec.name
+    home, name = study.target.home, study.spec.name
 
     def file(stage: Stage, number: int) -> Path:
         return home.models(name, stage.value) / f"{number}.keras"
 
-    return Models(plan, parts, file, home.logs / f"{name}-models.log")
+    return Models(study, parts, finals, file, home.logs / f"{name}-models.log")
 
 
 def _in_a_process(models: Sequence[ToLog], uri: str, spec: StudySpec, log: Path) -> None:
-    """Log models in a process that has TensorFlow.
+    """Log models in a process that imports TensorFlow.
 
     Raises:
-        ModelError: it could not; with the first line of the reason.
+        ModelError: one could not be logged.
     """
     context = multiprocessing.get_context("forkserver")
     child.start_fork_server()
     ours, theirs = context.Pipe(duplex=False)
-    # The process that others are forked from may be older than what stands in the environment now.
+    # The process that others are forked from may have an earlier environment.
     environment = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     folders = [str(folder) for folder in spec.folders]
     arguments = (theirs, list(models), uri, spec.name, folders, str(log), environment)
@@ -216,7 +226,7 @@ def _log_models(
     log: str,
     environment: Mapping[str, str],
 ) -> None:
-    """The process: log each model with its run; sends what went wrong, or nothing."""
+    """Log each model with its run; send the reason of an error, or an empty text. Runs in the process."""
     child.set_up_process(connection, Path(log))
     os.environ.update(environment)
     use_folders([Path(folder) for folder in folders])
@@ -238,7 +248,7 @@ def _log_models(
 
 
 class _Keras:
-    """MLflow's own flavor of Keras models; in MLflow 3.17 it writes the example before it has made the folder."""
+    """MLflow's flavor of Keras models. In MLflow 3.17 it writes the example before it has made the folder."""
 
     __name__ = "mlflow.keras"
 
@@ -263,7 +273,7 @@ def _log_one(model: Any, each: ToLog) -> None:
         flavor=_Keras(),
         run_id=each.run,
         model=model,
-        # With both of them, MLflow spends no ten seconds to find them out.
+        # Without both of them MLflow takes ten seconds to find them out.
         signature=ModelSignature(Schema([given]), Schema([answer])),
         pip_requirements=[f"{package}=={version(package)}" for package in _PACKAGES],
         input_example=_example(each.dataset, shape, pixels),
@@ -271,10 +281,51 @@ def _log_one(model: Any, each: ToLog) -> None:
 
 
 def _example(dataset: str, shape: Any, pixels: Any) -> Any:
-    """One example [1, ...] that the model takes: the first training image, of a user's own data a blank one."""
+    """Return one example [1, ...] for the model: the first training image; of a user's own data all zeros."""
     import numpy as np
 
     from hpsearch.catalogue.datasets import DATASETS
     from hpsearch.data.arrays import load_train
 
     return np.array(load_train(dataset).images[:1]) if dataset in DATASETS else np.zeros((1, *shape), pixels)
+
+
+def write_outcome(
+    study: TrackedStudy,
+    parts: Mapping[Stage, Sequence[TrialRecord]],
+    finals: Finals | None,
+    *,
+    interrupted: bool,
+    report: Callable[[str], None],
+) -> bool:
+    """Write a study that no process trains to MLflow, with its finalists' models; an error is reported in a line.
+
+    The next run of the study, or `hpsearch doctor --repair`, writes what is missing after an error.
+
+    Args:
+        study: what is tracked.
+        parts: the trials of each stage of the study.
+        finals: the results of the finalists; None: there are none.
+        interrupted: whether the user stopped the run.
+        report: called with one line for each message.
+
+    Returns:
+        Whether MLflow has everything.
+    """
+    failed: list[Exception] = []
+    try:
+        good = any(record.good for record in parts[Stage.SEARCH])
+        status = "KILLED" if interrupted else "FINISHED" if good else "FAILED"
+        desired = StudyRunStates(study).desired(parts, finals, status=status)
+        MlflowWriter(StudyExperiment(study), failed.append).write(desired)
+        if finals and not interrupted:
+            models = models_of(study, parts, finals)
+            if missing := models.missing():
+                report(f"logging {len(missing)} models ...")
+            models.write()
+    # MLflow, its drivers and its artifact stores have errors of every kind, and the study is safe.
+    except Exception as error:  # noqa: BLE001, RUF100
+        failed.append(error)
+    if failed:
+        report(f"{study.target}: MLflow could not be written ({reason_of(failed[0])})")
+    return not failed

@@ -7,8 +7,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from hpsearch.tracking import mlflow_store
-from hpsearch.tracking.mlflow_store import open_client
+from hpsearch.tracking import client as module
+from hpsearch.tracking.client import open_client
 
 
 def tables(database: Path) -> list[tuple[str, str]]:
@@ -29,10 +29,10 @@ def test_a_second_database_has_the_tables_of_the_first_and_a_default_experiment_
     first.parent.mkdir()
     second.parent.mkdir()
     open_client(first)
-    assert (cache / "mlflow" / f"empty-{mlflow.__version__}.db").is_file()
+    assert (cache / "mlflow" / f"tables-{mlflow.__version__}.db").is_file()
     copied: list[Path] = []
-    fill = mlflow_store.fill_from_cache
-    monkeypatch.setattr(mlflow_store, "fill_from_cache", lambda path, v: (fill(path, v), copied.append(path)))
+    copy = module._copy
+    monkeypatch.setattr(module, "_copy", lambda source, target: (copy(source, target), copied.append(target)))
     client = open_client(second)
     assert copied == [second]
     assert tables(first) == tables(second)

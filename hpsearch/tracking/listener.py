@@ -1,0 +1,302 @@
+"""The listener that writes a running study to MLflow from a thread, so that training never waits for MLflow.
+
+The Optuna database is the source of truth. The listener keeps the current state of the study, and a thread makes
+MLflow equal to it again and again: a slow MLflow gets several epochs at once, and one that was down gets
+what is missing once it answers. An error is reported once. What is still missing at the end is written by the next run
+of the study or by `hpsearch doctor --repair`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from hpsearch.config.study import StudySpec
+from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.provenance import Provenance
+from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Stage
+from hpsearch.tracking.client import check_database, reason_of
+from hpsearch.tracking.names import KINDS, MetricRow, milliseconds
+from hpsearch.tracking.run_states import (
+    RUNNING,
+    DesiredRuns,
+    RunKey,
+    RunState,
+    StudyRunStates,
+    TrackedStudy,
+    trial_state,
+)
+from hpsearch.tracking.target import Target
+from hpsearch.tracking.writer import MlflowWriter, StudyExperiment
+from hpsearch.training.results import EpochMetrics
+
+# The thread takes at most this share of a processor: after each write it rests, but at most so long.
+WRITING_SHARE, LONGEST_REST_SECONDS = 0.01, 10.0
+# The pause after an error; it doubles with each further one.
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
+# The longest wait at the end of a run for what is still to be written: to a database, to a server, and after the user
+# has stopped the run.
+FINAL_SECONDS, FINAL_SERVER_SECONDS, FINAL_INTERRUPTED_SECONDS = 120.0, 20.0, 5.0
+# The number of attempts then, and the pause after an error.
+_FINAL_ATTEMPTS, _FINAL_PAUSE_SECONDS = 3, 1.0
+
+
+def lacks_a_part(target: Target, study: str) -> str:
+    """Return the sentence about an MLflow that lacks a part of a study, with the command that writes it."""
+    command = target.command("doctor", study, "--repair")
+    return f"{target}: MLflow lacks a part of study '{study}'; write it with `{command}`"
+
+
+@dataclass
+class _RunningTrial:
+    """A trial that is being trained, or was when the run ended.
+
+    Attributes:
+        state: its desired run, without the rows.
+        rows: its epochs; a list, so that the cost of an epoch does not grow with their number.
+    """
+
+    state: RunState
+    rows: list[MetricRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The study at one moment.
+
+    Attributes:
+        records: trials that are not running.
+        running: desired runs of the trials that are running.
+        status: of the study's own run.
+        over: whether the run of the study has ended.
+    """
+
+    records: Sequence[TrialRecord]
+    running: Mapping[RunKey, RunState]
+    status: str
+    over: bool
+
+
+class MlflowListener(Listener):
+    """Writes a study's runs to MLflow.
+
+    Args:
+        target: the MLflow that takes the runs.
+        provenance: of the study.
+        render_best: returns the best configuration as YAML text.
+        report: called once with a line where MLflow could not be written.
+        search: the trials of the search, where another stage of the study is written.
+    """
+
+    AFTER_ERROR = "the study goes on, and what is missing is written later"
+
+    def __init__(
+        self,
+        target: Target,
+        provenance: Provenance,
+        *,
+        render_best: Callable[[StudySpec, TrialRecord], str],
+        report: Callable[[str], None],
+        search: Sequence[TrialRecord] = (),
+    ) -> None:
+        self._target, self._provenance, self._render_best, self._report = target, provenance, render_best, report
+        self._search = tuple(search)
+        self._stage = Stage.SEARCH
+        self._study = ""
+        self._reported: set[str] = set()
+        self._thread: threading.Thread | None = None
+        # Everything below is read and changed under this lock, which is free while MLflow is called.
+        self._changed = threading.Condition()
+        self._records: dict[int, TrialRecord] = {}
+        self._trials: dict[int, _RunningTrial] = {}
+        self._status: str = RUNNING
+        # The number of changes, and the number of the change up to which MLflow is written.
+        self._version = self._written = 0
+        self._pausing = self._over = self._given_up = False
+        # The number of threads that wait in `flush`.
+        self._waiting = 0
+
+    def study_started(self, event: StudyStarted) -> None:
+        """Begin to make MLflow equal to the study.
+
+        Raises:
+            EnvironmentProblem: the database is a file on this machine, and is damaged or cannot be written to.
+        """
+        if self._target.database is not None:
+            check_database(self._target.database)
+        self._stage, self._study = event.stage, event.spec.name
+        study = TrackedStudy(event.spec, event.text, self._provenance, self._target, self._render_best)
+        states = StudyRunStates(study)
+
+        def desired(snapshot: Snapshot) -> DesiredRuns:
+            parts = {Stage.SEARCH: self._search, self._stage: snapshot.records}
+            return states.desired(parts, running=snapshot.running, status=snapshot.status, over=snapshot.over)
+
+        with self._changing():
+            self._records = {record.number: record for record in event.records}
+        self._start_thread(MlflowWriter(StudyExperiment(study), self._artifact_failed), desired)
+
+    def _start_thread(self, writer: MlflowWriter, desired: Callable[[Snapshot], DesiredRuns]) -> None:
+        self._thread = threading.Thread(target=self._work, args=(writer, desired), name="mlflow", daemon=True)
+        self._thread.start()
+
+    def _artifact_failed(self, error: Exception) -> None:
+        self.behind = True
+        self._report_once("MLflow's artifacts", error)
+
+    def trial_started(self, event: TrialStarted) -> None:
+        record = TrialRecord(
+            event.number,
+            "RUNNING",
+            None,
+            event.config,
+            (),
+            None,
+            baseline=event.baseline,
+            started=datetime.now(),
+            of=event.of,
+            contents=event.contents,
+            retry_of=event.retry_of,
+        )
+        state = trial_state(record, self._provenance, self._stage, running=True)
+        assert state is not None
+        with self._changing():
+            self._records.pop(event.number, None)
+            rows = [MetricRow.of(row, milliseconds()) for row in event.rows]
+            self._trials[event.number] = _RunningTrial(state, rows)
+
+    def epoch_done(self, number: int, row: EpochMetrics) -> None:
+        with self._changing():
+            self._trials[number].rows.append(MetricRow.of(row, milliseconds()))
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        with self._changing():
+            self._trials.pop(record.number, None)
+            self._records[record.number] = record
+
+    def trial_interrupted(self, number: int) -> None:
+        with self._changing():
+            self._trials[number].state = self._trials[number].state.interrupted
+
+    def study_ended(self, event: StudyEnded) -> None:
+        good = "FINISHED" if event.best else "FAILED"
+        with self._changing():
+            self._trials.clear()
+            # A record that is equal keeps its identity, by which the writer sees that it is written.
+            known = self._records
+            self._records = {r.number: known[r.number] if known.get(r.number) == r else r for r in event.records}
+            self._status, self._over = "KILLED" if event.interrupted else good, True
+        # The command that runs the study names the addresses that lack something.
+        missing = self._wait(FINAL_INTERRUPTED_SECONDS if event.interrupted else FINAL_SECONDS)
+        self.behind = self.behind or missing
+
+    def close(self) -> None:
+        """Leave no run RUNNING after an error in the coordinator."""
+        if self._thread is None or self._over:
+            return
+        with self._changing():
+            for trial in self._trials.values():
+                trial.state = trial.state.interrupted
+            self._status, self._over = "KILLED", True
+        self._wait_and_report(FINAL_INTERRUPTED_SECONDS)
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until MLflow has the current state; return False where it has not after so long, or after an error."""
+        with self._changed:
+            self._waiting += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._written == self._version or self._pausing, seconds)
+            self._waiting -= 1
+            return self._written == self._version
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Change the state that is to be written."""
+        with self._changed:
+            yield
+            self._version += 1
+            self._changed.notify_all()
+
+    def _wait_and_report(self, seconds: float) -> None:
+        """Wait for what is still to be written; report where a part could not be."""
+        if self._wait(seconds):
+            self.behind = True
+            self._report(self._missing())
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait at most so long for what is still to be written; return whether a part is missing then."""
+        if self._target.database is None:
+            seconds = min(seconds, FINAL_SERVER_SECONDS)
+        with self._changed:
+            self._changed.wait_for(lambda: self._written == self._version or self._given_up, seconds)
+            missing = self._written != self._version
+            self._given_up = True
+            self._changed.notify_all()
+        return missing
+
+    def _missing(self) -> str:
+        """Return the sentence that is reported at the end where a part could not be written."""
+        return lacks_a_part(self._target, self._study)
+
+    def _work(self, writer: MlflowWriter, desired: Callable[[Snapshot], DesiredRuns]) -> None:
+        """Make MLflow equal to the current state, again and again. Runs in the thread."""
+        pause, attempts = PAUSE_SECONDS, _FINAL_ATTEMPTS
+        while (task := self._next()) is not None:
+            version, snapshot = task
+            try:
+                # Importing MLflow takes longer than all writing of an hour, and happens once.
+                writer.open()
+                began = time.thread_time()
+                writer.write(desired(snapshot))
+            # MLflow, its drivers and its artifact stores have errors of every kind, and training ends for none of them.
+            except Exception as error:  # noqa: BLE001, RUF100
+                writer.forget()
+                self._report_once("MLflow", error)
+                attempts -= snapshot.over
+                self._pause(pause, last=attempts == 0)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                pause = PAUSE_SECONDS
+                with self._changed:
+                    self._written = version
+                    self._changed.notify_all()
+                self._rest((time.thread_time() - began) / WRITING_SHARE)
+
+    def _next(self) -> tuple[int, Snapshot] | None:
+        """Wait for a change; return its number and the state to write, or None where nothing more is to be written."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != self._written or self._over)
+            if self._given_up or self._version == self._written:
+                return None
+            kind = KINDS[self._stage]
+            running = {
+                (kind, number): replace(trial.state, rows=tuple(trial.rows)) for number, trial in self._trials.items()
+            }
+            return self._version, Snapshot(list(self._records.values()), running, self._status, self._over)
+
+    def _rest(self, seconds: float) -> None:
+        """Rest after a write; what changes meanwhile is written together."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or self._waiting > 0, min(seconds, LONGEST_REST_SECONDS))
+
+    def _pause(self, seconds: float, *, last: bool) -> None:
+        """Pause after an error."""
+        with self._changed:
+            self._pausing, self._given_up = True, self._given_up or last
+            self._changed.notify_all()
+            if self._over:
+                self._changed.wait_for(lambda: self._given_up, min(seconds, _FINAL_PAUSE_SECONDS))
+            else:
+                self._changed.wait_for(lambda: self._over, seconds)
+            self._pausing = False
+
+    def _report_once(self, what: str, error: Exception) -> None:
+        if what not in self._reported:
+            self._reported.add(what)
+            where = f" at {self._target}" if self._target.shared else ""
+            self._report(f"{what}{where} could not be written ({reason_of(error)}); {self.AFTER_ERROR}")

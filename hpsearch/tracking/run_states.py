@@ -1,0 +1,329 @@
+"""The runs that MLflow should hold of a study, as plain data, computed from its trials without MLflow.
+
+The writer makes MLflow equal to them, and the consistency check compares MLflow with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import is_
+
+from hpsearch.analysis.confusion import Confusion, class_figures, texts
+from hpsearch.catalogue.datasets import DATASETS
+from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
+from hpsearch.executors.protocol import THREADS
+from hpsearch.search.baselines import UNTUNED
+from hpsearch.search.finals import FinalFigures, Finals, chosen_of
+from hpsearch.search.provenance import Provenance
+from hpsearch.search.records import FINISHED, TrialRecord, best_trial
+from hpsearch.search.stages import Stage
+from hpsearch.tracking.inputs import DataInput, inputs_of, inputs_of_study
+from hpsearch.tracking.names import (
+    BASELINE_TAG,
+    DETAIL_TAG,
+    DIGEST_TAG,
+    KIND,
+    KINDS,
+    NOTE,
+    OUTCOME_TAG,
+    RETRY_OF_TAG,
+    SOURCES_TAG,
+    STUDY,
+    THREADS_TAG,
+    TRAINING,
+    TRIAL,
+    WORKER_FAILURES_TAG,
+    MetricRow,
+    counted,
+    dated_epochs,
+    metric_values,
+    milliseconds,
+    param_texts,
+    summary,
+    tag_texts,
+)
+from hpsearch.tracking.study_run import StudyMetrics, study_note
+from hpsearch.tracking.target import Target
+from hpsearch.training.results import CONFUSION, Outcome
+
+STUDY_TEXT, BEST_TEXT, TRACEBACK_TEXT = "study.yaml", "best.yaml", "traceback.txt"
+
+RUNNING, KILLED = "RUNNING", "KILLED"
+# A trial that was pruned is as it should be; one that diverged is shown as failed.
+STATUS = {
+    Outcome.COMPLETED: "FINISHED",
+    Outcome.EARLY_STOPPED: "FINISHED",
+    Outcome.PRUNED: "FINISHED",
+    Outcome.DIVERGED: "FAILED",
+    Outcome.OVER_TIME: "FAILED",
+    Outcome.OVER_MEMORY: "FAILED",
+    Outcome.FAILED: "FAILED",
+    Outcome.INTERRUPTED: KILLED,
+}
+
+# The kind of a run and its number among those of this kind.
+RunKey = tuple[str, int]
+STUDY_KEY: RunKey = (STUDY, 0)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What one run in MLflow should hold.
+
+    Attributes:
+        name: as the runs page shows it.
+        status: RUNNING, FINISHED, FAILED or KILLED.
+        rows: every metric, by step.
+        started: in milliseconds since 1970.
+        ended: in milliseconds since 1970; None: now.
+        texts: artifacts, by name.
+        inputs: the data that it uses.
+    """
+
+    name: str
+    status: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    rows: tuple[MetricRow, ...]
+    started: int
+    ended: int | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[DataInput, ...] = ()
+
+    @property
+    def interrupted(self) -> RunState:
+        """The same run of a trial that does not train any more and waits to be continued."""
+        return replace(self, status=KILLED, tags={**self.tags, OUTCOME_TAG: Outcome.INTERRUPTED.label})
+
+
+@dataclass(frozen=True)
+class DesiredRuns:
+    """The runs that an experiment in MLflow should hold.
+
+    Attributes:
+        parent: the key of the run that is the parent of all others.
+        runs: the parent first.
+    """
+
+    parent: RunKey
+    runs: Mapping[RunKey, RunState]
+
+
+@dataclass(frozen=True)
+class TrackedStudy:
+    """A study and the MLflow that takes its runs.
+
+    Attributes:
+        spec: the study file.
+        text: the study file as it was run.
+        provenance: of the study.
+        target: the MLflow.
+        render_best: returns the best configuration as YAML text.
+    """
+
+    spec: StudySpec
+    text: str
+    provenance: Provenance
+    target: Target
+    render_best: Callable[[StudySpec, TrialRecord], str]
+
+
+class StudyRunStates:
+    """Computes the desired runs of a study; states of trials that have not changed are kept.
+
+    Args:
+        study: what is tracked.
+    """
+
+    def __init__(self, study: TrackedStudy) -> None:
+        self._study = study
+        self._metrics = StudyMetrics(study.spec.objective)
+        self._states: dict[RunKey, tuple[TrialRecord, RunState | None]] = {}
+        self._finals: Finals | None = None
+        # The last state of the study's own run, and what it was computed from.
+        self._own: RunState | None = None
+        self._own_from: tuple[list[TrialRecord], str | None, bool] = ([], None, False)
+
+    def desired(
+        self,
+        parts: Mapping[Stage, Iterable[TrialRecord]],
+        finals: Finals | None = None,
+        *,
+        running: Mapping[RunKey, RunState] | None = None,
+        status: str | None = None,
+        over: bool = True,
+    ) -> DesiredRuns:
+        """Return the desired runs of a study at one moment.
+
+        Args:
+            parts: the trials of each stage that are not running.
+            finals: the results of the finalists; None: there are none, or they are being trained. Runs of the final
+                trainings are desired once the test set was read.
+            running: the states of trials that are running.
+            status: of the study's own run; None: it follows from the trials.
+            over: whether the run of the study has ended.
+        """
+        if finals is not self._finals:
+            self._states.clear()
+            self._own = None
+        self._finals = finals
+        running = running or {}
+        search = sorted(parts.get(Stage.SEARCH, ()), key=lambda record: record.number)
+        runs: dict[RunKey, RunState] = {STUDY_KEY: self._study_state(search, status, over)}
+        for stage, records in parts.items():
+            if stage is Stage.FINAL and not (finals and finals.reading):
+                continue
+            for record in records:
+                key = KINDS[stage], record.number
+                if key not in running and (state := self._of_trial(key, record, stage)):
+                    runs[key] = state
+        return DesiredRuns(STUDY_KEY, {**runs, **running})
+
+    def _of_trial(self, key: RunKey, record: TrialRecord, stage: Stage) -> RunState | None:
+        known, state = self._states.get(key, (None, None))
+        if known is not record:
+            state = trial_state(record, self._study.provenance, stage, self._finals)
+            self._states[key] = record, state
+        return state
+
+    def _study_state(self, records: list[TrialRecord], status: str | None, over: bool) -> RunState:
+        before, *others = self._own_from
+        same = others == [status, over] and len(before) == len(records) and all(map(is_, before, records))
+        if self._own is None or not same:
+            self._own, self._own_from = self._of_study(records, status, over), (records, status, over)
+        return self._own
+
+    def _of_study(self, records: list[TrialRecord], status: str | None, over: bool) -> RunState:
+        """Return the state of the study's own run: best value and counts after each trial, and a page about the best.
+
+        Args:
+            status: None: as its trials are, while no process runs the study.
+        """
+        spec, provenance = self._study.spec, self._study.provenance
+        best = best_trial(records, spec.objective)
+        if status is None:
+            interrupted = any(r.state not in FINISHED and r.config is not None for r in records)
+            status = KILLED if interrupted else "FINISHED" if best else "FAILED"
+        note = study_note(spec, records, self._finals, running=status == RUNNING)
+        inputs = inputs_of_study(spec, provenance)
+        params = {
+            "objective": spec.objective.metric,
+            "direction": spec.objective.direction,
+            "sampler": spec.search.sampler.name,
+            "pruner": spec.search.pruner.name,
+            # `seed` is that of one trial.
+            "search_seed": spec.search.seed,
+        }
+        tags = {**provenance.tags(), KIND: STUDY, NOTE: note}
+        if inputs:
+            tags[DIGEST_TAG] = _digests(inputs)
+        texts = {STUDY_TEXT: self._study.text}
+        if over and (chosen := chosen_of(records, self._finals, best)):
+            texts[BEST_TEXT] = self._study.render_best(spec, chosen)
+        rows = self._metrics.rows(records)
+        params_, tags_ = param_texts(params), tag_texts(tags)
+        return RunState(spec.name, status, params_, tags_, rows, rows[0].when, texts=texts, inputs=inputs)
+
+
+def trial_state(
+    record: TrialRecord,
+    provenance: Provenance,
+    stage: Stage = Stage.SEARCH,
+    finals: Finals | None = None,
+    *,
+    running: bool = False,
+) -> RunState | None:
+    """Return the desired run of a trial, or of a training in a later stage; None: it has not begun.
+
+    Args:
+        finals: the results of the finalists; a final training has its test metrics only with them.
+        running: whether it is being trained now. A trial that has not ended and is not being trained was interrupted,
+            also where its coordinator was killed before it could record that.
+    """
+    ended = record.state in FINISHED
+    if not ended and record.config is None:
+        return None
+    rows = [MetricRow.of(row, when) for row, when in dated_epochs(record)]
+    inputs = inputs_of(record.config, provenance, record.contents)
+    tags = _identity_tags(record, stage) | provenance.tags(record.started)
+    tags |= {DIGEST_TAG: _digests(inputs)} if inputs else {}
+    tags |= {SOURCES_TAG: record.contents["sources"]} if "sources" in record.contents else {}
+    texts: dict[str, str] = {}
+    outcome = record.outcome or Outcome.FAILED if ended else Outcome.INTERRUPTED
+    when = milliseconds(record.ended) if ended else rows[-1].when if rows else milliseconds(record.started)
+    if ended:
+        rows.append(MetricRow(0, when, metric_values(_summary_metrics(record, stage, finals))))
+        tags |= {DETAIL_TAG: record.detail} if record.detail else {}
+        tags |= {WORKER_FAILURES_TAG: "; ".join(record.worker_failures)} if record.worker_failures else {}
+        tags |= {THREADS_TAG: str(record.info[THREADS])} if THREADS in record.info else {}
+        texts |= {TRACEBACK_TEXT: record.traceback} if record.traceback else {}
+        texts |= _confusion_texts(record, stage, finals)
+    if not running:
+        tags[OUTCOME_TAG] = outcome.label
+    return RunState(
+        _run_name(record, stage),
+        RUNNING if running else STATUS[outcome],
+        param_texts(record.flat),
+        tag_texts(tags),
+        tuple(rows),
+        milliseconds(record.started),
+        None if running else when,
+        texts,
+        inputs,
+    )
+
+
+def _identity_tags(record: TrialRecord, stage: Stage) -> dict[str, str]:
+    """Return the tags that say what the run is of: a trial, or a later training of a trial's configuration."""
+    tags = {KIND: KINDS[stage], BASELINE_TAG: str(record.baseline).lower()}
+    if record.retry_of is not None:
+        tags[RETRY_OF_TAG] = str(record.retry_of)
+    if stage is Stage.SEARCH:
+        return {**tags, TRIAL: str(record.number)}
+    return {**tags, TRAINING: str(record.number), **({TRIAL: str(record.of)} if record.of is not None else {})}
+
+
+def _run_name(record: TrialRecord, stage: Stage) -> str:
+    """Return `trial 7 adam`, `finalist 3 of trial 7 adam`, `final training 5 of the untuned Keras default adam`."""
+    again = "" if stage is Stage.SEARCH else f" of the {UNTUNED}" if record.of is None else f" of trial {record.of}"
+    optimizer = record.flat.get("optimizer")
+    return f"{stage.one} {record.number}{again}" + (f" {optimizer}" if optimizer else "")
+
+
+def _digests(inputs: Sequence[DataInput]) -> str:
+    return ", ".join(each.digest for each in inputs)
+
+
+def _summary_metrics(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, float]:
+    """Return the metrics at step 0: those of the best epoch, counts, and metrics of each class averaged."""
+    # Nothing was held out of a final training, so none of its epochs is the best.
+    metrics = counted(record) if stage is Stage.FINAL else summary(record)
+    if confusion := record.info.get(CONFUSION):
+        found = class_figures(confusion, _classes(record, confusion))
+        return metrics | {f"val_{name}": value for name, value in found.items()}
+    if tested := _tested(record, stage, finals):
+        found = class_figures(tested.confusion, _classes(record, tested.confusion))
+        return metrics | {"test_accuracy": tested.accuracy, **{f"test_{n}": value for n, value in found.items()}}
+    return metrics
+
+
+def _confusion_texts(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, str]:
+    """Return the artifacts about the confusions of classes, by name."""
+    if confusion := record.info.get(CONFUSION):
+        return texts(confusion, _classes(record, confusion), "validation")
+    tested = _tested(record, stage, finals)
+    return texts(tested.confusion, _classes(record, tested.confusion), "test") if tested else {}
+
+
+def _tested(record: TrialRecord, stage: Stage, finals: Finals | None) -> FinalFigures | None:
+    if stage is not Stage.FINAL or finals is None or finals.reading is None:
+        return None
+    return next((figures for figures in finals.reading.figures if figures.number == record.number), None)
+
+
+def _classes(record: TrialRecord, confusion: Confusion) -> Sequence[str]:
+    """Return the names of the classes; of a user's own data their numbers."""
+    name = record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
+    return DATASETS[name].classes if name in DATASETS else [str(number) for number in range(len(confusion))]

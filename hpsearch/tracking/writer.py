@@ -1,0 +1,294 @@
+"""The one writer of runs to MLflow: it makes MLflow equal to desired runs, and writes nothing else.
+
+    experiment <study>          the comparison view
+      run <study>               hpsearch.kind: study   best value, counts, study.yaml, best.yaml
+      run trial 7 adam          hpsearch.kind: trial   parameters, every metric of every epoch, outcome
+      run finalist 3 of trial 7 hpsearch.kind: finalist   the same, its confusions and its model
+      run final training 0 ...  hpsearch.kind: final      the same, and test metrics
+
+MLflow cannot take back parameters, metrics and inputs, so a run that has wrong ones is deleted (it stays in MLflow's
+bin) and written again. Every error of MLflow is raised to the caller, who then calls `forget`: only MLflow knows
+what it has kept of the call that failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from hpsearch.tracking.client import artifact_location, connect
+from hpsearch.tracking.differences import differences
+from hpsearch.tracking.inputs import DataInput
+from hpsearch.tracking.names import (
+    DESCRIBED,
+    LONGEST_TAG,
+    NOTE,
+    OUTCOME_TAG,
+    PARENT,
+    STUDY,
+    best_name,
+    milliseconds,
+    parts_of,
+)
+from hpsearch.tracking.run_states import RUNNING, DesiredRuns, RunKey, RunState, TrackedStudy
+from hpsearch.tracking.runs import MlflowRun, read_few_metrics, study_runs
+from hpsearch.tracking.study_run import study_experiment_note
+from hpsearch.tracking.target import Target
+from hpsearch.tracking.view_state import view_tags
+
+# The most of each that MLflow takes in one call.
+_METRICS_IN_A_BATCH, _OTHERS_IN_A_BATCH = 1000, 100
+
+
+class Experiment(Protocol):
+    """An experiment in MLflow: how it is set up, and which of its runs are to be compared with the desired ones."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def target(self) -> Target: ...
+
+    def set_up(self, client: Any, experiment: str) -> None:
+        """Write the experiment's description and views."""
+        ...
+
+    def runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
+        """Read the runs that an earlier writer, or this one before an error, has written."""
+        ...
+
+
+class StudyExperiment:
+    """The experiment of a study.
+
+    Args:
+        study: what is tracked.
+    """
+
+    def __init__(self, study: TrackedStudy) -> None:
+        self._study, self.name, self.target = study, study.spec.name, study.target
+
+    def set_up(self, client: Any, experiment: str) -> None:
+        for name, text in view_tags(self._study.spec, milliseconds()).items():
+            client.set_experiment_tag(experiment, name, text)
+        describe(client, experiment, study_experiment_note(self._study.spec, experiment))
+
+    def runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
+        old_metric = best_name(self._study.spec.objective.metric)
+        for run in study_runs(client, experiment):
+            if not run.belongs_to(self._study.provenance, self.target):
+                continue
+            if run.kind != STUDY:
+                yield run
+            elif old_metric in run.metric_names:
+                # An early version's, whose metrics a search for trials finds. It is written again.
+                client.delete_run(run.run_id)
+            else:
+                read_few_metrics(client, run)
+                yield run
+
+
+class MlflowWriter:
+    """Makes the runs of one experiment equal to the desired runs, and remembers what MLflow holds.
+
+    Args:
+        experiment: where the runs are.
+        artifact_failed: called with the error where an artifact could not be written; the rest is written without it.
+        client: an `mlflow.MlflowClient`; None: one is made with the first call.
+    """
+
+    def __init__(
+        self, experiment: Experiment, artifact_failed: Callable[[Exception], None], client: Any = None
+    ) -> None:
+        self._experiment, self._artifact_failed, self._client = experiment, artifact_failed, client
+        self._id = ""
+        self._runs: dict[RunKey, MlflowRun] | None = None
+        # The state that each run was last made equal to.
+        self._written: dict[RunKey, RunState] = {}
+        # Runs of which there was another one with the same key: one of the two may be incomplete.
+        self._doubtful: set[str] = set()
+
+    def forget(self) -> None:
+        """Forget what MLflow holds; the next call reads it again."""
+        self._runs = None
+        self._written.clear()
+        self._doubtful.clear()
+
+    def open(self) -> dict[RunKey, MlflowRun]:
+        """Return the runs that MLflow holds, by key; the experiment is made where it is missing."""
+        if self._client is None:
+            self._client = connect(self._experiment.target)
+        if self._runs is None:
+            self._id = open_experiment(self._client, self._experiment.name, self._experiment.target)
+            self._experiment.set_up(self._client, self._id)
+            runs: dict[RunKey, MlflowRun] = {}
+            for run in self._experiment.runs(self._client, self._id):
+                if run.key is None:
+                    continue
+                if earlier := runs.get(run.key):
+                    # A user has taken it out of MLflow's bin, or an answer of MLflow was lost.
+                    self._client.delete_run(run.run_id)
+                    self._doubtful.add(earlier.run_id)
+                else:
+                    runs[run.key] = run
+            self._runs = runs
+        return self._runs
+
+    def adopt(self, runs: Iterable[MlflowRun]) -> None:
+        """Take runs whose metrics and artifacts were read, in place of those that MLflow was known to hold."""
+        known = self.open()
+        for run in runs:
+            if run.key in known:
+                known[run.key] = run
+
+    def write(self, desired: DesiredRuns) -> None:
+        """Write what MLflow lacks of the desired runs; further runs are left alone."""
+        self.open()
+        for key, state in desired.runs.items():
+            if self._written.get(key) is state:
+                continue
+            parent = "" if key == desired.parent else self.open()[desired.parent].run_id
+            run = self._matching(key, state, ends=key != desired.parent)
+            if run is None:
+                run = self.open()[key] = self._begin(state, parent)
+                if not parent:
+                    # Every other run gets another parent.
+                    self._written.clear()
+            elif parent and run.tags.get(PARENT) != parent:
+                # The parent has been deleted, or was written again.
+                self._client.set_tag(run.run_id, PARENT, parent)
+                run.tags[PARENT] = parent
+            if run.metrics is not None:
+                self._append(run, run.metrics, state)
+            self._write_texts(run, state)
+            self._written[key] = state
+
+    def _matching(self, key: RunKey, state: RunState, *, ends: bool) -> MlflowRun | None:
+        """Return the run in MLflow that can become equal to a state; one that cannot is deleted.
+
+        Args:
+            ends: whether a run that has ended is not continued.
+        """
+        runs = self.open()
+        run = runs.get(key)
+        if run is None:
+            return None
+        if run.metrics is None:
+            # Written by an earlier process: that it has ended in the same way says that it was written to its end.
+            matches = run.run_id not in self._doubtful and _ended_like(run, state)
+        else:
+            ongoing = not ends or run.status == RUNNING or _ended_like(run, state)
+            matches = ongoing and not any(found.permanent for found in differences(run, state))
+        if matches:
+            return run
+        self.delete(key)
+        return None
+
+    def delete(self, key: RunKey) -> None:
+        """Delete a run; MLflow keeps it in its bin."""
+        if run := self.open().pop(key, None):
+            self._client.delete_run(run.run_id)
+
+    def _begin(self, state: RunState, parent: str) -> MlflowRun:
+        tags = {**state.tags, **({PARENT: parent} if parent else {})}
+        run = self._client.create_run(self._id, start_time=state.started, tags=tags, run_name=state.name)
+        return MlflowRun(run.info.run_id, tags=tags, metrics={}, texts={})
+
+    def _append(self, run: MlflowRun, known: dict[int, Mapping[str, float]], state: RunState) -> None:
+        """Write the metrics, parameters, tags, inputs and the status that a run lacks."""
+        from mlflow.entities import Metric
+
+        metrics: list[Any] = []
+        for row in state.rows:
+            has = known.get(row.step, {})
+            if has is not row.metrics:
+                lacking = {name: value for name, value in row.metrics.items() if name not in has}
+                metrics += [Metric(name, value, row.when, row.step) for name, value in lacking.items()]
+        params = {name: text for name, text in state.params.items() if name not in run.params}
+        tags = {name: text for name, text in state.tags.items() if run.tags.get(name) != text}
+        inputs = [each for each in state.inputs if (each.name, each.digest) not in run.inputs]
+        self._log(run.run_id, metrics, params, tags)
+        if inputs:
+            self._client.log_inputs(run.run_id, [_dataset_input(each) for each in inputs])
+        for row in state.rows:
+            has = known.get(row.step, row.metrics)
+            known[row.step] = row.metrics if has.keys() <= row.metrics.keys() else {**has, **row.metrics}
+        run.params |= params
+        run.tags |= tags
+        run.inputs |= {(each.name, each.digest): dict(each.tags) for each in inputs}
+        if run.status == state.status:
+            return
+        if state.status == RUNNING:
+            self._client.update_run(run.run_id, status=RUNNING)
+        else:
+            self._client.set_terminated(run.run_id, state.status, end_time=state.ended)
+        run.status = state.status
+
+    def _log(self, run_id: str, metrics: list[Any], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """Log in one call, or in as few as MLflow allows."""
+        from mlflow.entities import Param, RunTag
+
+        metric_parts = list(parts_of(metrics, _METRICS_IN_A_BATCH - 2 * _OTHERS_IN_A_BATCH))
+        param_parts = list(parts_of([Param(*item) for item in params.items()], _OTHERS_IN_A_BATCH))
+        tag_parts = list(parts_of([RunTag(*item) for item in tags.items()], _OTHERS_IN_A_BATCH))
+        while metric_parts or param_parts or tag_parts:
+            self._client.log_batch(
+                run_id,
+                metrics=metric_parts.pop(0) if metric_parts else (),
+                params=param_parts.pop(0) if param_parts else (),
+                tags=tag_parts.pop(0) if tag_parts else (),
+            )
+
+    def _write_texts(self, run: MlflowRun, state: RunState) -> None:
+        """Write the artifacts that a run lacks; of a run that was not read all are written again."""
+        run.texts = {} if run.texts is None else run.texts
+        for name, text in state.texts.items():
+            if run.texts.get(name) != text:
+                run.texts[name] = text
+                try:
+                    self._client.log_text(run.run_id, text, name)
+                # The artifact store may be another service than MLflow, with errors of its own.
+                except Exception as error:  # noqa: BLE001, RUF100
+                    self._artifact_failed(error)
+
+
+def _ended_like(run: MlflowRun, state: RunState) -> bool:
+    same_outcome = run.tags.get(OUTCOME_TAG) == state.tags.get(OUTCOME_TAG)
+    return state.status != RUNNING and run.status == state.status and same_outcome
+
+
+def _dataset_input(data: DataInput) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(data.name, data.digest, data.source_type, data.source, data.schema, data.profile)
+    return DatasetInput(dataset, [InputTag(*item) for item in data.tags.items()])
+
+
+def open_experiment(client: Any, name: str, target: Target) -> str:
+    """Return the id of an experiment, which is made where it is missing."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # A server itself knows where its artifacts are.
+        location = None if target.is_server else artifact_location(target.home.artifacts / name)
+        experiment = str(client.create_experiment(name, artifact_location=location))
+    else:
+        experiment = str(found.experiment_id)
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment)
+    # Without a kind the page asks whether the experiment is about language models.
+    client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
+    return experiment
+
+
+def describe(client: Any, experiment: str, note: str) -> None:
+    """Describe an experiment, unless the user has written a description."""
+    note, tags = note[:LONGEST_TAG], client.get_experiment(experiment).tags
+    current = tags.get(NOTE, "")
+    if current != note and (not current or tags.get(DESCRIBED) == _digest(current)):
+        client.set_experiment_tag(experiment, DESCRIBED, _digest(note))
+        client.set_experiment_tag(experiment, NOTE, note)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
