@@ -35,9 +35,8 @@ def delete(
 
     Exit codes: 0 done, 2 refused, 4 an MLflow still has runs of the study.
     """
-    from hpsearch.search.deletion import delete_folder, delete_study
     from hpsearch.search.provenance import STUDY_ID
-    from hpsearch.search.storage import find_study
+    from hpsearch.search.storage import delete_folder, delete_study, find_study
     from hpsearch.tracking.target import find_target
 
     where = home_of(home)

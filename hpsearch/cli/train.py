@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import AnyConfig
     from hpsearch.export.repeat import Part, TrainingRequest
-    from hpsearch.search.listeners import Listener, TrialStarted
+    from hpsearch.search.listeners import Listener
+    from hpsearch.search.records import TrialRecord
     from hpsearch.tracking.target import Target
     from hpsearch.tracking.training_runs import TrainingListener, TrainingOutcome
     from hpsearch.training.results import EpochMetrics
@@ -124,14 +125,14 @@ def _lines(*, several: bool) -> Listener:
 
     class Lines(Listener):
         def __init__(self) -> None:
-            self._configs: dict[int, AnyConfig] = {}
+            self._configs: dict[int, AnyConfig | None] = {}
 
-        def trial_started(self, event: TrialStarted) -> None:
-            self._configs[event.number] = event.config
+        def trial_started(self, record: TrialRecord) -> None:
+            self._configs[record.number] = record.config
 
         def epoch_done(self, number: int, row: EpochMetrics) -> None:
             config = self._configs[number]
-            before = f"seed {config.seed}  " if several else ""
+            before = f"seed {config.seed}  " if several and config else ""
             last = f"/{config.training.last_epoch}" if isinstance(config, TrialConfig) else ""
             metrics = "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items())
             say(f"{before}epoch {row.epoch}{last}  {metrics}")

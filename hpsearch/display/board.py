@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.config.varied import Varied
-from hpsearch.search.listeners import Listener, StudyStarted, TrialStarted
+from hpsearch.search.listeners import Listener, StudyStarted
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.search.stages import Stage
 from hpsearch.training.results import EpochMetrics, Outcome
@@ -50,8 +50,9 @@ class Board(Listener):
                 self._add(record)
         self._before, self._began = self._counted(), time.monotonic()
 
-    def trial_started(self, event: TrialStarted) -> None:
-        self._running[event.number] = Running(event.config, list(event.rows))
+    def trial_started(self, record: TrialRecord) -> None:
+        assert record.config is not None
+        self._running[record.number] = Running(record.config, list(record.rows))
 
     def epoch_done(self, number: int, row: EpochMetrics) -> None:
         self._running[number].rows.append(row)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.display.board import Board, Running, clock_text, number_text
-from hpsearch.search.listeners import StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.listeners import StudyEnded, StudyStarted
 from hpsearch.search.records import TrialRecord, counts
 from hpsearch.search.stop import STOPPING, Stop
 from hpsearch.training.results import BROKEN, OVER_LIMITS, EpochMetrics, Outcome, best_of
@@ -61,8 +61,8 @@ class LiveView(Board):
         self._live.start()
         self._draw()
 
-    def trial_started(self, event: TrialStarted) -> None:
-        super().trial_started(event)
+    def trial_started(self, record: TrialRecord) -> None:
+        super().trial_started(record)
         self._draw()
 
     def epoch_done(self, number: int, row: EpochMetrics) -> None:

@@ -10,7 +10,7 @@ from hpsearch.config.varied import Lines
 from hpsearch.display.board import Board, number_text
 from hpsearch.display.live_view import LiveView
 from hpsearch.search.baselines import note_of
-from hpsearch.search.listeners import Listener, StudyStarted, TrialStarted
+from hpsearch.search.listeners import Listener, StudyStarted
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
@@ -44,14 +44,15 @@ class PlainLines(Board):
         what = " ".join(filter(None, [f"study '{event.spec.name}'", event.stage.value]))
         self._print(f"{what}: {event.total} {event.stage.many}{had}, {event.workers} at once")
 
-    def trial_started(self, event: TrialStarted) -> None:
-        super().trial_started(event)
-        note = note_of(event.config, baseline=event.baseline, finalists=self._stage is not Stage.SEARCH)
+    def trial_started(self, record: TrialRecord) -> None:
+        super().trial_started(record)
+        assert record.config is not None
+        note = note_of(record.config, baseline=record.baseline, finalists=self._stage is not Stage.SEARCH)
         note = f" ({note})" if note else ""
-        begins = f"goes on after epoch {len(event.rows)}" if event.rows else "started"
-        begins += "" if event.retry_of is None else f", trial {event.retry_of} again"
-        line = self._lines.line(event.config)
-        self._print(f"{self._stage.one} {event.number} {begins}{note}{f': {line}' if line else ''}")
+        begins = f"continues after epoch {len(record.rows)}" if record.rows else "started"
+        begins += "" if record.retry_of is None else f", trial {record.retry_of} again"
+        line = self._lines.line(record.config)
+        self._print(f"{self._stage.one} {record.number} {begins}{note}{f': {line}' if line else ''}")
 
     def trial_ended(self, record: TrialRecord) -> None:
         super().trial_ended(record)

@@ -16,7 +16,7 @@ from hpsearch.data.store import obtain_training
 from hpsearch.errors import DataError, HpsearchError, UserCodeError
 from hpsearch.executors.local import LocalExecutor
 from hpsearch.executors.protocol import Job, TrialEnded, WorkerFailed, WorkerSlot
-from hpsearch.search.listeners import Listener, TrialStarted
+from hpsearch.search.listeners import Listener
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.runner import JobList, run_trials
 from hpsearch.training.results import CLOCKS, GOOD, TEST_METRICS, Best, EpochMetrics, Outcome, best_of
@@ -146,8 +146,8 @@ class _Trainings(JobList):
     def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
         job = super().next_job(slots)
         if job is not None:
-            self._started[job.trial] = datetime.now()
-            started = TrialStarted(job.trial, self._configs[job.trial], baseline=False)
+            began = self._started[job.trial] = datetime.now()
+            started = TrialRecord(job.trial, "RUNNING", None, self._configs[job.trial], (), None, started=began)
             self._events.append(lambda listener: listener.trial_started(started))
         return job
 

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial
 from hpsearch.config.trial import AnyConfig
 from hpsearch.search.records import BASELINE, FINISHED, RETRY_OF, TrialRecord
 from hpsearch.search.storage import StoredStudy
+from hpsearch.training.results import BROKEN, Outcome
 
 
 class Attempts:
@@ -118,3 +119,46 @@ def awaited(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 def _text(plain: Mapping[str, Any]) -> str:
     return json.dumps(plain, sort_keys=True)
+
+
+# How the refusal of a user's model begins, whatever else a trial is made of.
+REFUSED_MODEL = "UserCodeError: model.builder must return "
+# A run whose first trials all break is stopped: the next ones would too. Since failed trials do not count toward the
+# total, so is a run in which this many for each trial of the total fail, or this many in a small study.
+HOPELESS = 5
+FAILURES_PER_TRIAL, FEWEST_FAILURES = 2, 10
+
+
+class AbortCheck:
+    """Decide whether a run is to be stopped because too many of its trials fail.
+
+    Args:
+        total: the number of trials that the study is to have.
+        same_model: whether all trials have the same model, with the same arguments and data.
+    """
+
+    def __init__(self, total: int, *, same_model: bool = False) -> None:
+        self._same_model, self._refused = same_model, False
+        self._most = max(FEWEST_FAILURES, FAILURES_PER_TRIAL * total)
+        self._broken = self._failed = 0
+        self._some_did_not = False
+        self._last = ""
+
+    def trial_ended(self, outcome: Outcome, detail: str) -> None:
+        self._failed += outcome is Outcome.FAILED
+        self._refused |= self._same_model and detail.startswith(REFUSED_MODEL)
+        if outcome in BROKEN:
+            self._broken, self._last = self._broken + 1, detail or outcome.value
+        else:
+            self._some_did_not = True
+
+    @property
+    def reason(self) -> str:
+        """Why the run is to be stopped; empty where it is not."""
+        if self._refused:
+            return "every trial has the same model, which is refused"
+        if not self._some_did_not and self._broken >= HOPELESS:
+            return f"the first {self._broken} trials of this run all failed, the last one so: {self._last}"
+        if self._failed >= self._most:
+            return f"{self._failed} trials of this run failed, the last one so: {self._last}"
+        return ""

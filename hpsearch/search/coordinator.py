@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,12 @@ from hpsearch.config.space import can_repeat, distributions
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import InvalidConfigError, StudyChangedError
 from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
-from hpsearch.search.attempts import Attempts, awaited, enqueue_again
+from hpsearch.search.attempts import AbortCheck, Attempts, awaited, enqueue_again
 from hpsearch.search.contents import Contents
-from hpsearch.search.dispatch import choose_waiting
-from hpsearch.search.ending import AbortCheck, record_end
-from hpsearch.search.jobs import Jobs
-from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.jobs import Checkpoints, Jobs, choose_waiting
+from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted
 from hpsearch.search.pruning import make_pruner
+from hpsearch.search.recording import begin_again, interrupt, record_end, record_worker_failure
 from hpsearch.search.records import (
     BASELINE,
     CONFIG,
@@ -38,15 +38,15 @@ from hpsearch.search.records import (
     PLANNED,
     RETRY_OF,
     ROW,
+    TrialRecord,
     best_trial,
     read_trial,
 )
-from hpsearch.search.resume import Checkpoints, record_worker_failure
 from hpsearch.search.runner import TICK, run_trials
 from hpsearch.search.sampling import DrawnValues, SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import EXHAUSTED, StoredStudy, begin_again, interrupt
+from hpsearch.search.storage import EXHAUSTED, StoredStudy
 from hpsearch.training.results import GOOD, WORST, Best, EpochMetrics, Outcome, best_after, best_of
 
 
@@ -226,8 +226,20 @@ class Coordinator:
         self._best.pop(trial.number, None)
         if best := best_of(rows, self._study.objective):
             self._best[trial.number] = best
-        baseline, retry_of = bool(attrs.get(BASELINE)), attrs.get(RETRY_OF)
-        started = TrialStarted(trial.number, config, baseline, rows, attrs.get(OF), contents, retry_of)
+        started = TrialRecord(
+            trial.number,
+            "RUNNING",
+            None,
+            config,
+            tuple(rows),
+            self._best.get(trial.number),
+            baseline=bool(attrs.get(BASELINE)),
+            started=datetime.now(),
+            of=attrs.get(OF),
+            contents=contents,
+            retry_of=attrs.get(RETRY_OF),
+            metric=self._study.objective.metric,
+        )
         self._inform(lambda listener: listener.trial_started(started))
         return self._jobs.job(trial, config, rows)
 

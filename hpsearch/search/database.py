@@ -1,4 +1,4 @@
-"""The Optuna database of a home folder: opened, and its errors told in a line."""
+"""The Optuna database of a home folder: opened, and its errors as one line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from hpsearch.errors import EnvironmentProblem
-from hpsearch.search.home import BUSY_SECONDS, Home, advice, creating, prepare_sqlite, sqlite_url
+from hpsearch.search.home import Home
+from hpsearch.search.sqlite import BUSY_SECONDS, advice, creating, prepare_sqlite, readable_url
 
 
 def open_storage(home: Home, *, create: bool) -> RDBStorage:
-    """The database of a home folder.
+    """Open the database of a home folder.
 
     Raises:
         EnvironmentProblem: it does not exist (and `create` is False), is damaged or cannot be written to.
@@ -36,15 +37,15 @@ def open_storage(home: Home, *, create: bool) -> RDBStorage:
 
 
 def _create(home: Home) -> None:
-    """Make the database under another name: who looks at a home folder makes tables that are missing, too."""
+    """Make the database under another name first, since a command that reads it would make missing tables, too."""
     unfinished = home.optuna_db.with_name(f".{home.optuna_db.name}.new")
-    # Left by one that was killed here.
+    # Files of a process that was killed here.
     for left in home.root.glob(f"{unfinished.name}*"):
         left.unlink()
     prepare_sqlite(unfinished)
     # Closing it ends its write-ahead log, which would keep that name.
     _connect(home, unfinished).engine.dispose()
-    # The log of a database that a person has moved away would be played into this one.
+    # SQLite would apply the log of a database that the user has moved away to this one.
     for end in ("-wal", "-shm", "-journal"):
         home.optuna_db.with_name(home.optuna_db.name + end).unlink(missing_ok=True)
     unfinished.replace(home.optuna_db)
@@ -53,34 +54,23 @@ def _create(home: Home) -> None:
 def _connect(home: Home, database: Path | None = None) -> RDBStorage:
     with database_errors(home, RuntimeError):
         settings = {"connect_args": {"timeout": BUSY_SECONDS}}
-        return RDBStorage(_address((database or home.optuna_db).resolve()), engine_kwargs=settings)
-
-
-def _address(database: Path) -> str:
-    """The database as SQLAlchemy is told of it; one on a read-only disk can be looked at all the same.
-
-    A write-ahead log needs a file beside the database, unless SQLite is told that nobody writes.
-    """
-    log = database.with_name(f"{database.name}-wal")
-    if os.access(database.parent, os.W_OK) or (log.is_file() and log.stat().st_size):
-        return sqlite_url(database)
-    return sqlite_url(database, read_only=True)
+        return RDBStorage(readable_url((database or home.optuna_db).resolve()), engine_kwargs=settings)
 
 
 @contextmanager
 def database_errors(home: Home, *further: type[Exception]) -> Iterator[None]:
-    """Errors of the database as one line that says what to do.
+    """Turn an error of the database into one line that says what to do.
 
     Args:
-        further: what else Optuna raises about a database: RuntimeError for one of another version.
+        further: further kinds of errors; Optuna raises RuntimeError for a database of another version.
 
     Raises:
-        EnvironmentProblem: in the place of any of them.
+        EnvironmentProblem: the database raised one.
     """
-    told: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *further)
+    kinds: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *further)
     try:
         yield
-    except told as error:
+    except kinds as error:
         # Optuna wraps the database's own error.
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
         reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]

@@ -12,29 +12,18 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
 from hpsearch.errors import EnvironmentProblem, StudyBusyError, command_line
 
-# How long a database that another program has locked is waited for.
-BUSY_SECONDS = 60.0
 # Files in a study's folder that say who holds it.
 HOLDER_FILES = frozenset({"lock", "holder.json"})
-_AGAIN = "nothing recorded is lost; run the same command again to continue"
-_ADVICE = {
-    "full": f"make room; {_AGAIN}",
-    "locked": f"another program holds it; end that one: {_AGAIN}",
-    "readonly": f"see that it can be written to; {_AGAIN}",
-    "I/O error": f"see that the disk is well; {_AGAIN}",
-}
 
 
 @dataclass(frozen=True)
@@ -174,69 +163,3 @@ class Holder:
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}" if self.pid else "another process"
-
-
-@contextmanager
-def creating(database: Path) -> Iterator[None]:
-    """Hold a SQLite file while its tables are made: two that make them at once fail, in Optuna as in MLflow.
-
-    Raises:
-        EnvironmentProblem: another process holds it for two minutes.
-    """
-    lock = FileLock(database.with_name(f".{database.name}.lock"), timeout=120)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise EnvironmentProblem(f"{database}: another process has held {lock.lock_file} for two minutes") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def prepare_sqlite(path: Path) -> None:
-    """Write-ahead logging, so that readers (the UI, `hpsearch trials`) never wait for the coordinator.
-
-    Raises:
-        EnvironmentProblem: the file is no database, or cannot be written to.
-    """
-    try:
-        with sqlite3.connect(path, timeout=BUSY_SECONDS) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA schema_version")
-        connection.close()
-    except sqlite3.Error as error:
-        raise EnvironmentProblem(f"{path}: cannot be used: {error}; {advice(str(error))}") from None
-
-
-def advice(reason: str) -> str:
-    """What to do about an error of SQLite."""
-    for words, what in _ADVICE.items():
-        if words in reason:
-            return what
-    return "move the file away or name another home with --home"
-
-
-def sqlite_url(database: Path, *, read_only: bool = False) -> str:
-    """The URL of a SQLite file as SQLAlchemy takes it, whatever characters the file's path has.
-
-    Args:
-        database: an absolute path.
-        read_only: whether nobody writes to it. Without that, SQLite wants to make a file beside the database.
-    """
-    path, quoted = str(database), quote(str(database))
-    if path == quoted and not read_only:
-        return f"sqlite:///{path}"
-    from sqlalchemy.engine import URL, make_url
-
-    def rendered(name: str, **query: str) -> str:
-        # With the driver's name: MLflow makes the folder of what follows `sqlite:///`, and does not decode it.
-        return URL.create("sqlite+pysqlite", database=name, query=query).render_as_string(hide_password=False)
-
-    if read_only:
-        return rendered(f"file:{quoted}", mode="ro", immutable="1", uri="true")
-    plain = rendered(path)
-    # Versions of SQLAlchemy that do not encode the path end it at a `?`. Optuna replaces `{}`.
-    if make_url(plain).database == path and "{" not in plain:
-        return plain
-    return rendered(f"file:{quoted}", uri="true")

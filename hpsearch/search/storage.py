@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +17,16 @@ from hpsearch.config.matching import baselines, match
 from hpsearch.config.problems import changes
 from hpsearch.config.study import StudySpec
 from hpsearch.config.yaml_text import load_value
-from hpsearch.errors import HpsearchError, StudyChangedError, UnknownNameError
+from hpsearch.errors import EnvironmentProblem, HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.contents import Contents, own_digests
 from hpsearch.search.database import database_errors, open_storage
-from hpsearch.search.home import Home
+from hpsearch.search.home import HOLDER_FILES, Home
 from hpsearch.search.provenance import Provenance, new_provenance
 from hpsearch.search.records import (
     BASELINE,
-    DETAIL,
-    EARLIER,
-    INFO,
-    OUTCOME,
-    ROW,
-    STARTED,
-    TRACEBACK,
     TrialRecord,
     read_trial,
 )
-from hpsearch.training.results import Outcome
 from hpsearch.training.structure import engines_for
 
 IDENTITY = "hpsearch:identity"
@@ -239,21 +233,53 @@ def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
         study.enqueue_trial(params, user_attrs={BASELINE: True}, skip_if_exists=True)
 
 
-def interrupt(trial: optuna.Trial) -> None:
-    """Record that a trial was interrupted. It stays RUNNING in the storage until a run goes on with it."""
-    trial.set_user_attr(OUTCOME, Outcome.INTERRUPTED.name)
+def delete_study(home: Home, study: StoredStudy) -> None:
+    """Delete a study and its files; the caller holds it.
 
+    The study's own entry in the database goes last: until then the same command finds it again.
 
-def begin_again(trial: optuna.Trial, epochs: int) -> None:
-    """Record that a trial goes on; what was recorded of its end and of later epochs no longer holds.
-
-    Args:
-        epochs: the number of its epochs that it keeps.
+    Raises:
+        EnvironmentProblem: a file or the database cannot be written.
     """
-    attrs = trial.user_attrs
-    later = [key for key in attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
-    # A coordinator that died while it recorded the end has left a part of that.
-    for key in (OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK, *later):
-        if attrs.get(key):
-            trial.set_user_attr(key, None)
-    trial.set_user_attr(STARTED, datetime.now().isoformat())
+    delete_files(home, study.name)
+    with database_errors(home, RuntimeError):
+        names = optuna.get_all_study_names(study.storage)
+        parts = [name for name in names if name.startswith(f"{study.name}/")]
+        for name in [*parts, study.name]:
+            optuna.delete_study(study_name=name, storage=study.storage)
+
+
+def delete_files(home: Home, name: str) -> None:
+    """Delete what a study left in its folder and among the logs, except the lock that says who holds it.
+
+    Raises:
+        EnvironmentProblem: a file cannot be deleted.
+    """
+    for path in _files(home, name):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:
+            raise EnvironmentProblem(f"{error.filename}: cannot be deleted: {error.strerror}") from None
+
+
+def delete_folder(home: Home, name: str) -> None:
+    """Delete the folder of a study whose files are deleted; the caller holds the study.
+
+    Once the lock is released, another process may hold a new study of this name: its lock must not be deleted.
+    """
+    folder = home.study(name)
+    with suppress(OSError):
+        for file in HOLDER_FILES:
+            (folder / file).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _files(home: Home, name: str) -> Iterator[Path]:
+    folder = home.study(name)
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if path.name not in HOLDER_FILES)
+    logs = (home.logs / f"{name}-{what}.log" for what in ("workers", "models", "reproduce"))
+    yield from (log for log in logs if log.is_file())

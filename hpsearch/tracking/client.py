@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from hpsearch.data.store import cache_folder
 from hpsearch.errors import EnvironmentProblem, masked, reason_in
-from hpsearch.search.home import creating, prepare_sqlite, sqlite_url
+from hpsearch.search.sqlite import creating, prepare_sqlite, sqlite_url
 from hpsearch.tracking.target import Target
 
 # With MLflow's own settings one call to a server that is down takes four minutes.

@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from hpsearch.config.study import StudySpec
-from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
@@ -149,26 +148,13 @@ class MlflowListener(Listener):
         self.behind = True
         self._report_once("MLflow's artifacts", error)
 
-    def trial_started(self, event: TrialStarted) -> None:
-        record = TrialRecord(
-            event.number,
-            "RUNNING",
-            None,
-            event.config,
-            (),
-            None,
-            baseline=event.baseline,
-            started=datetime.now(),
-            of=event.of,
-            contents=event.contents,
-            retry_of=event.retry_of,
-        )
-        state = trial_state(record, self._provenance, self._stage, running=True)
+    def trial_started(self, record: TrialRecord) -> None:
+        state = trial_state(replace(record, rows=()), self._provenance, self._stage, running=True)
         assert state is not None
         with self._changing():
-            self._records.pop(event.number, None)
-            rows = [MetricRow.of(row, milliseconds()) for row in event.rows]
-            self._trials[event.number] = _RunningTrial(state, rows)
+            self._records.pop(record.number, None)
+            rows = [MetricRow.of(row, milliseconds()) for row in record.rows]
+            self._trials[record.number] = _RunningTrial(state, rows)
 
     def epoch_done(self, number: int, row: EpochMetrics) -> None:
         with self._changing():

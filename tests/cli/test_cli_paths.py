@@ -12,7 +12,8 @@ from support import environment, gain_study, hpsearch_command, result_of
 from support import hpsearch_process as hpsearch
 
 from hpsearch.search.database import open_storage
-from hpsearch.search.home import Home, sqlite_url
+from hpsearch.search.home import Home
+from hpsearch.search.sqlite import sqlite_url
 from hpsearch.tracking.client import database_uri
 
 pytestmark = pytest.mark.e2e

@@ -23,8 +23,7 @@ from support import (
 )
 
 from hpsearch.errors import EnvironmentProblem
-from hpsearch.search import database
-from hpsearch.search import home as home_module
+from hpsearch.search import database, sqlite
 from hpsearch.search.home import Home
 
 MEGABYTE = 1 << 20
@@ -113,7 +112,7 @@ def test_a_damaged_mlflow_database_is_named_and_can_be_written_again(tmp_path: P
 def test_a_database_that_another_program_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Home(tmp_path)
     database.open_storage(home, create=True)
-    for module in (home_module, database):
+    for module in (sqlite, database):
         monkeypatch.setattr(module, "BUSY_SECONDS", 0.2)
     with closing(sqlite3.connect(home.optuna_db)) as other:
         other.execute("BEGIN EXCLUSIVE")

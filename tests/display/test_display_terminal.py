@@ -26,11 +26,16 @@ from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrainableConfig, TrialConfig
 from hpsearch.display.live_view import LiveView, sparkline
 from hpsearch.display.terminal import PlainLines, make_terminal
-from hpsearch.search.ending import STATES
-from hpsearch.search.listeners import StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.listeners import StudyEnded, StudyStarted
+from hpsearch.search.recording import STATES
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stop import STOPPING, Stop
 from hpsearch.training.results import Best, EpochMetrics, Outcome
+
+
+def begun(number, config, *, baseline=False):
+    """The record of a trial that has just begun."""
+    return TrialRecord(number, "RUNNING", None, config, (), None, baseline=baseline)
 
 
 def row(epoch: int, accuracy: float) -> EpochMetrics:
@@ -61,7 +66,7 @@ def spec(tmp_path):
 def play(view, spec) -> None:
     view.study_started(StudyStarted(spec, "", [], 10, 2))
     for number in range(4):
-        view.trial_started(TrialStarted(number, TrialConfig(batch_size=64), number == 0))
+        view.trial_started(begun(number, TrialConfig(batch_size=64), baseline=number == 0))
         view.epoch_done(number, row(1, 0.5 + number / 10))
     view.trial_ended(record(0, Outcome.COMPLETED, 0.81, 0.85, 0.83))
     view.trial_ended(record(1, Outcome.PRUNED, 0.6))
@@ -113,7 +118,7 @@ def test_plain_lines_show_what_varies_and_never_repeat_themselves(tmp_path):
             "optimizer": {"name": "adam", "learning_rate": rate},
             "model": {"architecture": "mlp", "units": units},
         }
-        view.trial_started(TrialStarted(number, TrialConfig.model_validate(sections), False))
+        view.trial_started(begun(number, TrialConfig.model_validate(sections)))
     assert out.getvalue().splitlines()[1:] == [
         "trial 0 started: learning_rate=0.01234 beta_1=0.9 beta_2=0.999 units=[8]",
         "trial 1 started: learning_rate=0.0123413 beta_1=0.9 beta_2=0.999 units=[8]",
@@ -166,7 +171,7 @@ def test_the_bar_moves_with_epochs(spec):
     screen = Screen(80)
     view = LiveView(screen.console)
     view.study_started(StudyStarted(spec, "", [], 2, 1))
-    view.trial_started(TrialStarted(0, TrialConfig(), False))
+    view.trial_started(begun(0, TrialConfig()))
     seen = []
     for epoch in range(1, 21):
         view.epoch_done(0, row(epoch, 0.5))
@@ -187,7 +192,7 @@ def test_the_bar_moves_with_the_epochs_of_a_users_own_training(tmp_path):
     screen = Screen(80)
     view = LiveView(screen.console)
     view.study_started(StudyStarted(load_study(file), "", [], 2, 1))
-    view.trial_started(TrialStarted(0, TrainableConfig("mine:train", {"x": 0.5}), False))
+    view.trial_started(begun(0, TrainableConfig("mine:train", {"x": 0.5})))
     bars = []
     for epoch in range(1, 60, 10):
         view.epoch_done(0, row(epoch, 0.5))
@@ -222,7 +227,7 @@ def test_more_running_trials_than_rows_leave_one_header(spec):
     view = LiveView(screen.console)
     view.study_started(StudyStarted(spec, "", [], 10, 8))
     for number in range(8):
-        view.trial_started(TrialStarted(number, TrialConfig(), False))
+        view.trial_started(begun(number, TrialConfig()))
     # The empty row is the cursor's.
     assert screen.lines[-1] == "and 5 more running"
     assert len(screen.lines) == 7

@@ -18,10 +18,11 @@ from hpsearch.search.contents import changed_since, contents_of, settle_contents
 from hpsearch.search.home import Home
 from hpsearch.search.jobs import Jobs
 from hpsearch.search.prepare import check_files, inspect_functions
+from hpsearch.search.recording import interrupt
 from hpsearch.search.records import CONFIG, CONTENTS, ROW
 from hpsearch.search.run import RunRequest, run_study
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import begin_study, check_unchanged, interrupt
+from hpsearch.search.storage import begin_study, check_unchanged
 
 RNG = np.random.default_rng(0)
 Y = np.arange(300) % 3

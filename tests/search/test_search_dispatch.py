@@ -8,8 +8,8 @@ from hpsearch.config.matching import match
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import WorkerSlot
-from hpsearch.search.dispatch import choose_waiting
 from hpsearch.search.home import Home
+from hpsearch.search.jobs import choose_waiting
 from hpsearch.search.storage import begin_study
 from hpsearch.training.structure import needs_of, with_engine
 

@@ -7,10 +7,11 @@ import pytest
 
 from hpsearch.config.study import load_study
 from hpsearch.search.home import Home
+from hpsearch.search.jobs import Checkpoints
+from hpsearch.search.recording import begin_again, failures_in_vain, record_worker_failure
 from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, rows_of
-from hpsearch.search.resume import Checkpoints, in_vain, record_worker_failure
 from hpsearch.search.sampling import DrawnValues, SamplerView
-from hpsearch.search.storage import begin_again, begin_study
+from hpsearch.search.storage import begin_study
 from hpsearch.training.checkpoint import State, write
 from hpsearch.training.results import EpochMetrics
 
@@ -100,7 +101,7 @@ def test_files_of_trials_that_are_over_and_of_half_written_checkpoints_go(tmp_pa
 def test_losses_count_until_the_trial_comes_further_than_ever():
     def counts(*epochs):
         losses = [{"epoch": epoch} for epoch in epochs]
-        return [in_vain(losses[: i + 1]) for i in range(len(losses))]
+        return [failures_in_vain(losses[: i + 1]) for i in range(len(losses))]
 
     assert counts(0, 0, 0) == [1, 2, 3]
     assert counts(3, 3, 4, 4, 2, 5) == [1, 2, 1, 2, 3, 1]

@@ -15,15 +15,14 @@ from hpsearch.config.study import load_study
 from hpsearch.errors import StudyChangedError
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
+from hpsearch.search.recording import begin_again, interrupt
 from hpsearch.search.records import CONFIG, OUTCOME, ROW
 from hpsearch.search.sampling import last_report, make_sampler, suggest
 from hpsearch.search.storage import (
     ENGINES,
-    begin_again,
     begin_study,
     check_unchanged,
     find_study,
-    interrupt,
     list_studies,
 )
 from hpsearch.training.results import Outcome

@@ -11,7 +11,7 @@ from typing import Any
 from hpsearch.config.study import StudySpec, load_study
 from hpsearch.config.trial import TrialConfig
 from hpsearch.search.home import Home
-from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted, TrialStarted
+from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.tracking.listener import MlflowListener
@@ -98,7 +98,7 @@ class Story:
             traceback="",
             started=datetime.now(),
         )
-        self.listener.trial_started(TrialStarted(number, config, baseline))
+        self.listener.trial_started(self.records[number])
         self._settle()
 
     def epochs(self, number: int, rows: Sequence[EpochMetrics]) -> None:

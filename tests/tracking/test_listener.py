@@ -20,7 +20,6 @@ from tracking.story import Story, make_config, make_listener, make_row, make_spe
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.search.home import Home
-from hpsearch.search.listeners import TrialStarted
 from hpsearch.search.provenance import git_commit
 from hpsearch.tracking import listener as mlflow_listener
 from hpsearch.training.results import Outcome
@@ -244,7 +243,7 @@ def test_a_trial_that_begins_again_at_once_holds_nothing_of_its_earlier_life(
     # As when a worker is lost: MLflow hears of both at once.
     with story.listener._changed:
         story.listener.trial_interrupted(0)
-        story.listener.trial_started(TrialStarted(0, make_config(0), False, [make_row(1, 0.4)]))
+        story.listener.trial_started(replace(story.records[0], rows=(make_row(1, 0.4),)))
     story.records[0] = replace(story.records[0], rows=(make_row(1, 0.4),))
     story.epochs(0, [make_row(2, 0.7)])
     story.end(0, Outcome.COMPLETED)

@@ -1,0 +1,88 @@
+"""How a trial's course is recorded in Optuna: interrupted, continued, its worker failed, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from hpsearch.executors.protocol import TrialEnded
+from hpsearch.search.records import DETAIL, EARLIER, INFO, OUTCOME, ROW, STARTED, TRACEBACK, WORKER_FAILURES, rows_of
+from hpsearch.search.storage import StoredStudy
+from hpsearch.training.results import GOOD, Best, Outcome
+
+STATES = {
+    Outcome.COMPLETED: TrialState.COMPLETE,
+    Outcome.EARLY_STOPPED: TrialState.COMPLETE,
+    Outcome.PRUNED: TrialState.PRUNED,
+    # Optuna's samplers pass over failed trials and learn from pruned ones; a trial that diverged, is too slow or too
+    # large must steer the sampler away, so it is kept as pruned, worse than all others, and its outcome says why.
+    Outcome.DIVERGED: TrialState.PRUNED,
+    Outcome.OVER_TIME: TrialState.PRUNED,
+    Outcome.OVER_MEMORY: TrialState.PRUNED,
+    Outcome.FAILED: TrialState.FAIL,
+}
+
+
+def interrupt(trial: optuna.Trial) -> None:
+    """Record that a trial was interrupted. It stays RUNNING in the storage until a run goes on with it."""
+    trial.set_user_attr(OUTCOME, Outcome.INTERRUPTED.name)
+
+
+def begin_again(trial: optuna.Trial, epochs: int) -> None:
+    """Record that a trial goes on; what was recorded of its end and of later epochs no longer holds.
+
+    Args:
+        epochs: the number of its epochs that it keeps.
+    """
+    attrs = trial.user_attrs
+    later = [key for key in attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
+    # A coordinator that died while it recorded the end has left a part of that.
+    for key in (OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK, *later):
+        if attrs.get(key):
+            trial.set_user_attr(key, None)
+    trial.set_user_attr(STARTED, datetime.now().isoformat())
+
+
+def record_worker_failure(trial: optuna.Trial, reason: str) -> int:
+    """Write down that a running trial has lost its worker: how often it now has without coming further than before."""
+    worker_failures = [*trial.user_attrs.get(WORKER_FAILURES, []), {"epoch": len(rows_of(trial)), "reason": reason}]
+    trial.set_user_attr(WORKER_FAILURES, worker_failures)
+    return failures_in_vain(worker_failures)
+
+
+def failures_in_vain(worker_failures: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the latest worker_failures there are since the trial last came further."""
+    furthest, count = -1, 0
+    for failure in worker_failures:
+        count = 1 if failure["epoch"] > furthest else count + 1
+        furthest = max(furthest, failure["epoch"])
+    return count
+
+
+def record_end(study: StoredStudy, trial: optuna.Trial, end: TrialEnded, best: Best | None) -> tuple[Outcome, str]:
+    """Record the end of a trial in the study; return its outcome and the reason as they are recorded.
+
+    Args:
+        best: its best epoch.
+    """
+    outcome, detail = end.outcome, end.detail
+    if outcome in GOOD and best is None:
+        if rows_of(trial):
+            outcome, detail = Outcome.DIVERGED, f"no epoch had a finite {study.objective.metric}"
+        else:
+            outcome, detail = Outcome.FAILED, "it ended without an epoch"
+    trial.set_user_attr(OUTCOME, outcome.name)
+    trial.set_user_attr(INFO, dict(end.info))
+    if detail:
+        trial.set_user_attr(DETAIL, detail)
+    if end.traceback:
+        trial.set_user_attr(TRACEBACK, end.traceback[-20_000:])
+    if outcome in GOOD and best is not None:
+        study.optuna.tell(trial.number, best.value)
+    else:
+        study.optuna.tell(trial.number, state=STATES[outcome])
+    return outcome, detail
