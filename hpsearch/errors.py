@@ -128,7 +128,7 @@ def _joined(lines: Sequence[str]) -> str:
 
 
 def _without_places(line: str) -> str:
-    """The line without the names of TensorFlow's nodes around it."""
+    """Return the line without the names of TensorFlow's nodes around it."""
     return _NODE.sub("", line).strip()
 
 
@@ -140,7 +140,7 @@ _NODE = re.compile(r"^\{\{function_node [^}]*\}\}| \[Op:[^]]*\](?: name:.*)?$")
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
-    """`unknown optimizer 'adm' (did you mean 'adam'?); available: adam, rmsprop, sgd`."""
+    """Return `unknown optimizer 'adm' (did you mean 'adam'?); available: adam, rmsprop, sgd`."""
     names = sorted(known)
     close = get_close_matches(str(name), names, n=1, cutoff=0.6)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
@@ -154,7 +154,7 @@ def command_line(*words: object) -> str:
 
 
 def masked(text: str) -> str:
-    """The text with the password of every address in it as `***`: for whatever is printed or kept."""
+    """Return the text with the password of every address in it as `***`: for whatever is printed or kept."""
     return _QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
 
 

@@ -59,7 +59,7 @@ class Measured:
     figures: Mapping[str, float | None]
 
     def plain(self) -> dict[str, Any]:
-        """A row of the raw figures."""
+        """Return a row of the raw figures."""
         outcome = self.record.outcome.label if self.record.outcome else None
         seed = self.record.flat.get("seed")
         about = {"number": self.record.number, "seed": seed, "state": self.record.state, "outcome": outcome}
@@ -85,7 +85,7 @@ class Point:
         return sum(trial.record.outcome in outcomes for trial in self.trials)
 
     def plain(self) -> dict[str, Any]:
-        """A row of the figures with their spread."""
+        """Return a row of the figures with their spread."""
         return {
             **self.group,
             **self.at,
@@ -141,7 +141,7 @@ class Comparison:
         return tuple(point for point in self.every if point.chosen)
 
     def plain(self) -> dict[str, Any]:
-        """The interface of `hpsearch compare -f json`."""
+        """Return the interface of `hpsearch compare -f json`."""
         return {
             "study": self.study,
             "objective": self.objective.model_dump(mode="json"),
@@ -155,7 +155,7 @@ class Comparison:
         }
 
     def raw(self) -> list[dict[str, Any]]:
-        """A row for each trial that ended, by number."""
+        """Return a row for each trial that ended, by number."""
         trials = [trial for point in self.every for trial in point.trials]
         return [trial.plain() for trial in sorted(trials, key=lambda trial: trial.record.number)]
 
@@ -185,7 +185,7 @@ def _measured(record: TrialRecord, objective: Objective, section: Compare, names
 
 
 def training_of(record: TrialRecord, objective: Objective, target: float | None) -> TrainingSummary | None:
-    """A trial as the catalogue's figures see it; None of one that did not end by itself."""
+    """Return a trial as the catalogue's figures see it; None of one that did not end by itself."""
     if record.outcome not in MEASURED:
         return None
     dataset = record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
@@ -224,7 +224,7 @@ def _points(trials: Sequence[Measured], names: Sequence[str]) -> Iterable[Point]
 
 
 def _best(points: Sequence[Point], objective: Objective) -> Point:
-    """The point with the best mean objective; a trial that has none counts as the worst of all."""
+    """Return the point with the best mean objective; a trial that has none counts as the worst of all."""
 
     def score(point: Point) -> float:
         spread = point.figures[objective.metric]
@@ -235,7 +235,7 @@ def _best(points: Sequence[Point], objective: Objective) -> Point:
 
 
 def grown(figure: str, points: Sequence[Point]) -> Growth | None:
-    """The power law of a figure over x; None with fewer than two sizes."""
+    """Return the power law of a figure over x; None with fewer than two sizes."""
     pairs = [(point.x, point.figures[figure].mean) for point in points]
     logs = [(math.log(x), math.log(y)) for x, y in pairs if x and y and x > 0 and y > 0]
     if len({x for x, _ in logs}) < 2:

@@ -29,7 +29,7 @@ def class_figures(confusion: Confusion, names: Sequence[str]) -> dict[str, float
 
 
 def texts(confusion: Confusion, names: Sequence[str], prefix: str) -> dict[str, str]:
-    """The artifacts of a model, by file name.
+    """Return the artifacts of a model, by file name.
 
     Args:
         prefix: which images: `validation` or `test`.
@@ -69,7 +69,7 @@ def _as_csv(confusion: Confusion, names: Sequence[str]) -> str:
 
 
 def _as_page(confusion: Confusion, names: Sequence[str], prefix: str) -> str:
-    """A table whose cells are the darker the larger their share of the row; needs no script and no network."""
+    """Return a table whose cells are the darker the larger their share of the row; needs no script and no network."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     lines = []
     for name, row in zip(names, confusion, strict=True):

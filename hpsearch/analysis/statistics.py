@@ -50,7 +50,7 @@ class Interval:
         }
 
     def shown(self, digits: int = 4, sign: str = "") -> str:
-        """`0.8941 [0.8922, 0.8960]`; a difference with `sign="+"`."""
+        """Return `0.8941 [0.8922, 0.8960]`; a difference with `sign="+"`."""
         form = f"{sign}.{digits}f"
         if self.low is None or self.high is None:
             return format(self.mean, form)
@@ -58,12 +58,12 @@ class Interval:
 
 
 def fitting(bounds: Bounds | None, values: Iterable[float]) -> Bounds | None:
-    """The bounds of a metric, if the values keep them: a user's own `val_accuracy` may be in percent."""
+    """Return the bounds of a metric, if the values keep them: a user's own `val_accuracy` may be in percent."""
     return bounds if bounds and all(bounds[0] <= value <= bounds[1] for value in values) else None
 
 
 def of_differences(bounds: Bounds | None) -> Bounds | None:
-    """The bounds of the difference between two values that lie within the given bounds."""
+    """Return the bounds of the difference between two values that lie within the given bounds."""
     return (bounds[0] - bounds[1], bounds[1] - bounds[0]) if bounds else None
 
 
@@ -109,7 +109,7 @@ def paired_difference(
     over: str = "seeds",
     bounds: Bounds | None = None,
 ) -> Interval:
-    """The mean of ours minus theirs, pair by pair: Student's t interval (`scipy.stats.ttest_rel`).
+    """Return the mean of ours minus theirs, pair by pair: Student's t interval (`scipy.stats.ttest_rel`).
 
     Args:
         bounds: of the difference (`of_differences`).
@@ -129,7 +129,7 @@ def proportion_interval(hits: int, count: int, confidence: float = CONFIDENCE) -
 
 
 def prediction_half_width(values: Sequence[float], confidence: float = TOLERANCE_CONFIDENCE) -> float:
-    """How far one more value may lie from the mean of these: t s sqrt(1 + 1/n), Student's t prediction interval.
+    """Return the half width of Student's t prediction interval of one more value: t s sqrt(1 + 1/n).
 
     Args:
         values: at least two.
@@ -141,7 +141,7 @@ def prediction_half_width(values: Sequence[float], confidence: float = TOLERANCE
 
 
 def tolerance_of(values: Sequence[float], useless: float | None = None) -> tuple[float | None, str]:
-    """How far another training may lie from the mean of these, or why that cannot be said from them.
+    """Return how far another training may lie from the mean of these, or the reason why these do not show it.
 
     A check must be able to fail. So there is no tolerance from fewer than `TOLERANCE_VALUES` trainings, nor one within
     which a useless model would lie.

@@ -13,7 +13,7 @@ from hpsearch.training.results import Outcome
 
 
 def formatted(spread: Spread) -> str:
-    """`0.8912 ± 0.0021 (5)`: the deviation with two digits, and the mean as far as that goes."""
+    """Return `0.8912 ± 0.0021 (5)`: the deviation with two digits, and the mean with as many decimals."""
     if spread.mean is None:
         return "–"
     if not spread.std:
@@ -27,7 +27,7 @@ def formatted(spread: Spread) -> str:
 
 
 def option(value: Any) -> str:
-    """A value of `by` or `best_of` as people read it."""
+    """Return a value of `by` or `best_of` as people read it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -36,7 +36,7 @@ def option(value: Any) -> str:
 
 
 def table(comparison: Comparison) -> list[dict[str, str]]:
-    """A line for each group, as the terminal and the report show it."""
+    """Return a line for each group, as the terminal and the report show it."""
     lines = []
     for point in comparison.points:
         fate = {"diverged": Outcome.DIVERGED, "failed": Outcome.FAILED, "pruned": Outcome.PRUNED}
@@ -52,7 +52,7 @@ def table(comparison: Comparison) -> list[dict[str, str]]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What a reader of the table must know, a sentence each."""
+    """Return the remarks that belong to the table, a sentence each."""
     section, points = comparison.section, comparison.points
     metric = comparison.objective.metric
     lines = [
@@ -85,7 +85,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def _is_early(point: Point) -> bool:
-    """Whether the point's optimizer is a solver, with one evaluation an epoch, that was ended before it converged."""
+    """Return whether the point's optimizer is a solver that was ended before it converged."""
     return any(
         isinstance(config := trial.record.config, TrialConfig)
         and config.optimizer.entry.needs_closure
@@ -95,7 +95,7 @@ def _is_early(point: Point) -> bool:
 
 
 def _solvers(comparison: Comparison) -> Iterator[str]:
-    """What must be known of solvers beside optimizers that take many steps an epoch."""
+    """Yield the remark about solvers beside optimizers that take many steps an epoch."""
     early = [point for point in comparison.points if _is_early(point)]
     if not early:
         return
@@ -112,7 +112,7 @@ def _solvers(comparison: Comparison) -> Iterator[str]:
 
 
 def _incomparable_losses(comparison: Comparison) -> Iterator[str]:
-    """Which columns are losses that mean something else in each row."""
+    """Yield a remark for each column of losses that differ between rows in what they measure."""
     records = [trial.record for point in comparison.points for trial in point.trials]
     configs = [record.config for record in records if isinstance(record.config, TrialConfig)]
     for name in comparison.section.report:
@@ -124,7 +124,7 @@ def _incomparable_losses(comparison: Comparison) -> Iterator[str]:
 
 
 def words(name: str) -> str:
-    """`training.early_stopping` as a sentence or an axis calls it."""
+    """Return the name of `training.early_stopping` for sentences and axes: `early stopping`."""
     return name.rpartition(".")[2].replace("_", " ")
 
 

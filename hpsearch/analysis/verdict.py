@@ -67,7 +67,7 @@ class AgainstDefault(Enum):
 
     @property
     def recommendation(self) -> str:
-        """What the user should do; empty where nothing speaks against the winner."""
+        """Advice to the user; empty where nothing speaks against the winner."""
         return _RECOMMENDATIONS[self]
 
 
@@ -140,7 +140,7 @@ class Verdict:
     audit: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
-        """The interface of `hpsearch finalists -f json`."""
+        """Return the interface of `hpsearch finalists -f json`."""
         return {
             "study": self.study,
             "metric": self.metric,
@@ -162,7 +162,7 @@ class Verdict:
 
 
 def judge(study: str, finals: Finals) -> Verdict:
-    """What the finalists say."""
+    """Return the verdict about a study's finalists."""
     winner, objective = finals.winner, finals.objective
     bounds = fitting(bounds_of(objective.metric), _all_values(finals))
     finalists = tuple(_standing(finalist, winner, objective, bounds) for finalist in finals.finalists)

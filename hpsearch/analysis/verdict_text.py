@@ -21,7 +21,7 @@ _COMPARED = {
 
 
 def rows(verdict: Verdict) -> list[dict[str, Any]]:
-    """The finalists as a table, the best first, and the Keras default below them."""
+    """Return the finalists as a table, the best first, and the Keras default below them."""
     everyone = [*verdict.finalists, *([verdict.default] if verdict.default else [])]
     return [_row(standing, verdict) for standing in everyone]
 
@@ -44,7 +44,7 @@ def _row(standing: FinalistSummary, verdict: Verdict) -> dict[str, Any]:
 
 
 def sentences(verdict: Verdict) -> list[str]:
-    """What is to be said about them, most important first."""
+    """Return the sentences about the finalists, the most important first."""
     if verdict.winner is None or verdict.winner.interval is None:
         return ["The finalists have no winner yet."]
     winner, metric = verdict.winner, verdict.metric
@@ -69,7 +69,7 @@ def sentences(verdict: Verdict) -> list[str]:
 
 
 def default_sentences(verdict: Verdict) -> list[str]:
-    """Whether the winner is better than the untuned Keras default of its model, with the figures, and what to do."""
+    """Return the sentence that compares the winner with the untuned Keras default of its model, and the advice."""
     winner, default, finding = verdict.winner, verdict.default, verdict.against_default
     if winner is None or default is None or winner.interval is None:
         return []
@@ -121,7 +121,7 @@ def _shown(interval: Interval | None, sign: str = "") -> str:
 
 
 def markdown(verdict: Verdict) -> str:
-    """The verdict as a section of a page."""
+    """Return the verdict as a section of a page."""
     table = rows(verdict)
     lines = ["### Finalists", "", *sentences(verdict), "", *_markdown_table(table)]
     if verdict.audit:

@@ -145,7 +145,7 @@ class Entry:
 
     @property
     def needs(self) -> str:
-        """What it cannot do without, in words; empty: nothing."""
+        """Its requirements in words; empty: none."""
         if self.needs_closure:
             return "full batches: it evaluates loss and gradient over all training examples; no schedule, no dropout"
         return "" if self.xla else "engine graph or fit: on a CPU XLA takes minutes to compile it"

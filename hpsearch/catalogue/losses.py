@@ -38,7 +38,7 @@ def _custom(*, function: Callable[[Any, Any], Any]) -> Any:
 
 
 def _loss_of(function: Callable[[Any, Any], Any], name: str) -> Any:
-    """A Keras loss, the mean over the batch of function(labels, logits) [batch], which it keeps as `function`."""
+    """Return a Keras loss: the mean over the batch of function(labels, logits) [batch], its attribute `function`."""
     import keras
 
     class Loss(keras.losses.Loss):  # type: ignore[misc]

@@ -21,7 +21,7 @@ CELLS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def _cnn_takes(shape: tuple[int, ...], knobs: Mapping[str, Any]) -> str | None:
-    """Images with or without channels, large enough for the kernel and for one halving per item of `filters`."""
+    """Return why images do not fit: they need the size of the kernel, and one halving for each item of `filters`."""
     if len(shape) not in (2, 3):
         return (
             "`architecture` cnn takes images [height, width] or [height, width, channels], "
@@ -44,7 +44,7 @@ def _cnn_takes(shape: tuple[int, ...], knobs: Mapping[str, Any]) -> str | None:
 
 
 def _rnn_takes(shape: tuple[int, ...], _knobs: Mapping[str, Any]) -> str | None:
-    """A sequence: time steps, each of one or more values."""
+    """Return a sequence: time steps, each of one or more values."""
     if len(shape) > 1:
         return None
     return (

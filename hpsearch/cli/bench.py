@@ -63,7 +63,7 @@ def _tables(result: Bench) -> None:
 
 
 def _short(result: Bench) -> list[dict[str, object]]:
-    """The configurations in columns that fit a terminal."""
+    """Return the configurations in columns that fit a terminal."""
     return [
         {
             "optimizer": row["optimizer"],

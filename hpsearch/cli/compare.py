@@ -72,7 +72,7 @@ class WrittenComparison:
 
 
 def compared(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> WrittenComparison | None:
-    """What `hpsearch run` ends with: the comparison that the study file asks for, written to the home folder.
+    """Write the comparison that the study file asks for to the home folder, at the end of `hpsearch run`.
 
     None where it asks for none, or no trial has ended yet.
     """

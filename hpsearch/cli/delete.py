@@ -71,7 +71,7 @@ def delete(
 
 
 def _places(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
-    """Every MLflow that may have runs of the study: the one that the command names, and those of its earlier runs."""
+    """Return every MLflow that may have runs of the study: that of the command, and those of earlier runs."""
     from hpsearch.search.addresses import known
     from hpsearch.tracking.run_deletion import MlflowDeletion
     from hpsearch.tracking.target import Target

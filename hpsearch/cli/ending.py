@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def exit_code(ended: StudyEnded) -> int:
-    """What the command ends with."""
+    """Print the result of the command."""
     if ended.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_DONE if ended.best and not ended.stopped else EXIT_NO_GOOD_TRIAL
@@ -68,12 +68,12 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
 
 
 def _done(ended: StudyEnded) -> int:
-    """How many trials count toward the total: those that ended without failing."""
+    """Return the number of trials that count toward the total: those that ended without failing."""
     return sum(record.state in ("COMPLETE", "PRUNED") for record in ended.records)
 
 
 def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:
-    """`study 'quickstart' is complete: 16 of 16 trials (8 complete, 8 pruned, 0 failed)`."""
+    """Return `study 'quickstart' is complete: 16 of 16 trials (8 complete, 8 pruned, 0 failed)`."""
     from hpsearch.search.records import counts
     from hpsearch.training.results import OVER_LIMITS, Outcome
 
@@ -95,7 +95,7 @@ def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:
 
 
 def _exhausted(spec: StudySpec) -> str:
-    """Why there are no more trials."""
+    """Return the reason why there are no more trials."""
     if spec.points:
         return "every point of the grid was tried"
     from hpsearch.config.space import size

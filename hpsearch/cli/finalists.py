@@ -49,7 +49,7 @@ def show_finalists(study: str, home: Home, output_format: OutputFormat) -> None:
 
 
 def tell(verdict: Verdict) -> None:
-    """The finalists as a table, and what is to be said about them."""
+    """Print the finalists as a table, and the verdict."""
     from hpsearch.analysis.verdict_text import rows, sentences
 
     emit(rows(verdict), OutputFormat.table, title="Finalists")

@@ -57,7 +57,7 @@ def duration(name: str) -> Callable[[str], str]:
 
 
 def _as_given(text: str) -> str:
-    """A number as it is, everything else in quotes."""
+    """Return a number as it is, everything else in quotes."""
     is_number = re.fullmatch(r"[+-]?[0-9]+(?:\.[0-9]+)?", text)
     text = text if len(text) <= 60 else text[:57] + "..."
     return text if is_number else f"'{text}'"
@@ -111,7 +111,7 @@ StudyFileArgument = Annotated[
 
 
 def home_of(path: Path | None) -> Home:
-    """The home folder that `--home`, HPSEARCH_HOME or the current folder names."""
+    """Return the home folder that `--home`, HPSEARCH_HOME or the current folder names."""
     return find_home(path)
 
 

@@ -78,7 +78,7 @@ def portable(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value as a table shows it: five significant digits, nothing for null."""
+    """Return a value as a table shows it: five significant digits, nothing for null."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -93,7 +93,7 @@ def _recorded(study: StoredStudy, record: TrialRecord) -> dict[str, object]:
 
 
 def _notes(study: StoredStudy, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]) -> Iterator[str]:
-    """What may explain a difference."""
+    """Yield what may explain a difference."""
     from hpsearch.executors.protocol import THREADS
     from hpsearch.export.reproduce import other_versions
     from hpsearch.search.contents import changed_since

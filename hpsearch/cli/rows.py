@@ -11,7 +11,7 @@ from hpsearch.search.records import TrialRecord
 
 
 def best_summary(study: str, record: TrialRecord) -> dict[str, Any]:
-    """The interface of `hpsearch best -f json`.
+    """Return the interface of `hpsearch best -f json`.
 
     `trial` is the number, too: the key that scripts have used from the beginning.
     """
@@ -24,7 +24,7 @@ def best_summary(study: str, record: TrialRecord) -> dict[str, Any]:
 
 
 def trial_rows(records: Iterable[TrialRecord], varied: Varied) -> list[dict[str, Any]]:
-    """Trials as lines of a table that fits a terminal: the values that vary stand in one column."""
+    """Return trials as rows of a table that fits a terminal, with one column for the values that vary."""
     lines = Lines(varied)
     return [
         {

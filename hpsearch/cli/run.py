@@ -93,7 +93,7 @@ def run(
 
 
 def _named(name: str) -> str:
-    """The override that gives the study its name.
+    """Return the override that gives the study its name.
 
     Raises:
         HpsearchError: no study may have that name.

@@ -141,7 +141,7 @@ def _lines(*, several: bool) -> Listener:
 
 
 def _figures(parts: Sequence[Part]) -> TrainingOutcome:
-    """What the parent run says."""
+    """Return the metrics and the description of the parent run."""
     from hpsearch.tracking.training_runs import TrainingOutcome
 
     metrics: dict[str, float] = {}
@@ -185,7 +185,7 @@ def _title(part: Part) -> str:
 
 
 def _sentences(part: Part) -> list[str]:
-    """`val_accuracy 0.8941 [0.8922, 0.8960], the 95 % interval of the mean ...`, each figure that matters."""
+    """Return `val_accuracy: mean 0.8941, standard deviation ..., 95% confidence interval ...`, one for each metric."""
     found = []
     for name, interval in part.summary().items():
         if interval.std is None:

@@ -43,7 +43,7 @@ def _called(parameter: Any) -> str:
 
 
 def _command(context: Any) -> list[str]:
-    """The names of the command and of the group that it belongs to, without the program's own."""
+    """Return the names of the command and of the group that it belongs to, without the program's own."""
     names: list[str] = []
     while context is not None and context.parent is not None:
         names.insert(0, str(context.info_name))

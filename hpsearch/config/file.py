@@ -177,7 +177,7 @@ class NoPruner(Frozen):
 
 
 def _seconds(value: Any, info: ValidationInfo) -> Any:
-    """`90`, `90s`, `20m` or `2h` as seconds."""
+    """Return `90`, `90s`, `20m` or `2h` in seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)", value) if isinstance(value, str) else None
     if match:
         return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
@@ -190,7 +190,7 @@ _LEAST_MEMORY = 100 * 2**20
 
 
 def _bytes(value: Any) -> Any:
-    """`512MB` or `4GB` as bytes."""
+    """Return `512MB` or `4GB` in bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(MB|GB)", value) if isinstance(value, str) else None
     if isinstance(value, str) and not match:
         raise ValueError(f"`memory` must be bytes or a size such as 512MB or 4GB, but got {value!r}")

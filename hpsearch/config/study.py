@@ -75,7 +75,7 @@ class StudySpec:
 
     @property
     def folders(self) -> list[Path]:
-        """Where a user's own modules are looked for: beside the study file, then here."""
+        """The folders in which the user's own modules are looked for: that of the study file, then the current one."""
         return module_folders(Path(self.document.name))
 
     @cached_property

@@ -210,7 +210,7 @@ class Leaf(NamedTuple):
 
     @property
     def key(self) -> LeafKey:
-        """What tells the value from other values of the configuration."""
+        """The value's name, which no other value of the configuration has."""
         return self.section, self.entry, self.name
 
 

@@ -100,7 +100,7 @@ def _statement(name: str, value: Any, function: str) -> str:
 
 
 def _is_literal(value: Any) -> bool:
-    """Whether a value can be written as Python writes it."""
+    """Return whether a value can be written as Python writes it."""
     if isinstance(value, dict):
         return all(map(_is_literal, [*value, *value.values()]))
     if isinstance(value, list | tuple):

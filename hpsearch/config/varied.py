@@ -156,6 +156,6 @@ def _telling_apart(tables: Sequence[Mapping[LeafKey, str]], found: set[LeafKey])
 
 
 def _labels(names: set[str]) -> dict[str, str]:
-    """The last part of each dotted name where no other name ends in it, else the whole name."""
+    """Return the last part of each dotted name where no other name ends in it, else the whole name."""
     ends = [name.rpartition(".")[2] for name in names]
     return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}

@@ -1,12 +1,14 @@
-"""Arrays of an obtained dataset, mapped into memory: all workers share one copy.
+"""Arrays of a dataset in the cache, mapped into memory, so that all workers share one copy; and digests of data.
 
-`load_train` and `load_test` are apart, and each opens its own files only, so a search never touches
-the test split. Neither hashes anything: `store.obtain` did, once, before the workers started.
+`load_train` and `load_test` each open their own files only, so a search never touches the test split. Neither hashes
+the files: `store.obtain` does that once, before the workers start.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.catalogue.datasets import DatasetEntry, RawFile, dataset
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrays:
-    """Read-only arrays: images uint8 [n, 28, 28] with 0 as background, labels uint8 [n].
+    """Read-only arrays of labelled examples.
 
-    Of a user's own dataset examples of any shape. Where they are not uint8 they are float32, or float64 if float32
-    would lose digits.
+    Attributes:
+        images: uint8 [n, height, width] or [n, height, width, channels]; of a user's own dataset any shape, and
+            where they are not uint8 float32, or float64 if float32 would lose digits.
+        labels: uint8 [n].
     """
 
     images: NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.float64]
@@ -31,7 +35,7 @@ class Arrays:
 
 
 def load_train(name: str) -> Arrays:
-    """The training split: 60,000 images for Fashion-MNIST, from which validation images are split off.
+    """Return the training split: 60,000 images for Fashion-MNIST, from which validation images are split off.
 
     Raises:
         UnknownNameError: no such dataset.
@@ -41,12 +45,12 @@ def load_train(name: str) -> Arrays:
 
 
 def load_test(name: str) -> Arrays:
-    """The test split: 10,000 images for Fashion-MNIST, for the final figures only. Raises as `load_train`."""
+    """Return the test split: 10,000 images for Fashion-MNIST, for final test metrics only. Raises as `load_train`."""
     return _load(dataset(name), "test")
 
 
 def digest(name: str) -> str:
-    """32 hexadecimal characters that stand for the obtained dataset's bytes. Raises as `load_train`."""
+    """Return the digest of a dataset in the cache. Raises as `load_train`."""
     entry = dataset(name)
     _check_obtained(entry)
     return entry.digest
@@ -79,3 +83,20 @@ def _map(entry: DatasetEntry, raw: RawFile) -> NDArray[np.uint8]:
             f"run `hpsearch data fetch {entry.name}`, which repairs it"
         )
     return array
+
+
+def digest_of(file: Path) -> str:
+    """Return the digest of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
+
+
+def arrays_digest(arrays: Arrays) -> str:
+    """Return the digest of examples and labels: their types, shapes and values."""
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for array in (arrays.images, arrays.labels):
+        digest.update(f"{array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:32]

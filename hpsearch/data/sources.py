@@ -1,24 +1,32 @@
-"""Where raw files may be had, in the order in which the places are tried.
+"""Where raw files of a dataset are found, in the order in which the sources are tried, and their verification.
 
-A source turns a catalogue row into a folder that should hold the four files; whether they are the
-right ones is for `raw.read_verified` to say. A folder that the user names stands outside of this list:
-it is used alone or not at all.
+A source turns a catalogue entry into a folder that should hold the four files; `read_verified` checks their bytes. A
+folder that the user names is not in this list: it is the only source then.
+
+The files have the idx format of MNIST: bytes 0 0, the type (8: unsigned byte), the number of dimensions; each dimension
+as big-endian uint32; then the data in C order. A Debian package is downloaded with apt-get and unpacked into a
+folder of ours, without root; apt-get uses the machine's package sources and keys, and its lists, cache and downloads go
+to that folder.
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import http.client
 import os
 import shutil
+import struct
+import subprocess
 import tempfile
 import urllib.request
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
-from hpsearch.catalogue.datasets import DatasetEntry
-from hpsearch.data.debian import download_and_unpack
-from hpsearch.data.raw import SourceBroken, SourceUnavailable
+from hpsearch.catalogue.datasets import DatasetEntry, RawFile
 
 Report = Callable[[str], None]
 
@@ -46,12 +54,12 @@ class Source:
 
 
 def sources_for(entry: DatasetEntry) -> list[Source]:
-    """The places where this dataset may be had, first choice first."""
+    """Return the places where this dataset may be had, first choice first."""
     return [source for source in SOURCES if source.offers(entry)]
 
 
 def named_folder(entry: DatasetEntry, source: Path | None) -> Path | None:
-    """The folder that the user named (`--from`, then HPSEARCH_DATA_DIR), if any.
+    """Return the folder that the user named (`--from`, then HPSEARCH_DATA_DIR), if any.
 
     The variable says where downloads are to be had from, so it does not concern a packaged dataset.
     """
@@ -68,7 +76,7 @@ def _packaged(entry: DatasetEntry, _scratch: Path, _report: Report) -> Path:
 
 
 def _keras_cache(entry: DatasetEntry, _scratch: Path, _report: Report) -> Path:
-    """The same folder as Keras's `get_file`, which turns to the temporary folder where home is read-only."""
+    """Return the same folder as Keras's `get_file`, which turns to the temporary folder where home is read-only."""
     home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
     if not os.access(home, os.W_OK):
         elsewhere = Path(tempfile.gettempdir()) / ".keras"
@@ -144,3 +152,133 @@ SOURCES = (
         folder=_debian_package,
     ),
 )
+
+
+# Seconds for one apt-get; a few are usual.
+_APT_TIMEOUT = 600
+# The machine's hooks after an update (clearing /var/cache, telling the desktop) need root and are not ours
+# to run; `#clear` works in a file only, and one given with `-c` is read after the machine's own.
+_APT_CONF = """\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Debug::NoLocking "true";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::http::Timeout "10";
+Acquire::https::Timeout "10";
+Acquire::Retries "1";
+"""
+
+
+def download_and_unpack(package: str, scratch: Path) -> Path:
+    """Download a package with apt-get and unpack it below `scratch`.
+
+    Returns:
+        The folder that stands for `/` in the package.
+
+    Raises:
+        SourceBroken: apt-get or dpkg-deb failed; the message holds its own complaint.
+    """
+    lists, cache, unpacked = scratch / "lists", scratch / "cache", scratch / "unpacked"
+    for folder in (lists / "partial", cache / "archives" / "partial", unpacked):
+        folder.mkdir(parents=True)
+    configuration = scratch / "apt.conf"
+    configuration.write_text(_APT_CONF, encoding="utf-8")
+    apt_get = ["apt-get", "-qq", "-c", str(configuration)]
+    apt_get += ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}"]
+
+    update = _run([*apt_get, "update"], scratch)
+    download = _run([*apt_get, "download", package], scratch)
+    archives = list(scratch.glob("*.deb"))
+    if download.returncode != 0 or len(archives) != 1:
+        # With no network it is the update that names the cause; the download then only knows no package.
+        complaints = [complaint for done in (download, update) if (complaint := _complaint(done))]
+        raise SourceBroken("; ".join(complaints) or f"apt-get found no {package}")
+    unpack = _run(["dpkg-deb", "-x", str(archives[0]), str(unpacked)], scratch)
+    if unpack.returncode != 0:
+        raise SourceBroken(_complaint(unpack) or f"dpkg-deb cannot unpack {archives[0].name}")
+    return unpacked
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_APT_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceBroken(f"{command[0]} took more than {_APT_TIMEOUT} s") from error
+
+
+def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the first line in which apt or dpkg says what went wrong."""
+    prefixes = ("E: ", "W: ", "Err:", "dpkg-deb: error: ")
+    lines = (line.strip() for line in done.stderr.splitlines())
+    return next((line for line in lines if line.startswith(prefixes)), "")
+
+
+_UNSIGNED_BYTE = 0x08
+
+
+class SourceUnavailable(Exception):
+    """A source does not have the dataset; the message says why."""
+
+
+class SourceBroken(SourceUnavailable):
+    """A source should have had it: a damaged file, a failed download. People are told at once."""
+
+
+def idx_header(shape: tuple[int, ...]) -> bytes:
+    """Return the header of an idx file that holds unsigned bytes of this shape."""
+    return struct.pack(f">{1 + len(shape)}I", (_UNSIGNED_BYTE << 8) + len(shape), *shape)
+
+
+def read_verified(folder: Path, entry: DatasetEntry) -> dict[str, bytes]:
+    """Return the uncompressed bytes of all raw files in a folder, by array name, each checked by SHA-256.
+
+    Every file may be there as it is or as `.gz`.
+
+    Raises:
+        SourceUnavailable: the folder or a file is not there.
+        SourceBroken: a file is there, and is not the published one.
+    """
+    if not folder.is_dir():
+        raise SourceUnavailable(f"no folder {folder}")
+    return {raw.array: _read_one(folder, raw) for raw in entry.files}
+
+
+def _read_one(folder: Path, raw: RawFile) -> bytes:
+    problems = []
+    for path in (folder / raw.name, folder / f"{raw.name}.gz"):
+        if not path.is_file():
+            continue
+        # One byte more than expected is enough to see that a file is too long, whatever it expands to.
+        limit = len(idx_header(raw.shape)) + prod(raw.shape) + 1
+        try:
+            content = _uncompressed(path, limit)
+        except (OSError, EOFError, zlib.error) as error:
+            problems.append(f"{path} cannot be read ({error})")
+            continue
+        found = hashlib.sha256(content).hexdigest()
+        if found == raw.sha256:
+            return content
+        problems.append(f"{path} is damaged: its SHA-256 is {found[:12]}…, not {raw.sha256[:12]}…")
+    if problems:
+        raise SourceBroken("; ".join(problems))
+    raise SourceUnavailable(f"no {raw.name} or {raw.name}.gz in {folder}")
+
+
+def _uncompressed(path: Path, limit: int) -> bytes:
+    if path.suffix == ".gz":
+        with gzip.open(path, "rb") as compressed:
+            return compressed.read(limit)
+    with path.open("rb") as plain:
+        return plain.read(limit)

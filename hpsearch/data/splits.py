@@ -25,7 +25,7 @@ class Split:
 
 
 def split_of(name: str, labels: NDArray[np.uint8], validation: int, seed: int) -> Split:
-    """The stratified split of a dataset, drawn once and then read from the cache.
+    """Return the stratified split of a dataset, drawn once and then read from the cache.
 
     Importing scikit-learn takes a second, which every worker would pay.
 
@@ -45,7 +45,7 @@ def split_of(name: str, labels: NDArray[np.uint8], validation: int, seed: int) -
 
 
 def _read(file: Path, n: int, validation: int) -> NDArray[np.int64] | None:
-    """The positions in a file; None where it is not there or not what it should be."""
+    """Return the positions in a file; None where it is not there or not what it should be."""
     try:
         found: NDArray[np.int64] = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -24,22 +24,29 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from hpsearch.catalogue.datasets import DatasetEntry, RawFile, dataset, is_user_dataset
-from hpsearch.data.raw import SourceBroken, SourceUnavailable, idx_header, read_verified
-from hpsearch.data.sources import Report, named_folder, sources_for
+from hpsearch.data.sources import (
+    Report,
+    SourceBroken,
+    SourceUnavailable,
+    idx_header,
+    named_folder,
+    read_verified,
+    sources_for,
+)
 from hpsearch.errors import DataError
 
 _DESCRIPTION = "dataset.json"
 
 
 def cache_folder() -> Path:
-    """Where hpsearch keeps what can be fetched again: HPSEARCH_CACHE, or the system's cache folder."""
+    """Return the folder for what can be fetched again: HPSEARCH_CACHE, or the system's cache folder."""
     from_environment = os.environ.get("HPSEARCH_CACHE")
     chosen = Path(from_environment) if from_environment else Path(platformdirs.user_cache_dir("hpsearch"))
     return chosen.expanduser().absolute()
 
 
 def dataset_folder(entry: DatasetEntry) -> Path:
-    """Where a dataset's .npy files are, or will be."""
+    """Return the folder of a dataset's .npy files."""
     return cache_folder() / "datasets" / entry.name
 
 
@@ -65,7 +72,7 @@ def obtain(
         parts: `train`, `test`: those whose bytes are checked where they are in the cache; the others are not opened.
 
     Returns:
-        The folder with train_images.npy uint8 [n, 28, 28], train_labels.npy uint8 [n], and the same for test.
+        The folder with train_images.npy uint8 [n, height, width], train_labels.npy uint8 [n], and the same for test.
 
     Raises:
         UnknownNameError: no such dataset.
@@ -98,7 +105,7 @@ def obtain_training(name: str, report: Report) -> None:
 
 
 def cache_status(name: str) -> dict[str, object]:
-    """What the cache holds of a dataset, its bytes checked.
+    """Return the dataset in the cache, its bytes checked.
 
     Returns:
         dataset, ready, problem (empty if ready), folder, source (where it came from), digest,
@@ -122,7 +129,7 @@ def cache_status(name: str) -> dict[str, object]:
 
 
 def cache_problem(entry: DatasetEntry, folder: Path, parts: Sequence[str] = PARTS) -> str | None:
-    """Why the cache is not the dataset, or None if every byte is right (55 MB take about 0.1 s).
+    """Return why the cache is not the dataset, or None if every byte is right (55 MB take about 0.1 s).
 
     Args:
         parts: those that are looked into; of the others it is seen that they are there.
@@ -137,7 +144,7 @@ def cache_problem(entry: DatasetEntry, folder: Path, parts: Sequence[str] = PART
 
 
 def read_description(folder: Path) -> dict[str, object]:
-    """The content of dataset.json; empty if it is not there or damaged."""
+    """Return the content of dataset.json; empty if it is not there or damaged."""
     try:
         content = json.loads((folder / _DESCRIPTION).read_bytes())
     except (OSError, ValueError):
@@ -197,7 +204,7 @@ def _fetch_into_cache(entry: DatasetEntry, folder: Path, source: Path | None, te
 
 @contextmanager
 def _scratch_folder(folder: Path) -> Iterator[Path]:
-    """A folder on the same file system, gone afterwards; call it under the lock only."""
+    """Make a folder on the same file system and delete it afterwards; call it under the lock only."""
     prefix = f".{folder.name}."
     for left_over in folder.parent.glob(f"{prefix}*"):
         # Of a process that was killed: while the lock is ours, nobody else uses one.

@@ -55,7 +55,7 @@ def load_returned(name: str, function: Callable[[], Any], part: str) -> Arrays:
 
 
 def find(name: str, folders: Sequence[Path]) -> Path:
-    """The file that a dataset's name means.
+    """Return the file that a dataset's name means.
 
     Raises:
         DataError: it is in none of the folders.
@@ -75,7 +75,7 @@ def summary_of(arrays: Arrays) -> UserDataset:
 
 
 def _from_file(name: str, path: Path, part: str) -> tuple[Any, Any]:
-    """The two arrays of one part of an `.npz` file; of the other parts only the names are read."""
+    """Return the two arrays of one part of an `.npz` file; of the other parts only the names are read."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             _check_names(name, arrays.files, part)
@@ -108,7 +108,7 @@ def _array(name: str, arrays: Any, key: str) -> Any:
 
 
 def _pairs(name: str, returned: Any) -> Sequence[tuple[Any, Any]]:
-    """The one or two pairs that a dataset function returned.
+    """Return the one or two pairs that a dataset function returned.
 
     Raises:
         DataError: it returned something else.
@@ -138,7 +138,7 @@ def _article(noun: str) -> str:
 
 
 def _training(name: str, x: Any, y: Any) -> Arrays:
-    """The training part; its labels must name every class from 0 to the last one."""
+    """Return the training part; its labels must name every class from 0 to the last one."""
     images, labels = _examples(name, x), _labels(name, y)
     _check_lengths(name, images, labels)
     present = np.unique(labels)
@@ -153,7 +153,7 @@ def _training(name: str, x: Any, y: Any) -> Arrays:
 
 
 def _test(name: str, training: tuple[Any, Any], test: tuple[Any, Any]) -> Arrays:
-    """The test part, which must look like the training part and have no class that it lacks."""
+    """Return the test part, which must look like the training part and have no class that it lacks."""
     known, tested = _training(name, *training), Arrays(_examples(name, test[0]), _labels(name, test[1]))
     _check_lengths(name, tested.images, tested.labels)
     kinds = [
@@ -173,7 +173,7 @@ def _test(name: str, training: tuple[Any, Any], test: tuple[Any, Any]) -> Arrays
 
 
 def _examples(name: str, x: Any) -> Any:
-    """Examples [n, ...]: uint8 as they are, other numbers as float32 where that loses no digit, else as float64."""
+    """Return examples [n, ...]: uint8 as they are, others as float32 where that loses no digit, else as float64."""
     try:
         images = np.asarray(x)
     except ValueError:
@@ -195,7 +195,7 @@ def _examples(name: str, x: Any) -> Any:
 
 
 def _labels(name: str, y: Any) -> NDArray[np.uint8]:
-    """Labels uint8 [n], from whole numbers of any type; True is 1, False is 0, and 2.0 is 2."""
+    """Return labels uint8 [n], from whole numbers of any type; True is 1, False is 0, and 2.0 is 2."""
     must = f"dataset '{name}': labels must be"
     try:
         labels = np.asarray(y)
@@ -235,5 +235,5 @@ def _check_lengths(name: str, images: Any, labels: Any) -> None:
 
 
 def _listed(values: NDArray[Any]) -> str:
-    """`1, 2, 3`, of many values the first ten."""
+    """Return `1, 2, 3`, of many values the first ten."""
     return ", ".join(map(str, values[:10])) + (", ..." if len(values) > 10 else "")

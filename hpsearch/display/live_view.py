@@ -231,7 +231,7 @@ def _joined(cells: Sequence[str], widths: Sequence[int], columns: Sequence[int])
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """The last values as a row of bars, lowest to highest of what is shown."""
+    """Return the last values as a row of bars, lowest to highest of what is shown."""
     finite = [value for value in values[-_CURVE_LENGTH:] if math.isfinite(value)]
     if not finite:
         return ""

@@ -21,7 +21,7 @@ from hpsearch.data.store import cache_folder
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.executors import child
 from hpsearch.executors.protocol import EpochDone, Event, Job, TrialEnded, WorkerFailed, WorkerSlot
-from hpsearch.executors.watch import Watch
+from hpsearch.executors.resources import Watch
 from hpsearch.executors.worker import serve_jobs
 from hpsearch.training.quiet import WORKER_LOG
 from hpsearch.training.xla_cache import use_xla_cache
@@ -41,12 +41,12 @@ PRELOAD_KERAS = ["hpsearch.training.preload", *PRELOAD]
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_workers() -> int:
-    """One worker a core, as far as memory carries them: one thread each beats one worker on all cores."""
+    """Return one worker a core, as far as memory carries them: one thread each beats one worker on all cores."""
     fits = int(psutil.virtual_memory().available / 2**20 / WORKER_MEGABYTES)
     return max(1, min(cores(), fits))
 
@@ -84,7 +84,7 @@ class _Worker:
     watch: Watch | None = None
 
     def begin_watch(self) -> None:
-        """A worker is watched from its first word on: TensorFlow's import is not its trial's."""
+        """Watch the worker's trial from its first message on, since the worker imports TensorFlow before that."""
         job = self.job if self.heard else None
         self.watch = Watch(job.limits, job.seconds, first=not self.used) if job else None
 
@@ -150,7 +150,7 @@ class LocalExecutor:
         child.start_fork_server()
 
     def pids(self) -> list[int]:
-        """The worker processes that have started, in no order that matters."""
+        """Return the worker processes that have started, in no order that matters."""
         return [worker.process.pid for worker in self._workers if worker.up and worker.process.pid is not None]
 
     def slots(self) -> list[WorkerSlot]:
@@ -186,7 +186,7 @@ class LocalExecutor:
         return found
 
     def _overdue(self) -> list[Event]:
-        """Trials that are over a limit and workers that are stuck: they are ended."""
+        """End trials that are over a limit and workers that are stuck."""
         found: list[Event] = []
         for worker in list(self._workers):
             if worker.job is None or worker.watch is None or worker.process.pid is None:

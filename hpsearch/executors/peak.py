@@ -99,10 +99,10 @@ def _round(connections: Sequence[Connection]) -> tuple[float, ...]:
 
 
 def _multiply(connection: Connection, threads: int, log: str) -> None:
-    """What runs in each process: two words (up, ready), then a figure for each number of seconds."""
+    """Run in each process: send two words (up, ready), then a measured number for each number of seconds received."""
     child.set_up_process(connection, Path(log))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        from hpsearch.training.products import Products
+        from hpsearch.training.measures import Products
 
         connection.send("up")
         products = Products(threads)

@@ -123,7 +123,7 @@ class Executor(Protocol):
     """Runs jobs somewhere. Used by one thread."""
 
     def slots(self) -> list[WorkerSlot]:
-        """All places, in no order that matters."""
+        """Return all places, in no order that matters."""
         ...
 
     def submit(self, job: Job) -> None:
@@ -131,7 +131,7 @@ class Executor(Protocol):
         ...
 
     def events(self, timeout: float) -> list[Event]:
-        """What happened since the last call; waits `timeout` seconds at most for something."""
+        """Return the events since the last call; wait at most `timeout` seconds for one."""
         ...
 
     def go_on(self, trial: int) -> None:

@@ -22,9 +22,9 @@ import psutil
 from hpsearch.config.user_modules import use_folders
 from hpsearch.errors import ContentChangedError, first_line
 from hpsearch.executors import child
-from hpsearch.executors.own_content import OwnContent
 from hpsearch.executors.protocol import READY, THREADS, EpochDone, Job, TrialEnded
-from hpsearch.executors.system import SystemMetrics
+from hpsearch.executors.resources import SystemMetrics
+from hpsearch.executors.user_content import UserContent
 from hpsearch.training.results import TEST_METRICS, Outcome
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def serve_jobs(connection: Connection, threads: int, log: str, folders: Sequence
     use_folders([Path(folder) for folder in folders])
     _limit_threads(threads, keras=keras)
     places = tuple(map(Path, folders))
-    kept, coordinator = _Kept(places, OwnContent(places)), _Coordinator(connection)
+    kept, coordinator = _Kept(places, UserContent(places)), _Coordinator(connection)
     try:
         coordinator.tell(READY)
         while True:
@@ -101,7 +101,7 @@ class _Kept:
     """What a worker keeps from trial to trial: where a user's files are, the data last used, what is compiled."""
 
     folders: tuple[Path, ...]
-    own: OwnContent
+    own: UserContent
     data_key: str = ""
     data: TrainingData | None = None
     executables: Executables | None = None
@@ -109,7 +109,7 @@ class _Kept:
     first_bytes: int = 0
 
     def needs_restart(self) -> bool:
-        """Whether a new worker should take this one's place; to be asked after each trial."""
+        """Return whether a new worker should take this one's place; to be asked after each trial."""
         self.trials += 1
         now = psutil.Process().memory_info().rss
         if self.trials <= FIRST_TRIALS:
@@ -145,7 +145,7 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         return kept.own.inspect(job, config.data)
     if job.reads and isinstance(config, TrialConfig):
         kept.own.check_file(config.data, job.data)
-        from hpsearch.training.reading import read_test
+        from hpsearch.training.portable import read_test
 
         return TrialEnded(job.trial, Outcome.COMPLETED, "", "", read_test(config, job.reads, kept.folders))
     trainer: Trainer | TrainableTrainer
@@ -181,7 +181,7 @@ def _of_best_epoch(job: Job, trainer: Trainer, kept: _Kept) -> dict[str, Any]:
     """Save the model and measure the test metrics of the best epoch, where the job asks for them."""
     info: dict[str, Any] = {}
     if job.model:
-        from hpsearch.training.reading import keep_model
+        from hpsearch.training.portable import keep_model
 
         info |= keep_model(trainer, Path(job.model))
     if job.tests:

@@ -81,5 +81,5 @@ class Chosen:
         return self.record.best_metrics.get(metric)
 
     def about(self, place: Place) -> str:
-        """Where it comes from and what it reached."""
+        """Return sentences about its origin and its value."""
         return " ".join(told(self.study, self.objective, self.record, self.figure(place), self.winner))

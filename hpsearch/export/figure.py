@@ -43,7 +43,7 @@ class Figure:
         return f"{self.value:.4f}{around} ({self.basis})"
 
     def agrees(self, value: float) -> bool:
-        """Whether another training that reached `value` may be one of the same."""
+        """Return whether another training that reached `value` may be one of the same."""
         return abs(value - self.value) <= (self.tolerance or 0.0)
 
     def plain(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Figure:
 
 
 def figure_of(record: TrialRecord, objective: Objective, held_out: int | None = None) -> Figure | None:
-    """The figure of a single trial; None where it did not run to its end.
+    """Return the figure of a single trial; None where it did not run to its end.
 
     Of a Keras training the validation accuracy, with a tolerance of 3 sqrt(v (1 - v) / n) for n validation examples;
     of a user's own training the objective's metric.

@@ -72,7 +72,7 @@ class Format:
         raise NotImplementedError
 
     def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
-        """The figure's metric once what the file rebuilds to has been trained; None: it does not say.
+        """Return the figure's metric once what the file rebuilds to has been trained; None: it does not say.
 
         Raises:
             HpsearchError: it cannot be trained.
@@ -216,7 +216,7 @@ FORMATS: dict[str, Format] = {row.name: row for row in (Yaml(), Json(), Keras(),
 
 
 def format_of(file: Path | None, *, read: bool) -> Format:
-    """The format that a file's name says; else YAML.
+    """Return the format that a file's name says; else YAML.
 
     Args:
         read: whether JSON is told apart by what is in the file.

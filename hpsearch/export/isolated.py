@@ -91,7 +91,7 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
 
 
 def accuracy_in(line: str) -> float | None:
-    """The number that a line such as `val_accuracy 0.9030` ends with; None where there is none."""
+    """Return the number that a line such as `val_accuracy 0.9030` ends with; None where there is none."""
     try:
         return float(line.rpartition(" ")[2])
     except ValueError:

@@ -54,7 +54,7 @@ def serialized(config: TrialConfig, examples: int) -> dict[str, Any]:
 
 
 def keras_json(config: TrialConfig, examples: int, about: str, figure: Figure | None) -> str:
-    """The same as JSON text, with where it comes from and what it reached.
+    """Return the same as JSON text, with where it comes from and what it reached.
 
     Raises:
         As `serialized`.
@@ -82,7 +82,7 @@ def knob_differences(exported: Mapping[str, Any], config: TrialConfig) -> Iterat
 
 
 def _reads(name: str, optimizer: Mapping[str, Any]) -> bool:
-    """Whether the function of this name gives an optimizer back."""
+    """Return whether the function of this name gives an optimizer back."""
     function = keras.optimizers.deserialize if "optimizers" in name else keras.saving.deserialize_keras_object
     try:
         # It changes what it is given.

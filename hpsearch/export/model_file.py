@@ -63,7 +63,7 @@ def copy_model(kept: Path, file: Path) -> None:
 
 
 def validation_accuracy(file: Path, config: TrialConfig, place: Place) -> float:
-    """The accuracy of a .keras file on the validation images, raw, in a process that cannot import hpsearch.
+    """Return the accuracy of a .keras file on the validation images, raw, in a process that cannot import hpsearch.
 
     Raises:
         HpsearchError: Keras does not load it, or it does not take the images.

@@ -46,12 +46,12 @@ def call(thing: Any, indent: int = 0, **instead: str) -> str:
 
 
 def is_stock(thing: Any) -> bool:
-    """Whether Keras has its class under a public name."""
+    """Return whether Keras has its class under a public name."""
     return _path(type(thing)).startswith("keras.")
 
 
 def source(thing: Any) -> str:
-    """The source of a class or function as it stands at the top of a file."""
+    """Return the source of a class or function as it stands at the top of a file."""
     return textwrap.dedent(re.sub(r"  # type: ignore.*", "", inspect.getsource(thing))).strip()
 
 
@@ -75,7 +75,7 @@ def _parameters(kind: type) -> Mapping[str, inspect.Parameter]:
 
 
 def _automatic(kind: type, name: str) -> bool:
-    """Whether a name is the one that Keras gives: `max_pooling2d_1`."""
+    """Return whether a name is the one that Keras gives: `max_pooling2d_1`."""
     return re.sub(r"_\d+$", "", name).replace("_", "") == kind.__name__.lower()
 
 

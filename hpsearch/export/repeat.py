@@ -116,19 +116,19 @@ def _some_good(trained: tuple[Trained, ...], objective: Objective) -> tuple[Trai
 
 
 def seeds_of(config: AnyConfig, count: int) -> list[int]:
-    """The configuration's own seed (0 where it has none), and those that follow it."""
+    """Return the configuration's own seed (0 where it has none), and those that follow it."""
     return [((config.seed or 0) + i) % 2**32 for i in range(count)]
 
 
 def seeded(config: AnyConfig, seed: int) -> AnyConfig:
-    """The configuration with another seed."""
+    """Return the configuration with another seed."""
     if isinstance(config, TrainableConfig):
         return replace(config, seed=seed)
     return config.model_copy(update={"seed": seed})
 
 
 def needs_validation(config: TrialConfig) -> bool:
-    """Whether a training with validation must come before one on everything: for its epochs, or its rates."""
+    """Return whether a training with validation must come before one on everything: for its epochs, or its rates."""
     if config.data.validation == 0:
         return False
     return config.training.stop_after is None or watches_epochs(config)

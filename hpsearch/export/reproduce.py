@@ -84,7 +84,7 @@ class CurveComparison:
 
 
 def compare_curves(recorded: Sequence[EpochMetrics], again: Sequence[EpochMetrics]) -> CurveComparison:
-    """Every metric but those of clocks and machine, in the epochs that both have."""
+    """Return every metric but those of clocks and machine, in the epochs that both have."""
     pairs = list(zip(recorded, again, strict=False))
     names = list(dict.fromkeys(name for pair in pairs for row in pair for name in row.metrics if _counts(name)))
     differences = [found for name in names if (found := _difference(name, pairs))]
@@ -152,7 +152,7 @@ class _Again(JobList):
 
 
 def other_versions(provenance: Provenance, record: TrialRecord) -> list[str]:
-    """`tensorflow 2.20.0, now 2.21.0`: what takes part in the training and is another now."""
+    """Return `tensorflow 2.20.0, now 2.21.0` for each package of the training that has another version now."""
     then, now = provenance.tags(record.started), provenance_tags()
     keys = {"hpsearch" if name == "version" else name: f"hpsearch.{name}" for name in _PACKAGES}
     return [

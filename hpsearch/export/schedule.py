@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.trial import TrialConfig
-from hpsearch.training.rates import learning_rates, scheduling_callbacks
+from hpsearch.training.callbacks import learning_rates, scheduling_callbacks
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class KerasSchedule:
 
 
 def keras_schedule(config: TrialConfig, examples: int) -> KerasSchedule:
-    """The schedule of a configuration.
+    """Return the schedule of a configuration.
 
     A schedule that Keras has no class for is piecewise constant: epoch by epoch, or as it drops.
 
@@ -53,7 +53,7 @@ def keras_schedule(config: TrialConfig, examples: int) -> KerasSchedule:
 
 
 def as_decay(schedule: KerasSchedule, config: TrialConfig) -> Any:
-    """The LearningRateSchedule of a schedule, that of a person's own function of the epoch included; or None.
+    """Return the LearningRateSchedule of a schedule, that of a person's own function of the epoch included; or None.
 
     Raises:
         UserCodeError: the function raises.
@@ -70,7 +70,7 @@ def as_decay(schedule: KerasSchedule, config: TrialConfig) -> Any:
 
 
 def _piecewise(rates: npt.NDArray[np.float32], start: float) -> Any:
-    """The rates of all updates [n] as a PiecewiseConstantDecay; None where they stay at `start`."""
+    """Return the rates of all updates [n] as a PiecewiseConstantDecay; None where they stay at `start`."""
     drops = np.flatnonzero(np.diff(rates))
     if not len(drops):
         if rates[0] == np.float32(start):

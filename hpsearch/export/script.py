@@ -131,7 +131,7 @@ class ScriptSource:
 
 
 def script(of: ScriptSource, data: TrainingData, optimizer_file: Path | None = None) -> str:
-    """The script's text.
+    """Return the script's text.
 
     Args:
         data: what the configuration trains on.
@@ -178,7 +178,7 @@ def script(of: ScriptSource, data: TrainingData, optimizer_file: Path | None = N
 
 
 def _imports(config: TrialConfig, text: str) -> str:
-    """The imports that a script's text needs, a person's own modules last."""
+    """Return the imports that a script's text needs, a person's own modules last."""
     standard = {"import json": r"\bjson\.", "from pathlib import Path": r"\bPath\(", "from typing import Any": ": Any"}
     lines = [line for line, used in standard.items() if re.search(used, text)] + [""]
     lines += ["import keras", "import numpy as np", "import tensorflow as tf"]
@@ -212,7 +212,7 @@ def _optimizer(config: TrialConfig, schedule: KerasSchedule) -> str:
 
 
 def _loss(config: TrialConfig) -> tuple[str, list[str]]:
-    """The text of the loss, and what has to be defined for it."""
+    """Return the text of the loss, and what has to be defined for it."""
     row, knobs = LOSSES[config.loss.selected()], config.loss.knobs()
     if references := row.references():
         return knobs[references[0]].partition(":")[2], []
@@ -223,7 +223,7 @@ def _loss(config: TrialConfig) -> tuple[str, list[str]]:
 
 
 def _objective_metric(objective: Objective) -> str:
-    """The text of the metric that decides the best epoch, where Keras does not record it anyway.
+    """Return the text of the metric that decides the best epoch, where Keras does not record it anyway.
 
     Raises:
         HpsearchError: Keras alone does not record it.

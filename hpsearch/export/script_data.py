@@ -139,7 +139,7 @@ def normalizing(config: DataConfig, data: TrainingData) -> str:
 
 
 def _folder(name: str) -> str:
-    """The cache's folder of a dataset, under `~` where it is in the home folder."""
+    """Return the cache's folder of a dataset, under `~` where it is in the home folder."""
     folder = cache_folder() / "datasets" / name
     home = Path.home()
     return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)

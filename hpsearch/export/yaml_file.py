@@ -14,7 +14,7 @@ from hpsearch.search.records import TrialRecord
 
 
 def configuration(study_name: str, objective: Objective, record: TrialRecord) -> dict[str, Any]:
-    """The trial as plain data that `load_trial` takes.
+    """Return the trial as plain data that `load_trial` takes.
 
     Raises:
         HpsearchError: the trial has not run yet, so it has no configuration.
@@ -38,7 +38,7 @@ def best_yaml(
     figure: Figure | None = None,
     winner: Repeated | None = None,
 ) -> str:
-    """The trial as YAML text, with where it comes from in its first lines.
+    """Return the trial as YAML text, with where it comes from in its first lines.
 
     Args:
         figure: what another training is compared with; left out: the trial's own.
@@ -59,7 +59,7 @@ def best_json(
     figure: Figure | None = None,
     winner: Repeated | None = None,
 ) -> str:
-    """The same as JSON, which knows no comments: where it comes from is its description."""
+    """Return the same as JSON, which knows no comments: where it comes from is its description."""
     name, *rest = configuration(study_name, objective, record).items()
     lines = told(study_name, objective, record, figure or figure_of(record, objective), winner)
     described = {"description": " ".join(lines)}
@@ -67,7 +67,7 @@ def best_json(
 
 
 def configuration_yaml(name: str, objective: Objective, config: AnyConfig) -> str:
-    """A configuration that is of no study, as YAML text that `hpsearch train` takes."""
+    """Return a configuration that is of no study, as YAML text that `hpsearch train` takes."""
     values = config.plain()
     trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}
     return dump({"name": name, **trainable, "objective": objective.model_dump(mode="json"), "trial": values})

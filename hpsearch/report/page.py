@@ -26,7 +26,7 @@ _SETTINGS = {"displaylogo": False, "responsive": True}
 
 
 def html_report(comparison: Comparison) -> str:
-    """The whole page: table, what a reader must know, pictures. Plotly's code is part of it."""
+    """Return the whole page: table, what a reader must know, pictures. Plotly's code is part of it."""
     title = escape(comparison.study)
     drawn = "\n".join(_figure(picture) for picture in pictures(comparison))
     told = "\n".join(f'<p class="note">{escape(note)}</p>' for note in notes(comparison))

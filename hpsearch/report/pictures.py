@@ -28,7 +28,7 @@ class Picture:
 
 
 def pictures(comparison: Comparison) -> Iterator[Picture]:
-    """Every picture that the study's section asks for; none of what no trial has."""
+    """Yield every picture that the study's section asks for; none of what no trial has."""
     section = comparison.section
     for name in section.values:
         if any(point.figures[name].count for point in comparison.points):
@@ -43,7 +43,7 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
 
 
 def over_epochs(comparison: Comparison, metric: str) -> Picture:
-    """A metric over the epochs: the mean line of each point with a band of one standard deviation."""
+    """Return a metric over the epochs: the mean line of each point with a band of one standard deviation."""
     figure = go.Figure()
     colours = _colours([point.x for point in comparison.points])
     drawn = [mean_curve(point, metric) for point in comparison.points]
@@ -86,13 +86,13 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
 
 
 def _is_steep(values: Sequence[float | None]) -> bool:
-    """Whether only a logarithmic axis shows all of them: one loss has exploded, say."""
+    """Return whether only a logarithmic axis shows all of them: one loss has exploded, say."""
     given = [value for value in values if value is not None]
     return bool(given) and min(given) > 0 and max(given) > 100 * min(given)
 
 
 def mean_curve(point: Point, metric: str) -> list[tuple[int, Spread]]:
-    """The metric's spread over the trials at each epoch that any of them reached."""
+    """Return the metric's spread over the trials at each epoch that any of them reached."""
     values: dict[int, list[float]] = {}
     for trial in point.trials:
         for row in trial.record.rows if trial.record.outcome in MEASURED else ():
@@ -102,7 +102,7 @@ def mean_curve(point: Point, metric: str) -> list[tuple[int, Spread]]:
 
 
 def over_values(comparison: Comparison, name: str) -> Picture:
-    """A figure over the first of `by`; a line for each combination of the others."""
+    """Return a figure over the first of `by`; a line for each combination of the others."""
     section, figure = comparison.section, go.Figure()
     first = section.by[0]
     numeric = all(point.x is not None for point in comparison.points)
@@ -126,7 +126,7 @@ def over_values(comparison: Comparison, name: str) -> Picture:
 
 
 def over_best_of(comparison: Comparison) -> Picture:
-    """The objective over the first of `best_of`, every point of every group: where the best one was taken from."""
+    """Draw the objective over the first of `best_of`: every point of every group, of which the best was taken."""
     first, metric, figure = comparison.section.best_of[0], comparison.objective.metric, go.Figure()
     points = [point for point in comparison.every if _numbers([point], first)]
     _draw(figure, _lines(points, lambda point: _name(point.group)), metric, lambda p: p.at[first], joined=True)
@@ -137,7 +137,7 @@ def over_best_of(comparison: Comparison) -> Picture:
 
 
 def growing(comparison: Comparison, fit: Growth) -> Picture:
-    """A figure over size, both logarithmic, with the fitted power law."""
+    """Return a figure over size, both logarithmic, with the fitted power law."""
     figure, first = go.Figure(), comparison.section.by[0]
     points = [point for point in comparison.points if point.x is not None]
     _draw(figure, {"mean of the seeds": points}, fit.figure, lambda point: point.x, joined=False)
@@ -173,7 +173,7 @@ def _draw(
     *,
     joined: bool,
 ) -> None:
-    """Each line's points with error bars, and its single trials as dots."""
+    """Draw the points of each line with error bars, and single trials as dots."""
     colours = _colours([None] * len(lines))
     for index, (line, points) in enumerate(lines.items()):
         trials = [t for t in _trials(points) if t.figures[name] is not None]
@@ -226,7 +226,7 @@ def _lay_out(figure: go.Figure, title: str, x: str, y: str, names: Sequence[str]
 
 
 def _colours(xs: Sequence[float | None]) -> list[str]:
-    """A colour for each group: along a scale where the groups are numbers, else as different as can be."""
+    """Return a colour for each group: along a scale where the groups are numbers, else as different as can be."""
     sizes = sorted({x for x in xs if x is not None})
     if len(sizes) > 1 and None not in xs:
         shades = sample_colorscale("Viridis", [0.9 * rank / (len(sizes) - 1) for rank in range(len(sizes))])
@@ -236,12 +236,12 @@ def _colours(xs: Sequence[float | None]) -> list[str]:
 
 
 def _dash(index: int, colours: Sequence[str]) -> str:
-    """Groups that share a colour differ in their lines."""
+    """Return the dash of each group's line: groups that share a colour differ in it."""
     return _DASHES[colours[:index].count(colours[index]) % len(_DASHES)]
 
 
 def _numbers(points: Sequence[Point], name: str) -> list[float]:
-    """The values under a name of `best_of` that are numbers."""
+    """Return the values under a name of `best_of` that are numbers."""
     values = [point.at[name] for point in points]
     return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
 

@@ -154,7 +154,7 @@ class AbortCheck:
 
     @property
     def reason(self) -> str:
-        """Why the run is to be stopped; empty where it is not."""
+        """The reason to abort the run; empty: there is none."""
         if self._refused:
             return "every trial has the same model, which is refused"
         if not self._some_did_not and self._broken >= HOPELESS:

@@ -160,7 +160,7 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
 
 @contextmanager
 def _log() -> Iterator[Path]:
-    """A file for what workers print; its folder is kept only if an error names it."""
+    """Make a file for what workers print; its folder is kept only if an error names it."""
     folder = Path(tempfile.mkdtemp(prefix="hpsearch-bench-"))
     log, named = folder / "workers.log", False
     try:

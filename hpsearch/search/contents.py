@@ -17,7 +17,7 @@ from hpsearch.catalogue.datasets import is_user_dataset
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig
 from hpsearch.config.user_modules import digest_together, same_source, source_digest, source_files
-from hpsearch.data.digests import digest_of
+from hpsearch.data.arrays import digest_of
 from hpsearch.errors import DataError, StudyChangedError
 from hpsearch.search.provenance import CONTENTS_HISTORY
 
@@ -174,7 +174,7 @@ def _dataset(record: TrialRecord) -> str:
 
 
 def _ranges(numbers: Sequence[int]) -> Iterator[str]:
-    """`0-3` and `7` of 0, 1, 2, 3, 7."""
+    """Yield `0-3` and `7` of 0, 1, 2, 3, 7."""
     first = last = numbers[0]
     for number in [*numbers[1:], None]:
         if number is not None and number == last + 1:

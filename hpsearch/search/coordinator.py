@@ -186,7 +186,7 @@ class Coordinator:
         return bool(self._abort.reason or self._content_changed)
 
     def _room(self) -> int:
-        """How many more trials the study may begin."""
+        """Return how many more trials the study may begin."""
         return self._total - self._attempts.ended - len(self._running)
 
     def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
@@ -295,7 +295,7 @@ class Coordinator:
         return trial
 
     def _is_new(self, drawn: dict[str, Any], number: int) -> bool:
-        """Whether a configuration can be trained and was not."""
+        """Return whether a configuration can be trained and was not."""
         try:
             config = self._jobs.recipe(drawn, number)
         except InvalidConfigError:

@@ -127,7 +127,7 @@ class Finish:
         return all(record.state in FINISHED for record in study.records())
 
     def _read(self, winner: Finalist, records: Sequence[TrialRecord]) -> None:
-        """The one reading of the test set. It is written down first, so that none can happen unseen."""
+        """Read the test set, once. The reading is recorded before it happens, so that none is unrecorded."""
         folder = self.home.models(self.study.name, Stage.FINAL.value)
         config = records[0].config
         assert isinstance(config, TrialConfig)
@@ -160,7 +160,7 @@ class Finish:
         return DATASETS[name].digest if name in DATASETS else self.contents.data.get(name, "")
 
     def _evaluate(self, job: Job) -> Any:
-        """What a worker finds; None where it could not, which is told, or a person stopped it."""
+        """Return a worker's result; None where it failed, which is reported, or the user stopped the run."""
         end = run_job(self.executor, job, lambda: self.stop.asked)
         if isinstance(end, TrialEnded) and end.outcome is Outcome.COMPLETED:
             return end.info
@@ -183,7 +183,7 @@ def _rest(tested: dict[str, Any]) -> tuple[tuple[tuple[int, ...], ...], str]:
 
 
 def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: int) -> list[TrialRecord]:
-    """The best trials that ended well, the best first; of those that differ in nothing but the seed the best."""
+    """Return the best trials that ended well, the best first; of those that differ in nothing but the seed the best."""
     distinct: dict[str, TrialRecord] = {}
     for record in ranked(records, objective):
         if record.config:
@@ -192,7 +192,7 @@ def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: 
 
 
 def _seeds(stage: StoredStudy, records: Sequence[TrialRecord], first: int, wanted: int) -> list[int]:
-    """The seeds of the finalists: those that the stage has, and new ones, which no trial of the search had."""
+    """Return the seeds of the finalists: those that the stage has, and new ones, which no trial of the search had."""
     known: list[int] = stage.optuna.user_attrs.get(SEEDS, [])
     if len(known) < wanted:
         taken = {*known, *(record.config.seed for record in records if record.config)}
@@ -210,7 +210,7 @@ def _seeded(of: int | None, config: AnyConfig, seeds: Sequence[int]) -> list[Pla
 
 
 def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
-    """What somebody trains who tunes nothing: the same model and data, and all else as Keras has it.
+    """Return the untuned configuration: the same model and data, and everything else as Keras has it.
 
     Adam at 0.001, batches of 32, cross-entropy, pixels in [0, 1]; epochs and early stopping as in `config`, so that it
     is given as much time. If the objective is a loss, then that loss is kept too: the values of two different losses
@@ -234,9 +234,9 @@ def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
 
 
 def on_everything(finalist: Finalist) -> TrialConfig:
-    """The entrant's configuration on all training images, for the epochs that validation chose; its seed is left out.
+    """Return a finalist's configuration for all training images and the epochs that validation chose, without a seed.
 
-    A schedule that looks at validation figures has none to look at: the rates of a typical training are taken.
+    A schedule that depends on validation metrics is replaced by the learning rates of a typical training.
     """
     config = finalist.config
     assert isinstance(config, TrialConfig)
@@ -245,7 +245,7 @@ def on_everything(finalist: Finalist) -> TrialConfig:
 
 
 def is_finished(study: StoredStudy, spec: StudySpec) -> bool:
-    """Whether nothing is left to be done after the search."""
+    """Return whether nothing is left to be done after the search."""
     wanted = spec.file.finalists
     if wanted is None:
         return True

@@ -156,13 +156,13 @@ class Finals:
         return self.tested(self.winner.trial)[0]
 
     def tested(self, trial: int | None) -> list[FinalFigures]:
-        """The test figures of an entrant's models, by seed."""
+        """Return the test figures of an entrant's models, by seed."""
         found = [figures for figures in self.reading.figures if figures.trial == trial] if self.reading else []
         return sorted(found, key=lambda figures: self.seeds.index(figures.seed))
 
 
 def read_finals(study: StoredStudy) -> Finals | None:
-    """What the study's finalists have come to so far; None where there are none."""
+    """Return the results of a study's finalists so far; None: it has none."""
     stage, final = find_stage(study, Stage.FINALISTS), find_stage(study, Stage.FINAL)
     if stage is None:
         return None
@@ -182,20 +182,20 @@ def read_finals(study: StoredStudy) -> Finals | None:
 
 
 def stages_of(study: StoredStudy) -> dict[Stage, list[TrialRecord]]:
-    """The trials of the search, and the trainings of each stage after it that has begun."""
+    """Return the trials of the search, and the trainings of each stage after it that has begun."""
     stages = {stage: find_stage(study, stage) for stage in (Stage.FINALISTS, Stage.FINAL)}
     later = {stage: found.records() for stage, found in stages.items() if found}
     return {Stage.SEARCH: study.records(), **later}
 
 
 def chosen_trial(study: StoredStudy) -> TrialRecord | None:
-    """The trial to take away, of a study as it stands."""
+    """Return the trial to take away, of a study as it stands."""
     records = study.records()
     return chosen_of(records, read_finals(study), best_trial(records, study.objective))
 
 
 def chosen_of(records: Sequence[TrialRecord], finals: Finals | None, best: TrialRecord | None) -> TrialRecord | None:
-    """The trial to take away: the finalists' winner, else the best; None where none ended well.
+    """Return the trial to take away: the finalists' winner, else the best; None where none ended well.
 
     Args:
         records: the trials of the search, by number.
@@ -206,7 +206,7 @@ def chosen_of(records: Sequence[TrialRecord], finals: Finals | None, best: Trial
 
 
 def _entrants(stage: StoredStudy, scores: Mapping[int, float]) -> Iterator[Finalist]:
-    """The stage's trainings that differ in nothing but the seed, together."""
+    """Yield the stage's trainings that differ in nothing but the seed, together."""
     groups: dict[str, Finalist] = {}
     for trial in stage.optuna.get_trials(deepcopy=False):
         record = read_trial(trial, stage.objective)

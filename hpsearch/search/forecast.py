@@ -24,7 +24,7 @@ MOST = 12
 
 
 def drawn(space: Branch, seed: int = 0) -> list[TrialConfig]:
-    """Up to 500 configurations drawn independently, every option as likely as another; at least one.
+    """Return up to 500 configurations drawn independently, every option as likely as another; at least one.
 
     What a space allows value by value and not together is left out.
     """
@@ -58,7 +58,7 @@ def _random_pick(source: random.Random) -> Pick:
 
 
 def spread(configs: Sequence[TrialConfig], workers: int) -> list[TrialConfig]:
-    """A few configurations: every optimizer, architecture and batch size once, then their combinations.
+    """Return a few configurations: every optimizer, architecture and batch size once, then their combinations.
 
     As many as there are combinations, but at most 12 (or optimizers, where those are more), and at least one a
     worker. Among equals, model shapes that were not there yet come first.
@@ -89,7 +89,7 @@ def _axes(config: TrialConfig) -> tuple[tuple[str, Any], ...]:
 
 
 def _shape(config: TrialConfig) -> list[tuple[str, Any]]:
-    """The model's knobs that are no real numbers: widths, filters, activation, normalization."""
+    """Return the model's knobs that are no real numbers: widths, filters, activation, normalization."""
     # As text, since not every argument of a person's own builder can be hashed.
     return [(name, repr(value)) for name, value in config.model.knobs().items() if not isinstance(value, float)]
 
@@ -147,7 +147,7 @@ class Forecast:
 
 
 def at_most(seconds: float) -> str:
-    """`about 12 min at most`."""
+    """Return `about 12 min at most`."""
     if seconds < 90:
         duration = f"{seconds:.0f} s"
     elif seconds < 90 * 60:

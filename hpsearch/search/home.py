@@ -130,7 +130,7 @@ class Home:
             lock.release()
 
     def holder(self, name: str) -> Holder | None:
-        """Who holds a study now; None where nobody does, whatever a dead one has left."""
+        """Return the process that holds a study now; None: no process does."""
         folder = self.study(name)
         if not (folder / "lock").is_file():
             return None

@@ -41,7 +41,7 @@ class Checkpoints:
         return self.folder / f"{trial}.npz"
 
     def rows_kept(self, waiting: FrozenTrial) -> tuple[EpochMetrics, ...]:
-        """The epochs that an interrupted trial goes on after; none where it starts afresh."""
+        """Return the epochs that an interrupted trial goes on after; none where it starts afresh."""
         config, rows = waiting.user_attrs.get(CONFIG), rows_of(waiting)
         return rows[: epochs_kept(self.file(waiting.number), config, rows)] if config else ()
 
@@ -134,7 +134,7 @@ class Jobs:
         return self.checkpoints.rows_kept(waiting)
 
     def _are_same(self, contents: Mapping[str, str] | None, config: AnyConfig) -> bool:
-        """Whether a trial that began with `contents` would go on with the same; None: an early version began it."""
+        """Return whether a trial that began with `contents` would continue with the same; None: of an early version."""
         now = self.contents.of(config)
         if contents is not None:
             return contents == now
@@ -150,7 +150,7 @@ UPDATE_COST = 30
 def choose_waiting(
     waiting: Sequence[FrozenTrial], space: Branch, engines: Mapping[str, str], places: Sequence[WorkerSlot]
 ) -> FrozenTrial:
-    """The waiting trial to start now.
+    """Return the waiting trial to start now.
 
     Args:
         waiting: by number; at least one.
@@ -175,7 +175,7 @@ def choose_waiting(
 
 
 def _outline(trial: FrozenTrial, space: Branch) -> AnyConfig | None:
-    """The trial's configuration as far as it is fixed; the rest from the middle of ranges, the first of options."""
+    """Return the trial's configuration as far as it is fixed; of other ranges the middle, of options the first."""
     if planned := trial.user_attrs.get(PLANNED):
         return parse_config(planned)
     fixed = {**enqueued_params(trial), **trial.params}

@@ -37,7 +37,7 @@ class Provenance:
 
     @staticmethod
     def of(attrs: Mapping[str, Any]) -> Provenance:
-        """As a study keeps it among its attributes."""
+        """Return the provenance from a study's attributes."""
         history = [(entry["since"], entry["tags"]) for entry in attrs.get(_HISTORY, [])]
         contents = attrs.get(CONTENTS_HISTORY)
         return Provenance(attrs.get(_ID, ""), history, attrs.get(_DATA, {}), contents[-1]["data"] if contents else {})
@@ -48,7 +48,7 @@ class Provenance:
         return {**self.data, **self.current}
 
     def tags(self, started: datetime | None = None) -> dict[str, str]:
-        """The tags of a trial that began then; those of the study's first run where it is None."""
+        """Return the tags of a trial that began then; those of the study's first run where it is None."""
         found: Mapping[str, str] = self.history[0][1] if self.history else {}
         if started is not None:
             for since, tags in self.history:
@@ -73,7 +73,7 @@ def new_provenance(attrs: Mapping[str, Any], data: Callable[[], Mapping[str, str
 
 
 def provenance_tags() -> dict[str, str]:
-    """The tags that every run of a study carries; what cannot be found out is left out."""
+    """Return the tags that every run of a study carries; what cannot be found out is left out."""
     tags = {"hpsearch.python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -90,7 +90,7 @@ def provenance_tags() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit that the current folder is at; None outside a git work tree or without git."""
+    """Return the commit that the current folder is at; None outside a git work tree or without git."""
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, timeout=5, check=False

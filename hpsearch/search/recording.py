@@ -55,7 +55,7 @@ def record_worker_failure(trial: optuna.Trial, reason: str) -> int:
 
 
 def failures_in_vain(worker_failures: Sequence[Mapping[str, Any]]) -> int:
-    """How many of the latest worker_failures there are since the trial last came further."""
+    """Return the number of worker failures since the trial last trained a new epoch."""
     furthest, count = -1, 0
     for failure in worker_failures:
         count = 1 if failure["epoch"] > furthest else count + 1

@@ -103,11 +103,11 @@ class TrialRecord:
 
     @property
     def reason(self) -> str:
-        """Why it ended as it did, in a line; empty where it has not ended."""
+        """The reason of its outcome in one line; empty while it has not ended."""
         return self.detail or (self.outcome.value if self.outcome else "")
 
     def summary(self) -> dict[str, Any]:
-        """The interface of `hpsearch trials -f json`."""
+        """Return the interface of `hpsearch trials -f json`."""
         return {
             "number": self.number,
             "state": self.state,
@@ -177,7 +177,7 @@ def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:
-    """Its finished epochs, in their order."""
+    """Return its finished epochs, in their order."""
     attrs = trial.user_attrs.items()
     found = (
         EpochMetrics.of(value, int(key.removeprefix(ROW))) for key, value in attrs if key.startswith(ROW) and value
@@ -186,28 +186,28 @@ def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:
 
 
 def rates_of(record: TrialRecord) -> list[float]:
-    """The learning rate of each epoch; a solver has none."""
+    """Return the learning rate of each epoch; a solver has none."""
     return [row.metrics["learning_rate"] for row in record.rows if "learning_rate" in row.metrics]
 
 
 def ranked(records: Iterable[TrialRecord], objective: Objective) -> list[TrialRecord]:
-    """The good trials, the best first; of equals the one with the lowest number."""
+    """Return the good trials, the best first; of equals the one with the lowest number."""
     values = [(-objective.gain(r.best.value), r.number, r) for r in records if r.good and r.best]
     return [record for _, _, record in sorted(values, key=lambda value: value[:2])]
 
 
 def best_trial(records: Iterable[TrialRecord], objective: Objective) -> TrialRecord | None:
-    """The first of `ranked`; None where there is none."""
+    """Return the first of `ranked`; None where there is none."""
     return next(iter(ranked(records, objective)), None)
 
 
 def epochs_chosen(records: Iterable[TrialRecord]) -> int:
-    """The epochs that validation chose in trainings of one configuration: the median of their best epochs."""
+    """Return the epochs that validation chose in trainings of one configuration: the median of their best epochs."""
     return max(1, round(median(record.best.epoch for record in records if record.best)))
 
 
 def typical(records: Iterable[TrialRecord], epochs: int) -> TrialRecord | None:
-    """The training that was best after about so many epochs, the first of equals; None where none had a best epoch."""
+    """Return the training whose best epoch is closest to `epochs`, the first of equals; None: none has a best epoch."""
     away = [(abs(record.best.epoch - epochs), i, record) for i, record in enumerate(records) if record.best]
     return min(away)[2] if away else None
 

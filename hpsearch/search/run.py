@@ -189,7 +189,7 @@ def _prepared(
     stop: Stop,
     report: Callable[[str], None],
 ) -> tuple[StoredStudy, Contents, dict[str, UserDataset]]:
-    """The study with its data seen to be there, the contents to be recorded, and what the user's own datasets hold."""
+    """Return the study, its contents to be recorded, and what the user's own datasets hold, once all data is there."""
     from hpsearch.search.contents import settle_contents
     from hpsearch.search.storage import begin_study
 
@@ -204,7 +204,7 @@ def _prepared(
 
 
 def _told(closing: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
-    """Whether `closing` could tell everything; who asks to stop, and has not `asked` before, is not kept waiting."""
+    """Return whether `closing` wrote everything; False at once where the user asks to stop and had not `asked`."""
     telling = Future[bool]()
 
     def tell() -> None:
@@ -265,7 +265,7 @@ def _untouched(study: StoredStudy, stop: Stop) -> StudyEnded:
 
 
 def is_complete(study: StoredStudy, total: int) -> bool:
-    """Whether the study has its trials, failed ones not counted, and none was left waiting to go on.
+    """Return whether the study has its trials, failed ones not counted, and none was left waiting to go on.
 
     A space of which every configuration was tried has no more trials.
     """

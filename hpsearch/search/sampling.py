@@ -69,7 +69,7 @@ def _seed(search: SearchConfig, number: int, attempt: int) -> int:
 
 
 def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
-    """One configuration, drawn by Optuna; only the parameters on the chosen branches are asked for."""
+    """Return one configuration, drawn by Optuna; only the parameters on the chosen branches are asked for."""
 
     def number(node: Ranged) -> int | float:
         distribution = node.distribution

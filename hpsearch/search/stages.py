@@ -31,7 +31,7 @@ class Stage(Enum):
 
     @property
     def one(self) -> str:
-        """What people call one of its trainings."""
+        """The noun for one of its trainings."""
         return {Stage.SEARCH: "trial", Stage.FINALISTS: "finalist", Stage.FINAL: "final training"}[self]
 
     @property
@@ -57,7 +57,7 @@ class PlannedTraining:
 
 
 def open_stage(study: StoredStudy, stage: Stage, objective: Objective) -> StoredStudy:
-    """The stage of a study; made where it is missing."""
+    """Return the stage of a study; made where it is missing."""
     found = optuna.create_study(
         study_name=_name(study, stage), storage=study.storage, direction=objective.direction, load_if_exists=True
     )
@@ -68,7 +68,7 @@ def open_stage(study: StoredStudy, stage: Stage, objective: Objective) -> Stored
 
 
 def find_stage(study: StoredStudy, stage: Stage) -> StoredStudy | None:
-    """The stage of a study; None where it has not begun."""
+    """Return the stage of a study; None where it has not begun."""
     name = _name(study, stage)
     if name not in {known.study_name for known in study.storage.get_all_studies() if IDENTITY in known.user_attrs}:
         return None
@@ -76,7 +76,7 @@ def find_stage(study: StoredStudy, stage: Stage) -> StoredStudy | None:
 
 
 def stage_spec(spec: StudySpec, objective: Objective) -> StudySpec:
-    """The study file as it holds for a stage: nobody is pruned, and no time is too long."""
+    """Return the study file as it holds for a stage: nobody is pruned, and no time is too long."""
     search = spec.search.model_copy(update={"pruner": NoPruner(), "timeout": None})
     return replace(spec, file=spec.file.model_copy(update={"search": search, "objective": objective}))
 

@@ -34,7 +34,7 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """The first signal asks for a clean stop, the second one ends the process at once.
+        """Stop cleanly after the first signal, and end the process at once after the second.
 
         No exception is raised for the first: raised in the middle of an import or of a callback, it could
         be swallowed there. After the second, the workers notice that their coordinator is gone and end, and

@@ -80,7 +80,7 @@ class StoredStudy:
         return Compare.model_validate(section) if section else None
 
     def records(self) -> list[TrialRecord]:
-        """Every trial, by number."""
+        """Return every trial, by number."""
         return [read_trial(t, self.objective) for t in self.optuna.get_trials(deepcopy=False)]
 
     def trial_id(self, number: int) -> int:
@@ -103,7 +103,7 @@ class StoredStudy:
         return optuna.trial.Trial(self.optuna, trial_id)
 
     def record(self, number: int) -> TrialRecord:
-        """One trial.
+        """Return one trial.
 
         Raises:
             HpsearchError: the study has no such trial.
@@ -116,7 +116,7 @@ class StoredStudy:
 
 
 def list_studies(home: Home) -> list[StoredStudy]:
-    """Every hpsearch study of the home folder, by name; none where the folder holds no database yet."""
+    """Return every hpsearch study of the home folder, by name; none where the folder holds no database yet."""
     if not home.optuna_db.is_file():
         return []
     storage = open_storage(home, create=False)
@@ -126,13 +126,13 @@ def list_studies(home: Home) -> list[StoredStudy]:
 
 
 def _names(storage: RDBStorage) -> list[str]:
-    """The studies that hpsearch made, except the parts of others (`hpsearch.search.stages`)."""
+    """Return the studies that hpsearch made, except the parts of others (`hpsearch.search.stages`)."""
     known = storage.get_all_studies()
     return [study.study_name for study in known if IDENTITY in study.user_attrs and "/" not in study.study_name]
 
 
 def find_study(home: Home, name: str) -> StoredStudy:
-    """A study by its name.
+    """Return a study by its name.
 
     Raises:
         UnknownNameError: no such study; the message lists the known ones.
@@ -148,7 +148,7 @@ def find_study(home: Home, name: str) -> StoredStudy:
 
 
 def check_unchanged(home: Home, spec: StudySpec) -> StoredStudy | None:
-    """The study that a file continues; None where it is new.
+    """Return the study that a file continues; None where it is new.
 
     Raises:
         StudyChangedError: the study exists, and the file differs in a way that matters.
@@ -178,7 +178,7 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> StoredStudy 
 
 
 def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
-    """The study of a file: created, with what is to be tried first; or continued.
+    """Return the study of a file: created, with what is to be tried first; or continued.
 
     Args:
         file: the study file's text as it is run, for the record.
@@ -215,14 +215,14 @@ def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:
 
 
 def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:
-    """What `engine: auto` means in the study; nothing where the user's own function trains."""
+    """Return what `engine: auto` means in the study; empty where the user's own function trains."""
     if spec.longest is None:
         return {}
     return engines_for(0 if began else spec.longest)
 
 
 def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
-    """Every point of a grid; else what the person asked for, in order, then each optimizer's Keras defaults."""
+    """Enqueue every point of a grid; else the trials of the study file, then each optimizer's Keras defaults."""
     # A run that was killed here had enqueued the first of them.
     for point in spec.points[len(study.get_trials(deepcopy=False)) :]:
         study.enqueue_trial(point)

@@ -130,7 +130,7 @@ def _client(mlflow: Any, uri: str, artifacts: Path) -> Any:
 
 
 def _is_empty(database: Path) -> bool:
-    """Whether a SQLite file holds no table yet."""
+    """Return whether a SQLite file holds no table yet."""
     with closing(sqlite3.connect(database)) as connection:
         return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
 

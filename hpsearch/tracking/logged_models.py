@@ -91,7 +91,7 @@ class Models:
         self._register()
 
     def unregistered(self) -> bool:
-        """Whether there is a champion that the registry does not name."""
+        """Return whether there is a champion that the registry does not name."""
         run = self._champion()
         return run is not None and self._alias() != run.run_id
 

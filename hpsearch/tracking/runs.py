@@ -70,7 +70,7 @@ class MlflowRun:
         return (self.kind, int(number)) if number.isdecimal() else None
 
     def belongs_to(self, provenance: Provenance, target: Target) -> bool:
-        """Whether it is a study's run: another study of the same name may have been here, or another user's."""
+        """Return whether it is a study's run: another study of the same name may have been here, or another user's."""
         return self.tags.get(STUDY_ID, "" if target.shared else provenance.study) == provenance.study
 
 

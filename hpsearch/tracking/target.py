@@ -45,7 +45,7 @@ class Target:
 
     @property
     def shared(self) -> bool:
-        """Whether others may keep runs there too, under the same names."""
+        """Whether other users may keep runs there too, under the same names."""
         return self.uri is not None
 
     @staticmethod
@@ -55,7 +55,7 @@ class Target:
 
     @property
     def needs_password(self) -> bool:
-        """Whether the password in the address is masked, so that nothing can be asked of this MLflow."""
+        """Whether the password in the address is masked, so that this MLflow cannot be called."""
         return self.uri is not None and bool(_HIDDEN.search(self.uri))
 
     def command(self, *words: object) -> str:
@@ -72,18 +72,18 @@ class Target:
 
     @property
     def key(self) -> str:
-        """What a study calls it in its own records: nothing for the home folder's own, which may be moved."""
+        """Its address in the study's records; empty for the database of the home folder, which may be moved."""
         return masked(self.uri) if self.uri else ""
 
     def __str__(self) -> str:
-        """As it may be printed."""
+        """Return the address as it may be printed."""
         return self.key or str(self.home.mlflow_db)
 
     __repr__ = __str__
 
 
 def find_target(home: Home, option: str | None) -> Target:
-    """The target that `--tracking-uri` names, else MLFLOW_TRACKING_URI, else the home folder's.
+    """Return the target that `--tracking-uri` names, else MLFLOW_TRACKING_URI, else the home folder's.
 
     Raises:
         HpsearchError: the address is of no known kind, or a password stands on the command line.

@@ -89,7 +89,7 @@ def serve(
 
 
 def needs_password(host: str) -> bool:
-    """Whether others than this machine could reach a server there, so that it has to ask for a password.
+    """Return whether others than this machine could reach a server there, so that it has to ask for a password.
 
     Raises:
         EnvironmentProblem: it has to, and there is none, or MLflow's part for it is missing.
@@ -110,7 +110,7 @@ def needs_password(host: str) -> bool:
 
 
 def experiment_of(server: str, study: str) -> str:
-    """The id of a study's experiment. The server is asked, which saves importing MLflow here.
+    """Return the id of a study's experiment. The server is asked, which saves importing MLflow here.
 
     Raises:
         NoRunsError: MLflow has no experiment of this name.
@@ -126,7 +126,7 @@ def experiment_of(server: str, study: str) -> str:
 
 
 def choose_port(port: int | None, host: str = HOST) -> int:
-    """The port to serve on.
+    """Return the port to serve on.
 
     Raises:
         EnvironmentProblem: the one that was asked for is taken; or, if none was, all are.
@@ -205,7 +205,7 @@ class UiServer:
         return self
 
     def _guard(self) -> dict[str, str]:
-        """What MLflow's login needs; passwords stay in the environment, and nobody sees runs without one."""
+        """Return the environment for MLflow's login, under which no run is shown without a password."""
         users, settings = self._home.root / "users.db", self._home.root / "users.ini"
         lines = ["[mlflow]", "default_permission = READ", "admin_username = admin"]
         # MLflow reads the file with interpolation.
@@ -291,7 +291,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _end_with_parent() -> Callable[[], None] | None:
-    """What the server's process does first: ask Linux for a SIGTERM when we die, even by SIGKILL."""
+    """Return the function that the server's process calls first: it asks Linux for a SIGTERM when this process dies."""
     if not sys.platform.startswith("linux"):
         return None
     # Loaded here: a process that was just forked must not load libraries.

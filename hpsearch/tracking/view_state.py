@@ -36,18 +36,18 @@ _OUTCOME = f"tags.`{OUTCOME_TAG}`"
 
 
 def varied_names(spec: StudySpec) -> list[str]:
-    """The plain names of the values that differ between the study's trials; those compared first come first."""
+    """Return the plain names of the values that differ between the study's trials; those compared first come first."""
     names = spec.varied.names
     return [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
 
 
 def view_state(spec: StudySpec) -> dict[str, object]:
-    """The runs page of a study: its trials, best first, by what varies and by how well it went."""
+    """Return the runs page of a study: its trials, best first, by what varies and by how well it went."""
     return _page("trial", spec.objective, _columns(spec), _charts(spec))
 
 
 def finalists_state(spec: StudySpec) -> dict[str, object]:
-    """The runs page with the finalists' trainings alone: which trial, which seed, how well."""
+    """Return the runs page with the finalists' trainings alone: which trial, which seed, how well."""
     best, *others = _columns(spec)
     outcome, *others = others
     columns = [best, outcome, _column("tags", "hpsearch.trial"), _column("params", "seed"), *others]
@@ -55,7 +55,7 @@ def finalists_state(spec: StudySpec) -> dict[str, object]:
 
 
 def training_state(objective: Objective) -> dict[str, object]:
-    """The runs page of what `hpsearch train` has trained: a run a training, best first."""
+    """Return the runs page of what `hpsearch train` has trained: a run a training, best first."""
     names = [best_name(objective.metric), "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
     best, tested, *others = [_column("metrics", name) for name in dict.fromkeys(names)]
     params = [_column("params", name) for name in ("seed", "validation", *FIRST)]
@@ -64,7 +64,7 @@ def training_state(objective: Objective) -> dict[str, object]:
 
 
 def _page(kind: str, objective: Objective, columns: list[str], charts: list[dict[str, object]]) -> dict[str, object]:
-    """The runs of a kind, by the first of the columns."""
+    """Return the runs of a kind, by the first of the columns."""
     return {
         # Which runs, in which order.
         "searchFilter": f"tags.`hpsearch.kind` = '{kind}'",
@@ -82,7 +82,7 @@ def _page(kind: str, objective: Objective, columns: list[str], charts: list[dict
 
 
 def nested_state(spec: StudySpec) -> dict[str, object]:
-    """The runs page with the study's own run first and its trials nested in it.
+    """Return the runs page with the study's own run first and its trials nested in it.
 
     MLflow nests only where runs are sorted by their beginning, and only in a parent that is on the same page.
     """
@@ -117,7 +117,7 @@ def _charts(spec: StudySpec) -> list[dict[str, object]]:
 
 
 def _curves(metrics: list[str]) -> list[dict[str, object]]:
-    """The learning curves of the best ten."""
+    """Return the learning curves of the best ten."""
     lines = [
         {
             "metricKey": name,
@@ -149,20 +149,20 @@ def _section(name: str, opened: bool) -> dict[str, object]:
 
 
 def _always_there(spec: StudySpec) -> list[str]:
-    """Names of what varies in every trial: parallel coordinates leave out a trial that lacks one."""
+    """Return the names of values that vary and that every trial has: the chart leaves out a trial that lacks one."""
     flats = [corner.flat() for corner in spec.corners]
     varied = [name for name in varied_names(spec) if len({str(flat.get(name)) for flat in flats}) > 1]
     return [name for name in varied if all(flat.get(name) is not None for flat in flats)]
 
 
 def view_tags(spec: StudySpec, now_ms: int) -> dict[str, str]:
-    """The experiment's tags that hold its views."""
+    """Return the experiment's tags that hold its views."""
     states = {VIEW_KEY: view_state(spec), NESTED_KEY: nested_state(spec), FINALISTS_KEY: finalists_state(spec)}
     return _tags(states, now_ms)
 
 
 def training_view_tags(objective: Objective, now_ms: int) -> dict[str, str]:
-    """Those of an experiment that holds no study."""
+    """Return those of an experiment that holds no study."""
     return _tags({VIEW_KEY: training_state(objective)}, now_ms)
 
 
@@ -177,7 +177,7 @@ def _tags(states: Mapping[str, dict[str, object]], now_ms: int) -> dict[str, str
 
 
 def view_url(base: str, experiment_id: str, key: str = VIEW_KEY) -> str:
-    """The comparison view of an experiment on the MLflow server at `base`.
+    """Return the comparison view of an experiment on the MLflow server at `base`.
 
     The workflow type spares the pages about language models, which the UI would list beside it.
     """
@@ -185,11 +185,11 @@ def view_url(base: str, experiment_id: str, key: str = VIEW_KEY) -> str:
 
 
 def _column(kind: str, name: str) -> str:
-    """A column as the UI names it."""
+    """Return a column as the UI names it."""
     return f"{kind}.`{name}`"
 
 
 def _width(column: str) -> int:
-    """Pixels that show the header; the page's own 100 cut `best_val_accuracy` and waste room on the rest."""
+    """Return the width in pixels that shows the header; the page's own 100 cut `best_val_accuracy`."""
     name = column.split("`")[1]
     return max(80, 26 + 7 * len(name) + 3 * name.count("m"))

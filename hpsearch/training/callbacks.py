@@ -1,4 +1,7 @@
-"""A user's Keras callbacks, told of epochs as `model.fit` tells them; batches pass inside of compiled functions."""
+"""The learning rates of a schedule, and Keras callbacks called at epochs as `model.fit` calls them.
+
+Callbacks are not called for batches, which pass inside of compiled functions.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,16 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from hpsearch.catalogue.schedules import SCHEDULES
+from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import UserCodeError
 from hpsearch.training.checkpoint import packed, unpacked
 from hpsearch.training.epochs import Parts
-from hpsearch.training.user_code import load
+from hpsearch.training.user_code import load, with_user_code
 
 
 def made(names: Sequence[str]) -> list[Any]:
-    """The callbacks that a study file names as `module:name`, each called with nothing.
+    """Return the callbacks that a study file names as `module:name`, each called with nothing.
 
     Raises:
         UserCodeError: there is no such module or name, or what it gives is no Keras callback.
@@ -60,7 +65,7 @@ class Callbacks:
         self._last_scheduled = float(rate)
 
     def epoch_begins(self, epoch: int, scheduled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The learning rate of each update: the schedule's, times what the callbacks have made of it so far.
+        """Return the learning rate of each update: the schedule's, times what the callbacks have made of it so far.
 
         Args:
             epoch: counted from 1; Keras counts from 0.
@@ -78,7 +83,7 @@ class Callbacks:
         return (scheduled * self._scale).astype(np.float32)
 
     def epoch_ends(self, epoch: int, rates: npt.NDArray[np.float32], metrics: Mapping[str, float]) -> bool:
-        """Whether a callback asks to stop."""
+        """Return whether a callback asks to stop."""
         # The engine fit forgets it.
         self._model.stop_training = self._stop
         self._list.on_epoch_end(epoch - 1, dict(metrics))
@@ -94,7 +99,7 @@ class Callbacks:
         self._scale = self._now() / scheduled if scheduled else self._scale
 
     def state(self, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
-        """What the callbacks have become since the training began, as JSON takes it; arrays go into `arrays`.
+        """Return the state of the callbacks as JSON takes it; arrays go into `arrays`.
 
         Of each callback its numbers, texts and arrays, lists and mappings of these, and functions of `keras.ops` are
         kept; what else it holds is as it was made.
@@ -125,3 +130,29 @@ def _kept(callback: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
             with suppress(TypeError):
                 kept[name] = packed(value, arrays)
     return kept
+
+
+def learning_rates(config: TrialConfig, epoch: int, updates: int) -> npt.NDArray[np.float32]:
+    """Return the schedule's rates for the `updates` updates of an epoch (counted from 1), [updates].
+
+    Of a schedule that is a callback, the optimizer's own rate, which the callback changes.
+    """
+    row, knobs = SCHEDULES[config.schedule.selected()], config.schedule.knobs()
+    start, total = config.optimizer.knobs().get("learning_rate", 1.0), float(config.training.max_epochs)
+    if row.callback:
+        return np.full(updates, start, np.float32)
+    per_epoch = knobs.pop("per", "step") == "epoch"
+    if per_epoch or not knobs:
+        return np.full(updates, row.build(start, epoch - 1.0, total, **knobs), np.float32)
+    times = (epoch - 1 + step / updates for step in range(updates))
+    return np.array([row.build(start, t, total, **knobs) for t in times], np.float32)
+
+
+def scheduling_callbacks(config: TrialConfig) -> list[Any]:
+    """Return the callback of a schedule that is one; else none.
+
+    Raises:
+        UserCodeError: a person's own schedule cannot be found.
+    """
+    row = SCHEDULES[config.schedule.selected()]
+    return [row.build(**with_user_code("schedule", row, config.schedule.knobs()))] if row.callback else []

@@ -91,7 +91,7 @@ def write(file: Path, config: Mapping[str, Any], state: State) -> None:
 
 
 def read(file: Path) -> State:
-    """The state that a checkpoint holds.
+    """Return the state that a checkpoint holds.
 
     Raises:
         OSError, ValueError, KeyError, zipfile.BadZipFile: there is none, or it is damaged.
@@ -127,7 +127,7 @@ def epochs_kept(file: Path, config: Mapping[str, Any], rows: Sequence[EpochMetri
 
 
 def packed(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """A value as JSON takes it, its arrays put into `arrays`.
+    """Return a value as JSON takes it, its arrays put into `arrays`.
 
     Raises:
         TypeError: it is neither a number, a text, None, an array nor a list, tuple or mapping of these.
@@ -149,7 +149,7 @@ def packed(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
 
 
 def unpacked(value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    """The inverse of `packed`."""
+    """Return the inverse of `packed`."""
     match value:
         case {"array": name}:
             return arrays[name]

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.training.epochs import Evaluation, Examples, Parts
-from hpsearch.training.inference import infer
+from hpsearch.training.epochs import Evaluation, Examples, Parts, infer
 from hpsearch.training.xla_cache import same_names
 
 # Evaluation needs no gradients, so its batch size is free; at 1,000 the activations still fit the cache.
@@ -83,7 +82,7 @@ class CompiledEpochs:
         return Evaluation(total / count, hits / count, self._parts.read_metrics())
 
     def _gathered(self, examples: Examples, indices: Any) -> Examples:
-        """The examples at `indices`, in that order."""
+        """Return the examples at `indices`, in that order."""
         weights = tf.gather(examples.weights, indices) if self._parts.weighted else examples.weights
         images, labels = tf.gather(examples.images, indices), tf.gather(examples.labels, indices)
         return examples._replace(images=images, labels=labels, weights=weights)

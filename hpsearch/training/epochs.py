@@ -89,7 +89,7 @@ class Epochs(Protocol):
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
     ) -> Evaluation:
-        """One epoch: the examples `order` [n] in batches of `batch` (the last may be smaller).
+        """Return one epoch: the examples `order` [n] in batches of `batch` (the last may be smaller).
 
         Args:
             examples: what `order` points into.
@@ -104,3 +104,12 @@ class Epochs(Protocol):
     def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Evaluation:
         """Mean loss (penalties included, as `model.evaluate` has it) and accuracy over `indices` [n], unweighted."""
         ...
+
+
+def infer(model: Any, examples: Any) -> Any:
+    """Return the model's outputs in inference mode.
+
+    Nothing is dropped out or augmented, and batch normalization takes the statistics that it kept in training. Calling
+    the model without `training=False` would leave augmentation on.
+    """
+    return model(examples, training=False)

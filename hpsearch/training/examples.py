@@ -86,7 +86,7 @@ class TrainingData:
             UserCodeError: the user's own function cannot be found, or raises.
         """
         if own is None and is_user_dataset(config.dataset):
-            own = load_own(config.dataset, "train", folders)
+            own = load_user_data(config.dataset, "train", folders)
         arrays = load_train(config.dataset) if own is None else own
         try:
             count, held_out = config.examples_of(len(arrays.labels))
@@ -113,11 +113,11 @@ class TrainingData:
         )
 
     def load_test(self, config: DataConfig, folders: Sequence[Path] = ()) -> Examples:
-        """The test part, normalized as the training part is. Raises as `load`."""
+        """Return the test part, normalized as the training part is. Raises as `load`."""
         return examples_of(read_test_part(config, folders), self.normalization)
 
     def weighted(self, class_weight: Literal["balanced"] | tuple[float, ...] | None) -> Examples:
-        """The examples with what each counts: its sample weight times the weight of its class.
+        """Return the examples with what each counts: its sample weight times the weight of its class.
 
         balanced: n / (classes n_c), n_c of the n training examples being of class c (King and Zeng 2001).
 
@@ -141,14 +141,14 @@ class TrainingData:
 
 
 def read_test_part(config: DataConfig, folders: Sequence[Path] = ()) -> Arrays:
-    """The test part, raw, its bytes checked: the one place that reads it. Raises as `TrainingData.load`."""
+    """Return the test part, raw, its bytes checked: the one place that reads it. Raises as `TrainingData.load`."""
     if is_user_dataset(config.dataset):
-        return load_own(config.dataset, "test", folders)
+        return load_user_data(config.dataset, "test", folders)
     obtain(config.dataset, parts=("test",))
     return load_test(config.dataset)
 
 
-def load_own(name: str, part: str, folders: Sequence[Path]) -> Arrays:
+def load_user_data(name: str, part: str, folders: Sequence[Path]) -> Arrays:
     """Load one part of a user's own dataset: `train` or `test`. Raises as `TrainingData.load`."""
     if name.endswith(".npz"):
         return load_npz(name, part, folders)
@@ -158,7 +158,7 @@ def load_own(name: str, part: str, folders: Sequence[Path]) -> Arrays:
 def share_of(
     training: npt.NDArray[np.int64], labels: npt.NDArray[np.uint8], count: int, seed: int
 ) -> npt.NDArray[np.int64]:
-    """`count` of the training positions, every class its share; a smaller share is part of a larger one.
+    """Return `count` of the training positions, stratified by class; a smaller share is part of a larger one.
 
     Args:
         training: int64 [n], positions in `labels`, ascending.
@@ -197,7 +197,7 @@ def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray
 
 
 def examples_of(arrays: Arrays, normalization: Normalization) -> Examples:
-    """Images and labels as tensors, all of the same weight.
+    """Return images and labels as tensors, all of the same weight.
 
     Pixels stay uint8 and are normalized batch by batch. Floats are normalized here, in float64: in float32 a feature
     with a mean that is large beside its deviation would lose its digits.

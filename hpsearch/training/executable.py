@@ -24,7 +24,7 @@ from hpsearch.training.epochs import Epochs, Parts
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.knobs import KnobVariable, as_variables, make_turnable, turn_model
 from hpsearch.training.lbfgs import LbfgsEpochs
-from hpsearch.training.noise import GradientNoise
+from hpsearch.training.measures import GradientNoise
 from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
 from hpsearch.training.user_code import with_user_code
@@ -35,7 +35,7 @@ MOST_KEPT = 16
 
 
 def build_model(config: TrialConfig, data: TrainingData) -> Any:
-    """A fresh model for such examples, with the initial weights that `config.seed` draws.
+    """Return a fresh model for such examples, with the initial weights that `config.seed` draws.
 
     Raises:
         DataError: the architecture cannot take examples of this shape.
@@ -54,7 +54,7 @@ def build_model(config: TrialConfig, data: TrainingData) -> Any:
 
 
 def _steps_per_execution(config: TrialConfig, examples: int) -> int:
-    """A whole epoch where the learning rate stays the same within it."""
+    """Return a whole epoch where the learning rate stays the same within it."""
     moves = config.schedule.knobs().get("per") == "step"
     return 1 if moves else -(-examples // config.batch_of(examples))
 
@@ -144,7 +144,7 @@ class Executables:
         self._kept: OrderedDict[str, Executable] = OrderedDict()
 
     def ready(self, config: TrialConfig, data: TrainingData, *, weighted: bool) -> Executable:
-        """The executable of the configuration's structure, ready to train it.
+        """Return the executable of the configuration's structure, ready to train it.
 
         Args:
             config: with its engine chosen.

@@ -74,7 +74,7 @@ def _is(value: Any, number: int) -> bool:
 
 
 def as_variables(knobs: Mapping[str, Any], structural: Container[str] = ()) -> dict[str, KnobVariable]:
-    """A variable for each knob that may differ between trials of one structure."""
+    """Return a variable for each knob that may differ between trials of one structure."""
     return {name: KnobVariable(value, name) for name, value in turnable(knobs, structural).items()}
 
 
@@ -94,7 +94,7 @@ def make_turnable(optimizer: Any, knobs: Mapping[str, Any], structural: Containe
 
 
 def _save_numbers(holder: Any) -> None:
-    """What is saved of an object holds numbers where it holds variables, as of a stock one."""
+    """Save numbers in the place of an object's variables, as Keras saves a stock object."""
     stock = holder.get_config
 
     def get_config() -> dict[str, Any]:
@@ -124,7 +124,7 @@ class TurnableDropout(keras.layers.Dropout):  # type: ignore[misc]
 
 
 def turn_model(model: Any, knobs: Mapping[str, Any]) -> tuple[Any, dict[str, KnobVariable]]:
-    """The same model with dropout and L1 and L2 penalties as variables.
+    """Return the same model with dropout and L1 and L2 penalties as variables.
 
     Args:
         model: a functional or sequential Keras model; its weights are not kept.

@@ -1,13 +1,14 @@
-"""A trained model to take away: raw examples in, probabilities out, nothing but stock Keras layers.
+"""The trained model to export: raw examples in, probabilities out, stock Keras layers only; and what it predicts.
 
-What hpsearch trains takes normalized images, gives logits, and may hold layers and variables of hpsearch's own
-(`knobs`). Normalization and softmax travel inside of what is made here, so it needs none of that.
+The model in training takes normalized images, returns logits, and may hold layers and variables of hpsearch's own
+(`knobs`). The portable model contains normalization and softmax, so it needs none of these.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,21 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.training.examples import TrainingData
+from hpsearch.catalogue.models import MODELS
+from hpsearch.config.trial import TrialConfig
+from hpsearch.training.epochs import infer
+from hpsearch.training.examples import TrainingData, read_test_part
 from hpsearch.training.executable import build_model
-from hpsearch.training.inference import infer
+from hpsearch.training.results import CONFUSION, TEST, TEST_EXAMPLES
 from hpsearch.training.trainer import Trainer
+from hpsearch.training.user_code import with_user_code
 
 # Examples in a call; at 1,000 the activations still fit the cache.
 BATCH = 1000
 
 
 def portable_model(trainer: Trainer) -> Any:
-    """The trainer's model with the weights that it has now, as a Keras model of its own.
+    """Return the trainer's model with the weights that it has now, as a Keras model of its own.
 
     Returns:
         From raw images uint8 [batch, height, width] (a user's own examples of floats: float32 or float64, as
@@ -90,12 +95,12 @@ def _umask() -> int:
 
 
 def load_portable(file: str | Path) -> Any:
-    """The model of a file that `save_portable` wrote; nothing in it is executed."""
+    """Return the model of a file that `save_portable` wrote; nothing in it is executed."""
     return keras.saving.load_model(file, compile=False, safe_mode=True)
 
 
 def predicted_classes(model: Any, images: Any) -> npt.NDArray[np.int64]:
-    """The most probable class of each example, [n].
+    """Return the most probable class of each example, [n].
 
     Args:
         model: a portable one.
@@ -107,6 +112,50 @@ def predicted_classes(model: Any, images: Any) -> npt.NDArray[np.int64]:
 
 
 def confusion_matrix(labels: Any, predicted: Any, classes: int) -> list[list[int]]:
-    """How often each class (rows) was taken for each class (columns), [classes, classes]."""
+    """Return the confusion matrix [classes, classes]: rows are true classes, columns predicted ones."""
     found: list[list[int]] = tf.math.confusion_matrix(labels, predicted, classes).numpy().tolist()
     return found
+
+
+def keep_model(trainer: Trainer, file: Path) -> dict[str, Any]:
+    """Write the model to a file; its confusion matrix on the validation images as a fact.
+
+    Args:
+        trainer: that has trained to its end.
+    """
+    model = save_portable(trainer, file)
+    held_out = trainer.data.validation
+    if not len(held_out):
+        return {}
+    images, labels = trainer.data.raw[held_out], np.asarray(trainer.data.examples.labels)[held_out]
+    return {CONFUSION: confusion_matrix(labels, predicted_classes(model, images), trainer.data.classes)}
+
+
+def read_test(config: TrialConfig, models: Sequence[str], folders: Sequence[Path]) -> dict[str, Any]:
+    """Evaluate models on the test images, which are opened once for all of them.
+
+    Args:
+        config: whose dataset's test part; of a person's own model the module is imported, which may register layers.
+        models: files that `keep_model` wrote.
+        folders: where a user's own file is looked for.
+
+    Returns:
+        TEST: of each model, in their order, a mapping: `accuracy`; `confusion_matrix`; `hits`, which images it got
+        right: a bit each, eight to a byte, the first image in the highest bit, in hexadecimal. TEST_EXAMPLES: how many
+        images there were.
+    """
+    arrays = read_test_part(config.data, folders)
+    with_user_code("model", MODELS[config.model.selected()], config.model.knobs())
+    found = []
+    for file in models:
+        model = load_portable(file)
+        predicted = predicted_classes(model, arrays.images)
+        hits = predicted == arrays.labels
+        found.append(
+            {
+                "accuracy": float(np.mean(hits)),
+                CONFUSION: confusion_matrix(arrays.labels, predicted, model.output_shape[-1]),
+                "hits": np.packbits(hits).tobytes().hex(),
+            }
+        )
+    return {TEST: found, TEST_EXAMPLES: len(arrays.labels)}

@@ -59,7 +59,7 @@ def keep_stdout_for_results() -> None:
 
 
 def results() -> TextIO:
-    """Where a command writes its result."""
+    """Return the stream to which a command writes its result."""
     return _results or sys.stdout
 
 

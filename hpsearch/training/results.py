@@ -77,7 +77,7 @@ class EpochMetrics:
 
     @property
     def finite(self) -> bool:
-        """Whether the losses are numbers that training can go on from."""
+        """Whether the losses are finite, so that training can continue."""
         return all(math.isfinite(self.metrics.get(name, 0.0)) for name in ("loss", "val_loss"))
 
 
@@ -90,7 +90,7 @@ class Best:
 
 
 def best_after(best: Best | None, row: EpochMetrics, objective: Objective) -> Best | None:
-    """The best epoch once `row` is in: the one before unless a finite `row` improves on it."""
+    """Return the best epoch once `row` is in: the one before unless a finite `row` improves on it."""
     value = row.metrics.get(objective.metric, math.nan)
     if row.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
         return Best(row.epoch, value)
@@ -98,7 +98,7 @@ def best_after(best: Best | None, row: EpochMetrics, objective: Objective) -> Be
 
 
 def best_of(rows: Iterable[EpochMetrics], objective: Objective) -> Best | None:
-    """The best finite epoch, the earliest among equals; None where there is none."""
+    """Return the best finite epoch, the earliest among equals; None where there is none."""
     best: Best | None = None
     for row in rows:
         best = best_after(best, row, objective)

@@ -20,7 +20,7 @@ MODEL_KNOBS = ("dropout", "l1", "l2")
 
 
 def turnable(knobs: Mapping[str, Any], structural: Container[str] = ()) -> dict[str, float]:
-    """The knobs that may differ between trials of one structure: non-zero numbers.
+    """Return the knobs that may differ between trials of one structure: non-zero numbers.
 
     The learning rate is a variable in every Keras optimizer already. Switches and zeros decide which
     operations there are, so they belong to the structure.
@@ -54,7 +54,7 @@ def structure_of(config: TrialConfig) -> str:
 
 
 def _fixed(row: Selected, rows: Mapping[str, Entry], variables: Container[str] | None = None) -> dict[str, Any]:
-    """The row with its variables replaced by a word.
+    """Return the row with its variables replaced by a word.
 
     Args:
         rows: the catalogue that it was selected from.
@@ -67,7 +67,7 @@ def _fixed(row: Selected, rows: Mapping[str, Entry], variables: Container[str] |
 
 
 def needs_of(config: AnyConfig) -> frozenset[str]:
-    """Names of what must be compiled to train a configuration; XLA compiles for each batch size."""
+    """Return the names of the functions to compile for a configuration; XLA compiles one for each batch size."""
     if isinstance(config, TrainableConfig):
         return frozenset()
     structure = structure_of(config)
@@ -75,7 +75,7 @@ def needs_of(config: AnyConfig) -> frozenset[str]:
 
 
 def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
-    """The configuration with `engine: auto` replaced by what `engines` says of its architecture."""
+    """Return the configuration with `engine: auto` replaced by what `engines` says of its architecture."""
     if config.training.engine != "auto":
         return config
     solver = OPTIMIZERS[config.optimizer.selected()].needs_closure
@@ -87,6 +87,6 @@ def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
 
 
 def engines_for(max_epochs: int) -> dict[str, str]:
-    """What `engine: auto` means for each architecture in trainings of up to `max_epochs`."""
+    """Return what `engine: auto` means for each architecture in trainings of up to `max_epochs`."""
     repaid = max_epochs >= XLA_REPAID
     return {name: "xla" if repaid and row.xla and row.auto_xla else "graph" for name, row in MODELS.items()}

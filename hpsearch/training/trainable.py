@@ -110,7 +110,7 @@ class TrainableTrainer:
 
 
 def _number(value: Any) -> float | None:
-    """The number that a value holds; None where it holds none, or several.
+    """Return the number that a value holds; None where it holds none, or several.
 
     Takes what NumPy, TensorFlow, PyTorch and Keras call scalars, and a Keras metric for its result.
     """

@@ -22,13 +22,12 @@ import numpy.typing as npt
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
-from hpsearch.training.callbacks import Callbacks, made
+from hpsearch.training.callbacks import Callbacks, learning_rates, made, scheduling_callbacks
 from hpsearch.training.checkpoint import State
 from hpsearch.training.epochs import Evaluation
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
-from hpsearch.training.flops import matrix_flops
-from hpsearch.training.rates import learning_rates, scheduling_callbacks
+from hpsearch.training.measures import matrix_flops
 from hpsearch.training.results import Best, EpochMetrics, Outcome, best_after
 from hpsearch.training.structure import engines_for, with_engine
 from hpsearch.training.user_code import training_with
@@ -133,7 +132,7 @@ class Trainer:
                 self.model.set_weights(self._best_weights)
 
     def state(self) -> State | None:
-        """All that the coming epochs depend on, after the row just given; None: a solver keeps its own to itself.
+        """Return the state on which the coming epochs depend; None: a solver does not give its state.
 
         The order of the examples, the schedule and the engine depend on configuration and epoch alone.
         """
@@ -181,7 +180,7 @@ class Trainer:
         return list(found.values())
 
     def test(self, folders: Sequence[Path] = ()) -> Evaluation:
-        """Loss and accuracy on the test images.
+        """Return loss and accuracy on the test images.
 
         Args:
             folders: where a user's own file is looked for.
@@ -190,11 +189,11 @@ class Trainer:
         return self._engine.evaluate(examples, np.arange(len(examples.labels)))
 
     def validate(self) -> Evaluation:
-        """Loss and accuracy on the validation images, with the weights that the model has now."""
+        """Return loss and accuracy on the validation images with the model's present weights."""
         return self._engine.evaluate(self._examples, self.data.validation)
 
     def _epoch(self, epoch: int) -> tuple[EpochMetrics, bool]:
-        """The epoch's row, and whether a callback asks to stop."""
+        """Return the epoch's row, and whether a callback asks to stop."""
         began = time.perf_counter()
         self._average.out_of_model()
         rates = self._rates(epoch)
@@ -222,11 +221,11 @@ class Trainer:
         return EpochMetrics(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
 
     def _weights_finite(self) -> bool:
-        """Whether no weight is NaN or infinite: a ReLU turns NaN into 0, so the loss alone does not tell."""
+        """Return whether no weight is NaN or infinite: a ReLU turns NaN into 0, so the loss alone does not tell."""
         return all(np.isfinite(variable.numpy()).all() for variable in self.model.trainable_variables)
 
     def _rates(self, epoch: int) -> npt.NDArray[np.float32]:
-        """The learning rate of each update of an epoch (counted from 1), [updates]."""
+        """Return the learning rate of each update of an epoch (counted from 1), [updates]."""
         examples = len(self.data.training)
         updates = 1 if self._solver else -(-examples // self.config.batch_of(examples))
         return learning_rates(self.config, epoch, updates)

@@ -17,7 +17,7 @@ from hpsearch.training.quiet import keep_stdout_for_results
 
 
 def load(reference: str, where: str) -> Any:
-    """What a reference names; a function comes wrapped, so that what it raises is told with the reference.
+    """Return the object that a reference names; a function is wrapped, so that an error in it names the reference.
 
     Args:
         reference: `module:name`.
@@ -58,7 +58,7 @@ def _arguments_of(module: str) -> Iterator[None]:
 
 
 def load_function(reference: str, where: str) -> Callable[..., Any]:
-    """What a reference names, which must be a function or something else that can be called.
+    """Return the callable that a reference names.
 
     Raises:
         UserCodeError: it is not, or cannot be found or imported.
@@ -106,6 +106,6 @@ def training_with(references: Iterable[str]) -> Iterator[None]:
 
 
 def with_user_code(section: str, row: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
-    """The knobs of a row, with what they name in place of references; see `Entry.build`."""
+    """Return the knobs of a row, with what they name in place of references; see `Entry.build`."""
     own = {name: load_function(knobs[name], f"{section}.{name}") for name in row.references()}
     return {**knobs, **own}

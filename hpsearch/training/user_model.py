@@ -193,7 +193,7 @@ def refuse_for_solver(model: Any, solver: str) -> None:
 
 
 def uses_float16(model: Any) -> bool:
-    """Whether a model computes in float16 with float32 weights, so that its loss must be scaled (`mixed_float16`)."""
+    """Return whether a model computes in float16 with float32 weights, so that its loss is scaled (`mixed_float16`)."""
     return any(policy.name == "mixed_float16" for policy in _policies(model))
 
 
@@ -207,5 +207,5 @@ def _policies(model: Any) -> Iterator[Any]:
 
 
 def inner_optimizer(optimizer: Any) -> Any:
-    """The optimizer itself, where another one scales the loss for it."""
+    """Return the optimizer itself, where another one scales the loss for it."""
     return getattr(optimizer, "inner_optimizer", optimizer)

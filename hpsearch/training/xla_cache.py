@@ -69,7 +69,7 @@ def same_names(program: str) -> Iterator[None]:
 
 
 def _machine(threads: int) -> str:
-    """A name for everything that compiled code depends on."""
+    """Return a name for everything that compiled code depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         cpu = next((line for line in lines if line.startswith(("flags", "Features"))), os.uname().machine)

@@ -13,7 +13,7 @@ import pytest
 
 from hpsearch.catalogue.schedules import SCHEDULES, UNITS
 from hpsearch.config.trial import TrialConfig
-from hpsearch.training.rates import learning_rates
+from hpsearch.training.callbacks import learning_rates
 
 EPOCHS, UPDATES, START = 4, 7, 0.2
 FORMULAS_OF_RATES = {name: entry for name, entry in SCHEDULES.items() if not entry.callback}

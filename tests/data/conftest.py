@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hpsearch.catalogue.datasets import DATASETS, DatasetEntry, RawFile
-from hpsearch.data.raw import idx_header
+from hpsearch.data.sources import idx_header
 
 
 @dataclass(frozen=True)

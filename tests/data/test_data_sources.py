@@ -17,9 +17,14 @@ import pytest
 from support import require
 
 from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.data.debian import download_and_unpack
-from hpsearch.data.raw import SourceBroken, SourceUnavailable, read_verified
-from hpsearch.data.sources import SOURCES, sources_for
+from hpsearch.data.sources import (
+    SOURCES,
+    SourceBroken,
+    SourceUnavailable,
+    download_and_unpack,
+    read_verified,
+    sources_for,
+)
 from hpsearch.data.store import cache_status, obtain
 from hpsearch.errors import DataError
 

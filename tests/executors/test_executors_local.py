@@ -16,7 +16,7 @@ from support import sample_config, wait_for, workers_of
 
 from hpsearch.config.file import Limits, Objective
 from hpsearch.data.store import obtain
-from hpsearch.executors import child, local, watch
+from hpsearch.executors import child, local, resources
 from hpsearch.executors.local import LocalExecutor, default_workers
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.training.checkpoint import epochs_kept
@@ -146,7 +146,7 @@ class TestLocal(ExecutorContract):
         assert drive(executor)[1][7].outcome is Outcome.COMPLETED
 
     def test_a_worker_that_is_stopped_from_outside_loses_its_trial(self, executor, monkeypatch):
-        monkeypatch.setattr(watch, "STOPPED_SECONDS", 1.0)
+        monkeypatch.setattr(resources, "STOPPED_SECONDS", 1.0)
         executor.submit(job(11, 10_000))
         wait_for(lambda: isinstance(next(iter(executor.events(1.0)), None), EpochDone), DEADLINE, "an epoch")
         for pid in executor.pids():

@@ -10,10 +10,10 @@ from support import gain_study, hpsearch
 
 from hpsearch.config.checking import with_normalization
 from hpsearch.config.study import load_study
-from hpsearch.data.digests import digest_of
+from hpsearch.data.arrays import digest_of
 from hpsearch.errors import ContentChangedError, DataError, StudyChangedError, StudyFileError
-from hpsearch.executors.own_content import OwnContent
 from hpsearch.executors.protocol import DIGEST, Job, WorkerSlot
+from hpsearch.executors.user_content import UserContent
 from hpsearch.search.contents import changed_since, contents_of, settle_contents
 from hpsearch.search.home import Home
 from hpsearch.search.jobs import Jobs
@@ -146,7 +146,7 @@ def test_a_study_of_an_early_version_is_compared_by_its_data(folder, name):
 def test_a_worker_refuses_a_file_or_a_module_that_changed_after_the_run_began(folder):
     spec = spec_of(folder)
     contents, config = contents_of(spec), spec.keras_corners[0]
-    worker = OwnContent([folder])
+    worker = UserContent([folder])
     worker.check_sources(contents.expected_sources())
     assert len(worker.arrays(config.data, contents.data["mine.npz"]).labels) == 300
     save(folder / "mine.npz")
@@ -154,7 +154,7 @@ def test_a_worker_refuses_a_file_or_a_module_that_changed_after_the_run_began(fo
     # What the worker has imported stays as it was; a new worker would import the new code.
     worker.check_sources(contents.expected_sources())
     with pytest.raises(ContentChangedError, match=r"layers\.py has changed while the study ran"):
-        OwnContent([folder]).check_sources(contents.expected_sources())
+        UserContent([folder]).check_sources(contents.expected_sources())
     with pytest.raises(ContentChangedError, match=r"mine\.npz has changed while the study ran"):
         worker.arrays(config.data, contents.data["mine.npz"])
 
@@ -165,7 +165,7 @@ def test_a_function_is_called_twice_to_be_inspected_and_its_arrays_are_taken_by_
         f"import numpy as np\ncalls = []\n\n\ndef load():\n    calls.append(1)\n{SPLIT}"
     )
     spec = spec_of(folder, trial__data__dataset="counted_data:load")
-    worker, config = OwnContent([folder]), spec.keras_corners[0]
+    worker, config = UserContent([folder]), spec.keras_corners[0]
     found = worker.inspect(Job(-1, config.plain(), {}), config.data).info
     assert (found["examples"], found["classes"], found["shape"], found["dtype"]) == (300, 3, (4,), "float64")
     import counted_data
@@ -224,7 +224,7 @@ class OneWorker:
     """An executor with one worker, in this process, that can inspect datasets."""
 
     def __init__(self, folder):
-        self._worker, self._events = OwnContent([folder]), []
+        self._worker, self._events = UserContent([folder]), []
 
     def slots(self):
         return [WorkerSlot(busy=bool(self._events), compiled=frozenset())]

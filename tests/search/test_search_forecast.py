@@ -24,7 +24,7 @@ def built(architecture, **knobs):
 
 @pytest.mark.parametrize("extra", [{}, {"batch_normalization": True}, {"dropout": 0.5, "l2": 1e-4}])
 def test_the_matrix_operations_of_a_hand_counted_mlp(extra):
-    from hpsearch.training.flops import matrix_flops
+    from hpsearch.training.measures import matrix_flops
 
     # [1, 784] x [784, 256], [1, 256] x [256, 128], [1, 128] x [128, 10]
     first, forward = 2 * 784 * 256, 2 * (784 * 256 + 256 * 128 + 128 * 10)
@@ -32,13 +32,13 @@ def test_the_matrix_operations_of_a_hand_counted_mlp(extra):
 
 
 def test_a_perceptron_needs_no_gradient_by_its_input():
-    from hpsearch.training.flops import matrix_flops
+    from hpsearch.training.measures import matrix_flops
 
     assert matrix_flops(built("mlp", units=())) == (2 * 7840, 4 * 7840)
 
 
 def test_the_matrix_operations_of_a_hand_counted_recurrent_model():
-    from hpsearch.training.flops import matrix_flops
+    from hpsearch.training.measures import matrix_flops
 
     # 28 times: a row of 28 pixels and the state, 4 gates wide; then the same from 6 units; the logits once.
     first = 2 * 28 * 28 * 4 * 6
@@ -51,7 +51,7 @@ def test_the_matrix_operations_of_a_hand_counted_recurrent_model():
 def test_a_model_with_other_matrices_is_not_counted(layer):
     import keras
 
-    from hpsearch.training.flops import matrix_flops
+    from hpsearch.training.measures import matrix_flops
 
     inputs = keras.Input((8, 8, 2))
     x = getattr(keras.layers, layer)(**{} if layer == "DepthwiseConv2D" else {"filters": 3}, kernel_size=3)(inputs)
@@ -59,7 +59,7 @@ def test_a_model_with_other_matrices_is_not_counted(layer):
 
 
 def test_the_matrix_operations_of_a_hand_counted_cnn():
-    from hpsearch.training.flops import matrix_flops
+    from hpsearch.training.measures import matrix_flops
 
     # 5 x 5 kernels from 1 to 4 channels at 28 x 28 places, from 4 to 6 at 14 x 14; 7 x 7 x 6 = 294 are left.
     first = 2 * 28 * 28 * 5 * 5 * 1 * 4
@@ -71,7 +71,7 @@ def test_the_matrix_operations_of_a_hand_counted_cnn():
 def test_nested_models_count_and_unknown_shapes_are_not_guessed():
     import keras
 
-    from hpsearch.training.flops import matrix_flops
+    from hpsearch.training.measures import matrix_flops
 
     inner = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
     outer = keras.Sequential([keras.Input((8,)), inner, keras.layers.Dense(2)])

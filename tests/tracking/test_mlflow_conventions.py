@@ -14,7 +14,7 @@ from support import hpsearch
 from tracking.story import Story, make_config, make_listener, make_spec
 
 from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.data.digests import digest_of
+from hpsearch.data.arrays import digest_of
 from hpsearch.search.home import Home
 from hpsearch.tracking.client import database_uri
 from hpsearch.tracking.writer import describe

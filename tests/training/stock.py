@@ -19,9 +19,9 @@ from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
+from hpsearch.training.callbacks import learning_rates
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
-from hpsearch.training.rates import learning_rates
 from hpsearch.training.results import CLOCKS
 from hpsearch.training.trainer import Trainer
 from hpsearch.training.user_code import with_user_code

@@ -12,9 +12,8 @@ from training.stock import assert_same_curves, column, fit, small, train
 from hpsearch.catalogue.metrics import LOGGED, RECORDED
 from hpsearch.config.file import Objective
 from hpsearch.errors import UserCodeError
-from hpsearch.training.callbacks import made
+from hpsearch.training.callbacks import learning_rates, made
 from hpsearch.training.examples import TrainingData
-from hpsearch.training.rates import learning_rates
 from hpsearch.training.results import Outcome
 
 LOWEST_LOSS = Objective(metric="val_loss", direction="minimize")

@@ -10,7 +10,7 @@ from support import sample_config
 
 from hpsearch.config.file import Objective
 from hpsearch.training.examples import TrainingData
-from hpsearch.training.noise import noise_scale
+from hpsearch.training.measures import noise_scale
 from hpsearch.training.trainer import Trainer
 
 

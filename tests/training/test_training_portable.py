@@ -20,12 +20,13 @@ from hpsearch.export.model_file import validation_accuracy
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.portable import (
     confusion_matrix,
+    keep_model,
     load_portable,
     portable_model,
     predicted_classes,
+    read_test,
     save_portable,
 )
-from hpsearch.training.reading import keep_model, read_test
 from hpsearch.training.results import CONFUSION, TEST
 from hpsearch.training.trainer import Trainer
 

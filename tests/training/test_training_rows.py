@@ -14,7 +14,7 @@ from hpsearch.catalogue.models import CELLS, MODELS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
-from hpsearch.training.flops import matrix_flops
+from hpsearch.training.measures import matrix_flops
 
 OWN = "training.own_code"
 

@@ -1,4 +1,4 @@
-"""A user's own data and modules in a worker: read there, and held against the digests that a job names."""
+"""The user's own data and modules in a worker: read there, and compared with the digests that a job names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.catalogue.datasets import is_user_dataset
 from hpsearch.config.user_modules import same_source, source_digest
-from hpsearch.data.digests import arrays_digest, digest_of
+from hpsearch.data.arrays import arrays_digest, digest_of
 from hpsearch.errors import ContentChangedError, DataError, HpsearchError
 from hpsearch.executors.protocol import DIGEST, Job, TrialEnded
 from hpsearch.training.results import Outcome
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hpsearch.data.arrays import Arrays
 
 
-class OwnContent:
+class UserContent:
     """The user's own data and modules, as one worker reads them.
 
     Args:
@@ -68,12 +68,12 @@ class OwnContent:
         Data that is not the same both times fails: no other training could have it.
         """
         from hpsearch.data.user_data import summary_of
-        from hpsearch.training.examples import load_own
+        from hpsearch.training.examples import load_user_data
 
         try:
             # The first arrays are not kept, so the memory holds one copy.
-            first = arrays_digest(load_own(config.dataset, "train", self._folders))
-            arrays = load_own(config.dataset, "train", self._folders)
+            first = arrays_digest(load_user_data(config.dataset, "train", self._folders))
+            arrays = load_user_data(config.dataset, "train", self._folders)
             if (digest := arrays_digest(arrays)) != first:
                 raise DataError(
                     f"dataset '{config.dataset}': the function returns other data each time it is called; "
@@ -93,14 +93,14 @@ class OwnContent:
             ContentChangedError: its digest is not the expected one.
             DataError, UserCodeError: it cannot be had.
         """
-        from hpsearch.training.examples import load_own
+        from hpsearch.training.examples import load_user_data
 
         name = config.dataset
         if not is_user_dataset(name):
             return None
         self.check_file(config, digest)
         inspected, self._inspected = self._inspected, None
-        arrays = inspected[1] if inspected and inspected[0] == name else load_own(name, "train", self._folders)
+        arrays = inspected[1] if inspected and inspected[0] == name else load_user_data(name, "train", self._folders)
         if digest and not name.endswith(".npz") and arrays_digest(arrays) != digest:
             raise ContentChangedError(name)
         return arrays

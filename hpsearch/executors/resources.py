@@ -1,4 +1,4 @@
-"""Whether a worker is still at work, and its trial within its limits."""
+"""Resource use of workers: limits on memory and time, a worker that is stuck, and system metrics for MLflow."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import time
 
 import psutil
 
+from hpsearch.catalogue.metrics import SYSTEM
 from hpsearch.config.file import Limits
 from hpsearch.executors.protocol import TrialEnded, WorkerFailed
-from hpsearch.training.results import Outcome
+from hpsearch.training.results import EpochMetrics, Outcome
 
 # A look takes 0.1 ms; a process that does nothing else fills 1 GB a second.
 LOOK_SECONDS = 0.2
-# Who was not looked at for longer did not train for longer: the coordinator itself was asleep.
+# A longer time between two looks does not count: the coordinator itself was asleep.
 ASLEEP_SECONDS = 5.0
-# A process that somebody has stopped (SIGSTOP) may be let go on soon.
+# A process that was stopped (SIGSTOP) may be continued soon.
 STOPPED_SECONDS = 10.0
 
 
@@ -34,11 +35,11 @@ class Watch:
         self._running = self._looked
 
     def epoch_done(self) -> None:
-        """A sign of life."""
+        """Note a message of the worker."""
         self._sign = time.monotonic()
 
     def look(self, pid: int, trial: int) -> TrialEnded | WorkerFailed | None:
-        """What is to be said of the trial where its worker must be ended; often asked."""
+        """Return the reason why the worker must be ended, or None; called often."""
         now = time.monotonic()
         away = now - self._looked
         if away < LOOK_SECONDS:
@@ -71,3 +72,28 @@ class Watch:
 
 def _size(count: int) -> str:
     return f"{count / 2**30:.2f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+
+
+class SystemMetrics:
+    """Measures from epoch to epoch, beginning now. Of the machine as MLflow does, and of this process."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        # psutil takes a share of time since its last call, so the first one says nothing.
+        self._measure()
+
+    def added_to(self, row: EpochMetrics) -> EpochMetrics:
+        """Return the row of the epoch that has just ended, with what was measured over it."""
+        measured = {f"{SYSTEM}{name}": value for name, value in self._measure().items()}
+        return EpochMetrics(row.epoch, {**measured, **row.metrics})
+
+    def _measure(self) -> dict[str, float]:
+        memory = psutil.virtual_memory()
+        return {
+            "cpu_utilization_percentage": psutil.cpu_percent(),
+            "system_memory_usage_megabytes": round(memory.used / 1e6, 1),
+            "system_memory_usage_percentage": round(100 * memory.used / memory.total, 1),
+            # 100 is one core.
+            "process_cpu_utilization_percentage": self._process.cpu_percent(),
+            "process_memory_usage_megabytes": round(self._process.memory_info().rss / 1e6, 1),
+        }
