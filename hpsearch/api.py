@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hpsearch.config.study import StudySpec
-    from hpsearch.export.again import Place
-    from hpsearch.export.chosen import Chosen
+    from hpsearch.export.selected import SelectedTrial
+    from hpsearch.export.trainings import ExportContext
     from hpsearch.search.home import Home
     from hpsearch.search.listeners import Listener, StudyEnded
     from hpsearch.search.records import TrialRecord
@@ -427,12 +427,12 @@ def tracked_study(study: StoredStudy, spec: StudySpec, text: str, target: Target
 
 def render_best(spec: StudySpec, record: TrialRecord) -> str:
     """Return the best configuration as YAML text."""
-    from hpsearch.export.yaml_file import best_yaml
+    from hpsearch.export.formats import best_yaml
 
     return best_yaml(spec.name, spec.objective, record)
 
 
-def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Callable[[str], None]) -> Chosen:
+def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Callable[[str], None]) -> SelectedTrial:
     """Return a trial to be exported; of the finalists' winner with its trainings and the champion's model.
 
     Args:
@@ -444,8 +444,7 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
     """
     from hpsearch.analysis.verdict import judge
     from hpsearch.analysis.verdict_text import default_sentences
-    from hpsearch.export.chosen import Chosen
-    from hpsearch.export.figure import repeated
+    from hpsearch.export.selected import SelectedTrial, winner_values
     from hpsearch.search.finals import chosen_trial, read_finals
     from hpsearch.search.stages import Stage
 
@@ -454,23 +453,25 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
         raise NoGoodTrialError(study.name, home.command("trials", study.name))
     finals = read_finals(study)
     if finals is None or finals.winner is None or finals.winner.trial != record.number:
-        return Chosen(study.name, study.objective, record)
+        return SelectedTrial(study.name, study.objective, record)
     champion = finals.champion
     kept = home.models(study.name, Stage.FINAL.value) / f"{champion.number}.keras" if champion else None
     verdict = judge(study.name, finals)
     if verdict.against_default and verdict.against_default.recommendation:
         report(f"trial {record.number} won among the finalists. {' '.join(default_sentences(verdict))}")
-    return Chosen(study.name, study.objective, record, repeated(finals), kept if kept and kept.is_file() else None)
+    return SelectedTrial(
+        study.name, study.objective, record, winner_values(finals), kept if kept and kept.is_file() else None
+    )
 
 
 @contextmanager
-def _place(output: Path) -> Iterator[Place]:
+def _place(output: Path) -> Iterator[ExportContext]:
     """Give the place of an export's training, and remove its log."""
     from hpsearch.config.study import module_folders
-    from hpsearch.export.again import Place
+    from hpsearch.export.trainings import ExportContext
 
     with tempfile.TemporaryDirectory(prefix="hpsearch-export-") as folder:
-        yield Place(module_folders(output), Path(folder) / "native.log", _ignore)
+        yield ExportContext(module_folders(output), Path(folder) / "native.log", _ignore)
 
 
 def _yaml(value: Any) -> str:

@@ -13,12 +13,12 @@ import typer
 from hpsearch.api import say
 from hpsearch.cli.options import ForceOption, HomeOption, StudyArgument, TrialOption, check_output, home_of
 from hpsearch.cli.output import put
-from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE
+from hpsearch.errors import EXIT_DISAGREE, EXIT_DONE, HpsearchError
 
 if TYPE_CHECKING:
-    from hpsearch.export.again import Place
-    from hpsearch.export.chosen import Chosen
     from hpsearch.export.formats import Format
+    from hpsearch.export.selected import SelectedTrial
+    from hpsearch.export.trainings import ExportContext
 
 
 class ExportFormat(str, Enum):
@@ -63,59 +63,70 @@ def export(
     """
     from hpsearch.api import choose_trial
     from hpsearch.config.study import module_folders
-    from hpsearch.export.again import Place
     from hpsearch.export.formats import FORMATS, format_of
+    from hpsearch.export.trainings import ExportContext
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
-    chosen = choose_trial(found, home_of(home), trial, say)
+    selected = choose_trial(found, home_of(home), trial, say)
     verify_only = verify and output is not None and output.exists() and not force
     if output is not None and not verify_only:
         check_output(output, force=force)
     form = FORMATS[output_format.value] if output_format else format_of(output, read=verify)
     log = Path(tempfile.gettempdir()) / f"hpsearch-export-{os.getpid()}.log"
-    place = Place(module_folders(output or Path("export")), log, say)
+    context = ExportContext(module_folders(output or Path("export")), log, say)
     if verify or form.name == "model":
         from hpsearch.search.contents import changed_since
 
         for name, change in changed_since(
-            found, chosen.record, chosen.recipe, [*place.folders, *found.folders]
+            found, selected.record, selected.config, [*context.folders, *found.folders]
         ).items():
-            say(f"note: {name} has changed since trial {chosen.record.number} was trained: {change}")
+            say(f"note: {name} has changed since trial {selected.record.number} was trained: {change}")
     try:
-        code = _export(chosen, form, place, output, verify=verify, verify_only=verify_only)
-    finally:
-        log.unlink(missing_ok=True)
+        code = _export(selected, form, context, output, verify=verify, verify_only=verify_only)
+    except HpsearchError as error:
+        if str(log) not in str(error):
+            log.unlink(missing_ok=True)
+        raise
+    log.unlink(missing_ok=True)
     raise typer.Exit(code)
 
 
-def _export(chosen: Chosen, form: Format, place: Place, output: Path | None, *, verify: bool, verify_only: bool) -> int:
+def _export(
+    selected: SelectedTrial,
+    form: Format,
+    context: ExportContext,
+    output: Path | None,
+    *,
+    verify: bool,
+    verify_only: bool,
+) -> int:
     """Write the file, unless it is only to be verified, and verify it where that is wanted; return the exit code."""
     if output is None:
-        text = form.text(chosen, place)
+        text = form.text(selected, context)
         put(text)
         if not verify:
             return EXIT_DONE
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, f"exported{''.join(form.suffixes[:1])}")
             file.write_text(text, encoding="utf-8")
-            return _verify(file, "the export", chosen, form, place)
+            return _verify(file, "the export", selected, form, context)
     # Absolute: what is trained here may be a user's code that changes the current folder.
     written = output.absolute()
     if verify_only:
         say(f"{output} exists: it is verified as it is, not written again")
     else:
-        form.write(chosen, written, place)
-        say(f"{chosen.name} written to {output}; {form.use.replace('FILE', str(output))}")
-    return _verify(written, str(output), chosen, form, place) if verify else EXIT_DONE
+        form.write(selected, written, context)
+        say(f"{selected.name} written to {output}; {form.use.replace('FILE', str(output))}")
+    return _verify(written, str(output), selected, form, context) if verify else EXIT_DONE
 
 
-def _verify(file: Path, name: str, chosen: Chosen, form: Format, place: Place) -> int:
-    from hpsearch.export.verify import verify
+def _verify(file: Path, name: str, selected: SelectedTrial, form: Format, context: ExportContext) -> int:
+    from hpsearch.export.verification import verify
 
-    verdict = verify(file, form, chosen, place)
+    verdict = verify(file, form, selected, context)
     for line in verdict.differences:
         say(f"{name}: {line}")
     agrees = "agrees" if verdict.agrees else "does not agree"
-    say(f"{name} {agrees} with {chosen.name}: {verdict.sentence}")
+    say(f"{name} {agrees} with {selected.name}: {verdict.sentence}")
     return EXIT_DONE if verdict.agrees else EXIT_DISAGREE

@@ -19,7 +19,7 @@ from hpsearch.errors import HpsearchError
 if TYPE_CHECKING:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import AnyConfig
-    from hpsearch.export.repeat import Part, TrainingRequest
+    from hpsearch.export.trainings import Part, TrainingRequest
     from hpsearch.search.listeners import Listener
     from hpsearch.search.records import TrialRecord
     from hpsearch.tracking.target import Target
@@ -62,8 +62,7 @@ def train(
     from hpsearch.config.study import load_trial, module_folders
     from hpsearch.config.trial import TrialConfig
     from hpsearch.executors.local import default_workers
-    from hpsearch.export.repeat import TrainingRequest, repeat
-    from hpsearch.export.trainings import start_workers
+    from hpsearch.export.trainings import TrainingRequest, repeat, start_workers
     from hpsearch.search.stop import ends_at_once
     from hpsearch.tracking.target import find_target
 
@@ -103,7 +102,7 @@ def train(
 
 def _listener(name: str, request: TrainingRequest, target: Target, folders: Sequence[Path]) -> TrainingListener:
     from hpsearch.config.trial import TrialConfig
-    from hpsearch.export.yaml_file import configuration_yaml
+    from hpsearch.export.formats import configuration_yaml
     from hpsearch.search.contents import own_digests
     from hpsearch.tracking.training_runs import LoggedTraining, TrainingListener
 

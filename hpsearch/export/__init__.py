@@ -1,14 +1,11 @@
-"""Taking a result away: files of several formats, held against the study, and the training itself.
+"""Results to take away: files of several formats, their verification, and configurations trained outside of a study.
 
-formats      what a trial can be exported as, one class each
-chosen       the trial that is exported
-figure       what it reached, and how far another training may lie from that
-yaml_file    a configuration, in YAML or JSON
-keras_json   optimizer and schedule as Keras serializes them
-schedule     a configuration's learning rates as Keras has them
-script       a Python script; script_data: its first part; printed: Keras objects as Python text
-model_file   a trained model
-verify       a file held against its study; isolated: Python without hpsearch; again: trained in this process
-retrain      configurations trained without Optuna; parallel: several at once; repeat: seeds, and then everything
-reproduce    a trial trained again, bit by bit
+formats        what a trial can be exported as, one class each
+selected       the trial that is exported, and the value that another training of it is compared with
+keras_objects  optimizer and schedule as Keras serializes them, and Keras objects as Python text
+script         a Python script that trains the same model, from the template train.py.jinja
+model_file     a trained model
+verification   an exported file compared with its study
+trainings      configurations trained in workers without Optuna: several seeds, and then everything
+reproduce      a trial trained again, bit by bit
 """

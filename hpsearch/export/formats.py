@@ -1,9 +1,9 @@
-"""The formats that a trial can be exported as, one class each. Adding one touches this file, and what it is made of.
+"""The formats of an exported trial, one class each, and the trial as a configuration in YAML and JSON.
 
-What needs Keras is imported when it is called.
+Keras is imported when a function that needs it is called.
 """
 
-# Not every format needs all that formats are given.
+# Not every format needs all arguments.
 # ruff: noqa: ARG002
 
 from __future__ import annotations
@@ -16,63 +16,72 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hpsearch.config.file import Objective
 from hpsearch.config.problems import changes
 from hpsearch.config.study import load_trial
+from hpsearch.config.trial import TRAINABLE, AnyConfig
+from hpsearch.config.yaml_text import dump
 from hpsearch.errors import EnvironmentProblem, HpsearchError
-from hpsearch.export.again import Place, train_again
-from hpsearch.export.chosen import Chosen
-from hpsearch.export.figure import ACCURACY, Figure
-from hpsearch.export.isolated import accuracy_in, run_alone
-from hpsearch.export.yaml_file import best_json, best_yaml
+from hpsearch.export.selected import (
+    ACCURACY,
+    ReferenceValue,
+    SelectedTrial,
+    WinnerValues,
+    origin_sentences,
+    reference_of,
+)
+from hpsearch.export.trainings import ExportContext, train_one
+from hpsearch.export.verification import accuracy_in, run_alone
+from hpsearch.search.records import TrialRecord
 
 
 class Format:
     """One format of text.
 
     Attributes:
-        name: how a person selects it.
-        suffixes: of the files that are taken for it.
-        use: what to do with FILE.
+        name: of the option `-f`.
+        suffixes: of files that have this format.
+        use: what the user does with FILE.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = ()
     use: ClassVar[str]
 
-    def figure(self, chosen: Chosen, place: Place) -> Figure | None:
-        """What the file is held against; None: the trial did not run to its end."""
-        return chosen.figure(place)
+    def reference(self, selected: SelectedTrial, context: ExportContext) -> ReferenceValue | None:
+        """Return the value that the file is compared with; None: the trial did not run to its end."""
+        return selected.reference(context)
 
-    def text(self, chosen: Chosen, place: Place) -> str:
-        """What stands in the file.
+    def text(self, selected: SelectedTrial, context: ExportContext) -> str:
+        """Return the text of the file.
 
         Raises:
-            HpsearchError: the trial cannot be said in this format, or its data cannot be had.
+            HpsearchError: the format cannot hold the trial, or its data cannot be loaded.
         """
         raise NotImplementedError
 
-    def write(self, chosen: Chosen, file: Path, place: Place) -> None:
+    def write(self, selected: SelectedTrial, file: Path, context: ExportContext) -> None:
         """Write the file.
 
         Raises:
             HpsearchError: as `text`; or the file cannot be written.
         """
-        text = self.text(chosen, place)
+        text = self.text(selected, context)
         try:
             file.write_text(text, encoding="utf-8")
         except OSError as error:
             raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None
 
-    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        """Where what the file rebuilds to is not what the trial is, a line each.
+    def differences(self, file: Path, selected: SelectedTrial, context: ExportContext) -> Iterator[str]:
+        """Yield a line for each difference between the trial and what the file rebuilds to.
 
         Raises:
             HpsearchError: the file cannot be read.
         """
         raise NotImplementedError
 
-    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
-        """Return the figure's metric once what the file rebuilds to has been trained; None: it does not say.
+    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+        """Train what the file rebuilds to, and return the metric of the reference; None: the file does not print it.
 
         Raises:
             HpsearchError: it cannot be trained.
@@ -86,24 +95,25 @@ class Yaml(Format):
     name, use = "yaml", "train it with `hpsearch train FILE`"
     suffixes: ClassVar[tuple[str, ...]] = (".yaml", ".yml")
 
-    def figure(self, chosen: Chosen, place: Place) -> Figure | None:
+    def reference(self, selected: SelectedTrial, context: ExportContext) -> ReferenceValue | None:
         # It is trained by hpsearch, which has the objective's metric too; scripts and models say their accuracy only.
-        return chosen.figure(place, chosen.objective.metric)
+        return selected.reference(context, selected.objective.metric)
 
-    def text(self, chosen: Chosen, place: Place) -> str:
-        return best_yaml(chosen.study, chosen.objective, chosen.record, self.figure(chosen, place), chosen.winner)
+    def text(self, selected: SelectedTrial, context: ExportContext) -> str:
+        return best_yaml(
+            selected.study, selected.objective, selected.record, self.reference(selected, context), selected.winner
+        )
 
-    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        _, objective, recipe = load_trial(file)
-        was = {"objective": chosen.objective.model_dump(mode="json"), "trial": chosen.recipe.plain()}
-        yield from changes(was, {"objective": objective.model_dump(mode="json"), "trial": recipe.plain()})
+    def differences(self, file: Path, selected: SelectedTrial, context: ExportContext) -> Iterator[str]:
+        _, objective, config = load_trial(file)
+        was = {"objective": selected.objective.model_dump(mode="json"), "trial": selected.config.plain()}
+        yield from changes(was, {"objective": objective.model_dump(mode="json"), "trial": config.plain()})
 
-    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
-        _, objective, recipe = load_trial(file)
-        trainer, rows = train_again(recipe, objective, place)
-        figure = self.figure(chosen, place)
-        metric = figure.metric if figure else objective.metric
-        return rows[trainer.best.epoch - 1].metrics.get(metric) if trainer.best else None
+    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+        _, objective, config = load_trial(file)
+        record = train_one(config, objective, context)
+        reference = self.reference(selected, context)
+        return record.best_metrics.get(reference.metric if reference else objective.metric)
 
 
 class Json(Yaml):
@@ -112,8 +122,10 @@ class Json(Yaml):
     name = "json"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
 
-    def text(self, chosen: Chosen, place: Place) -> str:
-        return best_json(chosen.study, chosen.objective, chosen.record, self.figure(chosen, place), chosen.winner)
+    def text(self, selected: SelectedTrial, context: ExportContext) -> str:
+        return best_json(
+            selected.study, selected.objective, selected.record, self.reference(selected, context), selected.winner
+        )
 
 
 class Keras(Format):
@@ -121,34 +133,34 @@ class Keras(Format):
 
     name, use = "keras", "read it with keras.optimizers.deserialize and keras.optimizers.schedules.deserialize"
 
-    def text(self, chosen: Chosen, place: Place) -> str:
-        config = chosen.config
-        place.prepare()
-        from hpsearch.export.keras_json import keras_json
+    def text(self, selected: SelectedTrial, context: ExportContext) -> str:
+        config = selected.keras_config
+        context.prepare()
+        from hpsearch.export.keras_objects import keras_json
 
-        examples = config.data.training_examples or len(place.data(config.data).training)
-        return keras_json(config, examples, chosen.about(place), chosen.figure(place))
+        examples = config.data.training_examples or len(context.data(config.data).training)
+        return keras_json(config, examples, selected.about(context), selected.reference(context))
 
-    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
+    def differences(self, file: Path, selected: SelectedTrial, context: ExportContext) -> Iterator[str]:
         exported = _read_json(file)
         was, now = (
             {key: value for key, value in data.items() if key not in ("about", "read_with")}
-            for data in (json.loads(self.text(chosen, place)), exported)
+            for data in (json.loads(self.text(selected, context)), exported)
         )
         if found := list(changes(was, now)):
-            # What somebody changed is not built.
+            # An edited file is not built.
             yield from found
             return
-        from hpsearch.export.keras_json import knob_differences
+        from hpsearch.export.keras_objects import knob_differences
 
-        yield from knob_differences(exported, chosen.config)
+        yield from knob_differences(exported, selected.keras_config)
 
-    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
-        text = Python().text(chosen, place, optimizer_file=file.absolute())
+    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+        text = Python().text(selected, context, optimizer_file=file.absolute())
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder, "train.py")
             script.write_text(text, encoding="utf-8")
-            return accuracy_in(run_alone(script, place.folders, place.report))
+            return accuracy_in(run_alone(script, context.folders, context.report))
 
 
 class Python(Format):
@@ -156,22 +168,25 @@ class Python(Format):
 
     name, suffixes, use = "python", (".py",), "run it with `python FILE`"
 
-    def text(self, chosen: Chosen, place: Place, optimizer_file: Path | None = None) -> str:
-        config = chosen.config
-        data = place.data(config.data)
+    def text(self, selected: SelectedTrial, context: ExportContext, optimizer_file: Path | None = None) -> str:
+        config = selected.keras_config
+        data = context.data(config.data)
         from hpsearch.export.script import ScriptSource, script
 
-        return script(ScriptSource(config, chosen.objective, chosen.about(place)), data, optimizer_file)
+        return script(ScriptSource(config, selected.objective, selected.about(context)), data, optimizer_file)
 
-    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        (ours, lines), (theirs, found) = _code(self.text(chosen, place), "the export"), _code(_read(file), str(file))
+    def differences(self, file: Path, selected: SelectedTrial, context: ExportContext) -> Iterator[str]:
+        (ours, lines), (theirs, found) = (
+            _code(self.text(selected, context), "the export"),
+            _code(_read(file), str(file)),
+        )
         if ours != theirs:
             pairs = zip_longest(lines, found, fillvalue=(0, ""))
             (_, was), (number, now) = next(pair for pair in pairs if pair[0][1] != pair[1][1])
             yield f"line {number}: was {was!r}, is now {now!r}" if number else f"{was!r} is missing at the end"
 
-    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
-        return accuracy_in(run_alone(file, place.folders, place.report))
+    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+        return accuracy_in(run_alone(file, context.folders, context.report))
 
 
 class Model(Format):
@@ -179,37 +194,37 @@ class Model(Format):
 
     name, suffixes, use = "model", (".keras",), "load it with keras.saving.load_model"
 
-    def text(self, chosen: Chosen, place: Place) -> str:
+    def text(self, selected: SelectedTrial, context: ExportContext) -> str:
         raise HpsearchError("a model is no text; name its file: -o FILE.keras")
 
-    def write(self, chosen: Chosen, file: Path, place: Place) -> None:
-        config = chosen.config
+    def write(self, selected: SelectedTrial, file: Path, context: ExportContext) -> None:
+        config = selected.keras_config
         from hpsearch.export.model_file import copy_model, write_model
 
-        if chosen.kept:
-            place.report("this is the champion: the winner trained on all training images, as the registry has it")
-            copy_model(chosen.kept, file)
+        if selected.champion:
+            context.report("this is the champion: the winner trained on all training images, as the registry has it")
+            copy_model(selected.champion, file)
             return
-        place.report("the weights of a search's trials are not kept, so it is trained again")
+        context.report("the weights of a search's trials are not kept, so it is trained again")
 
-        write_model(config, chosen.objective, file, place)
+        write_model(config, selected.objective, file, context)
 
-    def figure(self, chosen: Chosen, place: Place) -> Figure | None:
-        if chosen.kept is None:
-            return super().figure(chosen, place)
+    def reference(self, selected: SelectedTrial, context: ExportContext) -> ReferenceValue | None:
+        if selected.champion is None:
+            return super().reference(selected, context)
         from hpsearch.export.model_file import validation_accuracy
 
-        value = validation_accuracy(chosen.kept, chosen.config, place)
-        return Figure(ACCURACY, value, None, "of the champion, which was trained on these images too")
+        value = validation_accuracy(selected.champion, selected.keras_config, context)
+        return ReferenceValue(ACCURACY, value, None, "of the champion, which was trained on these images too")
 
-    def differences(self, file: Path, chosen: Chosen, place: Place) -> Iterator[str]:
-        # What its weights are worth shows when it is evaluated.
+    def differences(self, file: Path, selected: SelectedTrial, context: ExportContext) -> Iterator[str]:
+        # Its weights are evaluated.
         yield from ()
 
-    def reached(self, file: Path, chosen: Chosen, place: Place) -> float | None:
+    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
         from hpsearch.export.model_file import validation_accuracy
 
-        return validation_accuracy(file, chosen.config, place)
+        return validation_accuracy(file, selected.keras_config, context)
 
 
 FORMATS: dict[str, Format] = {row.name: row for row in (Yaml(), Json(), Keras(), Python(), Model())}
@@ -219,7 +234,7 @@ def format_of(file: Path | None, *, read: bool) -> Format:
     """Return the format that a file's name says; else YAML.
 
     Args:
-        read: whether JSON is told apart by what is in the file.
+        read: whether the file's content decides which JSON format it has.
     """
     if file is None:
         return FORMATS["yaml"]
@@ -229,7 +244,7 @@ def format_of(file: Path | None, *, read: bool) -> Format:
 
 
 def _code(text: str, name: str) -> tuple[str, list[tuple[int, str]]]:
-    """What a script does, and its lines with their numbers; docstring, comments and empty lines left out."""
+    """Return a script's syntax tree as text, and its numbered lines without docstring, comments and empty lines."""
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
@@ -254,3 +269,63 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise HpsearchError(f"{file}: must be a JSON object, but is {type(found).__name__}")
     return found
+
+
+def configuration(study_name: str, objective: Objective, record: TrialRecord) -> dict[str, Any]:
+    """Return the trial as plain data that `load_trial` takes.
+
+    Raises:
+        HpsearchError: the trial has not run yet, so it has no configuration.
+    """
+    if record.config is None:
+        raise HpsearchError(f"trial {record.number} of '{study_name}' has not run yet, so it has no configuration")
+    values = record.config.plain()
+    trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}
+    return {
+        "name": f"{study_name[:50]}-trial-{record.number}",
+        **trainable,
+        "objective": objective.model_dump(mode="json"),
+        "trial": values,
+    }
+
+
+def best_yaml(
+    study_name: str,
+    objective: Objective,
+    record: TrialRecord,
+    reference: ReferenceValue | None = None,
+    winner: WinnerValues | None = None,
+) -> str:
+    """Return the trial as YAML text, with where it comes from in its first lines.
+
+    Args:
+        reference: what another training is compared with; left out: the trial's own.
+        winner: of the finalists' winner its trainings with new seeds.
+    """
+    head = [
+        *origin_sentences(study_name, objective, record, reference or reference_of(record, objective), winner),
+        "Train it again: hpsearch train FILE",
+        f"Hold that against the study: hpsearch export {study_name} --trial {record.number} -o FILE --verify",
+    ]
+    return "".join(f"# {line}\n" for line in head) + dump(configuration(study_name, objective, record))
+
+
+def best_json(
+    study_name: str,
+    objective: Objective,
+    record: TrialRecord,
+    reference: ReferenceValue | None = None,
+    winner: WinnerValues | None = None,
+) -> str:
+    """Return the same as JSON, which knows no comments: where it comes from is its description."""
+    name, *rest = configuration(study_name, objective, record).items()
+    lines = origin_sentences(study_name, objective, record, reference or reference_of(record, objective), winner)
+    described = {"description": " ".join(lines)}
+    return json.dumps(dict([name]) | described | dict(rest), indent=2, allow_nan=False) + "\n"
+
+
+def configuration_yaml(name: str, objective: Objective, config: AnyConfig) -> str:
+    """Return a configuration that is of no study, as YAML text that `hpsearch train` takes."""
+    values = config.plain()
+    trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}
+    return dump({"name": name, **trainable, "objective": objective.model_dump(mode="json"), "trial": values})

@@ -11,9 +11,9 @@ import numpy as np
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import EnvironmentProblem, HpsearchError
-from hpsearch.export.again import Place, train_again
-from hpsearch.export.isolated import accuracy_in, run_alone
-from hpsearch.training.results import EpochMetrics
+from hpsearch.export.trainings import ExportContext, train_one
+from hpsearch.export.verification import accuracy_in, run_alone
+from hpsearch.search.records import TrialRecord
 
 _EVALUATE = """
 import keras
@@ -29,29 +29,23 @@ print("val_accuracy", float((predicted == labels).mean()))
 """
 
 
-def write_model(config: TrialConfig, objective: Objective, file: Path, place: Place) -> EpochMetrics:
-    """Train the configuration and keep the model of its best epoch; that epoch's row.
+def write_model(config: TrialConfig, objective: Objective, file: Path, context: ExportContext) -> TrialRecord:
+    """Train the configuration, write the model of its best epoch, and return the record of the training.
 
     Raises:
-        DataError: the dataset cannot be had.
+        DataError: the dataset cannot be loaded.
         HpsearchError: the training diverged before its first finite epoch.
         EnvironmentProblem: the file cannot be written.
     """
-    trainer, rows = train_again(config, objective, place)
-    from hpsearch.training.portable import save_portable
-    from hpsearch.training.trainer import Trainer
-
-    assert isinstance(trainer, Trainer)
-    assert trainer.best
-    try:
-        save_portable(trainer, file)
-    except OSError as error:
-        raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None
-    return rows[trainer.best.epoch - 1]
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder, "model.keras")
+        record = train_one(config, objective, context, model)
+        copy_model(model, file)
+    return record
 
 
 def copy_model(kept: Path, file: Path) -> None:
-    """Copy a model that the study keeps.
+    """Copy a model to the file of an export.
 
     Raises:
         EnvironmentProblem: the file cannot be written.
@@ -62,14 +56,14 @@ def copy_model(kept: Path, file: Path) -> None:
         raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def validation_accuracy(file: Path, config: TrialConfig, place: Place) -> float:
+def validation_accuracy(file: Path, config: TrialConfig, context: ExportContext) -> float:
     """Return the accuracy of a .keras file on the validation images, raw, in a process that cannot import hpsearch.
 
     Raises:
         HpsearchError: Keras does not load it, or it does not take the images.
-        DataError: the dataset cannot be had.
+        DataError: the dataset cannot be loaded.
     """
-    data = place.data(config.data)
+    data = context.data(config.data)
     with tempfile.TemporaryDirectory() as folder:
         examples, script = Path(folder, "validation.npz"), Path(folder, "evaluate.py")
         labels = data.examples.labels.numpy()
@@ -80,5 +74,5 @@ def validation_accuracy(file: Path, config: TrialConfig, place: Place) -> float:
         except HpsearchError as error:
             raise HpsearchError(f"{file}: cannot be evaluated: {error}") from None
     if accuracy is None:
-        raise HpsearchError(f"{file}: its accuracy on the validation images could not be had")
+        raise HpsearchError(f"{file}: its accuracy on the validation images is not known")
     return accuracy

@@ -1,7 +1,7 @@
 """A trial as a Python script that trains the same model the same way with Keras alone, for people to read.
 
-What is row-specific comes from the objects that the rows build, printed as the calls that make them (`printed`), so
-the script cannot say otherwise than what is trained.
+`train.py.jinja` is the script's template. Model, loss, optimizer and schedule are the objects that the catalogue's
+entries build, printed as the calls that make them, so the script trains exactly what the study trained.
 """
 
 from __future__ import annotations
@@ -12,107 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import keras
+import numpy as np
 
+from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
 from hpsearch.catalogue.models import MODELS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrialConfig
+from hpsearch.config.trial import DataConfig, TrialConfig
+from hpsearch.data.store import cache_folder
 from hpsearch.errors import HpsearchError
-from hpsearch.export.printed import call, is_stock, source
-from hpsearch.export.schedule import KerasSchedule, keras_schedule
-from hpsearch.export.script_data import loading, normalizing, splitting
+from hpsearch.export.keras_objects import KerasSchedule, call, is_stock, keras_schedule, source
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import build_model
 from hpsearch.training.user_code import with_user_code
 from hpsearch.training.user_model import overridden_methods, uses_float16
 
-_SCRIPT = '''"""{about}
-
-The same model, trained the same way by Keras alone. The last line that it prints is the validation accuracy of the
-best epoch.
-"""
-
-{imports}{definitions}{loading}{splitting}{normalizing}validation = (images[held_out], targets[held_out])
-images, targets = tf.constant(images), tf.constant(targets)
-
-
-def orders():
-    """The positions of the examples in the order of the study, which is drawn anew for each epoch."""
-    for epoch in range(1, {epochs_and_1}):
-        yield np.random.default_rng(({seed}, epoch)).permutation(training)
-
-
-batches = (
-    tf.data.Dataset.from_generator(orders, output_signature=tf.TensorSpec([None], "int64"))
-    .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch({batch}))
-    .map(lambda some: (tf.gather(images, some), tf.gather(targets, some)))
-    .prefetch(8)
-)
-
-# The initial weights are those of the study, too.
-keras.utils.set_random_seed({seed})
-{model}{optimizer}{weights}
-model.compile(
-    optimizer=optimizer,
-    loss={loss},
-    metrics=["accuracy"{metric}],
-    steps_per_execution={updates},
-    jit_compile=False,
-)
-model.fit(
-    batches,
-    steps_per_epoch={updates},
-    epochs={epochs},
-    validation_data=validation,
-    validation_batch_size=1000,
-    callbacks=[{callbacks}],
-{weighted}    shuffle=False,
-    verbose=2,
-)
-found = model.evaluate(*validation, batch_size=1000, verbose=0, return_dict=True)
-print("val_accuracy", round(found["accuracy"], 6))
-'''
-
-_SEQUENTIAL = """model = keras.Sequential(
-    [
-        {layers}
-    ]
-)
-"""
-_OWN_MODEL = """inputs = keras.Input({shape})
-model = keras.Model(inputs, {builder}({shape}, {classes}{arguments})(inputs))
-"""
-# A model around it would not call its methods.
-_OWN_MODEL_WITH_METHODS = """model = {builder}({shape}, {classes}{arguments})
-model(keras.Input({shape}))
-"""
-_SCALED = """# The model computes in float16: its gradients would be rounded to zero if the loss were not scaled.
-optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-"""
-_OPTIMIZER = """
-# The learning rate of each update; an epoch has {updates:,}.
-learning_rate = {schedule}
-optimizer = {optimizer}
-"""
-_OPTIMIZER_READ = """
-# What was exported.
-exported = json.loads(Path({file!r}).read_text(encoding="utf-8"))
-optimizer = keras.saving.deserialize_keras_object(exported["optimizer"])
-if exported["schedule"]:
-    optimizer.learning_rate = keras.optimizers.schedules.deserialize(exported["schedule"])
-"""
-_BALANCED = """
-# In the training loss all classes count the same.
-counts = np.bincount(labels[training], minlength={classes}).clip(1)
-class_weight = dict(enumerate(len(training) / (len(counts) * counts)))
-"""
-_WEIGHTS = """
-# What each class counts in the training loss.
-class_weight = dict(enumerate({weights}))
-"""
+_TEMPLATE = Path(__file__).with_name("train.py.jinja")
 
 
 @dataclass(frozen=True)
@@ -120,9 +39,9 @@ class ScriptSource:
     """What a script is made from.
 
     Attributes:
-        config: with a seed of its own.
+        config: the configuration, with a seed.
         objective: decides the best epoch.
-        about: what the first lines of the script say.
+        about: the first sentences of the script.
     """
 
     config: TrialConfig
@@ -134,12 +53,12 @@ def script(of: ScriptSource, data: TrainingData, optimizer_file: Path | None = N
     """Return the script's text.
 
     Args:
-        data: what the configuration trains on.
+        data: the data of the configuration.
         optimizer_file: a `keras` export that the script is to take optimizer and schedule from.
 
     Raises:
         HpsearchError: Keras has no such optimizer, or nothing is held out.
-        UserCodeError: a person's own code cannot be found, or raises.
+        UserCodeError: a user's own code cannot be found, or raises.
     """
     config = of.config
     if OPTIMIZERS[config.optimizer.selected()].needs_closure:
@@ -149,36 +68,69 @@ def script(of: ScriptSource, data: TrainingData, optimizer_file: Path | None = N
     schedule = keras_schedule(config, len(data.training))
     loss, defined = _loss(config)
     optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
-    definitions = [*defined, *([] if is_stock(optimizer) else [source(type(optimizer))])]
-    weights = config.training.class_weight
-    model = build_model(config, data)
-    scaled = _SCALED if uses_float16(model) else ""
-    text = _SCRIPT.format(
-        about=textwrap.fill(of.about, 110),
-        imports="{imports}",
-        definitions="".join(f"\n\n{text}\n" for text in definitions) + "\n" * bool(definitions),
-        loading=loading(config.data),
-        splitting=splitting(config.data, data),
-        normalizing=normalizing(config.data, data),
-        seed=config.seed or 0,
-        model=_model(config, data, model),
-        optimizer=(_OPTIMIZER_READ.format(file=str(optimizer_file)) if optimizer_file else _optimizer(config, schedule))
-        + scaled,
-        loss=loss,
-        metric=_objective_metric(of.objective),
-        weights=_class_weight(config, data),
-        batch="len(training)" if config.batch_size == "full" else config.batch_size,
-        updates=schedule.updates,
-        epochs_and_1=config.training.last_epoch + 1,
-        epochs=config.training.last_epoch,
-        callbacks="".join(f"\n        {text}," for text in _callbacks(of, schedule)) + "\n    ",
-        weighted="    class_weight=class_weight,\n" if weights is not None else "",
-    )
-    return text.replace("{imports}", _imports(config, text), 1)
+    model, weights = build_model(config, data), config.training.class_weight
+    values = {
+        "about": textwrap.fill(of.about, 110),
+        "definitions": [*defined, *([] if is_stock(optimizer) else [source(type(optimizer))])],
+        "data": _data(config.data, data),
+        "shape": data.shape,
+        "classes": data.classes,
+        "seed": config.seed or 0,
+        "model": _model(config, data, model),
+        "optimizer": {**_optimizer(config, schedule, optimizer_file), "scaled": uses_float16(model)},
+        "loss": loss,
+        "metric": _objective_metric(of.objective),
+        "class_weight": list(weights) if isinstance(weights, tuple) else weights,
+        "batch": "len(training)" if config.batch_size == "full" else config.batch_size,
+        "updates": schedule.updates,
+        "updates_text": f"{schedule.updates:,}",
+        "epochs": config.training.last_epoch,
+        "callbacks": _callbacks(of, schedule),
+    }
+    template = _template()
+    return template.render(values, imports=_imports(config, template.render(values, imports="")))
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _data(config: DataConfig, data: TrainingData) -> dict[str, Any]:
+    """Return what the script says of its data: where it is, which examples are held out, how they are normalized."""
+    name, dtype = config.dataset, data.examples.images.dtype.name
+    sizes = np.bincount(data.examples.labels.numpy(), minlength=data.classes)
+    held_out, count = len(data.validation), len(data.training)
+    even = len(set(sizes.tolist())) == 1 and held_out % data.classes == 0
+    kind = "cached" if name in DATASETS else "npz" if name.endswith(".npz") else "function"
+    return {
+        "kind": kind,
+        "name": name,
+        "function": name.partition(":")[2],
+        "folder": _cache_folder(name),
+        "keras_name": name if kind == "cached" and DATASETS[name].keras_folder else "",
+        "shape": f"[{', '.join(['n', *map(str, data.shape)])}]",
+        "held_out": held_out,
+        "held_out_text": f"{held_out:,}",
+        "held_out_of_class": held_out // data.classes if even else 0,
+        "split_seed": config.split_seed,
+        # Where all other examples are trained on, 0.
+        "count": count if count < int(sizes.sum()) - held_out else 0,
+        "count_text": f"{count:,}",
+        "normalization": config.normalization_of(dtype),
+        "pixels": dtype == "uint8",
+    }
+
+
+def _cache_folder(name: str) -> str:
+    """Return the cache's folder of a dataset, under `~` where it is in the home folder."""
+    folder = cache_folder() / "datasets" / name
+    home = Path.home()
+    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
 
 
 def _imports(config: TrialConfig, text: str) -> str:
-    """Return the imports that a script's text needs, a person's own modules last."""
+    """Return the imports that a script's text needs, the user's own modules last."""
     standard = {"import json": r"\bjson\.", "from pathlib import Path": r"\bPath\(", "from typing import Any": ": Any"}
     lines = [line for line, used in standard.items() if re.search(used, text)] + [""]
     lines += ["import keras", "import numpy as np", "import tensorflow as tf"]
@@ -188,27 +140,32 @@ def _imports(config: TrialConfig, text: str) -> str:
     return "\n".join(lines).strip() + "\n"
 
 
-def _model(config: TrialConfig, data: TrainingData, model: Any) -> str:
-    row, knobs = MODELS[config.model.selected()], config.model.knobs()
-    if references := row.references():
+def _model(config: TrialConfig, data: TrainingData, model: Any) -> dict[str, Any]:
+    """Return the layers of a catalogue's model as text, or how a user's own model is built."""
+    entry, knobs = MODELS[config.model.selected()], config.model.knobs()
+    if references := entry.references():
         (reference,) = references
-        given = "".join(f", {name}={value!r}" for name, value in knobs["arguments"].items())
-        builder = knobs[reference].partition(":")[2]
-        text = _OWN_MODEL_WITH_METHODS if overridden_methods(model) else _OWN_MODEL
-        return text.format(shape=data.shape, classes=data.classes, builder=builder, arguments=given)
-    # Every row of the catalogue is a chain of layers.
+        return {
+            "layers": [],
+            "builder": knobs[reference].partition(":")[2],
+            "arguments": "".join(f", {name}={value!r}" for name, value in knobs["arguments"].items()),
+            # A model around one with methods of its own would not call them.
+            "methods": overridden_methods(model),
+        }
+    # Every model of the catalogue is a chain of layers.
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    texts = [f"keras.Input({data.shape})", *(call(layer, indent=8) for layer in layers)]
-    return _SEQUENTIAL.format(layers="\n        ".join(f"{text}," for text in texts))
+    return {"layers": [f"keras.Input({data.shape})", *(call(layer, indent=8) for layer in layers)]}
 
 
-def _optimizer(config: TrialConfig, schedule: KerasSchedule) -> str:
+def _optimizer(config: TrialConfig, schedule: KerasSchedule, file: Path | None) -> dict[str, Any]:
+    """Return the optimizer and its learning rate as text; `file`: read from a `keras` export."""
+    if file:
+        return {"file": repr(str(file))}
     knobs = config.optimizer.knobs()
     optimizer = OPTIMIZERS[config.optimizer.selected()].build(**knobs)
     if schedule.decay is None:
-        return f"\noptimizer = {call(optimizer, learning_rate=repr(knobs['learning_rate']))}\n"
-    made = call(optimizer, learning_rate="learning_rate")
-    return _OPTIMIZER.format(updates=schedule.updates, schedule=call(schedule.decay), optimizer=made)
+        return {"file": "", "schedule": "", "text": call(optimizer, learning_rate=repr(knobs["learning_rate"]))}
+    return {"file": "", "schedule": call(schedule.decay), "text": call(optimizer, learning_rate="learning_rate")}
 
 
 def _loss(config: TrialConfig) -> tuple[str, list[str]]:
@@ -256,12 +213,3 @@ def _callbacks(of: ScriptSource, schedule: KerasSchedule) -> list[str]:
     patience = stopping.patience if stopping and plain else training.max_epochs
     texts.append(call(keras.callbacks.EarlyStopping(**best, patience=patience, restore_best_weights=True), 8))
     return texts
-
-
-def _class_weight(config: TrialConfig, data: TrainingData) -> str:
-    weights = config.training.class_weight
-    if weights is None:
-        return ""
-    if weights == "balanced":
-        return _BALANCED.format(classes=data.classes)
-    return _WEIGHTS.format(weights=list(weights))

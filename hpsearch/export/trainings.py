@@ -1,26 +1,81 @@
-"""Given configurations trained in worker processes, without Optuna."""
+"""Given configurations trained in worker processes, without Optuna: with several seeds, and then on everything."""
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hpsearch.analysis.statistics import Interval, fitting, mean_interval
+from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import AnyConfig, TrainableConfig
-from hpsearch.data.store import obtain_training
+from hpsearch.config.trial import (
+    AnyConfig,
+    DataConfig,
+    TrainableConfig,
+    TrialConfig,
+    watches_epochs,
+    with_seed,
+    without_validation,
+)
+from hpsearch.config.user_modules import use_folders
+from hpsearch.data.store import cache_folder, obtain_training
 from hpsearch.errors import DataError, HpsearchError, UserCodeError
-from hpsearch.executors.local import LocalExecutor
+from hpsearch.executors.local import LocalExecutor, cores
 from hpsearch.executors.protocol import Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.listeners import Listener
-from hpsearch.search.records import TrialRecord
+from hpsearch.search.records import TrialRecord, epochs_chosen, rates_of, typical
 from hpsearch.search.runner import JobList, run_trials
+from hpsearch.training.quiet import keep_stdout_for_results, native_errors_to
 from hpsearch.training.results import CLOCKS, GOOD, TEST_METRICS, Best, EpochMetrics, Outcome, best_of
 from hpsearch.training.structure import engines_for, needs_of, with_engine
+from hpsearch.training.xla_cache import use_xla_cache
+
+if TYPE_CHECKING:
+    from hpsearch.training.examples import TrainingData
+
+
+@dataclass(frozen=True)
+class ExportContext:
+    """What an export needs beside the trial.
+
+    Attributes:
+        folders: where the user's own modules and files are looked for.
+        log: the file for what TensorFlow's native code and workers print.
+        report: called with one line for each message.
+    """
+
+    folders: Sequence[Path]
+    log: Path
+    report: Callable[[str], None]
+
+    def prepare(self) -> None:
+        """Prepare this process for TensorFlow and the user's own code."""
+        # First, since results go where stdout goes now.
+        keep_stdout_for_results()
+        use_folders(self.folders)
+        if "tensorflow" in sys.modules:
+            return
+        native_errors_to(self.log)
+        use_xla_cache(cache_folder() / "xla", cores())
+
+    def data(self, config: DataConfig) -> TrainingData:
+        """Load the data of a configuration in this process.
+
+        Raises:
+            DataError: the dataset cannot be loaded.
+            UserCodeError: the user's own function cannot be found, or raises.
+        """
+        self.prepare()
+        obtain_training(config.dataset, self.report)
+        from hpsearch.training.examples import TrainingData
+
+        return TrainingData.load(config, self.folders)
 
 
 @dataclass(frozen=True)
@@ -40,7 +95,7 @@ class Trained:
         return (self.record.config.seed if self.record.config else None) or 0
 
     def plain(self, objective: Objective) -> dict[str, Any]:
-        """Metric, value and epoch of the best epoch, all of that epoch's metrics, outcome, epochs, seconds, test."""
+        """Return the best epoch with its metrics, the outcome, epochs, seconds and test metrics."""
         rows, best, outcome = self.record.rows, self.record.best, self.record.outcome
         return {
             "seed": self.seed,
@@ -73,12 +128,18 @@ class Workers:
     report: Callable[[str], None]
 
     def train_all(
-        self, configs: Mapping[int, AnyConfig], listeners: Sequence[Listener], *, test: bool
+        self,
+        configs: Mapping[int, AnyConfig],
+        listeners: Sequence[Listener],
+        *,
+        test: bool = False,
+        model: Path | None = None,
     ) -> tuple[Trained, ...]:
-        """Train configurations, by number; of each its best epoch's weights are what is evaluated.
+        """Train configurations, by number; the weights of the best epoch are evaluated.
 
         Args:
             test: whether to read the test images, once, at the end of each.
+            model: the file for the model of the only training; None: it is not kept.
 
         Raises:
             DataError: a dataset cannot be had.
@@ -88,7 +149,7 @@ class Workers:
         for name in {config.data.dataset for config in configs.values() if not isinstance(config, TrainableConfig)}:
             obtain_training(name, self.report)
         configs = {number: _with_engine(config) for number, config in configs.items()}
-        policy = _Trainings(configs, self.objective, listeners, self.log, test=test)
+        policy = _Trainings(configs, self.objective, listeners, self.log, test=test, model=model)
         run_trials(self.executor, policy)
         return tuple(policy.trained[number] for number in configs)
 
@@ -117,6 +178,38 @@ def start_workers(
         executor.close()
 
 
+def train_one(
+    config: AnyConfig, objective: Objective, context: ExportContext, model: Path | None = None
+) -> TrialRecord:
+    """Train one configuration to its end, in a worker on all cores; return its record.
+
+    Args:
+        model: the file for the model of its best epoch; None: it is not kept.
+
+    Raises:
+        DataError: the dataset cannot be loaded.
+        UserCodeError: the user's own code raised.
+        HpsearchError: the training failed, or diverged before its first finite epoch.
+    """
+    keras = isinstance(config, TrialConfig)
+    with start_workers(1, objective, context.log, context.folders, context.report, keras=keras) as workers:
+        (trained,) = workers.train_all({0: config}, [_EpochLines(objective.metric, context.report)], model=model)
+    if trained.record.best is None:
+        outcome = trained.record.outcome or Outcome.DIVERGED
+        raise HpsearchError(f"no epoch had a finite {objective.metric}: {outcome.value}")
+    return trained.record
+
+
+class _EpochLines(Listener):
+    """Reports the objective after each epoch."""
+
+    def __init__(self, metric: str, report: Callable[[str], None]) -> None:
+        self._metric, self._report = metric, report
+
+    def epoch_done(self, number: int, row: EpochMetrics) -> None:  # noqa: ARG002
+        self._report(f"epoch {row.epoch}  {self._metric} {row.metrics[self._metric]:.4g}")
+
+
 def _with_engine(config: AnyConfig) -> AnyConfig:
     if isinstance(config, TrainableConfig):
         return config
@@ -134,9 +227,13 @@ class _Trainings(JobList):
         log: Path,
         *,
         test: bool,
+        model: Path | None,
     ) -> None:
-        plain = objective.model_dump(mode="json")
-        jobs = [Job(n, config.plain(), plain, needs_of(config), tests=test) for n, config in configs.items()]
+        plain, file = objective.model_dump(mode="json"), str(model) if model else ""
+        jobs = [
+            Job(number, config.plain(), plain, needs_of(config), tests=test, model=file)
+            for number, config in configs.items()
+        ]
         super().__init__(jobs)
         self._configs, self._objective, self._listeners, self._log = configs, objective, listeners, log
         self._started: dict[int, datetime] = {}
@@ -217,3 +314,119 @@ def _best(config: AnyConfig, rows: Sequence[EpochMetrics], outcome: Outcome, obj
     if isinstance(config, TrainableConfig) or config.data.validation != 0:
         return best_of(rows, objective)
     return Best(rows[-1].epoch, rows[-1].metrics.get(objective.metric, math.nan)) if rows else None
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """The options of `hpsearch train`.
+
+    Attributes:
+        seeds: the number of seeds; the configuration's own comes first.
+        full: whether to train on the validation images too, for the epochs that they chose before.
+        test: whether to read the test images; with `full` only for the models trained on everything.
+    """
+
+    config: AnyConfig
+    objective: Objective
+    seeds: int = 1
+    full: bool = False
+    test: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Trainings that differ in the seed alone.
+
+    Attributes:
+        everything: whether nothing was held out.
+        epochs: the number of epochs of each; None: its validation images decided.
+    """
+
+    trained: tuple[Trained, ...]
+    objective: Objective
+    everything: bool = False
+    epochs: int | None = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [one.plain(self.objective) for one in self.trained]
+
+    def summary(self) -> dict[str, Interval]:
+        """Return mean and interval over the seeds: of the objective's metric, and of test loss and accuracy."""
+        values: dict[str, list[float]] = {}
+        for one in self.trained:
+            best = one.record.best
+            figures = {self.objective.metric: best.value if best else math.nan, **one.test}
+            for name, value in figures.items():
+                if math.isfinite(value):
+                    values.setdefault(name, []).append(value)
+        return {
+            name: mean_interval(of_seeds, bounds=fitting(bounds_of(name), of_seeds))
+            for name, of_seeds in values.items()
+        }
+
+    def plain(self) -> dict[str, Any]:
+        """Return the row of one training, or those of several and their summary."""
+        about = {"epochs_chosen": self.epochs} if self.epochs is not None else {}
+        if len(self.trained) == 1:
+            return about | self.rows()[0]
+        summary = {name: interval.plain() for name, interval in self.summary().items()}
+        return about | {"metric": self.objective.metric, "seeds": self.rows(), "summary": summary}
+
+
+def repeat(
+    request: TrainingRequest, workers: Workers, listeners: Sequence[Listener], report: Callable[[str], None]
+) -> list[Part]:
+    """Train with validation images, on everything, or first the one and then the other, as requested.
+
+    Raises:
+        DataError: the dataset cannot be had.
+        HpsearchError: the request does not fit the configuration, or every training diverged.
+    """
+    config = request.config
+    if isinstance(config, TrainableConfig) and (request.full or request.test):
+        option = "--full" if request.full else "--test"
+        raise HpsearchError(f"{option}: {config.trainable} is your own training, so only you know its data")
+    seeds = seeds_of(config, request.seeds)
+    last = not (request.full and isinstance(config, TrialConfig) and needs_validation(config))
+    parts = []
+    if not request.full or not last:
+        configs = dict(enumerate(with_seed(config, seed) for seed in seeds))
+        trained = workers.train_all(configs, listeners, test=request.test and not request.full)
+        parts.append(Part(_some_good(trained, request.objective), request.objective))
+    if request.full and isinstance(config, TrialConfig):
+        epochs = config.training.last_epoch if last else epochs_chosen(one.record for one in parts[0].trained)
+        everything = dict(enumerate(_everything(config, seeds, epochs, parts), start=len(seeds)))
+        report(f"training on everything, validation images included, for {epochs} epochs")
+        trained = _some_good(workers.train_all(everything, listeners, test=request.test), request.objective)
+        parts.append(Part(trained, request.objective, everything=True, epochs=epochs))
+    return parts
+
+
+def _some_good(trained: tuple[Trained, ...], objective: Objective) -> tuple[Trained, ...]:
+    """Return the trainings.
+
+    Raises:
+        HpsearchError: every one diverged in its first epoch.
+    """
+    if all(one.record.best is None for one in trained):
+        raise HpsearchError(f"no epoch had a finite {objective.metric}: {Outcome.DIVERGED.value}")
+    return trained
+
+
+def seeds_of(config: AnyConfig, count: int) -> list[int]:
+    """Return the configuration's own seed (0 where it has none), and those that follow it."""
+    return [((config.seed or 0) + i) % 2**32 for i in range(count)]
+
+
+def needs_validation(config: TrialConfig) -> bool:
+    """Return whether a training with validation must come before one on everything: for its epochs, or its rates."""
+    if config.data.validation == 0:
+        return False
+    return config.training.stop_after is None or watches_epochs(config)
+
+
+def _everything(config: TrialConfig, seeds: Sequence[int], epochs: int, parts: Sequence[Part]) -> list[TrialConfig]:
+    """Return the configuration of each seed for all images; a schedule that depends on metrics becomes fixed rates."""
+    before = typical((one.record for part in parts for one in part.trained), epochs)
+    rates = rates_of(before) if before else []
+    return [without_validation(config.model_copy(update={"seed": seed}), epochs, rates) for seed in seeds]

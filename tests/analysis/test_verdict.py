@@ -16,10 +16,9 @@ from hpsearch.analysis.verdict_text import default_sentences, markdown, rows, se
 from hpsearch.catalogue.metrics import METRICS, bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrainableConfig, TrialConfig, with_seed
-from hpsearch.export.again import Place
-from hpsearch.export.chosen import Chosen
-from hpsearch.export.figure import Repeated, repeated, told
 from hpsearch.export.formats import FORMATS
+from hpsearch.export.selected import Chosen, Repeated, repeated, told
+from hpsearch.export.trainings import Place
 from hpsearch.search.finals import Finalist, Finals
 from hpsearch.training.results import best_of
 

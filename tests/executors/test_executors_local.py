@@ -120,7 +120,7 @@ class ExecutorContract(ABC):
         executor.submit(broken)
         _, ends = drive(executor)
         assert ends[3].outcome is Outcome.FAILED
-        assert "ValidationError" in ends[3].detail
+        assert "InvalidConfigError" in ends[3].detail
         assert "Traceback" in ends[3].traceback
         executor.submit(job(4))
         assert drive(executor)[1][4].outcome is Outcome.COMPLETED

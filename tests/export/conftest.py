@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from export.made import trained_here
 from support import sample_config
 
 from hpsearch.catalogue.losses import LOSSES
@@ -15,8 +16,8 @@ from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import obtain
-from hpsearch.export.again import Place, train_again
-from hpsearch.export.chosen import Chosen
+from hpsearch.export.selected import SelectedTrial
+from hpsearch.export.trainings import ExportContext
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import Outcome
 
@@ -37,7 +38,7 @@ def row_of(section: str, name: str, **knobs: Any) -> dict[str, Any]:
     return {KEYS[section][0]: name, **NAMED[section].get(name, {}), **knobs}
 
 
-def chosen_of(config: TrialConfig, rows: list[Any] | None = None, best: Any = None) -> Chosen:
+def chosen_of(config: TrialConfig, rows: list[Any] | None = None, best: Any = None) -> SelectedTrial:
     """A trial of a study that nobody needs to have run."""
     record = TrialRecord(
         number=3,
@@ -48,7 +49,7 @@ def chosen_of(config: TrialConfig, rows: list[Any] | None = None, best: Any = No
         best=best,
         seconds=1.0,
     )
-    return Chosen("small", Objective(), record)
+    return SelectedTrial("small", Objective(), record)
 
 
 def own_examples() -> Any:
@@ -64,12 +65,12 @@ def _sample():
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory) -> Place:
-    return Place((Path(__file__).parents[1],), tmp_path_factory.mktemp("log") / "native.log", lambda _: None)
+def context(tmp_path_factory) -> ExportContext:
+    return ExportContext((Path(__file__).parents[1],), tmp_path_factory.mktemp("log") / "native.log", lambda _: None)
 
 
 @pytest.fixture(scope="session")
-def chosen(place) -> Chosen:
+def selected(context) -> SelectedTrial:
     """A trial of 20 epochs on the packaged sample with a schedule, dropout, averaged weights and early stopping."""
     config = sample_config(
         model={"architecture": "mlp", "units": [32], "dropout": 0.1, "batch_normalization": True},
@@ -77,5 +78,5 @@ def chosen(place) -> Chosen:
         schedule={"name": "cosine", "warmup": 0.1},
         training={"max_epochs": 20, "early_stopping": {"patience": 6}, "engine": "graph"},
     )
-    trainer, rows = train_again(config, Objective(), place)
+    trainer, rows = trained_here(config, context)
     return chosen_of(config, rows, trainer.best)

@@ -32,3 +32,11 @@ def record_of(config: AnyConfig, values: list[float], number: int = 0, **more: A
         "ended": BEGAN + timedelta(seconds=len(rows)),
     }
     return TrialRecord(**(known | more))
+
+
+def trained_here(config, context):
+    """Train a configuration in this process; return the trainer and the epochs."""
+    from hpsearch.training.trainer import Trainer
+
+    trainer = Trainer(config, Objective(), context.data(config.data))
+    return trainer, list(trainer.epochs())

@@ -6,7 +6,7 @@ import psutil
 import pytest
 from support import wait_for
 
-from hpsearch.export.isolated import run_alone
+from hpsearch.export.verification import run_alone
 
 LEAVES = """
 import subprocess, sys

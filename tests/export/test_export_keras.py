@@ -17,7 +17,7 @@ from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
-from hpsearch.export.keras_json import keras_json, knob_differences, serialized
+from hpsearch.export.keras_objects import keras_json, knob_differences, serialized
 
 STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.needs_closure]
 # What Keras takes one of, so that they are set in turn.

@@ -11,9 +11,8 @@ from pydantic import ValidationError
 from support import sample_config
 
 from hpsearch.config.file import Objective
-from hpsearch.config.trial import TrainableConfig, without_validation
-from hpsearch.export.repeat import Part, needs_validation, seeded, seeds_of
-from hpsearch.export.trainings import Trained
+from hpsearch.config.trial import TrainableConfig, with_seed, without_validation
+from hpsearch.export.trainings import Part, Trained, needs_validation, seeds_of
 from hpsearch.search.records import epochs_chosen, typical
 from hpsearch.training.results import Best, Outcome
 
@@ -29,7 +28,7 @@ def test_the_configurations_own_seed_comes_first_and_the_others_follow_it():
     assert seeds_of(sample_config(seed=None), 2) == [0, 1]
     assert seeds_of(sample_config(seed=2**32 - 1), 2) == [2**32 - 1, 0]
     own = TrainableConfig("mine:train", {"x": 1}, seed=3)
-    assert [seeded(own, seed).plain() for seed in seeds_of(own, 2)] == [own.plain(), {**own.plain(), "seed": 4}]
+    assert [with_seed(own, seed).plain() for seed in seeds_of(own, 2)] == [own.plain(), {**own.plain(), "seed": 4}]
 
 
 def test_the_median_of_the_best_epochs_is_chosen():

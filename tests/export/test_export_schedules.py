@@ -12,7 +12,7 @@ from support import sample_config
 
 from hpsearch.catalogue.schedules import SCHEDULES, UNITS
 from hpsearch.config.trial import TrialConfig
-from hpsearch.export.schedule import as_decay, keras_schedule
+from hpsearch.export.keras_objects import as_decay, keras_schedule
 from hpsearch.training.callbacks import learning_rates
 
 EPOCHS, EXAMPLES, START = 6, 700, 0.3

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from export.conftest import chosen_of, row_of
+from export.made import trained_here
 from support import sample_config
 
 from hpsearch.catalogue.losses import LOSSES
@@ -20,11 +21,9 @@ from hpsearch.config.trial import DataConfig, TrialConfig
 from hpsearch.data.arrays import Arrays
 from hpsearch.data.splits import stratified_split
 from hpsearch.errors import HpsearchError
-from hpsearch.export.again import train_again
 from hpsearch.export.formats import FORMATS
-from hpsearch.export.isolated import accuracy_in, run_alone
 from hpsearch.export.script import ScriptSource, script
-from hpsearch.export.script_data import splitting
+from hpsearch.export.verification import accuracy_in, run_alone
 from hpsearch.training.examples import Normalization, TrainingData, examples_of
 
 STEPWISE = [row.name for row in OPTIMIZERS.values() if not row.needs_closure]
@@ -83,7 +82,9 @@ def test_the_split_is_that_of_the_study(sizes, validation, seed):
     split = stratified_split(labels, validation, seed)
     examples = examples_of(Arrays(np.zeros((len(labels), 1), np.uint8), labels), Normalization())
     data = TrainingData(examples, split.train, split.validation, len(sizes))
-    text = splitting(DataConfig(dataset="own.npz", validation=validation, split_seed=seed), data)
+    section = {"dataset": "own.npz", "validation": validation, "split_seed": seed, "normalization": "rescale"}
+    text = _text(sample_config(data=section, model={"architecture": "perceptron"}), data)
+    text = text[text.index("# Held out") : text.index("\nimages = images.astype")]
     even = len(set(sizes)) == 1 and validation % len(sizes) == 0
     assert ("shares" in text) != even
     np.testing.assert_array_equal(_executed("held_out", text, labels=labels), split.validation)
@@ -162,15 +163,15 @@ TRAININGS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", TRAININGS)
 @pytest.mark.e2e(but=("proximal-exponential", "own-code", "colours-cnn", "far-away-floats"))
-def test_what_it_trains_is_what_the_study_trained(name, place, data, tmp_path, capfd):
+def test_what_it_trains_is_what_the_study_trained(name, context, data, tmp_path, capfd):
     training = {"max_epochs": 8, "early_stopping": None, "engine": "graph"}
     sections = {"training": training, "data": {"dataset": "fashion_mnist_sample", "validation": 500}}
     config = sample_config(**{**sections, **TRAININGS[name]})
-    trainer, rows = train_again(config, Objective(), place)
-    figure = chosen_of(config, rows, trainer.best).figure(place)
+    trainer, rows = trained_here(config, context)
+    reference = chosen_of(config, rows, trainer.best).reference(context)
     ran = _ran(_text(config, TrainingData.load(config.data)), tmp_path, capfd)
-    assert figure.value > 0.6
-    assert figure.agrees(ran["accuracy"]), (figure, ran["accuracy"])
+    assert reference.value > 0.6
+    assert reference.agrees(ran["accuracy"]), (reference, ran["accuracy"])
     # The same weights in the beginning, the same order: the same curve, but for the rounding of float32 sums.
     seen = ran["model"].history.history
     for metric, tolerance in (("val_accuracy", {"atol": 0.02}), ("loss", {"rtol": 0.02})):
@@ -229,7 +230,7 @@ def test_an_error_of_keras_in_a_script_keeps_its_reason(tmp_path):
         run_alone(file, [], print)
 
 
-def test_what_cannot_be_said_is_refused(place):
+def test_what_cannot_be_said_is_refused(context):
     for name in ("python", "keras"):
         with pytest.raises(HpsearchError, match="lbfgs is SciPy's: Keras has no such optimizer; export it as yaml"):
-            FORMATS[name].text(chosen_of(sample_config(optimizer="lbfgs", batch_size="full")), place)
+            FORMATS[name].text(chosen_of(sample_config(optimizer="lbfgs", batch_size="full")), context)

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from hpsearch.config.study import load_study
 from hpsearch.data.store import obtain
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.export.yaml_file import best_yaml, configuration
+from hpsearch.export.formats import best_yaml, configuration
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener

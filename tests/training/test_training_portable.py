@@ -15,8 +15,8 @@ from hpsearch.config.file import Objective
 from hpsearch.data.arrays import load_test
 from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
-from hpsearch.export.again import Place
 from hpsearch.export.model_file import validation_accuracy
+from hpsearch.export.trainings import Place
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.portable import (
     confusion_matrix,
