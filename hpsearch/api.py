@@ -442,8 +442,7 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
     Raises:
         NoGoodTrialError: no trial has ended well.
     """
-    from hpsearch.analysis.verdict import judge
-    from hpsearch.analysis.verdict_text import default_sentences
+    from hpsearch.analysis.verdict import default_sentences, judge
     from hpsearch.export.selected import SelectedTrial, winner_values
     from hpsearch.search.finals import chosen_trial, read_finals
     from hpsearch.search.stages import Stage

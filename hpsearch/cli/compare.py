@@ -89,7 +89,7 @@ def compared(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> Wri
 
 
 def _print(comparison: Comparison) -> None:
-    from hpsearch.analysis.text import notes, table
+    from hpsearch.analysis.comparison import notes, table
 
     emit(table(comparison), OutputFormat.table, title=f"{comparison.study}: {comparison.description}")
     for note in notes(comparison):
@@ -97,7 +97,7 @@ def _print(comparison: Comparison) -> None:
 
 
 def _write(comparison: Comparison, file: Path) -> None:
-    from hpsearch.report.page import html_report
+    from hpsearch.report.comparison_page import html_report
 
     try:
         file.write_text(html_report(comparison), encoding="utf-8")

@@ -1,20 +1,22 @@
-"""`hpsearch studies`, `trials`, `show` and `best`: what the studies hold. Reads the Optuna database only."""
+"""`hpsearch studies`, `trials`, `show` and `best`: the results of studies. Reads the Optuna database only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpsearch.cli.finalists import show_finalists
+from hpsearch.api import say
 from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of, whole_number_option
-from hpsearch.cli.output import OutputFormat, emit
+from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import HpsearchError, NoGoodTrialError
 
 if TYPE_CHECKING:
+    from hpsearch.analysis.verdict import Verdict
     from hpsearch.config.study import StudySpec
-    from hpsearch.config.varied import Varied
+    from hpsearch.config.varied import Lines, Varied
+    from hpsearch.search.home import Home
     from hpsearch.search.records import TrialRecord
     from hpsearch.search.storage import StoredStudy
 
@@ -55,7 +57,7 @@ def trials(study: StudyArgument, home: HomeOption = None, output_format: FormatO
     The state is Optuna's (COMPLETE, PRUNED, FAIL, RUNNING, WAITING); the outcome says how the trial ended. The table
     shows the parameters that vary in this study. -f json, yaml and csv hold all of them, and the reason of the outcome.
     """
-    from hpsearch.cli.rows import trial_rows
+    from hpsearch.cli.inspect import trial_rows
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
@@ -155,7 +157,7 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
 
     Where the study has finalists it is their winner, and the value is that of its single trial.
     """
-    from hpsearch.cli.rows import best_summary
+    from hpsearch.cli.inspect import best_summary
     from hpsearch.search.finals import chosen_trial
     from hpsearch.search.storage import find_study
 
@@ -167,3 +169,88 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
         emit(record.summary(), output_format, title=f"Best trial of {study}; value: {found.objective.metric}")
     else:
         emit(best_summary(study, record), output_format)
+
+
+def best_summary(study: str, record: TrialRecord) -> dict[str, Any]:
+    """Return the interface of `hpsearch best -f json`.
+
+    `trial` is the number, too: the key that scripts have used from the beginning.
+    """
+    return {
+        "study": study,
+        "trial": record.number,
+        **record.summary(),
+        "config": record.config.plain() if record.config else {},
+    }
+
+
+def trial_rows(records: Iterable[TrialRecord], varied: Varied) -> list[dict[str, Any]]:
+    """Return trials as rows of a table that fits a terminal, with one column for the values that vary."""
+    from hpsearch.config.varied import Lines
+
+    lines = Lines(varied)
+    return [
+        {
+            "number": record.number,
+            "state": record.state,
+            "outcome": record.outcome.label if record.outcome else None,
+            "value": record.best.value if record.best else None,
+            "epoch": record.best.epoch if record.best else None,
+            "seconds": round(record.seconds, 1) if record.seconds is not None else None,
+            "params": _params(record, lines),
+        }
+        for record in records
+    ]
+
+
+def _params(record: TrialRecord, lines: Lines) -> str:
+    """Return `adam learning_rate=0.0012 batch_size=64 (Keras defaults)`: what varies, and a note."""
+    from hpsearch.search.baselines import note_of
+
+    config = record.config
+    note = record.detail or (note_of(config, baseline=record.baseline) if config else "")
+    line = lines.line(config) if config else ""
+    return " ".join(filter(None, [line, f"({note})" if note else ""]))
+
+
+def finalists(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = OutputFormat.table) -> None:
+    """Show the finalists of a study; the new name is `hpsearch show STUDY --finalists`."""
+    say(f"note: `hpsearch finalists {study}` is now `hpsearch show {study} --finalists`")
+    show_finalists(study, home_of(home), output_format)
+
+
+def show_finalists(study: str, home: Home, output_format: OutputFormat) -> None:
+    """Print the finalists of a study.
+
+    Raises:
+        HpsearchError: it has none yet.
+    """
+    from hpsearch.analysis.verdict import judge
+    from hpsearch.search.finals import read_finals
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home, study)
+    finals = read_finals(found)
+    if finals is None:
+        raise HpsearchError(
+            f"study '{study}' has no finalists yet; its file asks for them by `finalists: {{top: 3, seeds: 5}}`, and "
+            "`hpsearch run` trains them once it has all its trials"
+        )
+    verdict = judge(study, finals)
+    if output_format is OutputFormat.table:
+        tell(verdict)
+        for line in verdict.audit:
+            put(f"read: {line}")
+    elif output_format is OutputFormat.csv:
+        emit([standing.plain() for standing in verdict.finalists], output_format)
+    else:
+        emit(verdict.plain(), output_format)
+
+
+def tell(verdict: Verdict) -> None:
+    """Print the finalists as a table, and the verdict."""
+    from hpsearch.analysis.verdict import rows, sentences
+
+    emit(rows(verdict), OutputFormat.table, title="Finalists")
+    for line in sentences(verdict):
+        put(line)

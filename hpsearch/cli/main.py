@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 import sys
 import tempfile
 import time
@@ -17,23 +18,16 @@ import typer
 from typer.core import TyperGroup
 
 from hpsearch.api import say
-from hpsearch.cli import (
-    bench,
-    catalogue,
-    compare,
-    data,
-    delete,
-    doctor,
-    export,
-    finalists,
-    inspect,
-    reproduce,
-    run,
-    train,
-    ui,
+from hpsearch.cli import bench, compare, export, inspect, maintenance, reference, reproduce, run, train, ui
+from hpsearch.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    HpsearchError,
+    first_line,
+    masked,
+    unknown_name,
 )
-from hpsearch.cli.usage import sentence_of
-from hpsearch.errors import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, HpsearchError, first_line, masked
 from hpsearch.training.quiet import begin_command
 
 # The commands by what a user is doing, in the order of `hpsearch --help`.
@@ -41,8 +35,8 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (run.run, run.stop, run.validate),
     "Look": (inspect.studies, inspect.show, inspect.trials, inspect.best, compare.compare, ui.ui),
     "Take away": (export.export, train.train, reproduce.reproduce),
-    "Look after": (doctor.doctor, delete.delete),
-    "Reference": (catalogue.catalogue, run.schema, bench.bench),
+    "Look after": (maintenance.doctor, maintenance.delete),
+    "Reference": (reference.catalogue, run.schema, bench.bench),
 }
 
 
@@ -70,9 +64,9 @@ app = typer.Typer(
 for functions in COMMANDS.values():
     for function in functions:
         app.command()(function)
-app.add_typer(data.app, name="data")
+app.add_typer(reference.data, name="data")
 # Its new name is `hpsearch show --finalists`.
-app.command(hidden=True)(finalists.finalists)
+app.command(hidden=True)(inspect.finalists)
 
 # The base of "no such option" and its like. Some versions of Typer carry their own copy of click, so the
 # class is taken from Typer and not from click.
@@ -164,3 +158,46 @@ def _keep_traceback() -> Path:
             continue
         return folder / name
     return Path(name)
+
+
+def sentence_of(error: Any) -> str:
+    """Return the sentence for an error of the command line.
+
+    Args:
+        error: a ClickException of Typer's; some versions of Typer carry their own copy of click, so that it has no
+            type that could be named here.
+    """
+    context = getattr(error, "ctx", None)
+    names = _command(context)
+    return f"{_problem(error, context)}; see `{' '.join(['hpsearch', *names, '--help'])}`"
+
+
+def _problem(error: Any, context: Any) -> str:
+    kind, parameter = type(error).__name__, getattr(error, "param", None)
+    if kind == "MissingParameter" and parameter is not None:
+        return f"{_called(parameter)} is missing"
+    if kind == "NoSuchOption" and context is not None:
+        names = [name for each in context.command.params for name in (*each.opts, *each.secondary_opts)]
+        return unknown_name("option", error.option_name, [name for name in (*names, "--help") if name[:2] == "--"])
+    message = str(error.format_message()).strip().rstrip(".")
+    if (command := re.search(r"^No such command '(.*?)'", message)) and context is not None:
+        return unknown_name("command", command[1], context.command.list_commands(context))
+    if parameter is not None and (choice := re.search(r"'([^']*)' is not one of (.*)$", message)):
+        return unknown_name(_called(parameter), choice[1], re.findall(r"'(.*?)'", choice[2]))
+    return message[:1].lower() + message[1:]
+
+
+def _called(parameter: Any) -> str:
+    """`--format` or `FILE`: how the help calls an option or argument."""
+    if parameter.param_type_name == "argument":
+        return str(parameter.metavar or parameter.name).strip("[]")
+    return str(max(parameter.opts, key=len))
+
+
+def _command(context: Any) -> list[str]:
+    """Return the names of the command and of the group that it belongs to, without the program's own."""
+    names: list[str] = []
+    while context is not None and context.parent is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    return names

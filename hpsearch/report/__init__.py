@@ -1,5 +1,4 @@
-"""Pictures and pages of what `hpsearch.analysis` returns.
+"""Pictures (Plotly) and pages (Jinja2) of what `hpsearch.analysis` returns.
 
-pictures   a comparison as Plotly figures
-page       table and pictures as one HTML file
+comparison_page   a comparison as Plotly figures, and as one HTML file from comparison.html.jinja
 """

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from operator import is_not
 
-from hpsearch.analysis.verdict import judge
-from hpsearch.analysis.verdict_text import markdown
+from hpsearch.analysis.verdict import judge, markdown
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
 from hpsearch.search.finals import Finals, chosen_of

@@ -12,7 +12,7 @@ import pytest
 from support import hpsearch, require, result_of
 
 from hpsearch.analysis.comparison import compare_trials
-from hpsearch.report.pictures import mean_curve, pictures
+from hpsearch.report.comparison_page import mean_curve, pictures
 from hpsearch.search.home import Home
 from hpsearch.search.storage import find_study
 

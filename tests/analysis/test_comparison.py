@@ -8,8 +8,7 @@ from statistics import mean, median, stdev
 import pytest
 from support import sample_config
 
-from hpsearch.analysis.comparison import Spread, compare_trials, grown, training_of
-from hpsearch.analysis.text import formatted, notes, table
+from hpsearch.analysis.comparison import Spread, compare_trials, formatted, grown, notes, table, training_of
 from hpsearch.catalogue.metrics import SUMMARY_METRICS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Compare, Objective

@@ -11,21 +11,20 @@ from export.made import record_of
 from support import sample_config
 
 from hpsearch.analysis.statistics import fitting, mean_interval, of_differences, paired_difference, tolerance_of
-from hpsearch.analysis.verdict import AgainstDefault, judge
-from hpsearch.analysis.verdict_text import default_sentences, markdown, rows, sentences
+from hpsearch.analysis.verdict import AgainstDefault, default_sentences, judge, markdown, rows, sentences
 from hpsearch.catalogue.metrics import METRICS, bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrainableConfig, TrialConfig, with_seed
 from hpsearch.export.formats import FORMATS
-from hpsearch.export.selected import Chosen, Repeated, repeated, told
-from hpsearch.export.trainings import Place
+from hpsearch.export.selected import SelectedTrial, WinnerValues, winner_values
+from hpsearch.export.trainings import ExportContext
 from hpsearch.search.finals import Finalist, Finals
 from hpsearch.training.results import best_of
 
 UP, DOWN = Objective(), Objective(metric="val_loss", direction="minimize")
 TUNED = sample_config(optimizer={"name": "sgd", "learning_rate": 0.3})
 # Nothing is trained or read here, so nothing is written to the log.
-PLACE = Place((), Path("/nowhere/native.log"), lambda _: None)
+PLACE = ExportContext((), Path("/nowhere/native.log"), lambda _: None)
 
 
 def finalist(
@@ -155,16 +154,16 @@ def test_a_tolerance_that_nothing_could_miss_is_none():
     assert (verdict.tolerance, verdict.plain()["no_tolerance"]) == (None, verdict.no_tolerance)
 
 
-def winner_of(found: Finals) -> Chosen:
+def winner_of(found: Finals) -> SelectedTrial:
     """The winner as what is exported; the trial of the search reached 0.5 at its second epoch."""
     record = record_of(TUNED, [0.1, 0.5], 3)
     record = replace(record, rows=tuple(replace(row, metrics={**row.metrics, "val_loss": 0.4}) for row in record.rows))
-    return Chosen("s", found.objective, record, repeated(found))
+    return SelectedTrial("s", found.objective, record, winner_values(found))
 
 
 def test_a_winner_of_two_seeds_is_compared_by_the_trials_own_value():
     chosen = winner_of(finals(finalist(3, 0.9, 0.5)))
-    figure = chosen.figure(PLACE)
+    figure = chosen.reference(PLACE)
     assert figure is not None
     # Three standard errors of 0.5 on the 166 validation images of the sample.
     assert (figure.value, round(figure.tolerance or 0, 3)) == (0.5, 0.116)
@@ -182,7 +181,7 @@ def test_the_finalists_mean_is_exported_for_every_objective(objective):
         chosen, PLACE
     )
     # A script or a model says its accuracy only: the mean of that, at the epochs that the objective chose.
-    accuracy = FORMATS["python"].figure(chosen, PLACE)
+    accuracy = FORMATS["python"].reference(chosen, PLACE)
     assert accuracy is not None
     assert accuracy.metric == "val_accuracy"
     assert accuracy.basis == ("mean over 4 seeds, 99% Student's t prediction interval")
@@ -195,17 +194,17 @@ def test_a_training_of_ones_own_is_compared_by_the_mean_of_its_own_metric():
     found = finals(finalist(3, 5.0, 5.1, 4.9, 5.0, config=config, objective=own), objective=own)
     record = record_of(config, [0.1, 0.5], 3)
     record = replace(record, rows=tuple(replace(row, metrics={**row.metrics, "gain": 5.0}) for row in record.rows))
-    chosen = Chosen("s", own, replace(record, best=best_of(record.rows, own)), repeated(found))
-    figure = FORMATS["yaml"].figure(chosen, PLACE)
+    chosen = SelectedTrial("s", own, replace(record, best=best_of(record.rows, own)), winner_values(found))
+    figure = FORMATS["yaml"].reference(chosen, PLACE)
     assert figure is not None
     assert (figure.metric, round(figure.value, 9), round(figure.tolerance or 0, 3)) == ("gain", 5.0, 0.533)
 
 
 def test_too_few_validation_examples_give_no_tolerance_either():
     config = sample_config(data={"dataset": "fashion_mnist_sample", "validation": 10})
-    chosen = Chosen("s", UP, record_of(config, [0.1, 0.5], 3), None)
-    figure = chosen.figure(PLACE)
+    chosen = SelectedTrial("s", UP, record_of(config, [0.1, 0.5], 3), None)
+    figure = chosen.reference(PLACE)
     assert figure is not None
     # 0.5 +- 0.47 would hold 0.1, which is guessing.
     assert (figure.tolerance, figure.basis) == (None, "on 10 validation examples, too few for a tolerance")
-    assert told("s", UP, chosen.record, figure, Repeated({}, "It won."))[1] == "It won."
+    assert origin_sentences("s", UP, chosen.record, figure, WinnerValues({}, "It won."))[1] == "It won."

@@ -8,7 +8,7 @@ import pytest
 from support import ROOT, hpsearch
 
 from hpsearch.catalogue.entries import Entry, Knob
-from hpsearch.cli.catalogue import CATALOGUES, entries_of
+from hpsearch.cli.reference import CATALOGUES, entries_of
 
 UNUSED = ROOT / "unused"
 

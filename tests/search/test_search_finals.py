@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from support import sample_config
 
-from hpsearch.analysis.verdict import judge
-from hpsearch.analysis.verdict_text import sentences
+from hpsearch.analysis.verdict import judge, sentences
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig, with_seed
 from hpsearch.search.finalists import FIRST_SEED, _untaken, choose_finalists, keras_default, on_everything

@@ -1,17 +1,31 @@
-"""A comparison in pictures, by Plotly: curves over the epochs, figures over what varies, fitted growth."""
+"""A comparison as pictures (Plotly), and as one HTML file that needs no network."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import jinja2
 import plotly.graph_objects as go
 from plotly.colors import qualitative, sample_colorscale
+from plotly.offline import get_plotlyjs
 
-from hpsearch.analysis.comparison import MEASURED, Comparison, Growth, Measured, Point, Spread
-from hpsearch.analysis.text import capital, option, words
+from hpsearch.analysis.comparison import (
+    MEASURED,
+    Comparison,
+    Growth,
+    Measured,
+    Point,
+    Spread,
+    capital,
+    notes,
+    option,
+    table,
+    words,
+)
 from hpsearch.catalogue.metrics import SUMMARY_METRICS
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
@@ -256,3 +270,27 @@ def _longest(comparison: Comparison) -> int:
 
 def _name(values: Mapping[str, Any]) -> str:
     return ", ".join(option(value) for value in values.values())
+
+
+_SETTINGS = {"displaylogo": False, "responsive": True}
+_TEMPLATE = Path(__file__).with_name("comparison.html.jinja")
+
+
+def html_report(comparison: Comparison) -> str:
+    """Return the page: table, remarks and pictures. Plotly's code is part of it, so it needs no network."""
+    drawn = [
+        {
+            "html": each.figure.to_html(full_html=False, include_plotlyjs=False, config=_SETTINGS),
+            "caption": each.caption,
+        }
+        for each in pictures(comparison)
+    ]
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        study=comparison.study,
+        description=comparison.description,
+        plotly=get_plotlyjs(),
+        rows=table(comparison),
+        notes=notes(comparison),
+        pictures=drawn,
+    )
