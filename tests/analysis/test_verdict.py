@@ -16,7 +16,7 @@ from hpsearch.catalogue.metrics import METRICS, bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrainableConfig, TrialConfig, with_seed
 from hpsearch.export.formats import FORMATS
-from hpsearch.export.selected import SelectedTrial, WinnerValues, winner_values
+from hpsearch.export.selected import SelectedTrial, WinnerValues, origin_sentences, winner_values
 from hpsearch.export.trainings import ExportContext
 from hpsearch.search.finals import Finalist, Finals
 from hpsearch.training.results import best_of

@@ -16,7 +16,7 @@ from hpsearch.data.arrays import load_test
 from hpsearch.data.store import obtain
 from hpsearch.errors import DataError
 from hpsearch.export.model_file import validation_accuracy
-from hpsearch.export.trainings import Place
+from hpsearch.export.trainings import ExportContext
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.portable import (
     confusion_matrix,
@@ -144,7 +144,7 @@ def test_features_with_a_large_mean_keep_their_digits(tmp_path):
     (read,) = read_test(trainer.config, [str(file)], [])[TEST]
     assert read["accuracy"] == pytest.approx(trainer.test().accuracy)
     assert read["accuracy"] > 0.9
-    assert validation_accuracy(file, trainer.config, Place([], tmp_path / "log", print)) == pytest.approx(
+    assert validation_accuracy(file, trainer.config, ExportContext([], tmp_path / "log", print)) == pytest.approx(
         trainer.best.value
     )
 
