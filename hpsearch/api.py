@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hpsearch.tracking.run_states import TrackedStudy
     from hpsearch.tracking.target import Target
 
-# The study files that come with hpsearch.
+# The shipped study files.
 SHIPPED = Path(__file__).parent / "studies"
 
 
@@ -50,7 +50,7 @@ def run(
     """Train what is missing to a study's total number of trials, as `hpsearch run` does.
 
     Args:
-        study: a study file; or the name of a study in the home folder, or of one that comes with hpsearch; or the
+        study: a study file; or the name of a study in the home folder, or of a shipped study; or the
             content of a study file as a mapping. In a mapping, `trainable` and every other reference `module:function`
             may be the function itself, also one that was defined in a notebook.
         trials: the total, earlier runs included; None: what the study says.
@@ -175,9 +175,9 @@ class Study:
         Raises:
             NoGoodTrialError: no trial has ended well.
         """
-        from hpsearch.search.finals import chosen_trial
+        from hpsearch.search.finals import exported_trial
 
-        record = chosen_trial(self.stored)
+        record = exported_trial(self.stored)
         if record is None:
             raise NoGoodTrialError(self.name, self.home.command("trials", self.name))
         return record
@@ -219,7 +219,9 @@ class Study:
         """Return one row for each epoch of each trial: `number` of the trial, `epoch`, and each metric."""
         import pandas as pd
 
-        return pd.DataFrame([{"number": record.number, **row.plain()} for record in self.trials for row in record.rows])
+        return pd.DataFrame(
+            [{"number": record.number, **row.plain()} for record in self.trials for row in record.epochs]
+        )
 
     def export(
         self, file: str | os.PathLike[str], *, format: str | None = None, trial: int | None = None, force: bool = False
@@ -300,11 +302,11 @@ def find_spec(
     """Find and check a study.
 
     Args:
-        study: a file; else the name of a study in the home folder; else that of one that comes with hpsearch; or a
+        study: a file; else the name of a study in the home folder; else the name of a shipped study; or a
             study file's content.
         home: the home folder.
         overrides: `key.path=value` each, the value in YAML.
-        quick: whether its section `quick` is to be put in place.
+        quick: whether to take the short version of the study file, its section `quick`.
 
     Returns:
         The study, and which one it is: `the file studies/quickstart.yaml`.
@@ -384,16 +386,16 @@ def run_spec(
     text = dump(spec.document.data)
     request = RunRequest(spec, text, total, workers or default_workers(), target.key, accept_changes, retry_failed)
 
-    def closing(study: StoredStudy, ended: StudyEnded) -> bool:
-        from hpsearch.search.finals import read_finals, stages_of
+    def write_all(study: StoredStudy, ended: StudyEnded) -> bool:
+        from hpsearch.search.finals import read_finals, records_of_stages
 
         tracked, finals = tracked_study(study, spec, text, target), read_finals(study)
-        return write_outcome(tracked, stages_of(study), finals, interrupted=ended.interrupted, report=report)
+        return write_outcome(tracked, records_of_stages(study), finals, interrupted=ended.interrupted, report=report)
 
     def listeners(study: StoredStudy, stage: Stage) -> Sequence[Listener]:
         return _listeners(target, study, stage, stop, report, progress=progress)
 
-    return run_study(request, target.home, listeners, stop, report, closing)
+    return run_study(request, target.home, listeners, stop, report, write_all)
 
 
 def _listeners(
@@ -444,10 +446,10 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
     """
     from hpsearch.analysis.verdict import default_sentences, judge
     from hpsearch.export.selected import SelectedTrial, winner_values
-    from hpsearch.search.finals import chosen_trial, read_finals
+    from hpsearch.search.finals import exported_trial, read_finals
     from hpsearch.search.stages import Stage
 
-    record = study.record(trial) if trial is not None else chosen_trial(study)
+    record = study.record(trial) if trial is not None else exported_trial(study)
     if record is None:
         raise NoGoodTrialError(study.name, home.command("trials", study.name))
     finals = read_finals(study)
@@ -465,7 +467,7 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
 
 @contextmanager
 def _place(output: Path) -> Iterator[ExportContext]:
-    """Give the place of an export's training, and remove its log."""
+    """Make the context of an export, and remove its log afterwards."""
     from hpsearch.config.study import module_folders
     from hpsearch.export.trainings import ExportContext
 

@@ -1,4 +1,4 @@
-"""Errors that people are meant to read: one line that says what to do, and an exit code.
+"""Errors for the user: one line that says what to do, and an exit code.
 
 The command line turns every `HpsearchError` into its message and its exit code, in one
 place (`hpsearch.cli.main`). Anything else that is raised is a bug: its traceback goes to a log file.
@@ -20,7 +20,7 @@ EXIT_INTERRUPTED = 130
 
 
 class HpsearchError(Exception):
-    """Something a person can put right; the message is one clear line."""
+    """Something that the user can correct; the message is one clear line."""
 
     exit_code = EXIT_BAD_INPUT
 
@@ -63,7 +63,7 @@ class DataError(HpsearchError):
 
 
 class UserCodeError(HpsearchError):
-    """A person's own function, which a configuration names, is not there, raised, or gives what it must not."""
+    """The user's own code, which a configuration names, is missing, raised, or returned something invalid."""
 
 
 class EnvironmentProblem(HpsearchError):
@@ -110,7 +110,7 @@ def reason_in(text: str) -> str:
     if rest and first.startswith("Exception encountered when calling "):
         return f"{first.rstrip('.')}: {reason_in(_joined(rest))}"
     if rest and first == "Graph execution error:":
-        # Where the operation was defined comes first.
+        # The first lines are the places where the operation was defined.
         found = (line for line in rest if not line.startswith(("Detected at node", "File ", "[[", "(")))
         return f"{first} {_without_places(next(found, rest[-1]))}"
     if rest and first == "in user code:":
@@ -154,7 +154,7 @@ def command_line(*words: object) -> str:
 
 
 def masked(text: str) -> str:
-    """Return the text with the password of every address in it as `***`: for whatever is printed or kept."""
+    """Return the text with the password of every address in it as `***`, to be printed or recorded."""
     return _QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
 
 

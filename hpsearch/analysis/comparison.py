@@ -1,7 +1,7 @@
-"""Trials held against each other: grouped by what varies, each figure with mean, standard deviation and count.
+"""Trials compared: grouped by what varies, each metric with mean, standard deviation and count.
 
-A trial that was pruned or failed has no figures; how many did is counted beside them. One that diverged has
-a useless model, which is what its accuracy says: 1 / classes, that of guessing. It has no loss.
+Trials that were pruned or failed have no metrics; they are counted in columns of their own. One that diverged has
+a useless model: its accuracy is that of guessing, 1 / classes, and it has no loss.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from hpsearch.config.trial import TrialConfig, varying_terms
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import GOOD, Outcome
 
-# What has figures.
+# The outcomes of trials that are measured.
 MEASURED = GOOD | {Outcome.DIVERGED}
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over the trials of a group; `std` is the sample standard deviation, None of a single trial."""
+    """A metric over the trials of a group; `std` is the sample standard deviation, None for a single trial."""
 
     mean: float | None
     std: float | None
@@ -59,7 +59,7 @@ class Measured:
     figures: Mapping[str, float | None]
 
     def plain(self) -> dict[str, Any]:
-        """Return a row of the raw figures."""
+        """Return a row of the trial's metrics."""
         outcome = self.record.outcome.label if self.record.outcome else None
         seed = self.record.flat.get("seed")
         about = {"number": self.record.number, "seed": seed, "state": self.record.state, "outcome": outcome}
@@ -85,7 +85,7 @@ class Point:
         return sum(trial.record.outcome in outcomes for trial in self.trials)
 
     def plain(self) -> dict[str, Any]:
-        """Return a row of the figures with their spread."""
+        """Return a row of the metrics with their spread."""
         return {
             **self.group,
             **self.at,
@@ -100,7 +100,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Growth:
-    """figure = factor x^exponent, by least squares of the logarithms of the points' means."""
+    """The power law metric = factor x^exponent, by least squares of the logarithms of the points' means."""
 
     figure: str
     factor: float
@@ -120,7 +120,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a study says about what it varies.
+    """The comparison of a study's trials by what varies.
 
     Attributes:
         every: all points, in the order of the study file.
@@ -163,7 +163,7 @@ class Comparison:
 def compare_trials(
     study: str, description: str, objective: Objective, section: Compare, records: Sequence[TrialRecord]
 ) -> Comparison:
-    """Group the trials that have ended, and take the figures that the section asks for."""
+    """Group the trials that have ended, and compute the metrics of the section."""
     ended = [record for record in records if record.outcome not in (None, Outcome.INTERRUPTED)]
     names = list(dict.fromkeys([*section.report, *section.values, *section.growth, objective.metric]))
     every = list(_points([_measured(record, objective, section, names) for record in ended], names))
@@ -185,19 +185,19 @@ def _measured(record: TrialRecord, objective: Objective, section: Compare, names
 
 
 def training_of(record: TrialRecord, objective: Objective, target: float | None) -> TrainingSummary | None:
-    """Return a trial as the catalogue's figures see it; None of one that did not end by itself."""
+    """Return the summary of a trial for the catalogue's metrics; None for one that did not end by itself."""
     if record.outcome not in MEASURED:
         return None
     dataset = record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
-    values = [row.metrics[objective.metric] for row in record.rows]
+    values = [row.metrics[objective.metric] for row in record.epochs]
     reached = None
     if target is not None:
         # `better` is strict: at the target is good enough.
         hits = (epoch for epoch, value in enumerate(values) if value == target or objective.better(value, target))
         reached = next(hits, None)
     return TrainingSummary(
-        epochs=[row.metrics for row in record.rows],
-        best=record.best.epoch - record.rows[0].epoch if record.best else None,
+        epochs=[row.metrics for row in record.epochs],
+        best=record.best.epoch - record.epochs[0].epoch if record.best else None,
         reached=reached,
         weights=record.info.get("weights"),
         diverged=record.outcome is Outcome.DIVERGED,
@@ -235,7 +235,7 @@ def _best(points: Sequence[Point], objective: Objective) -> Point:
 
 
 def grown(figure: str, points: Sequence[Point]) -> Growth | None:
-    """Return the power law of a figure over x; None with fewer than two sizes."""
+    """Return the power law of a metric over x; None with fewer than two sizes."""
     pairs = [(point.x, point.figures[figure].mean) for point in points]
     logs = [(math.log(x), math.log(y)) for x, y in pairs if x and y and x > 0 and y > 0]
     if len({x for x, _ in logs}) < 2:
@@ -265,7 +265,7 @@ def formatted(spread: Spread) -> str:
 
 
 def option(value: Any) -> str:
-    """Return a value of `by` or `best_of` as people read it."""
+    """Return a value of `by` or `best_of` for tables and axes."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -327,7 +327,7 @@ def _is_early(point: Point) -> bool:
     return any(
         isinstance(config := trial.record.config, TrialConfig)
         and config.optimizer.entry.needs_closure
-        and len(trial.record.rows) >= config.training.last_epoch
+        and len(trial.record.epochs) >= config.training.last_epoch
         for trial in point.trials
     )
 
@@ -338,8 +338,8 @@ def _solvers(comparison: Comparison) -> Iterator[str]:
     if not early:
         return
     others = [trial.record for point in comparison.points if point not in early for trial in point.trials]
-    steps = sorted(round(sum(row.metrics.get("updates", 0) for row in record.rows)) for record in others)
-    evaluations = max(len(trial.record.rows) for point in early for trial in point.trials)
+    steps = sorted(round(sum(row.metrics.get("updates", 0) for row in record.epochs)) for record in others)
+    evaluations = max(len(trial.record.epochs) for point in early for trial in point.trials)
     names = _and(list(dict.fromkeys(option(next(iter(point.group.values()))) for point in early)))
     beside = f", where the others made {steps[len(steps) // 2]:,} updates" if steps else ""
     yield (

@@ -1,4 +1,4 @@
-"""What a confusion matrix says class by class: as figures, as text and as a page. [classes, classes], true by row."""
+"""Metrics of each class from a confusion matrix [classes, classes], true classes by row; as text and as a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals, each by the method that it names. SciPy's statistics; imported when they are asked for."""
+"""Intervals, each with the name of its method. SciPy is imported when it is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 CONFIDENCE = 0.95
-# Of what a figure's tolerance is made of: one right training in a hundred falls outside.
+# The confidence of a tolerance: one correct training in a hundred falls outside.
 TOLERANCE_CONFIDENCE = 0.99
 # Fewer values give no tolerance. The 99 % prediction interval of 2 values reaches 78 standard deviations to either
 # side, that of 3 values 11, that of 4 values 7 and that of 5 values 5.
@@ -76,14 +76,14 @@ def mean_interval(
 ) -> Interval:
     """Student's t interval of a mean (Student 1908; `scipy.stats.ttest_1samp`).
 
-    The interval of few values may reach beyond what the mean can be. It is then cut at these bounds: the mean is never
+    The interval of few values may reach beyond the possible values. It is then cut at these bounds: the mean is never
     out there, so that the cut interval holds it as often as the whole one (Mandelkern 2002, Statistical Science 17(2),
     doi:10.1214/ss/1030550859).
 
     Args:
         values: finite; at least one.
-        over: what the values differ by, for the method's name.
-        digits: the ends are rounded to so many, so that they are the same wherever they are calculated.
+        over: what the values differ in (seeds), for the method's name.
+        digits: the number of digits of the rounded ends, so that they are the same on every machine.
         bounds: the smallest and the largest value that the mean can have; None: it has none.
     """
     name = f"Student's t over {len(values)} {over}"
@@ -148,7 +148,7 @@ def tolerance_of(values: Sequence[float], useless: float | None = None) -> tuple
 
     Args:
         values: of trainings of one configuration.
-        useless: what a useless model has, for instance the accuracy of guessing; None: it is not known.
+        useless: the value of a useless model, for instance the accuracy of guessing; None: not known.
 
     Returns:
         the half width of Student's t prediction interval, and an empty text; or None, and the reason.

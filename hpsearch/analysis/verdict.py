@@ -1,4 +1,4 @@
-"""What a study's finalists say: who won, by how much, how optimistic the search was. Pure functions over `Finals`."""
+"""The verdict on a study's finalists: winner, margin, optimism of the search. Pure functions over `Finals`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
-from hpsearch.search.finals import FinalFigures, Finalist, Finals
+from hpsearch.search.finals import Finalist, Finals, TestResult
 
 
 @dataclass(frozen=True)
 class FinalistSummary:
-    """A finalist with its figures on the validation images.
+    """A finalist with its results on the validation images.
 
     Attributes:
         interval: of the mean over its seeds; None where none of its trainings ended well.
@@ -74,7 +74,7 @@ class AgainstDefault(Enum):
 
 _RECOMMENDATIONS = {
     AgainstDefault.BETTER: "",
-    AgainstDefault.UNCLEAR: "More seeds (finalists.seeds) would tell; until then the default is as good a choice.",
+    AgainstDefault.UNCLEAR: "More seeds (finalists.seeds) would decide it; until then the default is as good a choice.",
     AgainstDefault.NOT_BETTER: "Take the default, or search again with more trials or another space.",
     AgainstDefault.WORSE: "Take the default, or search again with more trials or another space.",
     AgainstDefault.SAME: "The search has found nothing better than the default; more trials or another space may.",
@@ -93,7 +93,7 @@ class Tested:
     """
 
     champion: Interval
-    figures: FinalFigures
+    figures: TestResult
     winner: Interval
     default: Interval | None
     over_seeds: Interval | None
@@ -112,7 +112,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Everything that the finalists of a study say.
+    """The verdict on the finalists of a study.
 
     Attributes:
         finalists: the best mean first.
@@ -120,7 +120,7 @@ class Verdict:
         default: the Keras default of the winner's model.
         epochs: that validation chose for the winner.
         against_default: the winner compared with `default`; None where one of them has no value for a seed.
-        tolerance: how far one more training of the winner may lie from its mean; None where that cannot be said.
+        tolerance: how far one more training of the winner may lie from its mean; None where the seeds do not show it.
         no_tolerance: why there is none; else empty.
         tested: None where the test set was not read for this winner.
         read_in_vain: whether a reading of the test set for this winner gave no result.
@@ -257,11 +257,11 @@ def _tested(finals: Finals) -> Tested | None:
     )
 
 
-def _accuracies(models: Sequence[FinalFigures]) -> list[float]:
+def _accuracies(models: Sequence[TestResult]) -> list[float]:
     return [model.accuracy for model in models]
 
 
-def _shares(models: Sequence[FinalFigures], examples: int) -> list[float]:
+def _shares(models: Sequence[TestResult], examples: int) -> list[float]:
     """Of each image the share of the models that got it right."""
     counts = [0] * examples
     for model in models:
@@ -271,7 +271,7 @@ def _shares(models: Sequence[FinalFigures], examples: int) -> list[float]:
 
 
 _PERCENT = f"{CONFIDENCE:.0%}"
-# What the table says of the Keras default.
+# The row of the Keras default.
 _NOTES = {AgainstDefault.WORSE: "better than the winner", AgainstDefault.NOT_BETTER: "as good as the winner"}
 
 _COMPARED = {
@@ -375,7 +375,7 @@ def _finding(tested: Tested) -> str:
         return "the tuning helped"
     if all(high is not None and high < 0 for _, high in ends):
         return "the tuning did harm"
-    return "no difference that could be told from chance"
+    return "no difference beyond chance"
 
 
 def _shown(interval: Interval | None, sign: str = "") -> str:

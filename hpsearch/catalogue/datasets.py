@@ -20,8 +20,8 @@ class RawFile:
         array: the array that it holds: train_images, train_labels, test_images or test_labels.
         name: its official name, without `.gz`.
         shape: of the array: [n, height, width] for images, [n] for labels.
-        sha256: of the UNCOMPRESSED file, header included. The compressed ones differ from place
-            to place (Debian strips the gzip header), the uncompressed ones do not.
+        sha256: of the UNCOMPRESSED file, header included. Compressed files differ from source
+            to source (Debian strips the gzip header), uncompressed ones do not.
     """
 
     array: str
@@ -32,7 +32,7 @@ class RawFile:
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """One dataset, and where its four raw files can be found; None: not in that place.
+    """One dataset, and the sources of its four raw files; None: that source does not have it.
 
     Attributes:
         classes: class names; a label is an index into them.

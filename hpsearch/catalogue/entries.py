@@ -28,7 +28,7 @@ class Knob:
         source: where the range or the default was taken from.
         gt, ge, lt, le: bounds of a value; of each element, where the type is a tuple.
         structural: a number that decides what is compiled, since it is used when the object is built or Keras
-            calculates with it in Python. Each of its values is compiled anew. Words and switches always are.
+            calculates with it in Python. Each of its values is compiled separately, as words and switches always are.
         penalty: a number of a model that adds a term to the loss, so that losses with other values of it cannot be
             compared.
     """
@@ -66,7 +66,7 @@ class Knob:
 
 
 def _type_name(kind: Any) -> str:
-    """Return the name of a knob's type as a study file's author knows it."""
+    """Return the name of a knob's type for the authors of study files."""
     if kind is Reference:
         return "module:name"
     arguments = get_args(kind)
@@ -83,7 +83,7 @@ def _type_name(kind: Any) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """One choice: how it is built, what can be set or searched, what it needs, and where it was published.
+    """One choice of the catalogue: how it is built, its knobs, its requirements, and its publication.
 
     Attributes:
         name: how a study file selects it.

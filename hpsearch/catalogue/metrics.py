@@ -168,7 +168,7 @@ class SummaryMetric:
     """A metric of a whole training, for comparisons.
 
     Attributes:
-        name: how a study file asks for it.
+        name: in study files.
         title: how tables and axes call it.
         of: returns its value for a training; None where the training has none.
         unit: of the value; empty where it has none.

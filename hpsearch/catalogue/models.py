@@ -2,7 +2,7 @@
 
 Every `build(image_shape, classes, **knobs)` returns a Keras model from normalized examples float32
 [batch, *image_shape] to logits float32 [batch, classes]. Images are [height, width] or [height, width, channels];
-their shape is that of the data. The layer of the logits is called `logits`, by which an optimizer knows it (muon).
+their shape is that of the data. The layer of the logits is called `logits`; muon recognizes it by this name.
 Weights come from Keras's seeded random state, so set `keras.utils.set_random_seed` first.
 """
 

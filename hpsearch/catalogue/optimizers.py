@@ -185,7 +185,7 @@ OPTIMIZERS = by_name(
         keras_class("RMSprop"),
         learning_rate(1e-3, 1e-4, 1e-2),
         decay("rho", 0.9, "decay of the average of g^2", 1e-2, 0.5),
-        # With momentum m the step grows by 1 / (1 - m), so the range ends at 0.9 where sgd's goes on.
+        # With momentum m the step grows by 1 / (1 - m), so the range ends at 0.9, below that of sgd.
         decay("momentum", 0.0, "share of the last step that is kept", 0.1, 1.0),
         epsilon(),
         knob("centered", bool, False, "divide by the estimated variance of g, not by g^2"),
@@ -234,7 +234,7 @@ OPTIMIZERS = by_name(
         "McMahan et al. 2013, KDD, doi:10.1145/2487575.2488200, algorithm 1",
         keras_class("Ftrl"),
         learning_rate(1e-3, 1e-3, 0.3),
-        # TensorFlow computes a power of 0.5 that it knows beforehand as a root, so with other bits.
+        # TensorFlow computes a constant power of 0.5 as a root, which gives other bits.
         knob("learning_rate_power", float, -0.5, "power of n that divides the step", ge=-1, le=0, structural=True),
         # The first update scales the initial weights by 1 - sqrt(n / (n + g^2)), which from 0.1 is nearly 0: an
         # MLP forgets them. From 1e-6 they stay (after two epochs at a rate of 0.01: 0.84 instead of 0.57).
@@ -286,7 +286,7 @@ OPTIMIZERS = by_name(
         "w <- w - lr sign(beta_1 m + (1 - beta_1) g);  m <- beta_2 m + (1 - beta_2) g",
         "Chen et al. 2023, arXiv:2302.06675, algorithm 2",
         keras_class("Lion"),
-        # A third to a tenth of Adam's, says the paper.
+        # A third to a tenth of Adam's, by the paper.
         learning_rate(1e-3, 1e-5, 3e-3, "arXiv:2302.06675"),
         # Keras refuses 0.
         replace(decay("beta_1", 0.9, "share of the average in the step's sign", 1e-2, 0.5), ge=None, gt=0),

@@ -1,4 +1,4 @@
-"""`hpsearch compare`: what a study says about what it varies, as table, figures and pictures."""
+"""`hpsearch compare`: the trials of a study compared by what varies, as a table and pictures."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def compare(
     home: HomeOption = None,
     output_format: FormatOption = OutputFormat.table,
 ) -> None:
-    """Compare the trials of a study by what varies: mean, standard deviation and number of each figure.
+    """Compare the trials of a study by what varies: mean, standard deviation and number of each metric.
 
-    The study file's section `compare` says what is compared. -f csv gives a row for each group, with --raw for
+    The study file's section `compare` chooses what is compared. -f csv prints a row for each group, with --raw for
     each trial; -f json gives both.
     """
     from hpsearch.analysis.comparison import compare_trials

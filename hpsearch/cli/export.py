@@ -1,4 +1,4 @@
-"""`hpsearch export`: a trial taken away in five formats, and held against its study."""
+"""`hpsearch export`: a trial written in one of five formats, and verified against its study."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ExportFormat(str, Enum):
-    """What an export is for: hpsearch, programs, Keras, people, predictions."""
+    """The formats of an export."""
 
     yaml = "yaml"
     json = "json"

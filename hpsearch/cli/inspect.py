@@ -97,7 +97,7 @@ def show(
         emit(_study_summary(found, output_format), output_format, title=f"Study {study}")
         return
     record = found.record(trial)
-    curve = [row.plain() for row in record.rows]
+    curve = [row.plain() for row in record.epochs]
     about = {
         **record.summary(),
         "keras_defaults": record.config is not None and has_keras_defaults(record.config),
@@ -109,7 +109,7 @@ def show(
         from hpsearch.catalogue.metrics import SYSTEM
 
         emit(about, output_format, title=f"Trial {trial} of {study}; value: {found.objective.metric}")
-        # There is no room for what the machine was busy with.
+        # There is no room for system metrics.
         shown = [{name: value for name, value in row.items() if not name.startswith(SYSTEM)} for row in curve]
         emit(shown, output_format, title="Epochs")
     elif output_format is OutputFormat.csv:
@@ -139,7 +139,7 @@ def _study_summary(found: StoredStudy, output_format: OutputFormat) -> dict[str,
         "total": spec.total() if spec else None,
         "trials": states(records),
         "outcomes": outcomes(records),
-        "epochs": sum(len(record.rows) for record in records),
+        "epochs": sum(len(record.epochs) for record in records),
         "training_seconds": round(sum(record.seconds or 0.0 for record in records), 1),
         "best": summary,
     }
@@ -158,11 +158,11 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
     Where the study has finalists it is their winner, and the value is that of its single trial.
     """
     from hpsearch.cli.inspect import best_summary
-    from hpsearch.search.finals import chosen_trial
+    from hpsearch.search.finals import exported_trial
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
-    record = chosen_trial(found)
+    record = exported_trial(found)
     if record is None:
         raise NoGoodTrialError(study, home_of(home).command("trials", study))
     if output_format is OutputFormat.table:
@@ -238,7 +238,7 @@ def show_finalists(study: str, home: Home, output_format: OutputFormat) -> None:
         )
     verdict = judge(study, finals)
     if output_format is OutputFormat.table:
-        tell(verdict)
+        print_finalists(verdict)
         for line in verdict.audit:
             put(f"read: {line}")
     elif output_format is OutputFormat.csv:
@@ -247,7 +247,7 @@ def show_finalists(study: str, home: Home, output_format: OutputFormat) -> None:
         emit(verdict.plain(), output_format)
 
 
-def tell(verdict: Verdict) -> None:
+def print_finalists(verdict: Verdict) -> None:
     """Print the finalists as a table, and the verdict."""
     from hpsearch.analysis.verdict import rows, sentences
 

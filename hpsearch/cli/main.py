@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 
 
 class _Groups(TyperGroup):
-    """Lists the commands under what they are for."""
+    """Lists the commands in groups."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         commands = {name: self.commands[name] for name in self.list_commands(ctx) if not self.commands[name].hidden}
@@ -97,7 +97,7 @@ def main() -> None:
     """Run a command; exit with its code."""
     _prepare_process()
     code = _run()
-    # What MLflow and Optuna made lives to the end; else Python's last collection walks it for a second.
+    # Otherwise Python's last garbage collection takes a second for the objects of MLflow and Optuna.
     gc.freeze()
     sys.exit(code)
 

@@ -35,7 +35,7 @@ def doctor(
     """
     from hpsearch.config.study import stored_study
     from hpsearch.search import addresses
-    from hpsearch.search.finals import read_finals, stages_of
+    from hpsearch.search.finals import read_finals, records_of_stages
     from hpsearch.search.storage import find_study
     from hpsearch.tracking.consistency import ConsistencyCheck
     from hpsearch.tracking.target import find_target
@@ -46,7 +46,7 @@ def doctor(
         # Read again, now that no other process changes it.
         found = find_study(where, study)
         tracked = tracked_study(found, stored_study(found.file, found.name), found.file, target)
-        check = ConsistencyCheck(tracked, stages_of(found), read_finals(found), create=repair)
+        check = ConsistencyCheck(tracked, records_of_stages(found), read_finals(found), create=repair)
         findings = check.examine()
         if output_format is OutputFormat.table:
             for finding in findings:
@@ -96,7 +96,7 @@ def delete(
     where = home_of(home)
     target = find_target(where, tracking_uri)
     with where.hold(find_study(where, study).name):
-        # Read again, now that nobody changes it any more.
+        # Read again, now that no other process changes it.
         found = find_study(where, study)
         study_id = found.provenance.study
         places = _places(found, target)
@@ -137,9 +137,9 @@ def _places(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
 
 def _show(home: Home, study: StoredStudy, places: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
     """Say what will be deleted; return the MLflow addresses that cannot be reached."""
-    from hpsearch.search.finals import stages_of
+    from hpsearch.search.finals import records_of_stages
 
-    parts = [f"{len(records)} {stage.many}" for stage, records in stages_of(study).items()]
+    parts = [f"{len(records)} {stage.plural}" for stage, records in records_of_stages(study).items()]
     say(f"{home.study(study.name)}: {', '.join(parts)} of study '{study.name}', its checkpoints, models and logs")
     left: set[str] = set()
     for place in places if not keep_runs else ():
@@ -164,7 +164,7 @@ def _ask(study: str, *, yes: bool) -> None:
     """Go on only where the user agrees.
 
     Raises:
-        HpsearchError: the user does not, or cannot be asked.
+        HpsearchError: the user does not agree, or there is no terminal.
     """
     if yes:
         return

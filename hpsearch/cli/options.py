@@ -29,7 +29,7 @@ def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str 
 
     def parse(given: str | int) -> int:
         text = str(given).strip()
-        # More digits than any number here needs: Python refuses to convert thousands of them.
+        # Python refuses to convert numbers of thousands of digits.
         number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,30}", text) else None
         if number is None or number < low or (high is not None and number > high):
             raise HpsearchError(f"{name} is {_as_given(text)}, but must be {rule}")
@@ -127,7 +127,7 @@ def check_output(file: Path, *, force: bool) -> None:
         raise EnvironmentProblem(f"{file}: is a folder; name a file")
     if not file.absolute().parent.is_dir():
         raise EnvironmentProblem(f"{file}: cannot be written: there is no folder {file.parent}")
-    # What is not a regular file, such as /dev/stdout, holds nothing that could be lost.
+    # Writing to a special file, such as /dev/stdout, loses nothing.
     if force or not file.is_file():
         return
     if sys.stdin.isatty() and sys.stderr.isatty():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OutputFormat(str, Enum):
-    """How results are printed: tables for people, the rest for programs."""
+    """How results are printed: tables for the terminal, the other formats for programs."""
 
     table = "table"
     json = "json"

@@ -12,7 +12,7 @@ from hpsearch.api import say
 from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import UnknownNameError
 
-# What is listed, and the word for one of them.
+# The kinds of entries, and the word for one entry.
 CATALOGUES = {
     "optimizers": "optimizer",
     "schedules": "schedule",

@@ -1,4 +1,4 @@
-"""`hpsearch reproduce`: a trial trained again, and held against what is recorded of it."""
+"""`hpsearch reproduce`: a trial trained again, and compared with its record."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def reproduce(
     home: HomeOption = None,
     output_format: FormatOption = OutputFormat.table,
 ) -> None:
-    """Train a trial again, and say whether its curve is identical to the last bit.
+    """Train a trial again, and report whether its curve is identical to the last bit.
 
     Its configuration and seed, and as many threads as its worker had; every metric of every epoch is compared, but
-    those that say how long it took. --set trial.seed=123 shows that another seed differs. With -f csv a row for each
+    those of its speed. --set trial.seed=123 shows that another seed differs. With -f csv a row for each
     metric that differs. Exit codes: 0 identical, 4 different.
     """
     from hpsearch.config.study import stored_trial
@@ -52,11 +52,11 @@ def reproduce(
     notes = list(_notes(found, record, config, folders))
     where.logs.mkdir(parents=True, exist_ok=True)
     log = where.logs / f"{study}-reproduce.log"
-    say(f"training trial {trial} of '{study}' again, {len(record.rows)} epochs, {threads} of {cores()} threads ...")
+    say(f"training trial {trial} of '{study}' again, {len(record.epochs)} epochs, {threads} of {cores()} threads ...")
 
     def each(row: EpochMetrics, compared: CurveComparison) -> None:
         differ = ", ".join(difference.metric for difference in compared.differences)
-        say(f"epoch {row.epoch}/{len(record.rows)}  {f'different: {differ}' if differ else 'identical'}")
+        say(f"epoch {row.epoch}/{len(record.epochs)}  {f'different: {differ}' if differ else 'identical'}")
 
     try:
         with ends_at_once():
@@ -77,14 +77,14 @@ def reproduce(
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.
         raise typer.Abort from None
-    _tell(study, trial, compared, threads, notes, output_format)
+    _print(study, trial, compared, threads, notes, output_format)
     raise typer.Exit(EXIT_DONE if compared.identical else EXIT_DISAGREE)
 
 
 def _recorded(study: StoredStudy, record: TrialRecord) -> dict[str, object]:
     if record.config is None:
         raise HpsearchError(f"trial {record.number} of '{study.name}' has not run yet; there is nothing to reproduce")
-    if not record.rows:
+    if not record.epochs:
         why = f" ({record.detail})" if record.detail else ""
         raise HpsearchError(
             f"trial {record.number} of '{study.name}' has no finished epoch{why}; there is nothing to compare"
@@ -108,16 +108,16 @@ def _notes(study: StoredStudy, record: TrialRecord, config: AnyConfig, folders: 
         yield "how many threads its worker had is not recorded"
 
 
-def _tell(
+def _print(
     study: str, trial: int, compared: CurveComparison, threads: int, notes: list[str], output_format: OutputFormat
 ) -> None:
     differences = [difference.plain() for difference in compared.differences]
     if output_format is OutputFormat.csv:
         emit(differences, output_format)
     elif output_format is not OutputFormat.table:
-        told = {"study": study, "trial": trial, "identical": compared.identical, "epochs": compared.again}
+        result = {"study": study, "trial": trial, "identical": compared.identical, "epochs": compared.again}
         more = {"recorded_epochs": compared.recorded, "metrics": compared.metrics, "threads": threads}
-        emit({**told, **more, "differences": differences, "notes": notes}, output_format)
+        emit({**result, **more, "differences": differences, "notes": notes}, output_format)
     else:
         put(compared.verdict)
         if differences:

@@ -11,7 +11,7 @@ import typer
 
 from hpsearch.api import say
 from hpsearch.cli.compare import compared
-from hpsearch.cli.inspect import tell
+from hpsearch.cli.inspect import print_finalists
 from hpsearch.cli.options import (
     FormatOption,
     HomeOption,
@@ -73,10 +73,10 @@ def run(
     home: HomeOption = None,
     output_format: FormatOption = OutputFormat.table,
 ) -> None:
-    """Run a study, or go on with it.
+    """Run a study, or continue it.
 
     Trains what is missing to the study's total number of trials, of which failed ones are no part; a study that
-    exists is continued. Ctrl-C once stops cleanly; the same command goes on later. Ends with the best
+    exists is continued. Ctrl-C once stops cleanly; the same command continues it later. Ends with the best
     configuration, or with the comparison that the file asks for. Exit codes: 0 done, 2 bad input, 3 no good trial,
     130 interrupted.
     """
@@ -95,7 +95,7 @@ def run(
             say(f"running {which}")
         given = {"accept_changes": accept_changes, "retry_failed": retry_failed}
         ended = run_spec(spec, target, stop, say, trials=trials, workers=workers, **given)
-        tell_end(spec, target, ended, spec.total(trials), output_format)
+        print_end(spec, target, ended, spec.total(trials), output_format)
         for address in ended.lacking:
             say(lacks_a_part(Target.of_key(target.home, address), spec.name))
     raise typer.Exit(exit_code(ended))
@@ -116,9 +116,9 @@ def _named(name: str) -> str:
 
 
 def stop(study: StudyArgument, home: HomeOption = None) -> None:
-    """Stop the run of a study, wherever on this machine it was started.
+    """Stop the run of a study that was started anywhere on this machine.
 
-    As Ctrl-C in its own terminal: running trials are recorded as interrupted, and the same `hpsearch run` goes on
+    As Ctrl-C in its own terminal: running trials are recorded as interrupted, and the same `hpsearch run` continues
     with them later. A second `hpsearch stop` ends the run at once.
     """
     from hpsearch.search.stop import stop_study
@@ -177,11 +177,11 @@ def exit_code(ended: StudyEnded) -> int:
     return EXIT_DONE if ended.best and not ended.stopped else EXIT_NO_GOOD_TRIAL
 
 
-def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: OutputFormat) -> None:
-    """Say how the run ended; the result goes to stdout, in the format asked for.
+def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: OutputFormat) -> None:
+    """Print how the run ended; the result goes to stdout, in the requested format.
 
     Args:
-        total: the number of trials that were asked for.
+        total: the requested number of trials.
     """
     from hpsearch.analysis.verdict import judge
     from hpsearch.cli.inspect import best_summary
@@ -211,7 +211,7 @@ def tell_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, out
         if not ended.interrupted:
             say(f"no trial ended well; see `{home.command('trials', spec.name)}`")
         return
-    _tell_best(spec, ended, chosen, verdict, tables=output_format is OutputFormat.table and not comparison)
+    _print_best(spec, ended, chosen, verdict, tables=output_format is OutputFormat.table and not comparison)
     if spec.file.finalists and done < total and not ended.interrupted and not ended.exhausted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
     say(f"compare the runs:   {target if target.shared else home.command('ui', spec.name)}")
@@ -256,7 +256,7 @@ def _exhausted(spec: StudySpec) -> str:
     return f"the space is exhausted: {what}, and with a fixed seed none is trained twice"
 
 
-def _tell_best(
+def _print_best(
     spec: StudySpec, ended: StudyEnded, chosen: TrialRecord, verdict: Verdict | None, *, tables: bool
 ) -> None:
     """Print the best trials, the finalists and the best configuration, or at least what speaks against the winner."""
@@ -272,7 +272,7 @@ def _tell_best(
     leaders = ranked(ended.records, spec.objective)[:5]
     emit(trial_rows(leaders, spec.varied), OutputFormat.table, title=f"Best trials, by {metric}", below="params")
     if verdict:
-        tell(verdict)
+        print_finalists(verdict)
     if chosen.best:
         title = f"trial {chosen.number}, {metric} {chosen.best.value:.4f} at epoch {chosen.best.epoch}"
         emit(chosen.flat, OutputFormat.table, title=f"Best configuration: {title}")

@@ -95,7 +95,7 @@ def train(
         say(f"what your code printed is in {log}")
     else:
         log.unlink(missing_ok=True)
-    _tell(name, objective, parts, output_format)
+    _print(name, objective, parts, output_format)
     if written:
         say(f"look at the runs: {target if target.shared else target.home.command('ui', name)}")
 
@@ -154,7 +154,7 @@ def _figures(parts: Sequence[Part]) -> TrainingOutcome:
     return TrainingOutcome(metrics, "\n".join(lines))
 
 
-def _tell(name: str, objective: Objective, parts: Sequence[Part], output_format: OutputFormat) -> None:
+def _print(name: str, objective: Objective, parts: Sequence[Part], output_format: OutputFormat) -> None:
     if output_format is OutputFormat.csv:
         emit([{"everything": part.everything, **row} for part in parts for row in part.rows()], output_format)
         return

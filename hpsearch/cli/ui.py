@@ -71,6 +71,6 @@ def ui(
 
 
 def _desktop() -> bool:
-    """Return whether a person sits at a terminal of a machine that can show a browser."""
+    """Return whether stdout is a terminal of a machine that can show a browser."""
     shown = sys.platform in {"darwin", "win32"} or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return shown and sys.stdout.isatty()

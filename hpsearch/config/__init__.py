@@ -1,7 +1,7 @@
 """What a user writes, validated as a whole before anything trains.
 
 yaml_text      text -> plain data with the line of each key; `--set` and `--quick`
-problems       what is wrong, in one line each
+problems       errors of a file, in one line each
 foreign        distributions in the notation of other tools, and what to write instead
 user_modules   the user's own modules: found, checked, digested; never imported here
 trial          TrialConfig and TrainableConfig, one concrete training

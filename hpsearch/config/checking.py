@@ -98,7 +98,7 @@ def with_metric(space: Branch, metric: str) -> Branch:
     """Return the space in which every training records a metric.
 
     Args:
-        space: of hpsearch's own training; what it says itself about the metric is kept.
+        space: of hpsearch's own training; a value of the file for the metric is kept.
         metric: the objective's.
     """
     name = metric.removeprefix("val_")
@@ -128,7 +128,7 @@ def with_metric(space: Branch, metric: str) -> Branch:
 
 
 def broken_rules(spec: StudySpec) -> Iterator[Problem]:
-    """Yield what is wrong with a study although each of its sections is right."""
+    """Yield the errors of a study whose sections are each right."""
     yield from _misnamed(spec)
     yield from _impossible(spec)
     yield from _bad_objective(spec)
@@ -198,7 +198,7 @@ def _bad_objective(spec: StudySpec) -> Iterator[Problem]:
 
 
 def _check_compare(section: Compare, spec: StudySpec) -> Iterator[Problem]:
-    """Yield what the section `compare` asks for that the study does not have."""
+    """Yield the errors of the section `compare`: names that the study does not have."""
     if spec.trainable:
         yield (), "compares what hpsearch's own trainer measures; leave it out beside `trainable`"
         return

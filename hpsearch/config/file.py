@@ -1,4 +1,4 @@
-"""The sections of a study file beside `trial:`, and the JSON Schema of the whole, for editors."""
+"""The sections of a study file except `trial:`, and the JSON Schema of the whole file, for editors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Compare(Frozen):
 
 
 def value_of(name: str, params: Mapping[str, Any], flat: Mapping[str, Any]) -> Any:
-    """Return what a trial has under a name: an option's label where it is a parameter, else the plain value.
+    """Return the value of a trial under a name: an option's label where it is a parameter, else the plain value.
 
     Args:
         params: as Optuna holds them.
@@ -80,7 +80,7 @@ class Objective(Frozen):
     @classmethod
     def _take_direction(cls, value: Any) -> Any:
         metric = value.get("metric", "val_accuracy") if isinstance(value, Mapping) else None
-        # The direction of a metric that is not known here only the user can say.
+        # Only the user knows the direction of a metric of their own.
         return {"direction": DIRECTIONS[metric], **value} if metric in DIRECTIONS else value
 
     @model_validator(mode="after")
@@ -223,7 +223,7 @@ class SearchConfig(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _set_grid_defaults(cls, value: Any) -> Any:
-        """Train every point of a grid to its end unless the file says otherwise."""
+        """Set no pruner for a grid, whose points are all trained to their end, unless the file has one."""
         sampler = value.get("sampler") if isinstance(value, Mapping) else None
         if sampler == "grid" or (isinstance(sampler, Mapping) and sampler.get("name") == "grid"):
             return {"pruner": "none", "baselines": False, **value}
@@ -324,7 +324,7 @@ def study_schema() -> dict[str, Any]:
     return schema | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "hpsearch study file",
-        # A file's name is its study's name unless it says otherwise.
+        # Without a key `name` the study has the name of its file.
         "required": [key for key in schema["required"] if key != "name"],
         "if": {"required": ["trainable"]},
         "then": {"properties": {"objective": user_schema["properties"]["objective"]}},

@@ -1,4 +1,4 @@
-"""What to write in place of a distribution in another tool's notation, or of several values where one belongs.
+"""Suggestions for a distribution in another tool's notation, and for several values in the place of one.
 
 {min: 0.001, max: 0.1}                          {float: [0.001, 0.1]}
 {distribution: log_uniform_values, min: ...}    {float: [..., ...], log: true}
@@ -38,7 +38,7 @@ _CALLABLE = {*_KINDS, "float", "int", "interval"} - {"values", "choices"}
 _LOW = {"min", "low", "lower", "minimum", "minvalue", "lowerbound"}
 _HIGH = {"max", "high", "upper", "maximum", "maxvalue", "upperbound"}
 _BOUNDS = {"bounds", "range", "value"}
-# Those of the options that need no `type` beside them.
+# Names of options that need no key `type`.
 _PLAIN_OPTIONS = {"values", "choices", "categories", "gridsearch"}
 _OPTIONS = {*_PLAIN_OPTIONS, "options", "value"}
 _KIND_KEYS = {"type", "distribution", "dist", "parametertype", "valuetype"}
@@ -48,7 +48,7 @@ _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 
 
 def notation_hint(value: Any) -> str | None:
-    """Return what to write in place of a distribution in another tool's notation; None if the value is none.
+    """Return the notation of ours for a distribution in another tool's notation; None if the value is none.
 
     Returns:
         for instance `write {float: [0.001, 0.1]}`.
@@ -69,7 +69,7 @@ def notation_hint(value: Any) -> str | None:
 
 
 def several_hint(value: Any, *, whole: bool = False) -> str | None:
-    """Return what to write in place of several values where one belongs; None if `value` does not hold several.
+    """Return the notation for several values in the place of one; None if `value` does not hold several.
 
     Args:
         whole: whether a whole number belongs there.
@@ -91,7 +91,7 @@ def several_hint(value: Any, *, whole: bool = False) -> str | None:
 
 
 def bounds_hint(kind: str, bounds: Any) -> str | None:
-    """Return what to write in place of the ends of a range that are not two numbers, or None."""
+    """Return the correct ends of a range where they are not two numbers, or None."""
     if not isinstance(bounds, list):
         return notation_hint(bounds)
     numbers = [number for bound in bounds if (number := _number(bound)) is not None]

@@ -77,9 +77,9 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
             if not isinstance(value, str) or not names:
                 hint = foreign.several_hint(value) if isinstance(value, list) else None
                 return path, _but_got(f"must be {context['expected']}", value, hint)
-            # `name` and `architecture` select an entry: what is unknown is the loss, say, not the name.
+            # `name` and `architecture` select an entry: the message names the unknown loss, not the key.
             selects = len(path) == 2 and path[0] in SELECTIONS and path[1] == SELECTIONS[str(path[0])][0]
-            # The name of a list says what each item is: `metrics`.
+            # The singular of the list's name is the word for an item: `metrics`.
             last = path[-1] if isinstance(path[-1], str) else str(path[-2]).removesuffix("s")
             return path, unknown_name(str(path[0] if selects else last), value, names)
         case "value_error":
@@ -126,7 +126,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def problem_error(document: Document, found: Iterable[Problem]) -> StudyFileError:
-    """Return the error that says all that was found, each once: `file:line: key.path: sentence`."""
+    """Return the error with all problems, each once: `file:line: key.path: sentence`."""
     lines = []
     for path, sentence in dict.fromkeys(found):
         where = ": ".join(part for part in (document.location(path), dotted(path)) if part)
@@ -135,7 +135,7 @@ def problem_error(document: Document, found: Iterable[Problem]) -> StudyFileErro
 
 
 def raise_problems(document: Document, found: Iterable[Problem]) -> None:
-    """Raise the error of what was found, if anything was."""
+    """Raise the error with all problems, if there are any."""
     if found := list(found):
         raise problem_error(document, found)
 
@@ -149,7 +149,7 @@ def known_keys(model: type[BaseModel], location: KeyPath) -> list[str]:
     models = [model]
     for key in location:
         fields = [field for each in models for name, field in each.model_fields.items() if key in (name, field.alias)]
-        # Of several models that may stand there, the entry's name selects one.
+        # The entry's name selects one of several models.
         named = [each for each in models if key in get_args(next(iter(each.model_fields.values())).annotation)]
         models = [each for field in fields for each in _models(field.annotation)] or named
     return sorted({field.alias or name for each in models for name, field in each.model_fields.items()})

@@ -54,7 +54,7 @@ class Ranged:
 
 @dataclass(frozen=True)
 class Options:
-    """One of several sub-trees to be sampled; `labels` tell them apart and are what Optuna stores.
+    """One of several sub-trees to be sampled; `labels` distinguish them and are stored by Optuna.
 
     With `labelled` the file gave the labels: `{choice: {plain: {...}, l2: {...}}}`.
     """
@@ -121,7 +121,7 @@ class Pick(NamedTuple):
 
 
 def pick_from(params: Mapping[str, Any]) -> Pick:
-    """Draw given parameters, as Optuna holds them; of what they leave out, the first option or the smallest value."""
+    """Take given parameters, as Optuna holds them; for missing ones the first option or the smallest value."""
 
     def number(node: Ranged) -> int | float:
         of = node.distribution
@@ -197,7 +197,7 @@ def combinations(node: Node, numbers: Callable[[Ranged], Iterable[int | float]])
     """Yield every way to draw the parameters of a node, as Optuna holds them; the last parameter varies first.
 
     Args:
-        numbers: what is drawn from a range.
+        numbers: returns the value drawn from a range.
     """
     match node:
         case Ranged():
@@ -250,7 +250,7 @@ def parse(value: Any, where: KeyPath, problems: list[Problem]) -> Node:
     """Return the node for a value of a study file; what breaks a rule is reported and replaced by `Fixed`.
 
     Args:
-        problems: to which what is wrong is added.
+        problems: the list to which errors are added.
     """
     kinds = [key for key in value if key == "choice" or key in RANGES] if isinstance(value, Mapping) else []
     if kinds:
@@ -306,7 +306,7 @@ def _choice(options: Any, where: KeyPath, problems: list[Problem]) -> Node:
 
 
 def fill(tree: Branch, *, recommended: bool = True) -> Branch:
-    """Add what the file leaves out: whole sections, and the knobs of each selected entry of the catalogue.
+    """Add what the file leaves out: sections, and the knobs of each selected entry of the catalogue.
 
     Args:
         recommended: False in a grid, which takes no ranges: what is left out takes TrialConfig's default there.
@@ -374,7 +374,7 @@ def _labels(options: tuple[Node, ...]) -> tuple[str | int | float | bool | None,
     """Return a label for each option: plain values themselves if all are plain, else a text for each."""
     values: list[Any] = [option.value if isinstance(option, Fixed) else option for option in options]
     plain_values = all(value is None or isinstance(value, bool | int | float | str) for value in values)
-    # Optuna finds a value by ==, and 1 == True == 1.0: such twins are told apart by their texts.
+    # Optuna compares values by ==, and 1 == True == 1.0: such values are distinguished by their texts.
     if plain_values and len({value for value in values}) == len(values):  # noqa: C416
         return tuple(values)
     texts: dict[str, None] = {}

@@ -44,7 +44,7 @@ class StudySpec:
     Attributes:
         file: the top level as written.
         space: the `trial:` tree, filled from the catalogue, with named parameters.
-        document: where the study came from.
+        document: the study file.
     """
 
     file: StudyFile
@@ -86,7 +86,7 @@ class StudySpec:
         """Return one concrete configuration of the space.
 
         Raises:
-            InvalidConfigError: two values that are each allowed cannot go together.
+            InvalidConfigError: two values that are each allowed are not allowed together.
         """
         return parse_config({**values, TRAINABLE: self.trainable} if self.trainable else values)
 
@@ -109,7 +109,7 @@ class StudySpec:
         return tuple(configurations(self.space)) if isinstance(self.search.sampler, Grid) else ()
 
     def total(self, asked: int | None = None) -> int:
-        """Return the study's number of trials: what is asked for or written, but of a grid at most its points.
+        """Return the study's number of trials: the requested or written one, but of a grid at most its points.
 
         Args:
             asked: the number on the command line.
@@ -126,7 +126,7 @@ class StudySpec:
 
     @property
     def longest(self) -> int | None:
-        """The most epochs that any trial may train; None: only the user's own function knows."""
+        """The most epochs that any trial may train; None: the user's own function decides."""
         return max((config.training.max_epochs for config in self.keras_corners), default=None)
 
     def datasets(self) -> list[str]:
@@ -156,7 +156,7 @@ def load_study(path: Path, overrides: Iterable[str] = (), *, quick: bool = False
     Args:
         path: the YAML file.
         overrides: `key.path=value` each, the value in YAML.
-        quick: whether its section `quick` is to be put in place, before the overrides.
+        quick: whether to take the short version, its section `quick`, before the overrides.
 
     Raises:
         StudyFileError: with one line for everything that is wrong.
@@ -171,7 +171,7 @@ def load_mapping(
 
     Args:
         content: plain dicts, lists, strings, numbers, booleans and None.
-        path: of the file that it would stand in: its folder is where the user's own modules are looked for.
+        path: of the file that it would be in; the user's own modules are looked for in its folder.
         overrides, quick: as of `load_study`.
 
     Raises:
@@ -208,7 +208,7 @@ def checked(document: Document, name: str, *, fixed: bool = False) -> StudySpec:
     """Return the study of a document after all checks that need nothing but its text.
 
     Args:
-        name: where the document does not say its own.
+        name: used where the document has none.
         fixed: whether it must be one configuration, without any distribution.
 
     Raises:
@@ -245,7 +245,7 @@ def checked(document: Document, name: str, *, fixed: bool = False) -> StudySpec:
 
 
 def _name_of(path: Path) -> str:
-    """Return the name of a study that does not say its own: that of its file."""
+    """Return the name of a study whose file has no `name`: that of the file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
 
 
@@ -299,7 +299,7 @@ def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] =
     Args:
         plain: as the study keeps it.
         name: of the trial, for messages.
-        overrides: `trial.key.path=value` each, put in place of its own values.
+        overrides: `trial.key.path=value` each, which replace its own values.
 
     Raises:
         StudyFileError: an override breaks a rule, or another version of hpsearch took what this one does not.

@@ -215,7 +215,7 @@ class Leaf(NamedTuple):
 
 
 def short_for(key: str, schema: Any) -> BeforeValidator:
-    """Let a word stand for a mapping: `cosine` for `{name: cosine}`.
+    """Accept a word for a mapping: `cosine` for `{name: cosine}`.
 
     Args:
         schema: the type of both forms, for the JSON Schema.
@@ -382,7 +382,7 @@ class TrialConfig(Frozen):
             yield ("training", "callbacks", index), name
 
     def loss_terms(self, metric: str) -> dict[str, Any]:
-        """Return what `loss` or `val_loss` depends on beside the model's output; nothing for other metrics.
+        """Return the values on which `loss` or `val_loss` depends beside the model's output; empty for other metrics.
 
         Two trials can be compared by such a metric only where all of this is equal. Penalties are part of both losses;
         class weights are of the training loss only.

@@ -1,4 +1,4 @@
-"""The user's own modules: where they are found, and what can be said about them without importing them.
+"""The user's own modules: where they are found, and their digests, without importing them.
 
 The user's folders come before installed packages, but never before Python's own modules and the packages that hpsearch
 needs: a `statistics.py` beside a study file must not break NumPy.

@@ -42,12 +42,12 @@ class Varied:
         return self if seed in self.keys else replace(self, keys=(*self.keys, seed))
 
     def leaves(self, config: AnyConfig) -> list[Leaf]:
-        """Return what a configuration has of these values, in their order."""
+        """Return the values of a configuration under these names, in their order."""
         has = {leaf.key: leaf for leaf in config.leaves()}
         return [has[key] for key in self.keys if key in has]
 
     def values(self, config: AnyConfig) -> dict[str, Any]:
-        """Return what a configuration has of these values, by plain name."""
+        """Return the values of a configuration under these names, by plain name."""
         return {leaf.name: leaf.value for leaf in self.leaves(config)}
 
     def line(self, config: AnyConfig, digits: int | None = DIGITS) -> str:
@@ -60,7 +60,7 @@ class Varied:
 
     def _word(self, leaf: Leaf, digits: int | None) -> str:
         text = value_text(leaf.value, digits)
-        # The optimizer's name needs no key: it comes first and is followed by its knobs.
+        # The optimizer's name has no key: it is first and is followed by its knobs.
         is_optimizer = leaf.section == leaf.name == "optimizer"
         return text if is_optimizer else f"{self.labels.get(leaf.name, leaf.name)}={text}"
 
@@ -79,8 +79,8 @@ class Lines:
     def line(self, config: AnyConfig) -> str:
         """Return the line of a configuration; the same one each time.
 
-        The untuned Keras default beside the finalists differs from them in values that the study does not vary. Then
-        the line is that of another configuration, and what is printed before it tells them apart.
+        The untuned Keras default differs from the finalists in values that the study does not vary. Then
+        another configuration has the same line, and the number printed before it distinguishes them.
         """
         owner = json.dumps(config.plain(), sort_keys=True, default=str)
         for line in self._candidates(config):

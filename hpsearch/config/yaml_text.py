@@ -62,7 +62,7 @@ def load_document(path: Path) -> Document:
     """Read and parse a YAML file.
 
     Raises:
-        StudyFileError: missing, unreadable, not UTF-8, not YAML, too large, or a key stands twice.
+        StudyFileError: missing, unreadable, not UTF-8, not YAML, too large, or a key occurs twice.
     """
     name = str(path)
     try:
@@ -84,7 +84,7 @@ def load_document(path: Path) -> Document:
 
 
 def _parse(text: str, name: str, location: Callable[[int], str]) -> Document:
-    """Return the document of a text; `location` says where a line (counted from 1) stands."""
+    """Return the document of a text; `location` returns the place of a line, counted from 1."""
     reader = _Reader(name, location)
     try:
         node = YAML(typ="safe", pure=True, plug_ins=[]).compose(text)
@@ -258,7 +258,7 @@ def shown_value(value: Any) -> str:
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
-    """Return the document with each `key.path=value` put in place; list items go by their number, from 0.
+    """Return the document with each `key.path=value` set; list items are addressed by their number, from 0.
 
     Raises:
         StudyFileError: an override that is not `key.path=value`, or whose path leads through a plain value.
@@ -273,10 +273,10 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
 
 
 def quick_version(document: Document, name: str) -> Document:
-    """Return the document with what its section `quick` says put in place, named `<name>-quick`.
+    """Return the document with the values of its section `quick` set, named `<name>-quick`.
 
     Args:
-        name: of the study where the file does not say it.
+        name: of the study where the file has none.
 
     Raises:
         StudyFileError: there is no such section, or a path leads through a plain value.

@@ -30,20 +30,20 @@ from hpsearch.catalogue.datasets import DatasetEntry, RawFile
 
 Report = Callable[[str], None]
 
-# Seconds without an answer or a byte; a closed network must not keep anybody waiting.
+# The longest time without an answer or a byte, in seconds.
 _NETWORK_TIMEOUT = 10
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Source:
-    """One place.
+    """One source of raw files.
 
     Attributes:
-        name: for the lines that people read.
-        sentence: what the place is.
-        offers: whether the row has an address there at all.
-        folder: (row, empty scratch folder, report) -> folder that should hold the four files; raises
+        name: for messages.
+        sentence: the source in words.
+        offers: whether the source may have the dataset of an entry.
+        folder: (entry, empty scratch folder, report) -> folder that should hold the four files; raises
             SourceUnavailable.
     """
 
@@ -54,14 +54,14 @@ class Source:
 
 
 def sources_for(entry: DatasetEntry) -> list[Source]:
-    """Return the places where this dataset may be had, first choice first."""
+    """Return the sources of this dataset, in the order in which they are tried."""
     return [source for source in SOURCES if source.offers(entry)]
 
 
 def named_folder(entry: DatasetEntry, source: Path | None) -> Path | None:
     """Return the folder that the user named (`--from`, then HPSEARCH_DATA_DIR), if any.
 
-    The variable says where downloads are to be had from, so it does not concern a packaged dataset.
+    The variable is about downloads, so it does not concern a packaged dataset.
     """
     if source is not None:
         return source.expanduser().absolute()
@@ -115,7 +115,7 @@ def _download(url: str, target: Path, report: Report) -> None:
                     report(f"downloading {target.name}: {received // 1_000_000} of {total // 1_000_000} MB")
                     next_line = received + total // 3
     except (OSError, http.client.HTTPException, ValueError) as error:
-        # URLError wraps the reason that is worth reading.
+        # URLError wraps the reason.
         reason = getattr(error, "reason", None) or error
         raise SourceBroken(f"{url} cannot be downloaded ({reason})") from error
 
@@ -156,7 +156,7 @@ SOURCES = (
 
 # Seconds for one apt-get; a few are usual.
 _APT_TIMEOUT = 600
-# The machine's hooks after an update (clearing /var/cache, telling the desktop) need root and are not ours
+# The machine's hooks after an update (clearing /var/cache, notifying the desktop) need root and are not ours
 # to run; `#clear` works in a file only, and one given with `-c` is read after the machine's own.
 _APT_CONF = """\
 #clear APT::Update::Pre-Invoke;
@@ -175,7 +175,7 @@ def download_and_unpack(package: str, scratch: Path) -> Path:
     """Download a package with apt-get and unpack it below `scratch`.
 
     Returns:
-        The folder that stands for `/` in the package.
+        The folder with the package's files, in the place of `/`.
 
     Raises:
         SourceBroken: apt-get or dpkg-deb failed; the message holds its own complaint.
@@ -192,7 +192,7 @@ def download_and_unpack(package: str, scratch: Path) -> Path:
     download = _run([*apt_get, "download", package], scratch)
     archives = list(scratch.glob("*.deb"))
     if download.returncode != 0 or len(archives) != 1:
-        # With no network it is the update that names the cause; the download then only knows no package.
+        # Without a network the update names the cause, and the download only that there is no such package.
         complaints = [complaint for done in (download, update) if (complaint := _complaint(done))]
         raise SourceBroken("; ".join(complaints) or f"apt-get found no {package}")
     unpack = _run(["dpkg-deb", "-x", str(archives[0]), str(unpacked)], scratch)
@@ -219,7 +219,7 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the first line in which apt or dpkg says what went wrong."""
+    """Return the first line of an error of apt or dpkg."""
     prefixes = ("E: ", "W: ", "Err:", "dpkg-deb: error: ")
     lines = (line.strip() for line in done.stderr.splitlines())
     return next((line for line in lines if line.startswith(prefixes)), "")
@@ -229,11 +229,11 @@ _UNSIGNED_BYTE = 0x08
 
 
 class SourceUnavailable(Exception):
-    """A source does not have the dataset; the message says why."""
+    """A source does not have the dataset; the message is the reason."""
 
 
 class SourceBroken(SourceUnavailable):
-    """A source should have had it: a damaged file, a failed download. People are told at once."""
+    """A source should have the dataset, but a file is damaged or a download failed. This is reported at once."""
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
@@ -244,7 +244,7 @@ def idx_header(shape: tuple[int, ...]) -> bytes:
 def read_verified(folder: Path, entry: DatasetEntry) -> dict[str, bytes]:
     """Return the uncompressed bytes of all raw files in a folder, by array name, each checked by SHA-256.
 
-    Every file may be there as it is or as `.gz`.
+    Every file may be uncompressed or `.gz`.
 
     Raises:
         SourceUnavailable: the folder or a file is not there.
@@ -260,7 +260,7 @@ def _read_one(folder: Path, raw: RawFile) -> bytes:
     for path in (folder / raw.name, folder / f"{raw.name}.gz"):
         if not path.is_file():
             continue
-        # One byte more than expected is enough to see that a file is too long, whatever it expands to.
+        # One byte more than expected shows that a file is too long, without expanding all of it.
         limit = len(idx_header(raw.shape)) + prod(raw.shape) + 1
         try:
             content = _uncompressed(path, limit)

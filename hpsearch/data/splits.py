@@ -45,7 +45,7 @@ def split_of(name: str, labels: NDArray[np.uint8], validation: int, seed: int) -
 
 
 def _read(file: Path, n: int, validation: int) -> NDArray[np.int64] | None:
-    """Return the positions in a file; None where it is not there or not what it should be."""
+    """Return the positions in a file; None where it is missing or invalid."""
     try:
         found: NDArray[np.int64] = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -65,7 +65,7 @@ def _write(file: Path, positions: NDArray[np.int64]) -> None:
 
 
 def stratified_split(labels: NDArray[np.uint8], validation: int, seed: int) -> Split:
-    """Set `validation` images apart, every class within one image of its exact share.
+    """Hold out `validation` images, every class within one image of its exact share.
 
     Args:
         labels: uint8 [n].

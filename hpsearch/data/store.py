@@ -1,10 +1,10 @@
 """The user's cache of verified datasets: `obtain` fills it, `status` describes it.
 
     <cache>/datasets/<name>/   train_images.npy  train_labels.npy  test_images.npy  test_labels.npy
-                               dataset.json      digests, and where the files came from
+                               dataset.json      digests, and the source of the files
 
 The folder appears in one rename, so it is whole or not there. A file lock beside it makes a second
-process wait for the first; whoever only reads needs no lock and no right to write.
+process wait for the first; reading needs no lock and no right to write.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def obtain(
         name: a dataset of the catalogue.
         source: a folder with the raw files, `.gz` or not. It is read even if the cache is whole, and no
             other source is tried.
-        report: receives progress as lines for people.
+        report: called with one line for each message.
         force: fetch again even if the cache is whole.
         parts: `train`, `test`: those whose bytes are checked where they are in the cache; the others are not opened.
 
@@ -79,14 +79,14 @@ def obtain(
         DataError: no source has it, the named folder lacks it, or the cache cannot be written.
     """
     entry = dataset(name)
-    tell = report if report is not None else _say_nothing
+    say = report if report is not None else _say_nothing
     folder = dataset_folder(entry)
     if not force and source is None and cache_problem(entry, folder, parts) is None:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one_process(folder, tell):
-            _fetch_into_cache(entry, folder, source, tell, force=force)
+        with _only_one_process(folder, say):
+            _fetch_into_cache(entry, folder, source, say, force=force)
     except OSError as error:
         raise DataError(
             f"cannot write dataset '{name}' to {folder.parent}: {error.strerror or error}; "
@@ -96,7 +96,7 @@ def obtain(
 
 
 def obtain_training(name: str, report: Report) -> None:
-    """Make sure that the training part of what a configuration names is there; of a user's own that is their affair.
+    """Make sure that the training part of a catalogue's dataset is in the cache; a user's own dataset is not checked.
 
     The test part is checked when it is read. Raises as `obtain`.
     """
@@ -108,7 +108,7 @@ def cache_status(name: str) -> dict[str, object]:
     """Return the dataset in the cache, its bytes checked.
 
     Returns:
-        dataset, ready, problem (empty if ready), folder, source (where it came from), digest,
+        dataset, ready, problem (empty if ready), folder, source (its origin), digest,
         training and test (numbers of images), megabytes (on disk).
     """
     entry = dataset(name)
@@ -169,12 +169,12 @@ def _array_problem(folder: Path, raw: RawFile) -> str | None:
 
 
 @contextmanager
-def _only_one_process(folder: Path, tell: Report) -> Iterator[None]:
+def _only_one_process(folder: Path, say: Report) -> Iterator[None]:
     lock = FileLock(folder.with_name(f"{folder.name}.lock"))
     try:
         lock.acquire(timeout=0.1)
     except Timeout:
-        tell(f"waiting for another process that is fetching {folder.name}")
+        say(f"waiting for another process that is fetching {folder.name}")
         lock.acquire()
     try:
         yield
@@ -182,24 +182,24 @@ def _only_one_process(folder: Path, tell: Report) -> Iterator[None]:
         lock.release()
 
 
-def _fetch_into_cache(entry: DatasetEntry, folder: Path, source: Path | None, tell: Report, *, force: bool) -> None:
+def _fetch_into_cache(entry: DatasetEntry, folder: Path, source: Path | None, say: Report, *, force: bool) -> None:
     problem = cache_problem(entry, folder)
     if problem is None and not force and source is None:
         return  # another process fetched it while this one waited
     if problem is not None and folder.exists():
-        tell(f"{folder}: {problem}; throwing it away and fetching again")
+        say(f"{folder}: {problem}; throwing it away and fetching again")
         shutil.rmtree(folder)
     with _scratch_folder(folder) as scratch:
-        content, origin = _from_first_source(entry, source, scratch, tell)
+        content, origin = _from_first_source(entry, source, scratch, say)
         if problem is None and not force:
-            tell(f"{entry.name}: the files in {source} are right, and the cache already holds the same ones")
+            say(f"{entry.name}: the files in {source} are right, and the cache already holds the same ones")
             return
         ready = scratch / "ready"
         _write(entry, content, origin, ready)
         if folder.exists():
             folder.rename(scratch / "old")
         ready.rename(folder)
-    tell(f"{entry.name}: all files verified, from {origin}")
+    say(f"{entry.name}: all files verified, from {origin}")
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
     """Make a folder on the same file system and delete it afterwards; call it under the lock only."""
     prefix = f".{folder.name}."
     for left_over in folder.parent.glob(f"{prefix}*"):
-        # Of a process that was killed: while the lock is ours, nobody else uses one.
+        # Left by a process that was killed: while we hold the lock, no other process uses one.
         shutil.rmtree(left_over, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
@@ -217,9 +217,9 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
 
 
 def _from_first_source(
-    entry: DatasetEntry, source: Path | None, scratch: Path, tell: Report
+    entry: DatasetEntry, source: Path | None, scratch: Path, say: Report
 ) -> tuple[dict[str, bytes], str]:
-    """Verified bytes by array name, and a phrase that says where they are from."""
+    """Return verified bytes by array name, and a phrase that names their source."""
     named = named_folder(entry, source)
     if named is not None:
         try:
@@ -232,11 +232,11 @@ def _from_first_source(
         own_scratch = scratch / str(number)
         own_scratch.mkdir()
         try:
-            return read_verified(place.folder(entry, own_scratch, tell), entry), place.name
+            return read_verified(place.folder(entry, own_scratch, say), entry), place.name
         except SourceUnavailable as why:
             failures.append(f"{place.name}: {why}")
             if isinstance(why, SourceBroken):
-                tell(f"{place.name}: {why}; trying elsewhere")
+                say(f"{place.name}: {why}; trying elsewhere")
     raise DataError(
         f"cannot get dataset '{entry.name}' ({'; '.join(failures)}); put its four files into a folder "
         f"and run `hpsearch data fetch {entry.name} --from FOLDER`"

@@ -41,7 +41,7 @@ def load_npz(name: str, part: str, folders: Sequence[Path]) -> Arrays:
 
 
 def load_returned(name: str, function: Callable[[], Any], part: str) -> Arrays:
-    """Load one part of what a user's own function returns, `(x_train, y_train), (x_test, y_test)`; as `load_npz`.
+    """Load one part of a user's own function, which returns `(x_train, y_train), (x_test, y_test)`; as `load_npz`.
 
     Args:
         name: of the function, for messages.
@@ -68,7 +68,7 @@ def find(name: str, folders: Sequence[Path]) -> Path:
 
 
 def summary_of(arrays: Arrays) -> UserDataset:
-    """Return what a study must know of the training part of a user's own dataset."""
+    """Return the summary of the training part of a user's own dataset, by which a study is checked."""
     sizes = np.bincount(arrays.labels)
     shape = tuple(arrays.images.shape[1:])
     return UserDataset(len(arrays.labels), len(sizes), int(sizes.min()), shape, arrays.images.dtype.name)
@@ -80,7 +80,7 @@ def _from_file(name: str, path: Path, part: str) -> tuple[Any, Any]:
         with np.load(path, allow_pickle=False) as arrays:
             _check_names(name, arrays.files, part)
             return _array(name, arrays, _KEYS[part][0]), _array(name, arrays, _KEYS[part][1])
-    # A TypeError comes of an .npy file, which holds one array without a name.
+    # An .npy file, which holds one array without a name, raises a TypeError.
     except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as an .npz file of numbers: {error}") from None
 
@@ -199,7 +199,7 @@ def _labels(name: str, y: Any) -> NDArray[np.uint8]:
     must = f"dataset '{name}': labels must be"
     try:
         labels = np.asarray(y)
-        # Of a data frame, say: what its values are.
+        # For instance the values of a data frame.
         labels = np.asarray(labels.tolist()) if labels.dtype.kind == "O" else labels
     except ValueError:
         raise DataError(f"{must} one whole number for each example, but they differ in shape") from None

@@ -13,7 +13,7 @@ from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.search.stages import Stage
 from hpsearch.training.results import EpochMetrics, Outcome
 
-# Of a training whose length is unknown: this many epochs count as a half of it.
+# The number of epochs that count as half of a training of unknown length.
 _HALF = 10
 
 
@@ -52,7 +52,7 @@ class Board(Listener):
 
     def trial_started(self, record: TrialRecord) -> None:
         assert record.config is not None
-        self._running[record.number] = Running(record.config, list(record.rows))
+        self._running[record.number] = Running(record.config, list(record.epochs))
 
     def epoch_done(self, number: int, row: EpochMetrics) -> None:
         self._running[number].rows.append(row)
@@ -64,7 +64,7 @@ class Board(Listener):
     def _add(self, record: TrialRecord) -> None:
         self._ended[record.number] = record
         self._count += self._stage is not Stage.SEARCH or record.outcome is not Outcome.FAILED
-        self._longest = max(self._longest, len(record.rows)) if record.good else self._longest
+        self._longest = max(self._longest, len(record.epochs)) if record.good else self._longest
         self._leader = best_trial(filter(None, [self._leader, record]), self._objective)
 
     def trial_interrupted(self, number: int) -> None:
@@ -107,7 +107,7 @@ def _share(epochs: int, config: AnyConfig, longest: int) -> float:
 
 
 def number_text(value: float) -> str:
-    """Return four decimals, or four significant digits where these would say little."""
+    """Return a number with four decimals, or with four significant digits where these would be mostly zeros."""
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1e5 else f"{value:.4g}"
 
 

@@ -33,7 +33,7 @@ _GAP = 2
 
 
 class LiveView(Board):
-    """A picture of the study that is drawn anew a few times a second.
+    """A live view of the study, drawn again a few times a second.
 
     No line of it is wider than the terminal, and the cursor waits on an empty line below it: what the terminal echoes
     there (`^C`) does not move the picture.
@@ -56,7 +56,7 @@ class LiveView(Board):
         super().study_started(event)
         self._name = " ".join(filter(None, [event.spec.name, event.stage.value]))
         if self._stop is not None:
-            # What was asked before the view existed has been printed already.
+            # A request from before the view existed has been printed already.
             self._stop_printed, self._stop.shown_by_view = self._stop.asked, True
         self._live.start()
         self._draw()
@@ -72,7 +72,7 @@ class LiveView(Board):
     def trial_ended(self, record: TrialRecord) -> None:
         super().trial_ended(record)
         if record.outcome in BROKEN:
-            self.note(f"{self._stage.one} {record.number} {record.outcome.label}: {record.detail}")
+            self.note(f"{self._stage.noun} {record.number} {record.outcome.label}: {record.detail}")
         self._draw()
 
     def note(self, line: str) -> None:
@@ -116,7 +116,7 @@ class LiveView(Board):
     def _go_above_reflowed_rows(self) -> None:
         """Erase the rows that a terminal has added to the picture when it was made narrower.
 
-        Most terminals wrap what stands on the screen to their new width; `Live` erases as many rows as it has drawn.
+        Most terminals wrap the lines on the screen to their new width; `Live` erases as many rows as it has drawn.
         """
         width = self._console.width
         if self._width <= width or not self._lengths:
@@ -146,7 +146,7 @@ class LiveView(Board):
         ended = min(self._counted(), self._total)
         clock = clock_text(time.monotonic() - self._began)
         numbers = [
-            f"{ended} of {self._total} {self._stage.many}",
+            f"{ended} of {self._total} {self._stage.plural}",
             clock,
             *filter(None, ["" if self._over else self._left()]),
         ]
@@ -186,7 +186,7 @@ class LiveView(Board):
         return Text.assemble(
             "best ",
             (f"{self._objective.metric} {number_text(best.best.value)}", "bold green"),
-            f" at epoch {best.best.epoch} of {self._stage.one} {best.number}{f': {line}' if line else ''}",
+            f" at epoch {best.best.epoch} of {self._stage.noun} {best.number}{f': {line}' if line else ''}",
         )
 
     def _table(self, width: int, height: int) -> list[Text]:
@@ -198,7 +198,7 @@ class LiveView(Board):
         head = ["trial", "epoch", self._objective.metric, "best", "curve"]
         rows = [self._cells(number, running) for number, running in sorted(self._running.items())]
         widths = [max(cell_len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        # The curve has its place from the beginning, so that the columns stay where they are.
+        # The curve's column has its width from the beginning, so that the other columns do not move.
         widths[-1] = _CURVE_LENGTH
         widths[2:4] = [max(9, width) for width in widths[2:4]]
         columns = [0, 1, 2, 3, 4]

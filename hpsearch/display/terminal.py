@@ -24,7 +24,7 @@ def make_terminal(stop: Stop | None = None) -> Listener:
         stop: of the run; while the live view is shown, the view prints that the run is being stopped.
     """
     console = Console(stderr=True, highlight=False, emoji=False)
-    # Variables such as FORCE_COLOR make rich take a pipe for a terminal.
+    # Variables such as FORCE_COLOR make rich treat a pipe as a terminal.
     live = console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty()
     return LiveView(console, stop) if live else PlainLines(console)
 
@@ -42,17 +42,17 @@ class PlainLines(Board):
         self._lines = Lines(self._varied)
         had = f" ({self._counted()} done before)" if self._ended else ""
         what = " ".join(filter(None, [f"study '{event.spec.name}'", event.stage.value]))
-        self._print(f"{what}: {event.total} {event.stage.many}{had}, {event.workers} at once")
+        self._print(f"{what}: {event.total} {event.stage.plural}{had}, {event.workers} at once")
 
     def trial_started(self, record: TrialRecord) -> None:
         super().trial_started(record)
         assert record.config is not None
         note = note_of(record.config, baseline=record.baseline, finalists=self._stage is not Stage.SEARCH)
         note = f" ({note})" if note else ""
-        begins = f"continues after epoch {len(record.rows)}" if record.rows else "started"
+        begins = f"continues after epoch {len(record.epochs)}" if record.epochs else "started"
         begins += "" if record.retry_of is None else f", trial {record.retry_of} again"
         line = self._lines.line(record.config)
-        self._print(f"{self._stage.one} {record.number} {begins}{note}{f': {line}' if line else ''}")
+        self._print(f"{self._stage.noun} {record.number} {begins}{note}{f': {line}' if line else ''}")
 
     def trial_ended(self, record: TrialRecord) -> None:
         super().trial_ended(record)
@@ -64,19 +64,19 @@ class PlainLines(Board):
         )
         best = self._best()
         so_far = (
-            f"; best so far {number_text(best.best.value)} ({self._stage.one} {best.number})"
+            f"; best so far {number_text(best.best.value)} ({self._stage.noun} {best.number})"
             if best and best.best
             else ""
         )
         self._print(
-            f"{self._stage.one} {record.number} {outcome.label}: {value}{len(record.rows)} epochs, "
+            f"{self._stage.noun} {record.number} {outcome.label}: {value}{len(record.epochs)} epochs, "
             f"{record.seconds or 0:.1f} s{'; ' + record.detail if record.detail else ''}{so_far}; "
             f"{self._counted()} of {self._total} done{', ' + self._left() if self._left() else ''}"
         )
 
     def trial_interrupted(self, number: int) -> None:
         super().trial_interrupted(number)
-        self._print(f"{self._stage.one} {number} interrupted; it will go on")
+        self._print(f"{self._stage.noun} {number} interrupted; it will go on")
 
     def note(self, line: str) -> None:
         self._print(line)

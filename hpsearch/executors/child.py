@@ -1,6 +1,6 @@
 """Processes that are forked from the fork server: how one starts, how it ends, and that none outlives its coordinator.
 
-The fork server is multiprocessing's. It blocks SIGINT, SIGTERM and SIGHUP, and what it forks inherits that.
+The fork server is multiprocessing's. It blocks SIGINT, SIGTERM and SIGHUP, and processes that it forks inherit that.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _safe_path() -> Iterator[None]:
 def start(process: BaseProcess) -> None:
     """Start a process that is forked from the fork server.
 
-    multiprocessing would first run the main script once more in it, for what is defined there. Nothing of that is
+    multiprocessing would first run the main script again in it, for functions defined there. None of them are
     needed, and a script without a `__main__` guard would begin a study in every worker: so it is hidden.
     """
     with _hiding:
@@ -87,7 +87,7 @@ def set_up_process(connection: Connection, log: Path) -> None:
     code starts in it. It kills that group as soon as the connection to the coordinator is closed.
 
     Args:
-        connection: to the coordinator, which holds the only other end of it.
+        connection: to the coordinator, which holds its only other end.
         log: file that takes what the process prints.
     """
     os.setpgid(0, 0)
@@ -109,7 +109,7 @@ def ignore_stop_signals() -> None:
     multiprocessing's pools end their processes by SIGTERM.
     """
     for number in _STOP_SIGNALS:
-        # A handler, since SIG_IGN would be inherited by what a user's code executes.
+        # A handler, since programs that the user's code starts would inherit SIG_IGN.
         signal.signal(number, lambda _number, _frame: None)
     os.register_at_fork(after_in_child=_default_signals)
 

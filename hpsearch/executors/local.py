@@ -29,7 +29,7 @@ from hpsearch.training.xla_cache import use_xla_cache
 # A worker forked from the process that imported TensorFlow (650 MB, once) adds 230 MB of its own with the MLP and
 # the real data; the rest is room for larger models.
 WORKER_MEGABYTES = 900
-# This many workers in a row that die before their first word: the machine is at fault, not a trial.
+# The number of workers in a row that die before their first message, after which the machine is at fault.
 MAX_STILLBORN = 4
 # How long the thread that starts a worker is waited for, once the worker is known to have ended.
 LAUNCH_SECONDS = 5.0
@@ -52,13 +52,13 @@ def default_workers() -> int:
 
 
 def threads_of(workers: int) -> int:
-    """TensorFlow's threads in each of so many workers."""
+    """Return the number of TensorFlow's threads in each worker."""
     return max(1, cores() // workers)
 
 
 @dataclass
 class _Worker:
-    """A worker process, from the moment when it was asked for.
+    """A worker process, from the moment when it was requested.
 
     Attributes:
         launch: waits for the process that workers are forked from, which may still import TensorFlow; what is
@@ -66,7 +66,7 @@ class _Worker:
         up: whether the process has started.
         ended: whether the executor has ended the worker; one that is still being launched is killed when it is up.
         refused: why it could not start.
-        heard: whether it has said its first word.
+        heard: whether it has sent its first message.
         used: whether a trial has ended there.
         watch: of the job.
     """
@@ -101,7 +101,7 @@ class _Worker:
     def started(self) -> None:
         """Note that the process is up; called by the launching thread."""
         self.up = True
-        # Whichever of `end` and this comes second finds both flags set, and kills.
+        # The second one of `end` and this finds both flags set, and kills.
         if self.ended:
             child.kill(self.process)
 
@@ -117,7 +117,7 @@ class LocalExecutor:
     Args:
         workers: how many at most; a worker starts when there is work for it.
         log: file that takes what the workers print.
-        report: told in a line when a worker dies and is replaced.
+        report: called with a line when a worker dies and is replaced.
         folders: where a user's own modules are looked for.
         keras: whether hpsearch's own trainer trains; a user's own training need not wait for TensorFlow.
         threads: of each worker; None: its share of the cores.
@@ -222,7 +222,7 @@ class LocalExecutor:
 
         def launch() -> None:
             try:
-                # Started once more where it has died.
+                # Started again where it has died.
                 child.start_fork_server()
                 child.start(process)
                 # multiprocessing reads how its children ended whenever one is started, here in another thread. Of two
@@ -239,7 +239,7 @@ class LocalExecutor:
 
     def _answer(self, trial: int, go_on: bool) -> None:
         worker = next((w for w in self._workers if w.job is not None and w.job.trial == trial), None)
-        with suppress(OSError):  # it died; `events` tells
+        with suppress(OSError):  # it died; `events` reports it
             if worker is not None:
                 worker.connection.send(go_on)
 
@@ -270,7 +270,7 @@ class LocalExecutor:
         self._workers.remove(worker)
 
     def _died(self, worker: _Worker) -> WorkerFailed | None:
-        """By itself, or somebody ended it."""
+        """Note that a worker has ended, by itself or by a signal."""
         detail = self._replace(worker)
         if worker.job is not None:
             return WorkerFailed(worker.job.trial, detail)
@@ -278,7 +278,7 @@ class LocalExecutor:
         return None
 
     def _replace(self, worker: _Worker) -> str:
-        """Another worker takes the place of one that ends; a line about how it ended."""
+        """Replace a worker that has ended; return a line about its end."""
         # Its connection was closed, so the launch is over, or fails now.
         worker.launch.join(LAUNCH_SECONDS)
         if worker.refused:

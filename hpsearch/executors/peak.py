@@ -18,10 +18,10 @@ from typing import Any
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.executors import child
 
-# Of several short rounds the best one in all is taken: what else a machine does comes and goes.
+# The best of several short rounds is taken, since other work on the machine varies.
 ROUNDS = 4
 ROUND_SECONDS = 0.25
-# How long a process may take to say its next word, TensorFlow's import included.
+# The longest time between two messages of a process, TensorFlow's import included.
 ANSWER_SECONDS = 180.0
 
 

@@ -1,4 +1,4 @@
-"""The small protocol between the coordinator and whatever runs its trials."""
+"""The protocol between the coordinator and an executor, which runs its trials."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from hpsearch.config.file import Limits
 from hpsearch.training.results import EpochMetrics, Outcome
 
-# A worker's first word: it has come up.
+# A worker's first message: it has started.
 READY = "ready"
-# The fact of every training that says how many threads its worker had: sums depend on it to their last bits.
+# The info of every training with the number of threads of its worker, on which the last bits of sums depend.
 THREADS = "threads"
 # What an inspection finds: the digest of a dataset beside the fields of a UserDataset.
 DIGEST = "digest"
@@ -26,12 +26,12 @@ class Job:
         needs: names of what will be compiled for it where it is not there yet.
         limits: of the study.
         checkpoint: file for its state; empty: nothing is kept.
-        epochs: so many it has finished already; `checkpoint` holds its state after the last of them.
+        epochs: the number of epochs that it has finished; `checkpoint` holds its state after the last of them.
         seconds: so long it has trained already.
         model: file for the trained model, best epoch's weights; empty: it is not kept.
         tests: whether the trained model is evaluated on the test images.
         reads: in place of training, the files of models to evaluate on the test images.
-        system_metrics: whether each row is also to say what the machine is busy with.
+        system_metrics: whether each epoch also has metrics of the machine.
         inspects: in place of training, read the training part of the user's own dataset and check it.
         data: the digest that the user's own dataset must have; empty: any.
         sources: the digests that the user's modules must have, by the absolute paths of their files.
@@ -68,7 +68,7 @@ class WorkerSlot:
     """Where one trial at a time can run.
 
     Attributes:
-        compiled: names of what the trials that ran there needed.
+        compiled: names of the functions that were compiled there.
     """
 
     busy: bool
@@ -90,7 +90,7 @@ class TrialEnded:
     Attributes:
         detail: one line about a failure, else empty.
         traceback: of the failure, else empty.
-        info: what the worker knows about the training, for instance the number of weights; `threads` it had.
+        info: what the worker reports about the training: the number of weights, its `threads`.
         needs_restart: whether the worker should be replaced, since it has grown.
         changed: whether it was not trained because its data or its modules are other ones than the job names.
     """
@@ -123,11 +123,11 @@ class Executor(Protocol):
     """Runs jobs somewhere. Used by one thread."""
 
     def slots(self) -> list[WorkerSlot]:
-        """Return all places, in no order that matters."""
+        """Return all worker slots, in any order."""
         ...
 
     def submit(self, job: Job) -> None:
-        """Begin a job in the free place that has compiled most of what it needs; there must be a free one."""
+        """Begin a job in the free worker slot that has compiled most of its functions; there must be a free one."""
         ...
 
     def events(self, timeout: float) -> list[Event]:

@@ -79,7 +79,7 @@ class SystemMetrics:
 
     def __init__(self) -> None:
         self._process = psutil.Process()
-        # psutil takes a share of time since its last call, so the first one says nothing.
+        # psutil measures since its last call, so the first result has no meaning.
         self._measure()
 
     def added_to(self, row: EpochMetrics) -> EpochMetrics:

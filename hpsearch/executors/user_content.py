@@ -35,7 +35,7 @@ class UserContent:
         self._sources: Mapping[str, str] = {}
 
     def check_sources(self, expected: Mapping[str, str]) -> None:
-        """Refuse modules that were edited since the run began. A worker imports a module once, so it asks once.
+        """Refuse modules that were edited since the run began. A worker imports a module once, so it checks once.
 
         Args:
             expected: digests by the absolute paths of files.
@@ -91,7 +91,7 @@ class UserContent:
 
         Raises:
             ContentChangedError: its digest is not the expected one.
-            DataError, UserCodeError: it cannot be had.
+            DataError, UserCodeError: it cannot be loaded.
         """
         from hpsearch.training.examples import load_user_data
 

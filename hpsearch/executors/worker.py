@@ -1,4 +1,4 @@
-"""What runs inside a worker process: take a job, train it, send a row after each epoch.
+"""The loop inside a worker process: take a job, train it, send the metrics of each epoch.
 
 TensorFlow is imported once, by the process that the workers are forked from. A trial that raises
 fails alone: the worker reports it and takes the next job.
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
 
 # TensorFlow keeps 1 MB of each structure that it has traced, XLA 4 MB, for ever (tests/benchmarks/memory.py).
 MOST_BUILT = 25
-# What else grows (a user's own code) may grow by half over what the first trials have left.
+# Other memory (of the user's own code) may grow by half over its size after the first trials.
 FIRST_TRIALS, GROWTH = 8, 1.5
 # When memory runs out, the kernel ends a worker and not the coordinator: 0 is the usual, 1000 the first to go.
 OOM_SCORE = 500
 
 
 class _Alone(Exception):
-    """The coordinator is gone: nobody would take the result."""
+    """The coordinator is gone, and no process would receive the result."""
 
 
 def serve_jobs(connection: Connection, threads: int, log: str, folders: Sequence[str], *, keras: bool) -> None:
     """Serve jobs until the coordinator closes the connection.
 
     Args:
-        connection: jobs come in; EpochDone and TrialEnded go out; after each EpochDone a bool comes in:
+        connection: receives jobs; sends EpochDone and TrialEnded; after each EpochDone it receives a bool:
             whether to train on.
         threads: of the numerical libraries in this process.
         log: file that takes what TensorFlow and user code print.
@@ -62,17 +62,17 @@ def serve_jobs(connection: Connection, threads: int, log: str, folders: Sequence
     child.ignore_stop_signals()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
-    # The coordinator may have had them in front, as its current folder.
+    # The coordinator may have had them first in the path, as its current folder.
     sys.path[:] = [place for place in sys.path if place not in folders]
     use_folders([Path(folder) for folder in folders])
     _limit_threads(threads, keras=keras)
     places = tuple(map(Path, folders))
     kept, coordinator = _Kept(places, UserContent(places)), _Coordinator(connection)
     try:
-        coordinator.tell(READY)
+        coordinator.send(READY)
         while True:
             end = _run(coordinator.next(), coordinator, kept)
-            coordinator.tell(replace(end, needs_restart=kept.needs_restart(), info={**end.info, THREADS: threads}))
+            coordinator.send(replace(end, needs_restart=kept.needs_restart(), info={**end.info, THREADS: threads}))
     except _Alone:
         child.end_now()
 
@@ -83,7 +83,7 @@ class _Coordinator:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def tell(self, what: Any) -> None:
+    def send(self, what: Any) -> None:
         try:
             self._connection.send(what)
         except OSError:
@@ -98,7 +98,7 @@ class _Coordinator:
 
 @dataclass
 class _Kept:
-    """What a worker keeps from trial to trial: where a user's files are, the data last used, what is compiled."""
+    """What a worker keeps from trial to trial: folders of the user's files, the last data, compiled functions."""
 
     folders: tuple[Path, ...]
     own: UserContent
@@ -109,7 +109,7 @@ class _Kept:
     first_bytes: int = 0
 
     def needs_restart(self) -> bool:
-        """Return whether a new worker should take this one's place; to be asked after each trial."""
+        """Return whether a new worker should replace this one; called after each trial."""
         self.trials += 1
         now = psutil.Process().memory_info().rss
         if self.trials <= FIRST_TRIALS:
@@ -125,12 +125,12 @@ def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         raise
     except ContentChangedError as error:
         return TrialEnded(job.trial, Outcome.FAILED, str(error), "", {}, changed=True)
-    # A user's own code may call `sys.exit`, or raise what it likes.
+    # The user's own code may call `sys.exit`, or raise an exception of any class.
     except BaseException as error:
-        told = traceback.format_exc()
+        text = traceback.format_exc()
         with suppress(OSError):  # of a full disk
-            print(told, file=sys.stderr, flush=True)
-        return TrialEnded(job.trial, Outcome.FAILED, first_line(error)[:500], told, {})
+            print(text, file=sys.stderr, flush=True)
+        return TrialEnded(job.trial, Outcome.FAILED, first_line(error)[:500], text, {})
 
 
 def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
@@ -162,7 +162,7 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
             keep = partial(writer.offer, trainer.state)
     system = SystemMetrics() if job.system_metrics else None
     for row in trainer.epochs():
-        coordinator.tell(EpochDone(job.trial, system.added_to(row) if system else row))
+        coordinator.send(EpochDone(job.trial, system.added_to(row) if system else row))
         # A trial whose last epoch this was has trained to its end: it is complete and not pruned.
         if not coordinator.next() and not trainer.finished:
             if isinstance(trainer, TrainableTrainer) and trainer.at_end():

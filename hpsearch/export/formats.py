@@ -96,7 +96,7 @@ class Yaml(Format):
     suffixes: ClassVar[tuple[str, ...]] = (".yaml", ".yml")
 
     def reference(self, selected: SelectedTrial, context: ExportContext) -> ReferenceValue | None:
-        # It is trained by hpsearch, which has the objective's metric too; scripts and models say their accuracy only.
+        # hpsearch trains it and has the objective's metric; scripts and models print their accuracy only.
         return selected.reference(context, selected.objective.metric)
 
     def text(self, selected: SelectedTrial, context: ExportContext) -> str:
@@ -231,7 +231,7 @@ FORMATS: dict[str, Format] = {row.name: row for row in (Yaml(), Json(), Keras(),
 
 
 def format_of(file: Path | None, *, read: bool) -> Format:
-    """Return the format that a file's name says; else YAML.
+    """Return the format by a file's name; YAML by default.
 
     Args:
         read: whether the file's content decides which JSON format it has.
@@ -296,7 +296,7 @@ def best_yaml(
     reference: ReferenceValue | None = None,
     winner: WinnerValues | None = None,
 ) -> str:
-    """Return the trial as YAML text, with where it comes from in its first lines.
+    """Return the trial as YAML text, with its origin in the first lines.
 
     Args:
         reference: what another training is compared with; left out: the trial's own.
@@ -317,7 +317,7 @@ def best_json(
     reference: ReferenceValue | None = None,
     winner: WinnerValues | None = None,
 ) -> str:
-    """Return the same as JSON, which knows no comments: where it comes from is its description."""
+    """Return the same as JSON, with the origin as its description."""
     name, *rest = configuration(study_name, objective, record).items()
     lines = origin_sentences(study_name, objective, record, reference or reference_of(record, objective), winner)
     described = {"description": " ".join(lines)}

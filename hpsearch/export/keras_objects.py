@@ -33,8 +33,8 @@ def call(thing: Any, indent: int = 0, **instead: str) -> str:
     """The text that makes a layer, optimizer, schedule, loss or callback; arguments with their default are left out.
 
     Args:
-        indent: spaces before it; what is too long for a line gets one for each argument.
-        instead: text for arguments that are to be something else than the object says.
+        indent: spaces before it; a call that is too long for a line has one line for each argument.
+        instead: texts that replace arguments of the object.
     """
     kind = type(thing)
     has = arguments(thing)
@@ -65,7 +65,7 @@ def is_stock(thing: Any) -> bool:
 
 
 def source(thing: Any) -> str:
-    """Return the source of a class or function as it stands at the top of a file."""
+    """Return the source of a class or function for the top of a file."""
     return textwrap.dedent(re.sub(r"  # type: ignore.*", "", inspect.getsource(thing))).strip()
 
 
@@ -127,13 +127,13 @@ class KerasSchedule:
 def keras_schedule(config: TrialConfig, examples: int) -> KerasSchedule:
     """Return the schedule of a configuration.
 
-    A schedule that Keras has no class for is piecewise constant: epoch by epoch, or as it drops.
+    A schedule without a class in Keras becomes piecewise constant.
 
     Args:
         examples: how many are trained on.
 
     Raises:
-        UserCodeError: a person's own schedule cannot be found, or raises.
+        UserCodeError: the user's own schedule cannot be found, or raises.
     """
     updates = -(-examples // config.batch_of(examples))
     row, total = SCHEDULES[config.schedule.selected()], config.training.max_epochs
@@ -148,7 +148,7 @@ def keras_schedule(config: TrialConfig, examples: int) -> KerasSchedule:
 
 
 def as_decay(schedule: KerasSchedule, config: TrialConfig) -> Any:
-    """Return the LearningRateSchedule of a schedule, that of a person's own function of the epoch included; or None.
+    """Return the LearningRateSchedule of a schedule, also that of a user's own function of the epoch; or None.
 
     Raises:
         UserCodeError: the function raises.
@@ -170,7 +170,7 @@ def _piecewise(rates: npt.NDArray[np.float32], start: float) -> Any:
     if not len(drops):
         if rates[0] == np.float32(start):
             return None
-        # Keras wants two pieces.
+        # Keras requires two pieces.
         drops = np.array([0])
     # The shortest number that is the same float32; Keras's boundaries belong to the piece before them.
     values = [float(str(rates[at])) for at in (0, *(drops + 1))]
@@ -193,14 +193,14 @@ def serialized(config: TrialConfig, examples: int) -> dict[str, Any]:
 
     Raises:
         HpsearchError: Keras has no such optimizer.
-        UserCodeError: a person's own schedule cannot be found, or raises.
+        UserCodeError: the user's own schedule cannot be found, or raises.
     """
     row = OPTIMIZERS[config.optimizer.selected()]
     if row.needs_closure:
         raise HpsearchError(f"{row.name} is SciPy's: Keras has no such optimizer; export it as yaml")
     knobs = config.optimizer.knobs()
     optimizer = keras.optimizers.serialize(row.build(**knobs))
-    # Keras says it as the float32 that it holds, and numbers the optimizers of a process.
+    # Keras serializes the float32 value, and numbers the optimizers of a process.
     optimizer["config"] |= {"learning_rate": knobs["learning_rate"], "name": row.name}
     schedule = keras_schedule(config, examples)
     decay = as_decay(schedule, config)
@@ -215,7 +215,7 @@ def serialized(config: TrialConfig, examples: int) -> dict[str, Any]:
 
 
 def keras_json(config: TrialConfig, examples: int, about: str, reference: ReferenceValue | None) -> str:
-    """Return the same as JSON text, with where it comes from and what it reached.
+    """Return the same as JSON text, with its origin and its value.
 
     Raises:
         As `serialized`.
@@ -246,7 +246,7 @@ def _reads(name: str, optimizer: Mapping[str, Any]) -> bool:
     """Return whether the function of this name gives an optimizer back."""
     function = keras.optimizers.deserialize if "optimizers" in name else keras.saving.deserialize_keras_object
     try:
-        # It changes what it is given.
+        # It changes its argument.
         return isinstance(function(json.loads(json.dumps(optimizer))), keras.optimizers.Optimizer)
     except (AttributeError, TypeError, ValueError):
         return False

@@ -1,4 +1,4 @@
-"""A trial trained again, and its curve held against the one that is recorded: every metric, bit by bit."""
+"""A trial trained again, and its curve compared with the recorded one: every metric, bit by bit."""
 
 from __future__ import annotations
 
@@ -102,19 +102,19 @@ def reproduce(
     report: Callable[[str], None],
     each: Callable[[EpochMetrics, CurveComparison], None],
 ) -> CurveComparison:
-    """Train a trial again in a worker like the study's own; as many epochs as it has are compared.
+    """Train a trial again in a worker like the study's own, and compare all of its epochs.
 
     Args:
         record: the trial; it has finished an epoch.
-        config: what is trained: the recorded configuration, unless another is to be held against it.
+        config: the recorded configuration, or another one that is compared with it.
         threads: as its worker had.
         log: file that takes what the worker prints.
         folders: where a user's own modules are looked for.
-        report: told about data that has to be fetched.
+        report: called with a line where data is fetched.
         each: called with every epoch's row and how it compares.
 
     Raises:
-        DataError: the dataset cannot be had.
+        DataError: the dataset cannot be loaded.
         HpsearchError: the worker died, or the training failed.
     """
     keras = not isinstance(config, TrainableConfig)
@@ -130,19 +130,19 @@ def reproduce(
     end = policy.ends[record.number]
     if isinstance(end, WorkerFailed) or end.outcome is Outcome.FAILED:
         raise HpsearchError(f"trial {record.number} could not be trained again: {end.detail}")
-    return compare_curves(record.rows, policy.epochs[record.number])
+    return compare_curves(record.epochs, policy.epochs[record.number])
 
 
 class _Again(JobList):
     """The policy that trains for as many epochs as are recorded.
 
-    It offers one more where the trial had ended by itself: the training must end there again.
+    Where the trial had ended by itself, one more epoch is allowed: the training must end there again.
     """
 
     def __init__(self, record: TrialRecord, job: Job, each: Callable[[EpochMetrics, CurveComparison], None]) -> None:
         super().__init__([job])
-        self._recorded, self._each = record.rows, each
-        self._most = len(record.rows) + record.good
+        self._recorded, self._each = record.epochs, each
+        self._most = len(record.epochs) + record.good
 
     def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
         super().epoch_done(trial, metrics)

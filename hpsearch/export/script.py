@@ -1,4 +1,4 @@
-"""A trial as a Python script that trains the same model the same way with Keras alone, for people to read.
+"""A trial as a readable Python script that trains the same model the same way with Keras alone.
 
 `train.py.jinja` is the script's template. Model, loss, optimizer and schedule are the objects that the catalogue's
 entries build, printed as the calls that make them, so the script trains exactly what the study trained.
@@ -97,7 +97,7 @@ def _template() -> jinja2.Template:
 
 
 def _data(config: DataConfig, data: TrainingData) -> dict[str, Any]:
-    """Return what the script says of its data: where it is, which examples are held out, how they are normalized."""
+    """Return the script's values about data: where it is, which examples are held out, how they are normalized."""
     name, dtype = config.dataset, data.examples.images.dtype.name
     sizes = np.bincount(data.examples.labels.numpy(), minlength=data.classes)
     held_out, count = len(data.validation), len(data.training)

@@ -1,4 +1,4 @@
-"""The trial that is exported, and what another training of it is compared with."""
+"""The trial that is exported, and the value that another training of it is compared with."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def origin_sentences(
     reference: ReferenceValue | None,
     winner: WinnerValues | None = None,
 ) -> list[str]:
-    """Where an exported trial comes from, and what another training of it is compared with: a sentence each.
+    """Return sentences about the origin of an exported trial, and the value that another training is compared with.
 
     Args:
         winner: of the finalists' winner its trainings with new seeds.

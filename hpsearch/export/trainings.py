@@ -83,8 +83,8 @@ class Trained:
     """One finished training.
 
     Attributes:
-        record: of it, as a study would keep it.
-        test: loss and accuracy on the test images; empty where they were not asked for.
+        record: the record of the training.
+        test: loss and accuracy on the test images; empty without the option.
     """
 
     record: TrialRecord
@@ -96,11 +96,11 @@ class Trained:
 
     def plain(self, objective: Objective) -> dict[str, Any]:
         """Return the best epoch with its metrics, the outcome, epochs, seconds and test metrics."""
-        rows, best, outcome = self.record.rows, self.record.best, self.record.outcome
+        rows, best, outcome = self.record.epochs, self.record.best, self.record.outcome
         return {
             "seed": self.seed,
             "metric": objective.metric,
-            # Where nothing is held out there may be none.
+            # Without validation there may be none.
             "value": best.value if best and math.isfinite(best.value) else None,
             "epoch": best.epoch if best else None,
             **{name: value for name, value in self.record.best_metrics.items() if name not in CLOCKS},
@@ -142,7 +142,7 @@ class Workers:
             model: the file for the model of the only training; None: it is not kept.
 
         Raises:
-            DataError: a dataset cannot be had.
+            DataError: a dataset cannot be loaded.
             UserCodeError: a user's own code raised.
             HpsearchError: a training failed, or its worker died.
         """
@@ -250,7 +250,7 @@ class _Trainings(JobList):
 
     def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
         if not self.epochs[trial]:
-            # Its worker may have had to start and to read the data first.
+            # Its worker may have started and read the data first.
             self._started[trial] = datetime.now() - timedelta(seconds=metrics.metrics["epoch_seconds"])
         self._events.append(lambda listener: listener.epoch_done(trial, metrics))
         return super().epoch_done(trial, metrics)
@@ -288,14 +288,14 @@ class _Trainings(JobList):
         """Return the record of a training that has just ended, as a study would keep it."""
         config, started, ended = self._configs[end.trial], self._started[end.trial], datetime.now()
         rows = self.epochs[end.trial]
-        # Of one training the confusion matrix says nothing that the others do not.
+        # Confusion matrices and the like are left out.
         info = {name: value for name, value in end.info.items() if isinstance(value, int | float)}
         return TrialRecord(
             number=end.trial,
             state="COMPLETE" if end.outcome in GOOD else "PRUNED",
             outcome=end.outcome,
             config=config,
-            rows=tuple(rows),
+            epochs=tuple(rows),
             best=_best(config, rows, end.outcome, self._objective),
             seconds=round((ended - started).total_seconds(), 3),
             detail="",
@@ -379,7 +379,7 @@ def repeat(
     """Train with validation images, on everything, or first the one and then the other, as requested.
 
     Raises:
-        DataError: the dataset cannot be had.
+        DataError: the dataset cannot be loaded.
         HpsearchError: the request does not fit the configuration, or every training diverged.
     """
     config = request.config

@@ -155,7 +155,7 @@ class Verification:
 
 
 def verify(file: Path, form: Format, selected: SelectedTrial, context: ExportContext) -> Verification:
-    """Rebuild a trial from a file, train it and compare; a file that says something else is not trained.
+    """Rebuild a trial from a file, train it and compare; a file with differences is not trained.
 
     Raises:
         HpsearchError: the file cannot be read or trained, or the trial did not run to its end.

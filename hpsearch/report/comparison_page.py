@@ -42,7 +42,7 @@ class Picture:
 
 
 def pictures(comparison: Comparison) -> Iterator[Picture]:
-    """Yield every picture that the study's section asks for; none of what no trial has."""
+    """Yield every picture of the study's section for which there are values."""
     section = comparison.section
     for name in section.values:
         if any(point.figures[name].count for point in comparison.points):
@@ -50,7 +50,7 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
     if section.best_of and len(set(_numbers(comparison.every, section.best_of[0]))) > 1:
         yield over_best_of(comparison)
     for metric in section.curves:
-        if any(metric in row.metrics for t in _trials(comparison.points) for row in t.record.rows):
+        if any(metric in row.metrics for t in _trials(comparison.points) for row in t.record.epochs):
             yield over_epochs(comparison, metric)
     for fit in comparison.growth:
         yield growing(comparison, fit)
@@ -100,7 +100,7 @@ def over_epochs(comparison: Comparison, metric: str) -> Picture:
 
 
 def _is_steep(values: Sequence[float | None]) -> bool:
-    """Return whether only a logarithmic axis shows all of them: one loss has exploded, say."""
+    """Return whether only a logarithmic axis shows all values, for instance where one loss has exploded."""
     given = [value for value in values if value is not None]
     return bool(given) and min(given) > 0 and max(given) > 100 * min(given)
 
@@ -109,7 +109,7 @@ def mean_curve(point: Point, metric: str) -> list[tuple[int, Spread]]:
     """Return the metric's spread over the trials at each epoch that any of them reached."""
     values: dict[int, list[float]] = {}
     for trial in point.trials:
-        for row in trial.record.rows if trial.record.outcome in MEASURED else ():
+        for row in trial.record.epochs if trial.record.outcome in MEASURED else ():
             if math.isfinite(row.metrics.get(metric, math.nan)):
                 values.setdefault(row.epoch, []).append(row.metrics[metric])
     return [(epoch, Spread.of(values[epoch])) for epoch in sorted(values)]
@@ -225,7 +225,7 @@ def _lines(points: Sequence[Point], name: Callable[[Point], str]) -> dict[str, l
 
 
 def _lay_out(figure: go.Figure, title: str, x: str, y: str, names: Sequence[str]) -> None:
-    """Titles and axes; `names` are what the legend's entries are values of."""
+    """Set titles and axes; `names` are the names whose values the legend lists."""
     figure.update_layout(
         title={"text": title},
         template="plotly_white",
@@ -240,7 +240,7 @@ def _lay_out(figure: go.Figure, title: str, x: str, y: str, names: Sequence[str]
 
 
 def _colours(xs: Sequence[float | None]) -> list[str]:
-    """Return a colour for each group: along a scale where the groups are numbers, else as different as can be."""
+    """Return a colour for each group: along a scale where the groups are numbers, else distinct colours."""
     sizes = sorted({x for x in xs if x is not None})
     if len(sizes) > 1 and None not in xs:
         shades = sample_colorscale("Viridis", [0.9 * rank / (len(sizes) - 1) for rank in range(len(sizes))])
@@ -265,7 +265,7 @@ def _trials(points: Sequence[Point]) -> list[Measured]:
 
 
 def _longest(comparison: Comparison) -> int:
-    return max((len(trial.record.rows) for trial in _trials(comparison.points)), default=0)
+    return max((len(trial.record.epochs) for trial in _trials(comparison.points)), default=0)
 
 
 def _name(values: Mapping[str, Any]) -> str:

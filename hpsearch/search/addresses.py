@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import optuna
 
-# A study's attribute: whether each address that it was given has all of it.
+# The study's attribute with its addresses, and whether each has the whole study.
 ADDRESSES = "hpsearch:addresses"
 # What earlier versions kept: the address of the last run, while that lacked something.
 _LAST = "hpsearch:untold"
@@ -20,7 +20,7 @@ _SQLITE = "sqlite:///"
 
 
 def add_address(study: optuna.Study, address: str) -> None:
-    """Record that a run with this address begins: every address lacks what the run will add."""
+    """Record that a run with this address begins: no address has the trials that the run will add."""
     study.set_user_attr(ADDRESSES, dict.fromkeys([*known(study), address], False))
 
 
@@ -32,7 +32,7 @@ def set_complete(study: optuna.Study, address: str) -> None:
 
 
 def incomplete(study: optuna.Study) -> list[str]:
-    """Return the addresses that the study was given and that lack a part of it."""
+    """Return the addresses that lack a part of the study."""
     return [address for address, complete in known(study).items() if not complete]
 
 
@@ -42,7 +42,7 @@ def is_new(study: optuna.Study, address: str) -> bool:
 
 
 def known(study: optuna.Study) -> dict[str, bool]:
-    """Return the addresses that the study was given, and whether each has all of it."""
+    """Return the addresses of the study's runs, and whether each has the whole study."""
     attrs = study.user_attrs
     last = attrs.get(_LAST)
     found = attrs.get(ADDRESSES) or ({} if last is None else {last: False})

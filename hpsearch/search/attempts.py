@@ -1,7 +1,7 @@
 """Which configurations of a study have been trained, are being trained, or have failed, and what counts as a trial.
 
 A trial that failed does not count toward the study's total. A configuration that was trained is not trained again:
-its seed is part of it, so the result would be the same. One whose trial failed may be tried again a few times.
+its seed is part of it, so the result would be the same. The configuration of a failed trial is tried again a few times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Attempts:
 
     Args:
         records: the trials of the study so far.
-        retries: how often a configuration whose trial failed is tried again unless the user asks for more.
+        retries: how often the configuration of a failed trial is tried again without being asked for.
 
     Attributes:
         ended: how many trials have ended without failing.
@@ -55,7 +55,7 @@ class Attempts:
                 trials of an early version, which are compared by their configuration alone.
         """
         key = _text(config.plain()), _text(contents)
-        # An interrupted trial of an early version has contents once it goes on.
+        # An interrupted trial of an early version has contents once it is continued.
         before = self._keys.get(trial)
         if before and self._taken.get(before) == trial:
             del self._taken[before]
@@ -103,7 +103,7 @@ def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
 
 
 def enqueue_failed(study: StoredStudy) -> int:
-    """Enqueue each configuration whose trials have all failed once more; return how many there are."""
+    """Enqueue each configuration whose trials have all failed again; return how many there are."""
     trials = study.optuna.get_trials(deepcopy=False)
     waiting = {trial.user_attrs[RETRY_OF] for trial in awaited(trials)}
     numbers = [number for number in left_failed(study.records()) if number not in waiting]
@@ -121,7 +121,7 @@ def _text(plain: Mapping[str, Any]) -> str:
     return json.dumps(plain, sort_keys=True)
 
 
-# How the refusal of a user's model begins, whatever else a trial is made of.
+# The beginning of the message that refuses a user's model.
 REFUSED_MODEL = "UserCodeError: model.builder must return "
 # A run whose first trials all break is stopped: the next ones would too. Since failed trials do not count toward the
 # total, so is a run in which this many for each trial of the total fail, or this many in a small study.

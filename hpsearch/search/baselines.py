@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import AnyConfig, TrialConfig
 
-# The training that stands beside the finalists: the winner's model, and all else as Keras has it.
+# The training that the finalists are compared with: the winner's model, and everything else as Keras has it.
 UNTUNED = "untuned Keras default"
 # Keras has no schedule unless it is given one, and neither has a configuration that leaves it out.
 _WITHOUT_SCHEDULE = TrialConfig().schedule
@@ -26,12 +26,12 @@ def has_keras_defaults(config: AnyConfig) -> bool:
 
 
 def note_of(config: AnyConfig, *, baseline: bool, finalists: bool = False) -> str:
-    """Return what is said of a trial that nobody tuned: nothing of one that was searched.
+    """Return the note on an untuned trial; empty for a trial that was sampled.
 
     Args:
         baseline: whether it was enqueued as an optimizer's Keras defaults. A space that does not hold these has the
             nearest that it holds.
-        finalists: whether it is a training beside finalists.
+        finalists: whether it is a training of the finalists' stage.
     """
     if not baseline:
         return ""

@@ -35,10 +35,10 @@ EPOCHS = 2
 
 @dataclass(frozen=True)
 class MeasuredConfiguration:
-    """One configuration as it was trained while all workers were busy.
+    """One configuration, trained while all workers were busy.
 
     Attributes:
-        fresh: whether its worker had to compile for it.
+        fresh: whether its worker had to compile functions for it.
         first_seconds: from the moment it was given to its worker to the end of its first epoch.
         second_seconds: of the second epoch; None where the first one diverged.
         gflop: 10^9 matrix operations of the training in one epoch; validation is not counted. None: not known.
@@ -115,10 +115,10 @@ def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench
     Args:
         spec: the checked study file.
         workers: trials at once.
-        report: told what happens, a line each.
+        report: called with one line for each message.
 
     Raises:
-        HpsearchError: the data cannot be had, or a worker failed; then the message names the log that is kept.
+        HpsearchError: the data cannot be loaded, or a worker failed; then the message names the log that is kept.
     """
     if spec.longest is None:
         raise HpsearchError(f"study '{spec.name}' trains by your own {spec.trainable}; its time cannot be forecast")
@@ -170,7 +170,7 @@ def _log() -> Iterator[Path]:
         raise
     finally:
         if not named:
-            # The process that workers are forked from opens it when it has come up, and says so where it cannot.
+            # The process that workers are forked from opens it when it starts, and prints an error where it cannot.
             deadline = time.monotonic() + 3
             while not log.exists() and time.monotonic() < deadline:
                 time.sleep(0.02)
@@ -188,11 +188,11 @@ class _Running:
 class _AllBusy:
     """The policy that trains each configuration for two epochs with all workers busy.
 
-    Once all configurations are given out they are given out again, so that the last ones train beside others too.
+    Once all configurations have been submitted they are submitted again, so that all workers stay busy.
 
     Attributes:
         measured: by the position of the configuration.
-        first_seconds: until the first epoch had ended.
+        first_seconds: the time until the first epoch had ended.
     """
 
     def __init__(self, configs: Sequence[TrialConfig], objective: Mapping[str, Any], log: Path) -> None:
@@ -211,7 +211,7 @@ class _AllBusy:
         number = next(self._numbers)
         config = _for_two_epochs(self._configs[number % len(self._configs)], number)
         needs = needs_of(config)
-        # It goes to the free worker that has compiled most of what it needs.
+        # The executor gives it to the free worker that has compiled most of the functions it needs.
         fresh = not any(needs <= slot.compiled for slot in slots if not slot.busy)
         self._running[number] = _Running(config, fresh, time.monotonic(), [])
         return Job(number, config.plain(), self._objective, needs)
@@ -219,7 +219,7 @@ class _AllBusy:
     def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
         now, running = time.monotonic(), self._running[trial]
         self.first_seconds = self.first_seconds or now - self._began
-        # The worker's own clock does not see what it does before the first epoch.
+        # The worker's own clock starts with the first epoch.
         running.seconds.append(metrics.metrics["epoch_seconds"] if running.seconds else now - running.submitted)
         return True
 

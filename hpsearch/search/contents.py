@@ -1,6 +1,6 @@
-"""What decides a training beside the study file: the content of the user's own data and of the user's own modules.
+"""Digests of the user's own data and modules, which decide a training as the study file does.
 
-A study keeps digests of both. They are compared whenever a run goes on with it, so no trial is trained with other data
+A study keeps these digests. They are compared whenever a run continues it, so no trial is trained with other data
 or other code than the trials before it unless the user accepts that.
 """
 
@@ -59,7 +59,7 @@ class Contents:
 
     @staticmethod
     def stored(attrs: Mapping[str, Any]) -> Contents | None:
-        """Return what a study holds now, from its attributes; None where an early version made it."""
+        """Return the digests that a study has now, from its attributes; None: an early version made it."""
         history = attrs.get(CONTENTS_HISTORY)
         return Contents(history[-1]["data"], history[-1]["sources"]) if history else None
 
@@ -105,7 +105,7 @@ def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, s
 
 
 def changed_in(study: StoredStudy, now: Contents) -> dict[str, str]:
-    """Compare what a study holds with what there is now, as `changed`.
+    """Compare the digests of a study with the present ones, as `changed`.
 
     An early version kept digests of files with data only: of its studies the modules are not compared.
     """
@@ -128,7 +128,7 @@ def _was_now(before: str, digest: str) -> str:
 
 
 def check_contents(study: StoredStudy, now: Contents, *, accept: bool) -> list[str]:
-    """Refuse to go on with a study whose data or modules have changed since trials were trained.
+    """Refuse to continue a study whose data or modules have changed since trials were trained.
 
     Args:
         study: as long as none of its trials has finished an epoch nothing is refused.
@@ -144,7 +144,7 @@ def check_contents(study: StoredStudy, now: Contents, *, accept: bool) -> list[s
     found = changed_in(study, now)
     records = study.records() if found else []
     lines = [f"{name}: {change}{_trained_with(name, records)}" for name, change in found.items()]
-    if not any(record.rows for record in records):
+    if not any(record.epochs for record in records):
         return []
     if not accept:
         lines = [
@@ -159,7 +159,7 @@ def check_contents(study: StoredStudy, now: Contents, *, accept: bool) -> list[s
 def _trained_with(name: str, records: Iterable[TrialRecord]) -> str:
     """`; trials 0-3, 7 were trained with the old one`."""
     numbers = [
-        record.number for record in records if record.rows and (not is_user_dataset(name) or _dataset(record) == name)
+        record.number for record in records if record.epochs and (not is_user_dataset(name) or _dataset(record) == name)
     ]
     if not numbers:
         return ""
@@ -192,7 +192,7 @@ def note_changes(study: StoredStudy, now: Contents, report: Callable[[str], None
 
 
 def settle_contents(study: StoredStudy, now: Contents, report: Callable[[str], None], *, accept: bool) -> Contents:
-    """Record what the coming trials of a study are trained with.
+    """Record the digests with which the coming trials of a study are trained.
 
     Args:
         now: what there is.
@@ -221,7 +221,7 @@ def settle_contents(study: StoredStudy, now: Contents, report: Callable[[str], N
 def changed_since(
     study: StoredStudy, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]
 ) -> dict[str, str]:
-    """Compare what a trial was trained with to what there is now, as `changed`.
+    """Compare the digests of a trial with the present ones, as `changed`.
 
     Args:
         config: of the trial, or another one that is to be compared with it.

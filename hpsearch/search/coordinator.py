@@ -1,4 +1,4 @@
-"""The one process that owns a running study: ask Optuna, dispatch, report, prune, tell, inform.
+"""The one process that owns a running study: it asks Optuna, dispatches trials, records, prunes and informs listeners.
 
 It imports no TensorFlow. It alone writes the Optuna database, and the listeners that it informs
 write the rest.
@@ -60,9 +60,9 @@ class Coordinator:
         listeners: returns the listeners, in the order in which they are called. Called once the first trials are on
             their way, since MLflow takes longer to import than an epoch to train.
         total: the number of trials that the study is to have, those of earlier runs included and failed ones not.
-        stop: asked between events.
+        stop: checked between events.
         checkpoints: folder for the state of running trials.
-        models: folder for what is trained; None: it is not kept.
+        models: the folder for trained models; None: they are not kept.
         stage: which part of a study this is.
         contents: digests of the user's own data and modules that the coming trials are trained with.
         known: what the user's own datasets hold, by name.
@@ -96,7 +96,7 @@ class Coordinator:
         self._content_changed = ""
         self._running: dict[int, optuna.Trial] = {}
         self._best: dict[int, Best] = {}
-        # Trials that are never pruned, and those that were told to stop and have not ended yet.
+        # Trials that are never pruned, and trials that are being pruned and have not ended yet.
         self._unprunable: set[int] = set()
         self._stopping: set[int] = set()
         self._pruner = make_pruner(spec.search, study.objective)
@@ -117,7 +117,7 @@ class Coordinator:
         self._exhausted = False
 
     def run(self, text: str, workers: int) -> StudyEnded:
-        """Train until the study has its total, its time is over, or a person stops it."""
+        """Train until the study has its total, its timeout has passed, or the user stops it."""
         self._deadline = time.monotonic() + (self._spec.search.timeout or math.inf)
         began = time.monotonic()
         trials = self._study.optuna.get_trials(deepcopy=False)
@@ -135,7 +135,7 @@ class Coordinator:
         started = StudyStarted(self._spec, text, records, total, workers, self._stage)
         self._inform(lambda listener: listener.study_started(started))
         if left:
-            self.note(f"{left} {self._stage.many} were left running by an earlier run; they go on")
+            self.note(f"{left} {self._stage.plural} were left running by an earlier run; they go on")
         run_trials(self._executor, self, lambda: self._stop.asked)
         records = self._study.records()
         exhausted = self._exhausted and not self._stop.asked and not self._content_changed
@@ -206,12 +206,12 @@ class Coordinator:
         except InvalidConfigError as error:
             self._end(trial, TrialEnded(trial.number, Outcome.FAILED, str(error), "", {}))
             return None
-        # `user_attrs` copies every epoch each time it is asked.
+        # `user_attrs` copies every epoch at each access.
         attrs = trial.user_attrs
         contents = self._jobs.contents.of(config)
         first_trial = self._attempts.first_of(config, contents)
         if self._distinct and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
-            # The study file fixes some values of it and the sampler drew the others: it was trained before.
+            # It is among the study file's own trials, and the sampler drew the same values.
             detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
             self._end(trial, TrialEnded(trial.number, Outcome.FAILED, detail, "", {}))
             return None
@@ -244,12 +244,12 @@ class Coordinator:
         return self._jobs.job(trial, config, rows)
 
     def _next_trial(self, slots: Sequence[WorkerSlot]) -> tuple[optuna.Trial, Sequence[EpochMetrics]] | None:
-        """Return the next trial with the epochs that it goes on after; None: there is none now.
+        """Return the next trial and the epochs after which it continues; None: there is none now.
 
-        Trials that wait come first; then what the sampler proposes, or of a grid the points that failed.
+        Waiting trials come first; then proposals of the sampler, or of a grid the points that failed.
         """
         room = self._room()
-        # Not all of them may have room in the study's total: those enqueued first do, and what the user asked to be
+        # Not all of them may fit into the study's total: those enqueued first do, and those that the user wants to be
         # tried again.
         retries = awaited(self._waiting)
         others = [trial for trial in self._waiting if trial not in retries]
@@ -265,7 +265,7 @@ class Coordinator:
         return (trial, ()) if trial else None
 
     def _continued(self, chosen: FrozenTrial) -> tuple[optuna.Trial, Sequence[EpochMetrics]]:
-        """Begin a trial that waits, or go on with one that was interrupted."""
+        """Begin a waiting trial, or continue one that was interrupted."""
         rows = self._jobs.rows_kept(chosen)
         if PLANNED not in chosen.user_attrs:
             self._study.optuna.sampler = DrawnValues(self._sampler.begin(chosen))
@@ -297,13 +297,13 @@ class Coordinator:
     def _is_new(self, drawn: dict[str, Any], number: int) -> bool:
         """Return whether a configuration can be trained and was not."""
         try:
-            config = self._jobs.recipe(drawn, number)
+            config = self._jobs.config_from(drawn, number)
         except InvalidConfigError:
             return False
         return self._attempts.first_of(config, self._jobs.contents.of(config)) is None
 
     def epoch_done(self, number: int, metrics: EpochMetrics) -> bool:
-        """Record an epoch; return whether the trial goes on."""
+        """Record an epoch; return whether the trial continues."""
         prunes = self._report(self._running[number], metrics)
         if prunes:
             self._stopping.add(number)
@@ -339,7 +339,7 @@ class Coordinator:
     def _end(self, trial: optuna.Trial, end: TrialEnded) -> None:
         """Record the end before anything else; then inform."""
         if end.trial in self._stopping and end.outcome not in GOOD:
-            # A trial that was asked to stop is pruned, even if it failed afterwards.
+            # A trial that is being pruned counts as pruned, even if it failed meanwhile.
             end = TrialEnded(end.trial, Outcome.PRUNED, "", "", end.info)
         self._stopping.discard(end.trial)
         outcome, detail = record_end(self._study, trial, end, self._best.get(end.trial))
@@ -357,7 +357,7 @@ class Coordinator:
         self._inform(lambda listener: listener.trial_ended(record))
 
     def worker_failed(self, failure: WorkerFailed) -> None:
-        """Try a trial again whose worker is gone, unless it was to stop anyhow or that was in vain too often."""
+        """Try a trial again whose worker failed, unless it was being pruned or failed too often at the same epoch."""
         number, trial = failure.trial, self._running[failure.trial]
         if number in self._stopping:
             self._end(self._running.pop(number), TrialEnded(number, Outcome.PRUNED, "", "", {}))
@@ -367,11 +367,11 @@ class Coordinator:
             detail = f"{failure.detail}; given up after {most} retries"
             self._end(self._running.pop(number), TrialEnded(number, Outcome.FAILED, detail, "", {}))
             return
-        self.note(f"{self._stage.one} {number}: {failure.detail}; it is tried again")
+        self.note(f"{self._stage.noun} {number}: {failure.detail}; it is tried again")
         self.interrupted(number)
 
     def interrupted(self, number: int) -> None:
-        """Record that a trial does not run any more; it waits to go on."""
+        """Record that a trial does not run any more; it waits to be continued."""
         interrupt(self._running.pop(number))
         self._sampler.forget(number)
         self._waiting = sorted([*self._waiting, self._study.stored(number)], key=lambda trial: trial.number)

@@ -3,7 +3,7 @@
 A trial's score is the best of many on the same validation images, with one seed: it is optimistic. So the best few
 are trained again, each with the same new seeds, and the best mean wins. The winner and the Keras default of
 the same model are then trained on all training images for the epochs that validation chose, and these models alone
-are evaluated on the test images. Each step is recorded, so a run that was interrupted goes on with the next one.
+are evaluated on the test images. Each step is recorded, so after an interruption the next run does the next step.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hpsearch.config.trial import AnyConfig, TrialConfig, with_seed, without_val
 from hpsearch.executors.protocol import Executor, Job, TrialEnded
 from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import Coordinator
-from hpsearch.search.finals import READINGS, SEEDS, FinalFigures, Finalist, Finals, read_finals
+from hpsearch.search.finals import READINGS, SEEDS, Finalist, Finals, TestResult, read_finals
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import FINISHED, TrialRecord, ranked, rates_of, typical
@@ -34,14 +34,14 @@ from hpsearch.search.stop import Stop
 from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import CONFUSION, TEST, TEST_EXAMPLES, Outcome
 
-# Of what is trained on everything nothing is held out to measure by.
+# The objective of a training on all images: nothing is held out, so the loss is recorded.
 FINAL_OBJECTIVE = Objective(metric="loss")
 # New seeds begin here, far from those of trials (`search.seed` + number).
 FIRST_SEED = 2**31
 
 
 @dataclass(frozen=True)
-class Finish:
+class FinalStages:
     """What the end of a study needs.
 
     Attributes:
@@ -49,10 +49,10 @@ class Finish:
         spec: its file, with `finalists`.
         text: the file as it is run.
         executor: where trainings run; closed by the caller.
-        listeners: makes those who follow a stage.
-        stop: asked between the steps.
+        listeners: makes the listeners of a stage.
+        stop: checked between the steps.
         workers: trainings at once.
-        report: told what happens, a line each.
+        report: called with one line for each message.
         contents: digests of the user's own data and modules.
     """
 
@@ -68,7 +68,7 @@ class Finish:
     contents: Contents
 
     def run(self) -> None:
-        """Do what is missing, unless a person stops it."""
+        """Train and evaluate what is missing, unless the user stops it."""
         wanted = self.spec.file.finalists or Finalists()
         finalists = choose_finalists(self.study.records(), self.study.objective, wanted.top)
         if not finalists:
@@ -108,7 +108,7 @@ class Finish:
             self._read(winner, records)
 
     def _train(self, stage: Stage, study: StoredStudy, trainings: Sequence[PlannedTraining]) -> bool:
-        """Train what the stage lacks; whether it then has everything."""
+        """Train what the stage lacks; return whether it then has everything."""
         total = plan(study, trainings)
         if all(trial.state.is_finished() for trial in study.optuna.get_trials(deepcopy=False)):
             return True
@@ -148,7 +148,7 @@ class Finish:
         if info is None:
             return
         figures = [
-            FinalFigures(record.number, record.of, _seed_of(record), tested["accuracy"], *_rest(tested))
+            TestResult(record.number, record.of, _seed_of(record), tested["accuracy"], *_rest(tested))
             for record, tested in zip(records, info[TEST], strict=True)
         ]
         line |= {"examples": info[TEST_EXAMPLES], "figures": [vars(one) for one in figures]}
@@ -192,7 +192,7 @@ def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: 
 
 
 def _seeds(stage: StoredStudy, records: Sequence[TrialRecord], first: int, wanted: int) -> list[int]:
-    """Return the seeds of the finalists: those that the stage has, and new ones, which no trial of the search had."""
+    """Return the seeds of the finalists: those that the stage has, and new ones that no trial of the search had."""
     known: list[int] = stage.optuna.user_attrs.get(SEEDS, [])
     if len(known) < wanted:
         taken = {*known, *(record.config.seed for record in records if record.config)}

@@ -1,4 +1,4 @@
-"""What a study's finalists have come to, read back as frozen values."""
+"""The results of a study's finalists, read back as frozen values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Finalist:
 
     Attributes:
         trial: the trial of the search that it trains again; None: the Keras default of the winner's model.
-        score: what that trial had, the best of many; None of the Keras default.
+        score: the value of that trial, the best of many; None for the Keras default.
         config: its configuration; the seed is None.
         runs: its trainings, by their number; some may not have ended.
     """
@@ -58,7 +58,7 @@ class Finalist:
 
 
 @dataclass(frozen=True)
-class FinalFigures:
+class TestResult:
     """A final model on the test images.
 
     Attributes:
@@ -79,14 +79,14 @@ class FinalFigures:
 
 @dataclass(frozen=True)
 class Reading:
-    """One reading of the test set: who, when, for what. It is written down before the set is opened.
+    """One reading of the test set. It is recorded before the set is opened.
 
     Attributes:
         when: ISO 8601, local time with its offset.
         by: the process.
-        winner: the trial that had won.
-        dataset, digest, examples: what was read; how many is known afterwards.
-        figures: of every model; none where the reading gave no result.
+        winner: the trial that was the winner then.
+        dataset, digest: of the test set.
+        figures: the result of every model; empty where the reading failed.
     """
 
     when: str
@@ -95,12 +95,12 @@ class Reading:
     dataset: str
     digest: str
     examples: int
-    figures: tuple[FinalFigures, ...]
+    figures: tuple[TestResult, ...]
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> Reading:
         figures = [
-            FinalFigures(**{**figure, "confusion": tuple(map(tuple, figure["confusion"]))})
+            TestResult(**{**figure, "confusion": tuple(map(tuple, figure["confusion"]))})
             for figure in plain.get("figures", [])
         ]
         return Reading(**{"examples": 0, **plain, "figures": tuple(figures)})
@@ -146,8 +146,8 @@ class Finals:
         return next((reading for reading in self.readings if reading.figures), None)
 
     @property
-    def champion(self) -> FinalFigures | None:
-        """The model that stands for the winner: that of the first seed, which was fixed before the test set was read.
+    def champion(self) -> TestResult | None:
+        """The winner's model of the first seed, a choice that was fixed before the test set was read.
 
         None where the test set was not read for the winner.
         """
@@ -155,8 +155,8 @@ class Finals:
             return None
         return self.tested(self.winner.trial)[0]
 
-    def tested(self, trial: int | None) -> list[FinalFigures]:
-        """Return the test figures of an entrant's models, by seed."""
+    def tested(self, trial: int | None) -> list[TestResult]:
+        """Return the test results of a finalist's models, by seed."""
         found = [figures for figures in self.reading.figures if figures.trial == trial] if self.reading else []
         return sorted(found, key=lambda figures: self.seeds.index(figures.seed))
 
@@ -168,7 +168,7 @@ def read_finals(study: StoredStudy) -> Finals | None:
         return None
     finalists = list(_entrants(stage, {r.number: r.best.value for r in study.records() if r.best}))
     ranked = _ranked([finalist for finalist in finalists if finalist.trial is not None], study.objective)
-    # A study that went on may have had another winner before, with another model.
+    # A study that was continued may have had another winner before, with another model.
     model = _model(ranked[0]) if ranked else None
     defaults = (finalist for finalist in finalists if finalist.trial is None and _model(finalist) == model)
     return Finals(
@@ -181,20 +181,22 @@ def read_finals(study: StoredStudy) -> Finals | None:
     )
 
 
-def stages_of(study: StoredStudy) -> dict[Stage, list[TrialRecord]]:
+def records_of_stages(study: StoredStudy) -> dict[Stage, list[TrialRecord]]:
     """Return the trials of the search, and the trainings of each stage after it that has begun."""
     stages = {stage: find_stage(study, stage) for stage in (Stage.FINALISTS, Stage.FINAL)}
     later = {stage: found.records() for stage, found in stages.items() if found}
     return {Stage.SEARCH: study.records(), **later}
 
 
-def chosen_trial(study: StoredStudy) -> TrialRecord | None:
-    """Return the trial to take away, of a study as it stands."""
+def exported_trial(study: StoredStudy) -> TrialRecord | None:
+    """Return the trial of a study to export."""
     records = study.records()
-    return chosen_of(records, read_finals(study), best_trial(records, study.objective))
+    return exported_trial_of(records, read_finals(study), best_trial(records, study.objective))
 
 
-def chosen_of(records: Sequence[TrialRecord], finals: Finals | None, best: TrialRecord | None) -> TrialRecord | None:
+def exported_trial_of(
+    records: Sequence[TrialRecord], finals: Finals | None, best: TrialRecord | None
+) -> TrialRecord | None:
     """Return the trial to take away: the finalists' winner, else the best; None where none ended well.
 
     Args:

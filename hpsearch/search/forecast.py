@@ -1,7 +1,7 @@
-"""What a few trained configurations say of a whole study. Pure functions; neither Optuna nor TensorFlow.
+"""The forecast for a whole study from a few trained configurations. Pure functions; neither Optuna nor TensorFlow.
 
 drawn     configurations drawn at random from a space
-spread    a few of them that cover what decides how long an epoch takes
+spread    a few of them that cover the values on which the time of an epoch depends
 Forecast  how long a study takes at most
 """
 
@@ -61,7 +61,7 @@ def spread(configs: Sequence[TrialConfig], workers: int) -> list[TrialConfig]:
     """Return a few configurations: every optimizer, architecture and batch size once, then their combinations.
 
     As many as there are combinations, but at most 12 (or optimizers, where those are more), and at least one a
-    worker. Among equals, model shapes that were not there yet come first.
+    worker. Among equals, new model shapes come first.
     """
     combinations = len({_axes(config) for config in configs})
     optimizers = len({config.optimizer.selected() for config in configs})
@@ -90,7 +90,7 @@ def _axes(config: TrialConfig) -> tuple[tuple[str, Any], ...]:
 
 def _shape(config: TrialConfig) -> list[tuple[str, Any]]:
     """Return the model's knobs that are no real numbers: widths, filters, activation, normalization."""
-    # As text, since not every argument of a person's own builder can be hashed.
+    # As text, since not every argument of a user's own builder can be hashed.
     return [(name, repr(value)) for name, value in config.model.knobs().items() if not isinstance(value, float)]
 
 
@@ -106,8 +106,8 @@ class Forecast:
         trials, epochs: of the study; epochs of each trial.
         workers: trials at once.
         epoch_seconds: mean over the configurations that were measured.
-        compilations: at most; each worker compiles what it has not compiled yet.
-        compilation_seconds: mean of what a first epoch takes longer where something is compiled.
+        compilations: the largest number of compilations; each worker compiles what it has not compiled yet.
+        compilation_seconds: the mean time that compilation adds to a first epoch.
         start_seconds: until the first worker has a trial.
     """
 

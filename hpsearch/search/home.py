@@ -1,8 +1,8 @@
-"""The home folder: the state of all studies, `./mlruns` unless told otherwise.
+"""The home folder, `./mlruns` by default: the state of all studies.
 
 optuna.db                 the studies: the source of truth
 mlflow.db, artifacts/     what the MLflow UI shows
-studies/<name>/           who holds a study, checkpoints of its running trials, what was made of it: comparison.html,
+studies/<name>/           the lock of a study, checkpoints of its running trials, its results: comparison.html,
                           the models of its finalists
 logs/                     what workers and servers print
 """
@@ -22,13 +22,13 @@ from filelock import FileLock, Timeout
 
 from hpsearch.errors import EnvironmentProblem, StudyBusyError, command_line
 
-# Files in a study's folder that say who holds it.
+# Files in a study's folder that name the process that holds it.
 HOLDER_FILES = frozenset({"lock", "holder.json"})
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where everything lives; `root` need not exist until `create` is called.
+    """The home folder; `root` need not exist until `create` is called.
 
     Attributes:
         root: the folder, absolute: a user's code may change the current folder.
@@ -99,7 +99,7 @@ class Home:
         """Hold a study: one coordinator at a time. A dead holder's lock is gone with its process.
 
         Raises:
-            StudyBusyError: says who holds it.
+            StudyBusyError: another process holds it.
         """
         folder = self.study(name)
         holder = folder / "holder.json"
@@ -111,7 +111,7 @@ class Home:
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # `holder` holds it for a moment to see whether anybody does.
+            # `holder` takes the lock for a moment to see whether it is free.
             lock.acquire(timeout=0.5)
             holder.write_text(json.dumps(about), encoding="utf-8")
         except Timeout:
@@ -150,7 +150,7 @@ class Home:
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that holds a study; all empty where it has not said yet who it is."""
+    """The process that holds a study; all fields are empty while it has not written them yet."""
 
     pid: int
     host: str

@@ -19,7 +19,7 @@ from hpsearch.config.trial import SEED, AnyConfig, TrainableConfig, TrialConfig,
 from hpsearch.errors import InvalidConfigError
 from hpsearch.executors.protocol import Job, WorkerSlot
 from hpsearch.search.contents import Contents
-from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED, RETRY_OF, enqueued_params, rows_of
+from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED, RETRY_OF, enqueued_params, epochs_of
 from hpsearch.search.sampling import suggest
 from hpsearch.search.storage import StoredStudy
 from hpsearch.training.checkpoint import epochs_kept
@@ -41,8 +41,8 @@ class Checkpoints:
         return self.folder / f"{trial}.npz"
 
     def rows_kept(self, waiting: FrozenTrial) -> tuple[EpochMetrics, ...]:
-        """Return the epochs that an interrupted trial goes on after; none where it starts afresh."""
-        config, rows = waiting.user_attrs.get(CONFIG), rows_of(waiting)
+        """Return the epochs after which an interrupted trial continues; empty: it starts again."""
+        config, rows = waiting.user_attrs.get(CONFIG), epochs_of(waiting)
         return rows[: epochs_kept(self.file(waiting.number), config, rows)] if config else ()
 
     def forget(self, trial: int) -> None:
@@ -50,7 +50,7 @@ class Checkpoints:
             self.file(trial).unlink()
 
     def tidy(self, unfinished: Collection[int]) -> None:
-        """Remove what a coordinator that died has left: of trials that are over, and what was half written."""
+        """Remove files left by a coordinator that died: of trials that have ended, and incomplete ones."""
         names = {self.file(number).name for number in unfinished}
         for file in self.folder.glob("*"):
             if file.name not in names:
@@ -77,22 +77,22 @@ class Jobs:
     known: Mapping[str, UserDataset]
 
     def config_of(self, trial: optuna.Trial) -> AnyConfig:
-        """Return what was planned for a trial, or else what the sampler draws, with engine and normalization chosen.
+        """Return the planned or drawn configuration of a trial, with engine and normalization chosen.
 
         Raises:
-            InvalidConfigError: two values that are each allowed cannot go together.
+            InvalidConfigError: two values that are each allowed are not allowed together.
         """
         attrs = trial.user_attrs
         if planned := attrs.get(PLANNED):
             return self._completed(parse_config(planned))
-        # What is tried again has the seed that it had.
-        return self.recipe(suggest(trial, self.spec.space), attrs.get(RETRY_OF, trial.number))
+        # A configuration that is tried again keeps its seed.
+        return self.config_from(suggest(trial, self.spec.space), attrs.get(RETRY_OF, trial.number))
 
-    def recipe(self, drawn: dict[str, Any], number: int) -> AnyConfig:
-        """Return the configuration of trial `number` from what was drawn, with engine and normalization chosen.
+    def config_from(self, drawn: dict[str, Any], number: int) -> AnyConfig:
+        """Return the configuration of trial `number` from drawn values, with engine and normalization chosen.
 
         Raises:
-            InvalidConfigError: two values that are each allowed cannot go together.
+            InvalidConfigError: two values that are each allowed are not allowed together.
         """
         if drawn.get(SEED) is None:
             drawn[SEED] = self.spec.search.seed + number
@@ -104,7 +104,7 @@ class Jobs:
         return config
 
     def job(self, trial: optuna.Trial, config: AnyConfig, rows: Sequence[EpochMetrics]) -> Job:
-        """Return the job that trains a configuration after the epochs `rows`; what they took is recorded."""
+        """Return the job that trains a configuration after the epochs `rows`; their time is recorded."""
         seconds = sum(row.metrics.get("epoch_seconds", 0.0) for row in rows)
         if rows:
             trial.set_user_attr(EARLIER, seconds)
@@ -124,7 +124,7 @@ class Jobs:
         )
 
     def rows_kept(self, waiting: FrozenTrial) -> Sequence[EpochMetrics]:
-        """Return the epochs that an interrupted trial goes on after.
+        """Return the epochs after which an interrupted trial continues.
 
         There are none where its checkpoint is gone, or where it was trained with other data or other modules.
         """
@@ -143,7 +143,7 @@ class Jobs:
         return not before or before == now.get("data")
 
 
-# What an update costs beside its examples, in examples: an MLP's epoch at batch 64 takes 1.4 times one at 512.
+# The constant cost of an update, in examples: an MLP's epoch at batch 64 takes 1.4 times one at 512.
 UPDATE_COST = 30
 
 
@@ -156,7 +156,7 @@ def choose_waiting(
         waiting: by number; at least one.
         space: the study's.
         engines: what `engine: auto` means; empty where the user's own function trains.
-        places: of the executor; at least one is free.
+        places: the worker slots of the executor; at least one is free.
     """
     if len(waiting) == 1 or len(places) == 1:
         return waiting[0]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpsearch.config.study import StudySpec
-from hpsearch.search.finals import Finals, chosen_of
+from hpsearch.search.finals import Finals, exported_trial_of
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage
 from hpsearch.training.results import EpochMetrics
@@ -62,7 +62,7 @@ class StudyEnded:
     @property
     def chosen(self) -> TrialRecord | None:
         """The trial to export: the finalists' winner, else the best."""
-        return chosen_of(self.records, self.finals, self.best)
+        return exported_trial_of(self.records, self.finals, self.best)
 
 
 class Listener:
@@ -78,7 +78,7 @@ class Listener:
         """Before the first trial."""
 
     def trial_started(self, record: TrialRecord) -> None:
-        """A worker trains the trial; it continues after the epochs `record.rows`."""
+        """A worker trains the trial; it continues after the epochs `record.epochs`."""
 
     def epoch_done(self, number: int, row: EpochMetrics) -> None:
         """A trial finished an epoch."""

@@ -26,7 +26,7 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, Us
         What the user's own files hold, by name.
 
     Raises:
-        DataError: a dataset cannot be had, or breaks a rule.
+        DataError: a dataset cannot be loaded, or breaks a rule.
         StudyFileError: a file is missing, or a trial of the study would not fit it.
     """
     for name in spec.datasets():
@@ -70,12 +70,12 @@ def check_fits(spec: StudySpec, known: Mapping[str, UserDataset]) -> None:
 def inspect_functions(
     spec: StudySpec, executor: Executor, contents: Contents, log: Path, stop: Stop
 ) -> tuple[dict[str, UserDataset], Contents]:
-    """Call the user's own dataset functions twice, in a worker, and hold the study against what they return.
+    """Call the user's own dataset functions twice, in a worker, and check the study against what they return.
 
     Args:
         contents: of the study's files and modules.
         log: file that takes what workers print.
-        stop: asked while a function runs.
+        stop: checked while a function runs.
 
     Returns:
         What the functions return, by name, and the contents with their digests. Not all of it where the user stopped.

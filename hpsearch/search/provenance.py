@@ -1,4 +1,4 @@
-"""Where a run came from: study, versions, commit, person, data. Imports none of the packages that it names."""
+"""The origin of a run: study, versions, commit, user, data. Imports none of the packages that it names."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from uuid import uuid4
 
 PACKAGES = ("hpsearch", "tensorflow", "keras", "optuna", "mlflow", "numpy")
 STUDY_ID = "hpsearch.study_id"
-# Names of the study's attributes. CONTENTS is a list: each entry has the moment from which on it held.
+# Names of the study's attributes. CONTENTS_HISTORY is a list of digests, each with the time from which it is valid.
 CONTENTS_HISTORY = "hpsearch:contents"
 _ID, _DATA, _HISTORY = "hpsearch:id", "hpsearch:data", "hpsearch:provenance"
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a study knows of where its trials were trained.
+    """The origin of a study's trials: versions, commit, user, data.
 
     Attributes:
         study: the study's own id, since its name may be taken elsewhere too; empty in what an early version made.
-        history: from which moment on (ISO 8601) which tags held, in order.
-        data: what a user's own files with data held when the study was made: their digests, by name.
-        current: what the user's own datasets hold now; empty in what an early version made.
+        history: tags, each with the time (ISO 8601) from which they are valid, in order.
+        data: digests of the user's own files with data when the study was made, by name.
+        current: digests of the user's own datasets now; empty in a study of an early version.
     """
 
     study: str
@@ -60,8 +60,8 @@ def new_provenance(attrs: Mapping[str, Any], data: Callable[[], Mapping[str, str
     """What a study is to keep from now on: an id of its own, what its data is, and what trains where that has changed.
 
     Args:
-        attrs: what it keeps already.
-        data: the digests of a user's own files with data; asked once in a study's life.
+        attrs: the attributes that it has.
+        data: computes the digests of the user's own files with data; called once for each study.
     """
     new: dict[str, Any] = {}
     if _ID not in attrs:

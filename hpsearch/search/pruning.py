@@ -1,4 +1,4 @@
-"""Pruners: whether a running trial goes on after an epoch.
+"""Pruners: they decide whether a running trial continues after an epoch.
 
 They decide as Optuna's pruners of the same settings do, but from the values that the coordinator reports to them.
 Optuna's own read every unfinished trial back from the database each time, with all of its epochs, so that an epoch
@@ -32,7 +32,7 @@ class Pruner:
         """Take in the finished trials of earlier runs."""
         for record in records:
             if record.state in FINISHED and record.outcome not in WORST:
-                self.replay(record.number, record.rows)
+                self.replay(record.number, record.epochs)
                 self.end(record.number, completed=record.outcome in GOOD)
 
     def replay(self, trial: int, rows: Iterable[EpochMetrics]) -> None:
@@ -54,13 +54,13 @@ class Pruner:
         """Note that a trial has ended, and whether it trained to its end."""
 
     def forget(self, trial: int) -> None:
-        """Drop what a trial reported: it is run again, or its values are worth nothing."""
+        """Drop the reports of a trial: it is run again, or its values do not count."""
 
 
 class AshaPruner(Pruner):
     """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934).
 
-    A rung is an epoch min_resource * reduction_factor**k. A trial goes on from a rung if its value is among the best
+    A rung is an epoch min_resource * reduction_factor**k. A trial continues after a rung if its value is among the best
     1/reduction_factor of all that have reached that rung; while these are fewer than reduction_factor, if it is the
     best. Between rungs nothing is compared.
 

@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from hpsearch.executors.protocol import TrialEnded
-from hpsearch.search.records import DETAIL, EARLIER, INFO, OUTCOME, ROW, STARTED, TRACEBACK, WORKER_FAILURES, rows_of
+from hpsearch.search.records import DETAIL, EARLIER, INFO, OUTCOME, ROW, STARTED, TRACEBACK, WORKER_FAILURES, epochs_of
 from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import GOOD, Best, Outcome
 
@@ -19,7 +19,7 @@ STATES = {
     Outcome.EARLY_STOPPED: TrialState.COMPLETE,
     Outcome.PRUNED: TrialState.PRUNED,
     # Optuna's samplers pass over failed trials and learn from pruned ones; a trial that diverged, is too slow or too
-    # large must steer the sampler away, so it is kept as pruned, worse than all others, and its outcome says why.
+    # large must steer the sampler away: it is recorded as pruned, worse than all others, and its outcome is the reason.
     Outcome.DIVERGED: TrialState.PRUNED,
     Outcome.OVER_TIME: TrialState.PRUNED,
     Outcome.OVER_MEMORY: TrialState.PRUNED,
@@ -28,19 +28,19 @@ STATES = {
 
 
 def interrupt(trial: optuna.Trial) -> None:
-    """Record that a trial was interrupted. It stays RUNNING in the storage until a run goes on with it."""
+    """Record that a trial was interrupted. It stays RUNNING in the storage until a run continues it."""
     trial.set_user_attr(OUTCOME, Outcome.INTERRUPTED.name)
 
 
 def begin_again(trial: optuna.Trial, epochs: int) -> None:
-    """Record that a trial goes on; what was recorded of its end and of later epochs no longer holds.
+    """Record that a trial is continued, and drop the record of its end and of later epochs.
 
     Args:
         epochs: the number of its epochs that it keeps.
     """
     attrs = trial.user_attrs
     later = [key for key in attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
-    # A coordinator that died while it recorded the end has left a part of that.
+    # A coordinator that died while it recorded the end may have recorded a part of it.
     for key in (OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK, *later):
         if attrs.get(key):
             trial.set_user_attr(key, None)
@@ -49,7 +49,7 @@ def begin_again(trial: optuna.Trial, epochs: int) -> None:
 
 def record_worker_failure(trial: optuna.Trial, reason: str) -> int:
     """Write down that a running trial has lost its worker: how often it now has without coming further than before."""
-    worker_failures = [*trial.user_attrs.get(WORKER_FAILURES, []), {"epoch": len(rows_of(trial)), "reason": reason}]
+    worker_failures = [*trial.user_attrs.get(WORKER_FAILURES, []), {"epoch": len(epochs_of(trial)), "reason": reason}]
     trial.set_user_attr(WORKER_FAILURES, worker_failures)
     return failures_in_vain(worker_failures)
 
@@ -71,7 +71,7 @@ def record_end(study: StoredStudy, trial: optuna.Trial, end: TrialEnded, best: B
     """
     outcome, detail = end.outcome, end.detail
     if outcome in GOOD and best is None:
-        if rows_of(trial):
+        if epochs_of(trial):
             outcome, detail = Outcome.DIVERGED, f"no epoch had a finite {study.objective.metric}"
         else:
             outcome, detail = Outcome.FAILED, "it ended without an epoch"

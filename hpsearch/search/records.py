@@ -1,4 +1,4 @@
-"""What a study knows of its trials, read back from Optuna as frozen values."""
+"""The record of a trial, read back from Optuna as a frozen value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = "config"
 OUTCOME = "outcome"
 DETAIL = "detail"
 BASELINE = "baseline"
-# Of a training that is no trial of the search: what it is to train, and the trial that it trains again.
+# Of a training in a later stage: its planned configuration, and the trial that it trains again.
 PLANNED = "planned"
 OF = "of"
 # Of a trial that tries a failed trial's configuration again: the first trial that had it.
@@ -49,28 +49,28 @@ class TrialRecord:
         state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING, as in Optuna.
         outcome: why it ended; None while it has not.
         config: the concrete configuration; None before the trial first ran.
-        rows: its finished epochs.
+        epochs: its finished epochs.
         best: its best epoch by the study's objective; None before the first, and for a diverged trial.
-        seconds: wall time from start to end, of an interrupted one without what it lost; None while it has not ended.
+        seconds: wall time from start to end, without time lost by interruptions; None while it has not ended.
         detail: one line about a failure, else empty.
         baseline: whether it is an optimizer's Keras default.
         params: the sampled parameters by their Optuna names.
-        info: what the worker knows about the training, for instance the number of weights.
+        info: what the worker reported about the training, for instance the number of weights.
         traceback: of a failure, else empty.
         started: when it was last sent to a worker.
         ended: when it ended; None while it has not.
         worker_failures: why it lost its worker, each time.
         of: of a finalist's training the trial that it trains again; None of a trial, and of the Keras default.
-        metric: the study's objective; empty of what is not a study's.
+        metric: the study's objective; empty outside of a study.
         retry_of: the failed trial whose configuration it tries again; None: it tries none.
-        contents: digests of what it was trained with: `data`, the user's dataset, and `sources`, the user's modules.
+        contents: digests of the user's dataset (`data`) and modules (`sources`) that it was trained with.
     """
 
     number: int
     state: str
     outcome: Outcome | None
     config: AnyConfig | None
-    rows: tuple[EpochMetrics, ...]
+    epochs: tuple[EpochMetrics, ...]
     best: Best | None
     seconds: float | None = None
     detail: str = ""
@@ -94,7 +94,7 @@ class TrialRecord:
     @property
     def best_metrics(self) -> Mapping[str, float]:
         """The metrics of its best epoch; empty where it has none."""
-        return self.rows[self.best.epoch - 1].metrics if self.best else {}
+        return self.epochs[self.best.epoch - 1].metrics if self.best else {}
 
     @property
     def flat(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
     Raises:
         HpsearchError: another version of hpsearch trained a configuration that this version refuses.
     """
-    attrs, rows = trial.user_attrs, rows_of(trial)
+    attrs, epochs = trial.user_attrs, epochs_of(trial)
     finished = trial.state.is_finished()
     outcome = Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None
     # An interrupted trial stays RUNNING in the storage, although it waits for the next run.
@@ -139,8 +139,8 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         state=TrialState.WAITING.name if waits else trial.state.name,
         outcome=outcome,
         config=_config_of(trial),
-        rows=rows,
-        best=best_of(rows, objective) if outcome is not Outcome.DIVERGED else None,
+        epochs=epochs,
+        best=best_of(epochs, objective) if outcome is not Outcome.DIVERGED else None,
         seconds=round((attrs.get(EARLIER) or 0.0) + (ended - started).total_seconds(), 3)
         if ended and started
         else None,
@@ -176,7 +176,7 @@ def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
     return params
 
 
-def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:
+def epochs_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:
     """Return its finished epochs, in their order."""
     attrs = trial.user_attrs.items()
     found = (
@@ -187,7 +187,7 @@ def rows_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:
 
 def rates_of(record: TrialRecord) -> list[float]:
     """Return the learning rate of each epoch; a solver has none."""
-    return [row.metrics["learning_rate"] for row in record.rows if "learning_rate" in row.metrics]
+    return [row.metrics["learning_rate"] for row in record.epochs if "learning_rate" in row.metrics]
 
 
 def ranked(records: Iterable[TrialRecord], objective: Objective) -> list[TrialRecord]:

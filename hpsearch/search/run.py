@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from hpsearch.search.stages import Stage
     from hpsearch.search.storage import StoredStudy
 
-# How often it is asked whether a person wants to stop.
+# How often the user's wish to stop is checked, in seconds.
 _TICK = 0.1
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a person asks of a run.
+    """The options of a run.
 
     Attributes:
         spec: the checked study file.
@@ -38,7 +38,7 @@ class RunRequest:
         trials: the study's total.
         workers: trials at once.
         address: of the MLflow that takes the runs, as the study records it.
-        accept_changes: whether the study goes on although the user's own data or modules have changed.
+        accept_changes: whether the study is continued although the user's own data or modules have changed.
         retry_failed: whether the configurations of failed trials are to be tried again.
     """
 
@@ -57,33 +57,33 @@ def run_study(
     listeners: Callable[[StoredStudy, Stage], Sequence[Listener]],
     stop: Stop,
     report: Callable[[str], None],
-    closing: Callable[[StoredStudy, StudyEnded], bool],
+    write_outcome: Callable[[StoredStudy, StudyEnded], bool],
 ) -> StudyEnded:
-    """Train what is missing to the study's total.
+    """Train the trials that the study lacks, and its finalists.
 
     Args:
         request: what to run.
-        home: where the study lives.
-        listeners: makes those who follow a part of the study; called only if there is something to train in it.
-        stop: asked between the steps.
+        home: the home folder of the study.
+        listeners: makes the listeners of a stage; called only if there is something to train in it.
+        stop: checked between the steps.
         report: called with one line for each message.
-        closing: tells what the whole study has come to, while it is still held: where it has finalists, and where an
-            earlier run was killed before it told all. Whether it could.
+        write_outcome: writes the results of the whole study while it is still held, where it has finalists or an
+            earlier run was killed before everything was written; returns whether everything is written.
 
     Raises:
-        HpsearchError: the study is held by another process, its file has changed, the data cannot be had.
+        HpsearchError: the study is held by another process, its file has changed, the data cannot be loaded.
     """
     spec = request.spec
     home.create()
     with home.hold(spec.name), ExitStack() as cleanup:
-        # First of all, since it imports TensorFlow beside everything that follows, the import of Optuna and
-        # MLflow among it; unless this run may turn out to have nothing to train.
+        # Workers start first: they import TensorFlow while this process imports Optuna and MLflow. An existing study
+        # may have nothing left to train, so it is read first.
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
         from hpsearch.search import addresses
         from hpsearch.search.contents import contents_of, note_changes
         from hpsearch.search.coordinator import Coordinator
         from hpsearch.search.database import database_errors
-        from hpsearch.search.finalists import Finish
+        from hpsearch.search.finalists import FinalStages
         from hpsearch.search.finals import read_finals
         from hpsearch.search.stages import Stage
         from hpsearch.search.storage import check_unchanged, remember
@@ -93,7 +93,7 @@ def run_study(
         if found is not None and (stop.asked or _is_done(found, request, report)):
             note_changes(found, contents_of(spec), report)
             remember(found.optuna, spec, request.text)
-            return _complete(found, request.address, stop, report, closing)
+            return _complete(found, request.address, stop, report, write_outcome)
         # Compared before a worker is waited for.
         contents = contents_of(spec, found, accept=request.accept_changes)
         executor = executor or _workers(request, home, cleanup, report)
@@ -103,14 +103,14 @@ def run_study(
         addresses.add_address(study.optuna, request.address)
         _retry(study, request, report)
 
-        followers: list[Listener] = []
-        cleanup.callback(lambda: _close(followers))
+        current: list[Listener] = []
+        cleanup.callback(lambda: _close(current))
 
-        def following(stage: Stage) -> Sequence[Listener]:
+        def listeners_of(stage: Stage) -> Sequence[Listener]:
             # The listeners of the previous stage are finished.
-            _close(followers)
-            followers[:] = listeners(study, stage)
-            return followers
+            _close(current)
+            current[:] = listeners(study, stage)
+            return current
 
         if is_complete(study, request.trials):
             ended = _untouched(study, stop)
@@ -119,7 +119,7 @@ def run_study(
                 study,
                 spec,
                 executor,
-                lambda: following(Stage.SEARCH),
+                lambda: listeners_of(Stage.SEARCH),
                 total=request.trials,
                 stop=stop,
                 checkpoints=home.checkpoints(spec.name),
@@ -127,23 +127,23 @@ def run_study(
                 known=known,
             ).run(request.text, request.workers)
         if spec.file.finalists and is_complete(study, request.trials) and not stop.asked:
-            finish = Finish(
-                study, spec, request.text, home, executor, following, stop, request.workers, report, contents
+            finish = FinalStages(
+                study, spec, request.text, home, executor, listeners_of, stop, request.workers, report, contents
             )
             finish.run()
             ended = replace(ended, interrupted=stop.asked)
-        _close(followers)
+        _close(current)
         ended = replace(ended, finals=read_finals(study))
         if ended.finals:
-            told = _told(lambda: closing(study, ended), stop, asked=ended.interrupted)
+            written = _written(lambda: write_outcome(study, ended), stop, asked=ended.interrupted)
             ended = replace(ended, interrupted=stop.asked)
         else:
-            told = not any(listener.behind for listener in followers)
-        if told and not stop.asked:
+            written = not any(listener.behind for listener in current)
+        if written and not stop.asked:
             addresses.set_complete(study.optuna, request.address)
         lacking = [address for address in addresses.incomplete(study.optuna) if address != request.address]
-        # What an interrupted run has not written yet, the next run writes as it goes on.
-        lacking += [] if told else [request.address]
+        # The next run writes what an interrupted run has not written.
+        lacking += [] if written else [request.address]
         return replace(ended, lacking=tuple(lacking))
 
 
@@ -166,15 +166,15 @@ def _complete(
     address: str,
     stop: Stop,
     report: Callable[[str], None],
-    closing: Callable[[StoredStudy, StudyEnded], bool],
+    write_outcome: Callable[[StoredStudy, StudyEnded], bool],
 ) -> StudyEnded:
     """End a run that has nothing to train: write to MLflow what an earlier run with this address could not."""
     from hpsearch.search import addresses
 
     ended = _untouched(study, stop)
     if address in addresses.incomplete(study.optuna) and not stop.asked:
-        report("telling MLflow what an earlier run could not ...")
-        if _told(lambda: closing(study, ended), stop, asked=False):
+        report("writing to MLflow what an earlier run could not ...")
+        if _written(lambda: write_outcome(study, ended), stop, asked=False):
             addresses.set_complete(study.optuna, address)
     lacking = addresses.incomplete(study.optuna)
     lacking += [address] if addresses.is_new(study.optuna, address) else []
@@ -203,20 +203,20 @@ def _prepared(
     return study, contents, known | returned
 
 
-def _told(closing: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
-    """Return whether `closing` wrote everything; False at once where the user asks to stop and had not `asked`."""
-    telling = Future[bool]()
+def _written(write: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
+    """Return whether `write` wrote everything; False at once where the user asks to stop and had not `asked` before."""
+    writing = Future[bool]()
 
-    def tell() -> None:
+    def run() -> None:
         try:
-            telling.set_result(closing())
+            writing.set_result(write())
         except BaseException as error:
-            telling.set_exception(error)
+            writing.set_exception(error)
 
-    Thread(target=tell, name="closing", daemon=True).start()
-    while not telling.done() and stop.asked == asked:
-        wait([telling], _TICK)
-    return telling.done() and telling.result()
+    Thread(target=run, name="outcome", daemon=True).start()
+    while not writing.done() and stop.asked == asked:
+        wait([writing], _TICK)
+    return writing.done() and writing.result()
 
 
 def _close(listeners: Sequence[Listener]) -> None:
@@ -238,7 +238,7 @@ def _log(home: Home, spec: StudySpec) -> Path:
 
 
 def _retry(study: StoredStudy, request: RunRequest, report: Callable[[str], None]) -> None:
-    """Enqueue failed configurations once more where the user asks for it."""
+    """Enqueue failed configurations again where the user asks for it."""
     from hpsearch.search.attempts import enqueue_failed
 
     if request.retry_failed and not enqueue_failed(study):
@@ -265,9 +265,9 @@ def _untouched(study: StoredStudy, stop: Stop) -> StudyEnded:
 
 
 def is_complete(study: StoredStudy, total: int) -> bool:
-    """Return whether the study has its trials, failed ones not counted, and none was left waiting to go on.
+    """Return whether the study has its trials, failed ones not counted, and none waits to be continued.
 
-    A space of which every configuration was tried has no more trials.
+    A space has no more trials once every configuration was tried.
     """
     from optuna.trial import TrialState
 

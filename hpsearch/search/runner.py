@@ -1,7 +1,7 @@
-"""The one loop over an executor: whatever trains, here or for a study, is run by it.
+"""The one loop over an executor: every training, of a study or outside of one, is run by it.
 
-A policy says what to train next and whether a training continues after an epoch. `hpsearch.search.coordinator` is the
-policy of a study, which asks Optuna; `JobList` is the policy of given trainings.
+A policy decides what to train next and whether a training continues after an epoch. The policy of a study is
+`hpsearch.search.coordinator`, which asks Optuna; the policy of given trainings is `JobList`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Policy(Protocol):
         ...
 
     def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
-        """Record an epoch; return whether the trial goes on. Its worker waits for the answer."""
+        """Record an epoch; return whether the trial continues. Its worker waits for the answer."""
         ...
 
     def trial_ended(self, end: TrialEnded) -> None:
@@ -40,11 +40,11 @@ class Policy(Protocol):
         ...
 
     def worker_failed(self, failure: WorkerFailed) -> None:
-        """Take note that a trial's worker is gone; `next_job` may return the trial once more."""
+        """Record that a trial's worker failed; `next_job` may return the trial again."""
         ...
 
     def interrupted(self, trial: int) -> None:
-        """Take note that a trial still ran when the run ended."""
+        """Record that a trial still ran when the run ended."""
         ...
 
     def announce(self) -> None:
@@ -53,7 +53,7 @@ class Policy(Protocol):
 
 
 def run_trials(executor: Executor, policy: Policy, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Train what a policy wants to be trained.
+    """Train the jobs of a policy.
 
     Args:
         executor: where it is trained; the caller closes it.
@@ -100,11 +100,11 @@ class JobList:
     """The policy of given jobs: each is trained to its end, in their order.
 
     Args:
-        jobs: what is to be done.
+        jobs: the jobs to be done.
         retries: how often a job whose worker fails is begun again.
 
     Attributes:
-        epochs: of each trial that has begun, as far as it was trained.
+        epochs: the epochs so far of each trial that has begun.
         ends: how each trial ended; WorkerFailed where its worker failed too often.
         over: always False; all jobs are done.
     """
@@ -140,7 +140,7 @@ class JobList:
             self.ends[failure.trial] = failure
 
     def interrupted(self, trial: int) -> None:
-        """Keep nothing of it."""
+        """Do nothing: an interrupted job is dropped."""
 
     def announce(self) -> None:
         """There are no listeners."""

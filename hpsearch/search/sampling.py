@@ -46,8 +46,8 @@ SAMPLERS: dict[str, Callable[[Any, int], BaseSampler]] = {"tpe": _tpe, "random":
 def make_sampler(search: SearchConfig, number: int, attempt: int = 0) -> BaseSampler:
     """Return the sampler that draws trial `number`.
 
-    A fresh one for each trial, seeded by study seed and number: what is drawn depends on the number and on
-    the trials before it alone, so a sequential study that was interrupted goes on as if it had not been.
+    Each trial has a sampler of its own, seeded by study seed and number: what is drawn depends on the number and on
+    the trials before it alone, so an interruption of a sequential study changes nothing.
 
     Args:
         search: the section of the study file.
@@ -69,7 +69,7 @@ def _seed(search: SearchConfig, number: int, attempt: int) -> int:
 
 
 def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
-    """Return one configuration, drawn by Optuna; only the parameters on the chosen branches are asked for."""
+    """Return one configuration, drawn by Optuna; only parameters on selected branches are drawn."""
 
     def number(node: Ranged) -> int | float:
         distribution = node.distribution
@@ -152,7 +152,7 @@ class SamplerView:
             )
 
     def begin(self, trial: FrozenTrial) -> dict[str, Any]:
-        """Draw the parameters of a stored trial that it was not enqueued with; return all of them.
+        """Draw those parameters of a stored trial with which it was not enqueued; return all of its parameters.
 
         What was drawn for it already is kept. Where its coordinator died while it drew them, all are drawn again,
         which gives the same values unless other trials have ended since.
@@ -222,12 +222,12 @@ class SamplerView:
 def last_report(record: TrialRecord, objective: Objective) -> dict[int, float]:
     """Return the best value of a pruned trial by the epoch that it reached.
 
-    Samplers rank pruned trials by how far they came, and one without a report last of all: one that diverged or broke
+    Samplers rank pruned trials by their last epoch, and a trial without a report last: one that diverged or broke
     a limit has none.
     """
     report: dict[int, float] = {}
     best = None
-    for row in record.rows if record.outcome not in WORST else ():
+    for row in record.epochs if record.outcome not in WORST else ():
         best = best_after(best, row, objective)
         if best and row.finite:
             report = {row.epoch: best.value}

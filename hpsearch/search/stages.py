@@ -1,4 +1,4 @@
-"""The parts of a study that come after its search: each an Optuna study of its own, with what is to be trained in it.
+"""The parts of a study after its search: each is an Optuna study of its own, with planned trainings.
 
 NAME              the search, which alone the sampler learns from
 NAME/finalists    the best trials trained again with new seeds
@@ -23,19 +23,19 @@ from hpsearch.search.storage import ENGINES, IDENTITY, StoredStudy
 
 
 class Stage(Enum):
-    """A part of a study; the word stands after the study's name."""
+    """A part of a study; its value follows the study's name."""
 
     SEARCH = ""
     FINALISTS = "finalists"
     FINAL = "final"
 
     @property
-    def one(self) -> str:
+    def noun(self) -> str:
         """The noun for one of its trainings."""
         return {Stage.SEARCH: "trial", Stage.FINALISTS: "finalist", Stage.FINAL: "final training"}[self]
 
     @property
-    def many(self) -> str:
+    def plural(self) -> str:
         return "trials" if self is Stage.SEARCH else "trainings"
 
 
@@ -76,13 +76,13 @@ def find_stage(study: StoredStudy, stage: Stage) -> StoredStudy | None:
 
 
 def stage_spec(spec: StudySpec, objective: Objective) -> StudySpec:
-    """Return the study file as it holds for a stage: nobody is pruned, and no time is too long."""
+    """Return the study file for a later stage: without pruner and timeout."""
     search = spec.search.model_copy(update={"pruner": NoPruner(), "timeout": None})
     return replace(spec, file=spec.file.model_copy(update={"search": search, "objective": objective}))
 
 
 def plan(stage: StoredStudy, trainings: Iterable[PlannedTraining]) -> int:
-    """Enqueue what the stage has not got yet; how many trainings it has in all."""
+    """Enqueue the trainings that the stage lacks; return how many it has in all."""
     trials = stage.optuna.get_trials(deepcopy=False)
     known = {_key(trial.user_attrs.get(OF), trial.user_attrs[PLANNED]) for trial in trials}
     new = [training for training in trainings if training.key not in known]

@@ -1,4 +1,4 @@
-"""A person's wish to stop: Ctrl-C, SIGTERM, a closed terminal, or `hpsearch stop` in another one."""
+"""The user's request to stop: Ctrl-C, SIGTERM, a closed terminal, or `hpsearch stop` in another one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stop:
-    """Whether a person asked to stop; asked between the steps of a run.
+    """Whether the user has asked to stop; checked between the steps of a run.
 
     Attributes:
         shown_by_view: whether a live view is on the terminal and prints `STOPPING` itself: a line that a signal handler
-            writes into its picture would leave a second copy of it behind.
+            writes into the view would leave a second copy of it.
     """
 
     def __init__(self) -> None:
@@ -56,11 +56,11 @@ class Stop:
 
 
 def stop_study(home: Home, name: str, seconds: float) -> bool:
-    """Ask the process that runs a study to stop, as Ctrl-C does; whether it has ended within so many seconds.
+    """Ask the process that runs a study to stop, as Ctrl-C does; return whether it has ended within `seconds`.
 
     Raises:
         UnknownNameError: no such study; the message lists the known ones.
-        HpsearchError: nobody runs it.
+        HpsearchError: no process runs it.
         StudyBusyError: another machine does.
     """
     if not NAME.fullmatch(name) or not home.study(name).is_dir():

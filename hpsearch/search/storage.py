@@ -40,7 +40,7 @@ EXHAUSTED = "hpsearch:exhausted"
 
 
 class StoredStudy:
-    """One study in the database; what the light commands read, and the coordinator writes.
+    """One study in the database; light commands read it, and the coordinator writes it.
 
     Attributes:
         name: as in the study file.
@@ -178,7 +178,7 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> StoredStudy 
 
 
 def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
-    """Return the study of a file: created, with what is to be tried first; or continued.
+    """Return the study of a file: created, with the trials to be tried first; or continued.
 
     Args:
         file: the study file's text as it is run, for the record.
@@ -194,7 +194,7 @@ def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
     optuna_study.set_user_attr(IDENTITY, spec.identity())
     remember(optuna_study, spec, file)
     if ENGINES not in optuna_study.user_attrs:
-        # A study that an earlier version made was trained by what that version had.
+        # A study of an early version was trained with the engines of that version.
         optuna_study.set_user_attr(ENGINES, _engines(spec, began=ENQUEUED in optuna_study.user_attrs))
     for name, value in new_provenance(
         optuna_study.user_attrs, lambda: own_digests(spec.datasets(), spec.folders)
@@ -208,7 +208,7 @@ def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
 
 
 def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:
-    """Keep the text of the file, which may say otherwise what matters to no trial: description, comparison."""
+    """Keep the text of the file: description and comparison may change without effect on trials."""
     study.set_user_attr(DESCRIPTION, spec.file.description)
     study.set_user_attr(SPEC_TEXT, file)
     study.set_user_attr(FOLDERS, [str(folder) for folder in spec.folders])
@@ -223,11 +223,11 @@ def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:
 
 def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
     """Enqueue every point of a grid; else the trials of the study file, then each optimizer's Keras defaults."""
-    # A run that was killed here had enqueued the first of them.
+    # A run that was killed here may have enqueued the first ones.
     for point in spec.points[len(study.get_trials(deepcopy=False)) :]:
         study.enqueue_trial(point)
     for config in spec.enqueue:
-        # Skipped where it exists already: a run that was killed here had enqueued a part.
+        # Existing ones are skipped: a run that was killed here may have enqueued some.
         study.enqueue_trial(match(spec.space, config).params, skip_if_exists=True)
     for params in baselines(spec.space) if spec.search.baselines and not spec.trainable else []:
         study.enqueue_trial(params, user_attrs={BASELINE: True}, skip_if_exists=True)
@@ -250,7 +250,7 @@ def delete_study(home: Home, study: StoredStudy) -> None:
 
 
 def delete_files(home: Home, name: str) -> None:
-    """Delete what a study left in its folder and among the logs, except the lock that says who holds it.
+    """Delete the files of a study in its folder and among the logs, except the lock.
 
     Raises:
         EnvironmentProblem: a file cannot be deleted.

@@ -131,7 +131,7 @@ class ConsistencyCheck:
                 runs.setdefault(run.key, []).append(run)
             else:
                 number = "?" if run.key is None else run.key[1]
-                orphans.append((run, f"is of {STAGES[run.kind].one} {number}, which the study has not begun"))
+                orphans.append((run, f"is of {STAGES[run.kind].noun} {number}, which the study has not begun"))
         every = [run for several in runs.values() for run in several]
         if every:
             read_metrics(self._client, target, every)
@@ -144,7 +144,7 @@ class ConsistencyCheck:
             return
         models = models_of(self._study, self._parts, self._finals)
         for lacking in models.missing():
-            text = f"{lacking.stage.one} {lacking.number}: its model is missing"
+            text = f"{lacking.stage.noun} {lacking.number}: its model is missing"
             yield Disagreement("model", lacking.number, lacking.run, text, lacking.stage.value)
         if models.unregistered():
             text = f"the registry does not name the champion of {self._study.spec.name}"
@@ -155,7 +155,7 @@ def _of_run(key: RunKey, state: RunState, runs: Sequence[MlflowRun], parent: str
     """Yield the differences of one desired run."""
     kind, number = key
     is_study = kind == STUDY
-    where = "the study's own run" if is_study else f"{STAGES[kind].one} {number}"
+    where = "the study's own run" if is_study else f"{STAGES[kind].noun} {number}"
     trial, stage = (None, "") if is_study else (number, STAGES[kind].value)
     if len(runs) != 1:
         several = f"has several runs: {', '.join(run.run_id for run in runs)}" if runs else "has no run"

@@ -88,7 +88,7 @@ def _wrong_metrics(run: MlflowRun, state: RunState) -> Iterator[tuple[str, bool]
     """Yield each difference, and whether it is permanent; metrics by name, in the order of the desired state."""
     known = run.metrics or {}
     if not run.repeated and known.keys() <= {row.step for row in state.rows if known.get(row.step) is row.metrics}:
-        # Written by this process, as it should be: at most steps are missing.
+        # This process has written these rows; at most further ones are missing.
         lacking = [row for row in state.rows if row.step not in known]
         yield from ((f"step {row.step} is missing", False) for row in lacking)
         return

@@ -149,11 +149,11 @@ class MlflowListener(Listener):
         self._report_once("MLflow's artifacts", error)
 
     def trial_started(self, record: TrialRecord) -> None:
-        state = trial_state(replace(record, rows=()), self._provenance, self._stage, running=True)
+        state = trial_state(replace(record, epochs=()), self._provenance, self._stage, running=True)
         assert state is not None
         with self._changing():
             self._records.pop(record.number, None)
-            rows = [MetricRow.of(row, milliseconds()) for row in record.rows]
+            rows = [MetricRow.of(row, milliseconds()) for row in record.epochs]
             self._trials[record.number] = _RunningTrial(state, rows)
 
     def epoch_done(self, number: int, row: EpochMetrics) -> None:

@@ -127,13 +127,13 @@ def counted(record: TrialRecord) -> dict[str, float]:
     numbers = {name: value for name, value in record.info.items() if isinstance(value, int | float)}
     # The number of threads is a tag.
     numbers.pop(THREADS, None)
-    return {**numbers, "epochs": len(record.rows)}
+    return {**numbers, "epochs": len(record.epochs)}
 
 
 def dated_epochs(record: TrialRecord) -> list[tuple[EpochMetrics, int]]:
     """Return each epoch with the time of its end, computed from the trial's start and the epochs' seconds."""
     when, dated = milliseconds(record.started), []
-    for row in record.rows:
+    for row in record.epochs:
         seconds = row.metrics.get("epoch_seconds", 0.0)
         when += int(1000 * seconds) if math.isfinite(seconds) else 0
         dated.append((row, when))

@@ -46,7 +46,7 @@ class MlflowDeletion:
     Args:
         target: the MLflow.
         study: the name of the study.
-        provenance: of the study, by which its runs are told from those of other studies of this name.
+        provenance: of the study; its id distinguishes the runs from those of other studies of this name.
     """
 
     def __init__(self, target: Target, study: str, provenance: Provenance) -> None:

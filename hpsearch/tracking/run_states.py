@@ -15,7 +15,7 @@ from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import THREADS
 from hpsearch.search.baselines import UNTUNED
-from hpsearch.search.finals import FinalFigures, Finals, chosen_of
+from hpsearch.search.finals import Finals, TestResult, exported_trial_of
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.records import FINISHED, TrialRecord, best_trial
 from hpsearch.search.stages import Stage
@@ -51,7 +51,7 @@ from hpsearch.training.results import CONFUSION, Outcome
 STUDY_TEXT, BEST_TEXT, TRACEBACK_TEXT = "study.yaml", "best.yaml", "traceback.txt"
 
 RUNNING, KILLED = "RUNNING", "KILLED"
-# A trial that was pruned is as it should be; one that diverged is shown as failed.
+# MLflow shows a pruned trial as finished, and one that diverged as failed.
 STATUS = {
     Outcome.COMPLETED: "FINISHED",
     Outcome.EARLY_STOPPED: "FINISHED",
@@ -220,7 +220,7 @@ class StudyRunStates:
         if inputs:
             tags[DIGEST_TAG] = _digests(inputs)
         texts = {STUDY_TEXT: self._study.text}
-        if over and (chosen := chosen_of(records, self._finals, best)):
+        if over and (chosen := exported_trial_of(records, self._finals, best)):
             texts[BEST_TEXT] = self._study.render_best(spec, chosen)
         rows = self._metrics.rows(records)
         params_, tags_ = param_texts(params), tag_texts(tags)
@@ -276,7 +276,7 @@ def trial_state(
 
 
 def _identity_tags(record: TrialRecord, stage: Stage) -> dict[str, str]:
-    """Return the tags that say what the run is of: a trial, or a later training of a trial's configuration."""
+    """Return the tags that identify the run: a trial, or a later training of a trial's configuration."""
     tags = {KIND: KINDS[stage], BASELINE_TAG: str(record.baseline).lower()}
     if record.retry_of is not None:
         tags[RETRY_OF_TAG] = str(record.retry_of)
@@ -289,7 +289,7 @@ def _run_name(record: TrialRecord, stage: Stage) -> str:
     """Return `trial 7 adam`, `finalist 3 of trial 7 adam`, `final training 5 of the untuned Keras default adam`."""
     again = "" if stage is Stage.SEARCH else f" of the {UNTUNED}" if record.of is None else f" of trial {record.of}"
     optimizer = record.flat.get("optimizer")
-    return f"{stage.one} {record.number}{again}" + (f" {optimizer}" if optimizer else "")
+    return f"{stage.noun} {record.number}{again}" + (f" {optimizer}" if optimizer else "")
 
 
 def _digests(inputs: Sequence[DataInput]) -> str:
@@ -317,7 +317,7 @@ def _confusion_texts(record: TrialRecord, stage: Stage, finals: Finals | None) -
     return texts(tested.confusion, _classes(record, tested.confusion), "test") if tested else {}
 
 
-def _tested(record: TrialRecord, stage: Stage, finals: Finals | None) -> FinalFigures | None:
+def _tested(record: TrialRecord, stage: Stage, finals: Finals | None) -> TestResult | None:
     if stage is not Stage.FINAL or finals is None or finals.reading is None:
         return None
     return next((figures for figures in finals.reading.figures if figures.number == record.number), None)

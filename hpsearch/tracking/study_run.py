@@ -9,7 +9,7 @@ from operator import is_not
 from hpsearch.analysis.verdict import judge, markdown
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
-from hpsearch.search.finals import Finals, chosen_of
+from hpsearch.search.finals import Finals, exported_trial_of
 from hpsearch.search.records import FINISHED, TrialRecord, best_trial, counts
 from hpsearch.tracking.names import MetricRow, metric_values, milliseconds, name_of
 from hpsearch.tracking.view_state import FINALISTS_KEY, NESTED_KEY, VIEW_KEY, VIEW_NAMES, varied_names, view_url
@@ -28,7 +28,7 @@ def study_best_name(metric: str) -> str:
 class StudyMetrics:
     """The best value and the number of trials in each state, after each trial that ended.
 
-    Rows that were computed are kept, since they are asked for after each of up to thousands of trials.
+    Computed rows are kept, since they are needed again after each of up to thousands of trials.
 
     Args:
         objective: of the study.
@@ -93,7 +93,7 @@ def study_note(spec: StudySpec, records: Sequence[TrialRecord], finals: Finals |
     ]
     if finals:
         lines += [markdown(judge(spec.name, finals)), ""]
-    chosen = chosen_of(records, finals, best) or best
+    chosen = exported_trial_of(records, finals, best) or best
     if not running:
         lines += [f"`best.yaml` among the artifacts holds the configuration of trial {chosen.number}:", ""]
     flat = chosen.flat

@@ -26,7 +26,7 @@ class Target:
 
     Attributes:
         home: its own database is taken where nothing else is named.
-        uri: what was named, as MLflow takes it; it may hold a password.
+        uri: the given address, as MLflow takes it; it may contain a password.
     """
 
     home: Home
@@ -86,7 +86,7 @@ def find_target(home: Home, option: str | None) -> Target:
     """Return the target that `--tracking-uri` names, else MLFLOW_TRACKING_URI, else the home folder's.
 
     Raises:
-        HpsearchError: the address is of no known kind, or a password stands on the command line.
+        HpsearchError: the address is of no known kind, or a password is on the command line.
     """
     if option and masked(option) != option:
         raise HpsearchError(

@@ -37,7 +37,7 @@ _PORTS_TRIED = 100
 # A cold start compiles MLflow's bytecode on a slow disk.
 START_SECONDS = 180.0
 _STOP_SECONDS = 6.0
-# Of <linux/prctl.h>: the signal that a process gets when its parent dies, whatever the cause.
+# PR_SET_PDEATHSIG of <linux/prctl.h>: sets the signal that a process gets when its parent dies.
 _PR_SET_PDEATHSIG = 1
 # A proxy that the environment names has no way to this machine's own address.
 _OPENER = build_opener(ProxyHandler({}))
@@ -63,12 +63,12 @@ def serve(
         study: the study whose comparison view the address shows; None: the list of all studies.
         port: None: 5000, or the next free one.
         open_browser: also open the address.
-        ready: told the address once it answers.
+        ready: called with the address once the server answers.
         host: the address to bind to.
         view: which one of the study's views.
 
     Raises:
-        EnvironmentProblem: no runs yet, the port is taken, nobody would be asked for a password, or the server
+        EnvironmentProblem: no runs yet, the port is taken, a password is required and missing, or the server
             does not start.
     """
     if not home.mlflow_db.is_file():
@@ -89,7 +89,7 @@ def serve(
 
 
 def needs_password(host: str) -> bool:
-    """Return whether others than this machine could reach a server there, so that it has to ask for a password.
+    """Return whether other machines could reach a server at this address, so that it has to ask for a password.
 
     Raises:
         EnvironmentProblem: it has to, and there is none, or MLflow's part for it is missing.
@@ -129,7 +129,7 @@ def choose_port(port: int | None, host: str = HOST) -> int:
     """Return the port to serve on.
 
     Raises:
-        EnvironmentProblem: the one that was asked for is taken; or, if none was, all are.
+        EnvironmentProblem: the requested port is taken, or all are.
     """
     if port is not None:
         if not _free(port, host):
@@ -246,7 +246,7 @@ class UiServer:
             time.sleep(0.5)
 
     def stop(self) -> None:
-        """End the server and whatever it started; also where it has ended already."""
+        """End the server and all processes that it started; also where it has ended already."""
         if self._process is None:
             return
         # MLflow's process passes the signal on and ends when its server has.

@@ -106,7 +106,7 @@ class MlflowWriter:
         self._runs: dict[RunKey, MlflowRun] | None = None
         # The state that each run was last made equal to.
         self._written: dict[RunKey, RunState] = {}
-        # Runs of which there was another one with the same key: one of the two may be incomplete.
+        # Runs with the same key as another one: one of the two may be incomplete.
         self._doubtful: set[str] = set()
 
     def forget(self) -> None:
@@ -175,7 +175,7 @@ class MlflowWriter:
         if run is None:
             return None
         if run.metrics is None:
-            # Written by an earlier process: that it has ended in the same way says that it was written to its end.
+            # Written by an earlier process: one that has ended in the same way was written to its end.
             matches = run.run_id not in self._doubtful and _ended_like(run, state)
         else:
             ongoing = not ends or run.status == RUNNING or _ended_like(run, state)
@@ -276,7 +276,7 @@ def open_experiment(client: Any, name: str, target: Target) -> str:
         experiment = str(found.experiment_id)
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(experiment)
-    # Without a kind the page asks whether the experiment is about language models.
+    # Without this tag the page asks whether the experiment is about language models.
     client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
     return experiment
 

@@ -25,7 +25,7 @@ def made(names: Sequence[str]) -> list[Any]:
     """Return the callbacks that a study file names as `module:name`, each called with nothing.
 
     Raises:
-        UserCodeError: there is no such module or name, or what it gives is no Keras callback.
+        UserCodeError: there is no such module or name, or it returns no Keras callback.
     """
     return [_made(name) for name in names]
 
@@ -46,7 +46,7 @@ class Callbacks:
     Args:
         parts: the model and the optimizer that callbacks see.
         callbacks: Keras callbacks.
-        epochs: at most so many will be trained.
+        epochs: the largest number of epochs that will be trained.
         rate: the schedule's first.
     """
 
@@ -65,11 +65,11 @@ class Callbacks:
         self._last_scheduled = float(rate)
 
     def epoch_begins(self, epoch: int, scheduled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the learning rate of each update: the schedule's, times what the callbacks have made of it so far.
+        """Return the learning rate of each update: the schedule's, times the factor by which callbacks have changed it.
 
         Args:
             epoch: counted from 1; Keras counts from 0.
-            scheduled: what the schedule says, [updates].
+            scheduled: the rates of the schedule, [updates].
         """
         before = np.float32(float(scheduled[0]) * self._scale)
         self._rate.assign(before)
@@ -102,7 +102,7 @@ class Callbacks:
         """Return the state of the callbacks as JSON takes it; arrays go into `arrays`.
 
         Of each callback its numbers, texts and arrays, lists and mappings of these, and functions of `keras.ops` are
-        kept; what else it holds is as it was made.
+        kept; other attributes are as the callback was made.
         """
         return {"scale": self._scale, "callbacks": [_kept(callback, arrays) for callback in self._list.callbacks]}
 
@@ -152,7 +152,7 @@ def scheduling_callbacks(config: TrialConfig) -> list[Any]:
     """Return the callback of a schedule that is one; else none.
 
     Raises:
-        UserCodeError: a person's own schedule cannot be found.
+        UserCodeError: the user's own schedule cannot be found.
     """
     row = SCHEDULES[config.schedule.selected()]
     return [row.build(**with_user_code("schedule", row, config.schedule.knobs()))] if row.callback else []

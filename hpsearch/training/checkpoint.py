@@ -1,7 +1,7 @@
-"""The state of a training between two epochs, kept in a file: what goes on from it gives the same bits.
+"""The state of a training between two epochs, kept in a file: a training continued from it gives the same bits.
 
-One `.npz` file a trial, replaced as a whole; plain arrays and JSON, no pickles. What makes a checkpoint, and what it
-may be used for, is decided here; what is in it, the trainer says.
+One `.npz` file for each trial, replaced as a whole; plain arrays and JSON, no pickles. This module decides when a
+checkpoint is written and for which training it may be used; the trainer decides its content.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class CheckpointWriter:
 
     Args:
         file: where.
-        config: of the training, as plain data; it goes on for no other.
-        seconds: the time between two checkpoints at least; more, where writing one takes more than 5 % of that.
+        config: of the training, as plain data; no other training continues from it.
+        seconds: the shortest time between two checkpoints; it is longer where writing one takes more than 5 % of it.
     """
 
     def __init__(self, file: Path, config: Mapping[str, Any], seconds: float) -> None:
@@ -71,7 +71,7 @@ class CheckpointWriter:
 
 
 def write(file: Path, config: Mapping[str, Any], state: State) -> None:
-    """Write a checkpoint; whoever reads the file at any time finds the one before or this one.
+    """Write a checkpoint; at any time the file holds the previous one or this one.
 
     Raises:
         OSError: it cannot be written; the one before is still there.
@@ -103,11 +103,11 @@ def read(file: Path) -> State:
 
 
 def epochs_kept(file: Path, config: Mapping[str, Any], rows: Sequence[EpochMetrics]) -> int:
-    """After how many of its epochs a training can go on from a file; 0 where it must start afresh.
+    """Return the number of epochs after which a training can continue from a file; 0: it must start again.
 
     Args:
         config: of the training, as plain data.
-        rows: its epochs as they are recorded, in their order. The checkpoint's must be one of them.
+        rows: its recorded epochs, in their order. The checkpoint's epoch must be one of them.
     """
     try:
         with zipfile.ZipFile(file) as archive:

@@ -4,7 +4,7 @@ Python takes no part in the loop over batches: a `tf.while_loop` walks an index 
 images, normalizes, computes gradients and updates, and sums loss and hits.
 
 graph  one function for all batch sizes, its shapes are open.
-xla    full batches in a function that XLA compiles for each size; what is left over, and evaluation, in graph.
+xla    full batches in a function that XLA compiles for each size; the last partial batch and evaluation in graph.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CompiledEpochs:
     Args:
         parts: with an optimizer that is built for the model's trainable variables.
         xla: whether full batches are compiled by XLA.
-        name: tells apart what needs to be compiled apart.
+        name: distinguishes functions that are compiled separately.
     """
 
     converged = False

@@ -1,4 +1,4 @@
-"""What an engine is made of and what it does: training and evaluation of one model, an epoch a call."""
+"""The interface of an engine: training and evaluation of one model, an epoch in each call; and its parts."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class Parts:
 
 
 class Epochs(Protocol):
-    """An engine. Two engines give the same figures but for the rounding of float32 sums, and with dropout for chance.
+    """An engine. Metrics of two engines differ by the rounding of float32 sums, and with dropout by chance.
 
     XLA draws other random numbers from the same seed than TensorFlow's own kernels do, in stock Keras too.
 
     Attributes:
-        converged: there is nothing left to train; only a solver that knows its end ever says so.
+        converged: whether there is nothing left to train; only a solver with a stopping rule sets it.
     """
 
     converged: bool
@@ -97,7 +97,7 @@ class Epochs(Protocol):
             rates: learning rate of each update, [ceil(n / batch)].
 
         Returns:
-            Means over the epoch's examples, each as it was trained on (before its own update).
+            Means over the epoch's examples, each before the update that it takes part in.
         """
         ...
 

@@ -38,11 +38,11 @@ NONE = Normalization()
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The training images of a dataset, split. The test images are not part of it.
+    """The training images of a dataset, split into training and validation. It contains no test images.
 
     Attributes:
         examples: all training images, with the normalization that was fitted on the training part alone.
-        training, validation: int64 indices into them; disjoint, stratified by class. Nothing need be held out.
+        training, validation: int64 indices into them; disjoint, stratified by class. `validation` may be empty.
         classes: how many there are.
         sample_weight: float32 [n], what each example counts in the training loss; None: all the same.
         normalization: from raw examples to normalized ones, fitted on the training part alone.
@@ -169,7 +169,7 @@ def share_of(
     if count == len(training):
         return training
     shuffled = np.random.default_rng(seed).permutation(training)
-    # The k-th example of a class of m comes at (k + 1/2) / m: so the classes take turns in proportion.
+    # The position of the k-th example of a class of m is (k + 1/2) / m: the classes alternate in proportion.
     turn = np.empty(len(shuffled))
     for label in np.unique(labels[training]):
         members = np.flatnonzero(labels[shuffled] == label)

@@ -35,15 +35,15 @@ MOST_KEPT = 16
 
 
 def build_model(config: TrialConfig, data: TrainingData) -> Any:
-    """Return a fresh model for such examples, with the initial weights that `config.seed` draws.
+    """Return a new model for such examples, with the initial weights that `config.seed` draws.
 
     Raises:
         DataError: the architecture cannot take examples of this shape.
-        UserCodeError: a person's own builder cannot be found, raises, or returns no such model.
+        UserCodeError: the user's own builder cannot be found, raises, or returns no such model.
     """
     if problem := config.shape_problem(data.shape):
         raise DataError(problem)
-    # Layers are named anew, since their names are part of what XLA's cache is asked for.
+    # The numbering of layers starts again, since their names are part of the key of XLA's cache.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)
     row = MODELS[config.model.selected()]
@@ -63,7 +63,7 @@ class Executable:
     """A model, its optimizer and their compiled functions; `prepare` readies them for a trial.
 
     Attributes:
-        parts: what is trained.
+        parts: the model, optimizer, loss and metrics.
         epochs: the engine that trains it.
     """
 
@@ -116,7 +116,7 @@ class Executable:
 
     @cached_property
     def noise(self) -> GradientNoise:
-        """Measures the noise of the model's gradients; made, and traced, once somebody asks for it."""
+        """Measures the noise of the model's gradients; made, and traced, when it is first used."""
         return GradientNoise(self.parts)
 
     def prepare(self, config: TrialConfig, data: TrainingData) -> None:
@@ -148,7 +148,7 @@ class Executables:
 
         Args:
             config: with its engine chosen.
-            data: what it is to train on.
+            data: of the training.
             weighted: whether the examples' weights count.
         """
         structure = f"{structure_of(config)} {weighted}"

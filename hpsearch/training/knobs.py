@@ -1,7 +1,7 @@
 """Knobs as variables, so that one compiled function serves every trial of the same structure.
 
 Stock Keras objects read `optimizer.beta_1`, `regularizer.l2` and their like while they are traced; a Python
-number would be baked into the graph. A variable in its place is read at every step instead, and gives
+number would become a constant of the graph. A variable is read at every step instead, and gives
 the same bits.
 """
 
@@ -128,7 +128,7 @@ def turn_model(model: Any, knobs: Mapping[str, Any]) -> tuple[Any, dict[str, Kno
 
     Args:
         model: a functional or sequential Keras model; its weights are not kept.
-        knobs: of the model's row: `dropout`, `l1`, `l2` where it has them.
+        knobs: of the model's entry: `dropout`, `l1`, `l2` where it has them.
     """
     variables = {name: v for name, v in as_variables(knobs).items() if name in MODEL_KNOBS}
     if not variables:
@@ -141,7 +141,7 @@ def turn_model(model: Any, knobs: Mapping[str, Any]) -> tuple[Any, dict[str, Kno
             return dropout
         clone = layer.__class__.from_config(layer.get_config())
         if hasattr(layer, "use_cudnn"):
-            # Keras leaves it out of what it says of a recurrent layer.
+            # The configuration of a recurrent layer does not contain it.
             clone.use_cudnn = layer.use_cudnn
         penalty = getattr(clone, "kernel_regularizer", None)
         if isinstance(penalty, keras.regularizers.L1L2):

@@ -1,7 +1,7 @@
 """L-BFGS over the flattened weights: SciPy's solver, one evaluation of loss and gradient an epoch.
 
-SciPy calls the function that it minimizes; a trainer wants to be asked for the next epoch. So the solver runs in a
-thread of its own, and waits there whenever it wants a point evaluated.
+SciPy calls the function that it minimizes, but a trainer calls the engine for the next epoch. So the solver runs in a
+thread of its own, and waits there for the value at each point.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LbfgsEpochs(CompiledEpochs):
         self._loss_and_gradient = compiled_function(self._gradient_loop, self._signature, order)
 
     def restart(self, options: Mapping[str, float]) -> None:
-        """Begin anew from the weights that the model has when `train` is called next.
+        """Start again from the weights that the model has when `train` is called next.
 
         Args:
             options: SciPy's: maxcor, maxls, maxiter, ftol, gtol.
@@ -102,7 +102,7 @@ class LbfgsEpochs(CompiledEpochs):
 
 
 class _Closed(Exception):
-    """Ends the solver's thread; nobody sees it."""
+    """Ends the solver's thread; caught there."""
 
 
 class _Solver:
@@ -122,7 +122,7 @@ class _Solver:
         self._next()
 
     def evaluated(self, value: float, gradient: npt.NDArray[np.float64]) -> None:
-        """Tell what the function is at `point`; afterwards `point` is the next one, unless `done`."""
+        """Give the solver the function's value and gradient at `point`; then `point` is the next one, unless `done`."""
         self._answers.put((value, gradient))
         self._next()
 

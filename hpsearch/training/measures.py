@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from hpsearch.training.epochs import Examples, Parts
 
-# The gradient is measured in so many batches of so many examples.
+# The number of batches in which the gradient is measured, and the examples of each.
 BATCHES, SMALL = 32, 64
 
 
@@ -25,7 +25,7 @@ class GradientNoise:
     """Measures tr(S) / |G|^2 (equation 2.9), S the covariance of one example's gradient, G the gradient itself.
 
     A batch of B examples has a gradient whose noise is (tr(S) / |G|^2) / B of its signal: beyond B = the noise scale a
-    larger batch hardly makes a better step. The model is left as it was.
+    larger batch hardly makes a better step. The model is not changed.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -83,7 +83,7 @@ def noise_scale(small_norm: float, big_norm: float, small: int, big: int) -> flo
 
 
 def matrix_flops(model: Any) -> tuple[int, int] | None:
-    """Matrix operations for one example: (forward, training); None where they cannot be told from the layers.
+    """Matrix operations for one example: (forward, training); None where the layers do not determine them.
 
     Counted are the products of Dense, Conv2D and recurrent layers, a multiplication and an addition being two
     operations: forward, each entry of a kernel is used once at each position of the output (a Conv2D's output has
@@ -154,7 +154,7 @@ class Products:
         tf.linalg.matmul(self._left, self._right).numpy()
 
     def gflops(self, seconds: float) -> float:
-        """Multiply for so many seconds: 10^9 operations a second."""
+        """Multiply for a number of seconds; return 10^9 operations a second."""
         began, count = time.perf_counter(), 0
         while (passed := time.perf_counter() - began) < seconds:
             for _ in range(10):

@@ -42,7 +42,7 @@ def portable_model(trainer: Trainer) -> Any:
     model = build_model(trainer.config, trainer.data)
     model.set_weights(trainer.model.get_weights())
     inputs, normalized = _normalized(trainer.data)
-    # Where the caller says nothing of `training`, augmentation would take part, whose layers have it on by default.
+    # Augmentation layers are active unless `training=False` is passed.
     outputs = keras.layers.Softmax(dtype="float32", name="probabilities")(infer(model, normalized))
     return keras.Model(inputs, outputs, name=trainer.config.model.selected())
 
@@ -51,7 +51,7 @@ def _normalized(data: TrainingData) -> tuple[Any, Any]:
     """Return the input of raw examples, and what normalizes them, both symbolic.
 
     Keras keeps a layer's numbers as float32. So the mean of a feature is taken off in two steps, its value as float32
-    and what is left of it, and both are computed in float64.
+    and the remainder, and both are computed in float64.
     """
     shift, scale = (np.asarray(number, np.float64) for number in data.normalization)
     if data.raw.dtype == np.uint8:
@@ -135,7 +135,7 @@ def read_test(config: TrialConfig, models: Sequence[str], folders: Sequence[Path
     """Evaluate models on the test images, which are opened once for all of them.
 
     Args:
-        config: whose dataset's test part; of a person's own model the module is imported, which may register layers.
+        config: its dataset is read, and the module of a user's own model is imported, which may register layers.
         models: files that `keep_model` wrote.
         folders: where a user's own file is looked for.
 

@@ -19,7 +19,7 @@ OPTIONAL = ("matplotlib", "matplotlib.pyplot", "pandas", "pyarrow", "scipy", "sk
 
 def _import_trainer() -> None:
     absent = [name for name in OPTIONAL if name not in sys.modules]
-    # None in their place means: not to be found.
+    # A module that is None cannot be imported.
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:
         importlib.import_module("hpsearch.training.trainer")
@@ -31,7 +31,7 @@ def _import_trainer() -> None:
 
 if log := os.environ.get(WORKER_LOG):
     everything_to(Path(log))
-# Millions of objects that live for ever need not be walked again and again, here or in a worker; and what the
+# The garbage collector need not traverse millions of permanent objects, here or in a worker; and memory that the
 # collector does not touch stays shared between the workers.
 gc.disable()
 _import_trainer()

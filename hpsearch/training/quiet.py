@@ -30,7 +30,7 @@ def native_errors_to(log: Path) -> None:
     os.close(target)
 
 
-# Whether this process runs a command of hpsearch; else its stdout is somebody else's.
+# Whether this process runs a command of hpsearch; else its stdout belongs to another program.
 _is_command = False
 _results: TextIO | None = None
 
@@ -42,7 +42,7 @@ def begin_command() -> None:
 
 
 def keep_stdout_for_results() -> None:
-    """In a command: send to stderr what is printed from now on, but for what is written to `results()`.
+    """In a command: send everything printed from now on to stderr, except what is written to `results()`.
 
     To be called before a user's code is loaded: what that prints must not end up in the result.
     """

@@ -1,4 +1,4 @@
-"""What a training says: one EpochMetrics after each epoch, and an Outcome. Plain data, no TensorFlow."""
+"""The results of a training: one EpochMetrics after each epoch, and an Outcome. Plain data, no TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hpsearch.config.file import Objective
 
 
 class Outcome(Enum):
-    """How a trial ended; the sentence is what people see."""
+    """How a trial ended; the value is the sentence that the user sees."""
 
     COMPLETED = "trained to its end"
     EARLY_STOPPED = "the objective had stopped improving"
@@ -30,7 +30,7 @@ class Outcome(Enum):
         return self.name.lower()
 
 
-# Metrics of an epoch that say how fast it was, not how well it went.
+# Metrics of an epoch's speed.
 CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
 # Facts about a trained model: on the validation images, where there are any; of several on the test images, and how
 # many of those there are.
@@ -41,7 +41,7 @@ GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 OVER_LIMITS = frozenset({Outcome.OVER_TIME, Outcome.OVER_MEMORY})
 # Something was wrong, with the trial or around it; diverging and being pruned are part of a search.
 BROKEN = OVER_LIMITS | {Outcome.FAILED}
-# They rank below every other trial, whatever their epochs were.
+# Trials with these outcomes rank below every other trial.
 WORST = OVER_LIMITS | {Outcome.DIVERGED}
 
 

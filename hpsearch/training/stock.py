@@ -46,7 +46,7 @@ class StockEpochs:
     """Training and evaluation by `model.fit` and `model.evaluate`; an Epochs.
 
     Args:
-        parts: what is trained.
+        parts: the model, optimizer, loss and metrics.
         steps_per_execution: updates for each call of the compiled step; more than one is faster, and only
             possible where the learning rate does not move within an epoch.
     """

@@ -26,7 +26,7 @@ def turnable(knobs: Mapping[str, Any], structural: Container[str] = ()) -> dict[
     operations there are, so they belong to the structure.
 
     Args:
-        structural: names of the numbers that the row says to belong to it, too.
+        structural: names of the numbers that belong to the structure by the catalogue's entry.
     """
     return {
         name: float(value)
@@ -54,10 +54,10 @@ def structure_of(config: TrialConfig) -> str:
 
 
 def _fixed(row: Selected, rows: Mapping[str, Entry], variables: Container[str] | None = None) -> dict[str, Any]:
-    """Return the row with its variables replaced by a word.
+    """Return the selected entry with its variables replaced by a word.
 
     Args:
-        rows: the catalogue that it was selected from.
+        rows: the catalogue of the entry.
         variables: the names that can be variables; None: all that are not structural.
     """
     structural = rows[row.selected()].structural
@@ -75,7 +75,7 @@ def needs_of(config: AnyConfig) -> frozenset[str]:
 
 
 def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
-    """Return the configuration with `engine: auto` replaced by what `engines` says of its architecture."""
+    """Return the configuration with `engine: auto` replaced by the engine of its architecture in `engines`."""
     if config.training.engine != "auto":
         return config
     solver = OPTIMIZERS[config.optimizer.selected()].needs_closure

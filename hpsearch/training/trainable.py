@@ -22,18 +22,18 @@ class TrainableTrainer:
 
     The function yields a mapping from metric names to numbers after each epoch of its own, the objective's metric
     among them, and ends when it has trained enough. A metric that has one of hpsearch's names is kept under another one
-    (`hpsearch.catalogue.metrics`). Where it is stopped early, its generator is closed; before that it is asked for
+    (`hpsearch.catalogue.metrics`). Where it is stopped early, its generator is closed; before that it is run for
     one more epoch, since only the function knows whether the last one was its last (`at_end`).
 
     Args:
-        config: names the function, and what it is called with.
+        config: the name of the function, and its arguments.
         objective: decides the best epoch.
 
     Attributes:
         best: the best epoch so far; None before the first finite one.
         outcome: how it ended, once it has.
-        finished: whether the row just given is known to be the last one.
-        info: what else there is to say of the training.
+        finished: whether the epoch just yielded is known to be the last one.
+        info: further numbers of the training.
 
     Raises:
         HpsearchError: there is no such module or function.
@@ -49,11 +49,11 @@ class TrainableTrainer:
         self._source: Iterator[Any] = iter(())
 
     def epochs(self) -> Iterator[EpochMetrics]:
-        """Train, one row an epoch.
+        """Train, and yield the metrics of each epoch.
 
         Raises:
-            HpsearchError: what the function yields is no mapping of numbers, or lacks the objective's metric.
-            Exception: whatever the function raises.
+            HpsearchError: the function yields no mapping of numbers, or one without the objective's metric.
+            Exception: of any class, raised by the function.
         """
         name = self.config.trainable
         self._source = source = self._function(dict(self.config.values), self.config.seed or 0)
@@ -78,16 +78,16 @@ class TrainableTrainer:
                 source.close()
 
     def at_end(self) -> bool:
-        """Return whether the row just given is the function's last one, by asking the function for another.
+        """Return whether the epoch just yielded is the function's last one, by running the function for another.
 
         This may take as long as an epoch, and nothing can be trained afterwards. A function that raises now had not
-        come to its end: what it raises is printed, and the answer is False.
+        return: an error that it raises is printed, and the result is False.
         """
         try:
             next(self._source)
         except StopIteration:
             return True
-        # A user's own code may call `sys.exit`, or raise what it likes.
+        # The user's own code may call `sys.exit`, or raise an exception of any class.
         except BaseException:
             with suppress(OSError):  # of a full disk
                 print(traceback.format_exc(), file=sys.stderr, flush=True)

@@ -49,10 +49,10 @@ class Trainer:
     Attributes:
         config: with the engine that trains it and the normalization that was taken.
         model: a Keras model, logits from normalized images.
-        best: the best epoch so far; None before the first finite one. The last one where nothing is held out, and
+        best: the best epoch so far; None before the first finite one. Without validation it is the last epoch, and
             its value is NaN unless the objective is of the training images.
         outcome: how it ended, once it has.
-        finished: whether the row just given is the last one.
+        finished: whether the epoch just yielded is the last one.
         info: `weights`, their number; `matrix_flops_per_example` of training, where it is known.
     """
 
@@ -93,7 +93,7 @@ class Trainer:
         self._reference: float | None = None
 
     def epochs(self) -> Iterator[EpochMetrics]:
-        """Train, one row an epoch; restores the best epoch's weights at the end, also when closed early."""
+        """Train, and yield the metrics of each epoch; restore the best epoch's weights at the end or when closed."""
         stopping = self.config.training.early_stopping
         done = self._row.epoch if self._row else 0
         try:
@@ -193,7 +193,7 @@ class Trainer:
         return self._engine.evaluate(self._examples, self.data.validation)
 
     def _epoch(self, epoch: int) -> tuple[EpochMetrics, bool]:
-        """Return the epoch's row, and whether a callback asks to stop."""
+        """Return the epoch's metrics, and whether a callback asks to stop."""
         began = time.perf_counter()
         self._average.out_of_model()
         rates = self._rates(epoch)
@@ -221,7 +221,7 @@ class Trainer:
         return EpochMetrics(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began}), stop
 
     def _weights_finite(self) -> bool:
-        """Return whether no weight is NaN or infinite: a ReLU turns NaN into 0, so the loss alone does not tell."""
+        """Return whether no weight is NaN or infinite: a ReLU turns NaN into 0, so the loss may be finite."""
         return all(np.isfinite(variable.numpy()).all() for variable in self.model.trainable_variables)
 
     def _rates(self, epoch: int) -> npt.NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""A person's own code, which a configuration names as `module:name`: found, called, its failures told in one line."""
+"""The user's own code, which a configuration names as `module:name`: found, called, its errors in one line."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def load(reference: str, where: str) -> Any:
         if absent or isinstance(error, AttributeError):
             raise UserCodeError(f"{where}: '{reference}' cannot be found: {error}") from None
         raise UserCodeError(f"{where}: '{reference}' cannot be imported: {first_line(error)}") from error
-    return _told(found, f"{where}: '{reference}'") if callable(found) else found
+    return _naming_errors(found, f"{where}: '{reference}'") if callable(found) else found
 
 
 @contextmanager
 def _arguments_of(module: str) -> Iterator[None]:
-    """While a module is imported: `sys.argv` as if it were run as a program without arguments, whatever runs it."""
+    """While a module is imported, set `sys.argv` as if it were run as a program without arguments."""
     before = sys.argv
     sys.argv = [module]
     try:
         if module not in sys.modules:
-            # Finding a submodule imports its package. What cannot be found is for the import to say.
+            # Finding a submodule imports its package. The import raises where a module is missing.
             with suppress(ModuleNotFoundError):
                 found = importlib.util.find_spec(module)
                 sys.argv = [found.origin if found is not None and found.origin else module]
@@ -69,7 +69,7 @@ def load_function(reference: str, where: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _told(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+def _naming_errors(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     @functools.wraps(function, updated=())
     def call(*arguments: Any, **named: Any) -> Any:
         try:
@@ -77,10 +77,10 @@ def _told(function: Callable[..., Any], what: str) -> Callable[..., Any]:
         except UserCodeError:
             raise
         except (Exception, SystemExit) as error:
-            told = UserCodeError(f"{what} raised {first_line(error)}")
-            # As a note, since TensorFlow forgets the cause of what is raised while it traces a function.
-            told.add_note(traceback.format_exc())
-            raise told from None
+            failure = UserCodeError(f"{what} raised {first_line(error)}")
+            # As a note, since TensorFlow drops the cause of an exception that is raised while it traces a function.
+            failure.add_note(traceback.format_exc())
+            raise failure from None
 
     return call
 
@@ -100,12 +100,12 @@ def training_with(references: Iterable[str]) -> Iterator[None]:
     except Exception as error:
         if not names:
             raise
-        told = UserCodeError(f"training with your own code ({names}) raised {first_line(error)}")
-        told.add_note(traceback.format_exc())
-        raise told from None
+        failure = UserCodeError(f"training with your own code ({names}) raised {first_line(error)}")
+        failure.add_note(traceback.format_exc())
+        raise failure from None
 
 
 def with_user_code(section: str, row: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the knobs of a row, with what they name in place of references; see `Entry.build`."""
+    """Return the knobs of an entry, with objects in place of references; see `Entry.build`."""
     own = {name: load_function(knobs[name], f"{section}.{name}") for name in row.references()}
     return {**knobs, **own}

@@ -1,4 +1,4 @@
-"""A user's own model: it is built and checked, and what a training here would ignore is refused."""
+"""The user's own model: built and checked, and refused where a training here would ignore a part of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRAINING_METHODS = (
     *("fit", "evaluate", "train_step", "test_step", "compute_loss", "compute_metrics"),
     *("make_train_function", "make_test_function"),
 )
-# Methods that decide what a model predicts. A model that is exported no longer has them.
+# Methods that decide what a model predicts. An exported model does not have them.
 _PREDICTING_METHODS = ("predict", "predict_step", "make_predict_function")
 
 # The number of random examples whose outputs are checked, and how far float16 may take a sum of probabilities from 1.
@@ -47,7 +47,7 @@ def build_user_model(
         model = _wrapped(build(image_shape, classes, **knobs), image_shape, classes)
     finally:
         keras.config.set_dtype_policy(before)
-    # A function that is named as `module:name` comes wrapped.
+    # A function that is named as `module:name` is wrapped.
     function = inspect.unwrap(knobs["builder"])
     key = (id(function), json.dumps([image_shape, classes, knobs["arguments"]], default=repr))
     if key not in _checked:
@@ -142,7 +142,7 @@ def _outputs(model: Any, image_shape: tuple[int, ...]) -> Iterator[npt.NDArray[n
             try:
                 found = model(examples, training=False)
             except Exception:
-                # It may take batches of another size only. If it takes none at all, the training says why.
+                # It may take batches of another size only. If it takes none at all, the training fails with the reason.
                 return
             yield np.asarray(keras.ops.convert_to_numpy(found), np.float32)
 
@@ -162,7 +162,7 @@ def refuse_what_is_ignored(model: Any, engine: str) -> None:
     """Refuse a model with methods or metrics that only `model.fit` takes note of, unless that trains it.
 
     Raises:
-        UserCodeError: it has such.
+        UserCodeError: it has some.
     """
     if engine == "fit":
         return

@@ -1,6 +1,6 @@
 """What XLA compiled, kept on disk for the next worker and the next run.
 
-TensorFlow reads these settings once, when it first compiles, so they must stand in the environment
+TensorFlow reads these settings once, when it first compiles, so they must be in the environment
 before it is imported.
 """
 
@@ -20,9 +20,9 @@ MOST_BYTES = 512 * 2**20
 
 
 def use_xla_cache(root: Path, threads: int) -> None:
-    """Keep compiled functions below `root`; does nothing where a person has set a cache or the folder cannot be made.
+    """Keep compiled functions below `root`; do nothing where the user has set a cache or the folder cannot be made.
 
-    TensorFlow's own key knows the program alone. What else decides about the code has a folder of its own: kind
+    TensorFlow's own key depends on the program alone. What else decides the code has a folder of its own: kind
     of processor, version, number of threads (by which XLA splits loops).
     """
     flags = os.environ.get("TF_XLA_FLAGS", "")
@@ -46,12 +46,12 @@ _named: set[str] = set()
 def same_names(program: str) -> Iterator[None]:
     """While a function is traced: names that depend on the program alone.
 
-    TensorFlow numbers its functions by a counter of the process, and the numbers are part of what the cache on
-    disk is asked for; so without this only a process that compiled the very same things in the same order
+    TensorFlow numbers its functions by a counter of the process, and the numbers are part of the key of the cache on
+    disk; without this only a process that compiled the same functions in the same order
     before would find anything there.
 
     Args:
-        program: tells it apart from all others; the second time in a process TensorFlow's own names are taken.
+        program: identifies the function; the second time in a process TensorFlow's own names are taken.
     """
     from tensorflow.python.framework import ops
 

@@ -56,7 +56,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     first = result_of(hpsearch("run", str(file), "--trials", "2", "-f", "json", home=home))
     summary = result_of(hpsearch("run", str(file), "-f", "json", home=home))
     trials = [
-        {**record.summary(), "epochs": [row.plain() for row in record.rows]}
+        {**record.summary(), "epochs": [row.plain() for row in record.epochs]}
         for record in find_study(Home(home), "tiny").records()
     ]
     return Tiny(home, file, first, summary, trials)

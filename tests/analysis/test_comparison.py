@@ -34,7 +34,7 @@ def record(number, rows, outcome=Outcome.COMPLETED, params=None, **sections):
         state="COMPLETE",
         outcome=outcome,
         config=sample_config(seed=number, **sections),
-        rows=rows,
+        epochs=rows,
         best=best_of(rows, ACCURACY) if good else None,
         seconds=9.0,
         params=params or {},

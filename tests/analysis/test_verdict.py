@@ -34,14 +34,14 @@ def finalist(
     runs = []
     for number, value in enumerate(values):
         run = record_of(config, [0.1, 0.5], number, of=trial)
-        first, last = run.rows
+        first, last = run.epochs
         earlier = value + (0.1 if objective.direction == "minimize" else -0.1)
         rows = (
             replace(first, metrics={**first.metrics, objective.metric: earlier}),
             replace(last, metrics={**last.metrics, objective.metric: value}),
         )
-        run = replace(run, rows=rows)
-        runs.append(replace(run, best=best_of(run.rows, objective)))
+        run = replace(run, epochs=rows)
+        runs.append(replace(run, best=best_of(run.epochs, objective)))
     return Finalist(trial, values[0] if trial is not None else None, with_seed(config, None), tuple(runs))
 
 
@@ -157,7 +157,9 @@ def test_a_tolerance_that_nothing_could_miss_is_none():
 def winner_of(found: Finals) -> SelectedTrial:
     """The winner as what is exported; the trial of the search reached 0.5 at its second epoch."""
     record = record_of(TUNED, [0.1, 0.5], 3)
-    record = replace(record, rows=tuple(replace(row, metrics={**row.metrics, "val_loss": 0.4}) for row in record.rows))
+    record = replace(
+        record, epochs=tuple(replace(row, metrics={**row.metrics, "val_loss": 0.4}) for row in record.epochs)
+    )
     return SelectedTrial("s", found.objective, record, winner_values(found))
 
 
@@ -193,8 +195,8 @@ def test_a_training_of_ones_own_is_compared_by_the_mean_of_its_own_metric():
     config = TrainableConfig("mine:train", {"x": 1}, 0)
     found = finals(finalist(3, 5.0, 5.1, 4.9, 5.0, config=config, objective=own), objective=own)
     record = record_of(config, [0.1, 0.5], 3)
-    record = replace(record, rows=tuple(replace(row, metrics={**row.metrics, "gain": 5.0}) for row in record.rows))
-    chosen = SelectedTrial("s", own, replace(record, best=best_of(record.rows, own)), winner_values(found))
+    record = replace(record, epochs=tuple(replace(row, metrics={**row.metrics, "gain": 5.0}) for row in record.epochs))
+    chosen = SelectedTrial("s", own, replace(record, best=best_of(record.epochs, own)), winner_values(found))
     figure = FORMATS["yaml"].reference(chosen, PLACE)
     assert figure is not None
     assert (figure.metric, round(figure.value, 9), round(figure.tolerance or 0, 3)) == ("gain", 5.0, 0.533)

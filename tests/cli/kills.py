@@ -53,7 +53,7 @@ def told(home: Path, study: str) -> list[dict[str, Any]]:
             "params": dict(record.params),
             "config": record.config.plain() if record.config else None,
             "best": record.best,
-            "rows": [{k: v for k, v in row.plain().items() if k not in CLOCKS} for row in record.rows],
+            "rows": [{k: v for k, v in row.plain().items() if k not in CLOCKS} for row in record.epochs],
         }
         for record in records_of(home, study)
     ]
@@ -72,8 +72,8 @@ def assert_stores_agree(home: Path, study: str, trials: int) -> None:
     assert len(runs) == len(children) + 1
     assert sorted(children) == [record.number for record in records]
     for record in records:
-        for name in record.rows[0].metrics if record.rows else ():
+        for name in record.epochs[0].metrics if record.epochs else ():
             history = client.get_metric_history(children[record.number].info.run_id, name)
             twice = [step for step, times in Counter(metric.step for metric in history).items() if times > 1]
             assert not twice, (record.number, name, twice)
-            assert {m.step: m.value for m in history} == {row.epoch: row.metrics[name] for row in record.rows}
+            assert {m.step: m.value for m in history} == {row.epoch: row.metrics[name] for row in record.epochs}

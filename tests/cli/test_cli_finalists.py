@@ -24,7 +24,7 @@ from support import gain_study, hpsearch, result_of, start_hpsearch, wait_for
 from hpsearch.analysis.verdict import AgainstDefault
 from hpsearch.data.arrays import load_test
 from hpsearch.errors import HpsearchError
-from hpsearch.search.finals import READINGS, Finals, read_finals, stages_of
+from hpsearch.search.finals import READINGS, Finals, read_finals, records_of_stages
 from hpsearch.search.home import Home
 from hpsearch.search.stages import Stage, find_stage
 from hpsearch.search.storage import find_study
@@ -123,7 +123,7 @@ def test_the_finalists_are_trained_with_new_seeds_and_the_best_mean_wins(ran):
     means = [finalist["mean"]["mean"] for finalist in found["entrants"]]
     assert means == sorted(means, reverse=True)
     assert found["winner"] == found["entrants"][0]["trial"] == ran.summary["best"]["trial"]
-    parts = stages_of(find_study(Home(ran.home), "small"))
+    parts = records_of_stages(find_study(Home(ran.home), "small"))
     seeds = {stage: {record.config.seed for record in records} for stage, records in parts.items()}
     assert len(seeds[Stage.FINALISTS]) == 2
     assert not seeds[Stage.SEARCH] & seeds[Stage.FINALISTS]
@@ -308,7 +308,7 @@ def wait_for_first_row(stage: Stage, command: subprocess.Popen[str], home: Path,
         except HpsearchError:
             assert command.poll() is None, command.communicate()
             return False
-        return found is not None and any(record.rows for record in found.records())
+        return found is not None and any(record.epochs for record in found.records())
 
     wait_for(begun, 120, f"{stage.value} have begun")
 

@@ -103,7 +103,7 @@ def test_a_study_of_an_earlier_version_is_read_all_the_same():
     rows = {f"epoch:{n}": {"epoch": n / 4, "score": n / 10, "epoch_seconds": 1.0} for n in (1, 2, 3)}
     trial = optuna.trial.create_trial(value=0.3, user_attrs={"outcome": "COMPLETED", **rows})
     record = read_trial(trial, Objective(metric="score", direction="maximize"))
-    assert [row.plain() for row in record.rows] == [
+    assert [row.plain() for row in record.epochs] == [
         {"epoch": n, "user_epoch": n / 4, "score": n / 10, "epoch_seconds": 1.0} for n in (1, 2, 3)
     ]
     assert record.best == Best(3, 0.3)

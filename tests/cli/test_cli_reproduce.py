@@ -74,7 +74,7 @@ def test_with_one_worker_the_same_file_and_seed_give_the_same_study_to_the_last_
         studies.append(find_study(Home(tmp_path / name), "quickstart").records())
     for one, other in zip(*studies, strict=True):
         assert (one.config, one.params, one.outcome) == (other.config, other.params, other.outcome)
-        compared = compare_curves(one.rows, other.rows)
+        compared = compare_curves(one.epochs, other.epochs)
         assert compared.identical, (one.number, compared)
     assert "PRUNED" in {record.state for record in studies[0]}
 

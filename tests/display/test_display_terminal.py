@@ -49,7 +49,7 @@ def record(number: int, outcome: Outcome, *accuracies: float) -> TrialRecord:
         state=STATES[outcome].name,
         outcome=outcome,
         config=TrialConfig(),
-        rows=tuple(row(epoch + 1, value) for epoch, value in enumerate(accuracies)),
+        epochs=tuple(row(epoch + 1, value) for epoch, value in enumerate(accuracies)),
         best=Best(accuracies.index(best) + 1, best) if best is not None else None,
         seconds=12.0,
         detail="the worker died" if outcome is Outcome.FAILED else "",

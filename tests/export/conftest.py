@@ -45,7 +45,7 @@ def chosen_of(config: TrialConfig, rows: list[Any] | None = None, best: Any = No
         state="COMPLETE",
         outcome=Outcome.COMPLETED if best else Outcome.FAILED,
         config=config,
-        rows=tuple(rows or ()),
+        epochs=tuple(rows or ()),
         best=best,
         seconds=1.0,
     )

@@ -24,7 +24,7 @@ def record_of(config: AnyConfig, values: list[float], number: int = 0, **more: A
         "state": "COMPLETE",
         "outcome": Outcome.COMPLETED,
         "config": config,
-        "rows": rows,
+        "epochs": rows,
         "best": best_of(rows, Objective()),
         "seconds": float(len(rows)),
         "info": {"weights": 100},

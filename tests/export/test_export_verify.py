@@ -131,8 +131,8 @@ def test_a_damaged_model_is_told_in_a_line(written, selected, context, tmp_path)
 
 
 def test_a_training_that_reaches_something_else_does_not_agree(written, selected, context):
-    rows = [replace(row, metrics={**row.metrics, "val_accuracy": 0.1}) for row in selected.record.rows]
-    somebody = replace(selected.record, rows=tuple(rows))
+    rows = [replace(row, metrics={**row.metrics, "val_accuracy": 0.1}) for row in selected.record.epochs]
+    somebody = replace(selected.record, epochs=tuple(rows))
     reference = ReferenceValue("val_accuracy", 0.1, 0.05, "of somebody else")
     other = replace(selected, record=somebody, winner=WinnerValues({reference.metric: reference}, "It won."))
     verdict = verify(written["yaml"], FORMATS["yaml"], other, context)
@@ -150,7 +150,7 @@ def test_a_trial_that_did_not_end_has_nothing_to_be_held_against(context, tmp_pa
 
 def test_the_tolerance_is_three_standard_errors(selected, context):
     reference = selected.reference(context)
-    v = selected.record.rows[selected.record.best.epoch - 1].metrics["val_accuracy"]
+    v = selected.record.epochs[selected.record.best.epoch - 1].metrics["val_accuracy"]
     assert reference.value == v
     assert reference.tolerance == pytest.approx(3 * (v * (1 - v) / 166) ** 0.5)
     assert reference.basis == "three standard errors of an accuracy on 166 validation examples"

@@ -106,7 +106,7 @@ def test_a_metric_that_is_measured_on_request_decides_best_epoch_and_best_trial(
     _, ended = run(spec, study, executor, total=2)
     for record in ended.records[:2]:
         assert record.config.training.metrics == ("f1_score",)
-        best = max(record.rows, key=lambda row: row.metrics["val_f1_score"])
+        best = max(record.epochs, key=lambda row: row.metrics["val_f1_score"])
         assert (record.best.epoch, record.best.value) == (best.epoch, best.metrics["val_f1_score"])
         assert summary(record)["best_val_f1_score"] == record.best.value
     assert ended.best is max(ended.records[:2], key=lambda record: record.best.value)

@@ -13,7 +13,7 @@ from hpsearch.analysis.verdict import judge, sentences
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig, with_seed
 from hpsearch.search.finalists import FIRST_SEED, _untaken, choose_finalists, keras_default, on_everything
-from hpsearch.search.finals import FinalFigures, Finalist, Finals, Reading
+from hpsearch.search.finals import Finalist, Finals, Reading, TestResult
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import EpochMetrics, Outcome, best_of
 
@@ -30,7 +30,7 @@ def record(number: int, *values: float, config: TrialConfig | None = None, **cha
         state="COMPLETE",
         outcome=Outcome.COMPLETED,
         config=(config or sample_config(optimizer={"name": "adam", "beta_1": 0.5 + number / 100})),
-        rows=rows,
+        epochs=rows,
         best=best_of(rows, UP),
         seconds=1.0,
         started=datetime.now(),
@@ -53,7 +53,7 @@ def test_the_best_that_ended_well_are_chosen_best_first():
     ]
     assert [r.number for r in choose_finalists(records, UP, 2)] == [2, 3]
     assert [r.number for r in choose_finalists(records, UP, 9)] == [2, 3, 0]
-    lower = [replace(r, best=best_of(r.rows, DOWN)) for r in records[2:4]]
+    lower = [replace(r, best=best_of(r.epochs, DOWN)) for r in records[2:4]]
     assert [r.number for r in choose_finalists(lower, DOWN, 1)] == [2]
 
 
@@ -134,9 +134,7 @@ def test_there_is_no_winner_before_all_have_been_trained():
 
 
 def reading(winner: int, *, done: bool = True) -> Reading:
-    figures = (
-        [FinalFigures(i, of, seed, 0.5, ((1, 1), (1, 1)), "a0") for i, (of, seed) in enumerate(WHO)] if done else []
-    )
+    figures = [TestResult(i, of, seed, 0.5, ((1, 1), (1, 1)), "a0") for i, (of, seed) in enumerate(WHO)] if done else []
     return Reading("2026-01-01T00:00:00+00:00", "process 1 on here", winner, "fashion_mnist", "d", 4, tuple(figures))
 
 

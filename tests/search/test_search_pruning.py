@@ -75,7 +75,7 @@ def test_a_pruner_that_loads_the_trials_of_earlier_runs_decides_as_if_it_had_see
     records = [record(n, Outcome.COMPLETED, [n / 10 + e / 100 for e in range(6)]) for n in range(6)]
     loaded.load([*records, record(6, Outcome.DIVERGED, [9.0] * 6)])
     for number in range(6):
-        for epoch, row in enumerate(records[number].rows, start=1):
+        for epoch, row in enumerate(records[number].epochs, start=1):
             seen.report(number, epoch, row.metrics["value"])
         seen.end(number, completed=True)
     for value in (0.0, 0.3, 0.5, 0.9):
@@ -93,9 +93,9 @@ def test_a_pruner_that_loads_the_trials_of_earlier_runs_decides_as_if_it_had_see
 def test_a_trial_that_is_run_again_is_not_compared_with_its_own_earlier_values(name):
     pruner = make_pruner(SearchConfig(pruner=SETTINGS[name][0]), Objective(metric="value", direction="maximize"))
     for number in range(3):
-        pruner.replay(number, record(number, Outcome.COMPLETED, [0.5] * 4).rows)
+        pruner.replay(number, record(number, Outcome.COMPLETED, [0.5] * 4).epochs)
         pruner.end(number, completed=True)
-    pruner.replay(3, record(3, Outcome.INTERRUPTED, [0.9] * 4).rows)
+    pruner.replay(3, record(3, Outcome.INTERRUPTED, [0.9] * 4).epochs)
     pruner.forget(3)
     for epoch in range(1, 5):
         pruner.report(3, epoch, 0.6)

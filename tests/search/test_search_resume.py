@@ -9,7 +9,7 @@ from hpsearch.config.study import load_study
 from hpsearch.search.home import Home
 from hpsearch.search.jobs import Checkpoints
 from hpsearch.search.recording import begin_again, failures_in_vain, record_worker_failure
-from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, rows_of
+from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, epochs_of
 from hpsearch.search.sampling import DrawnValues, SamplerView
 from hpsearch.search.storage import begin_study
 from hpsearch.training.checkpoint import State, write
@@ -58,7 +58,7 @@ def test_the_epochs_up_to_the_checkpoint_are_kept(study, tmp_path):
     assert [row.epoch for row in rows] == [1, 2, 3, 4]
     again = study.take(study.stored(0))
     begin_again(again, 4)
-    assert rows_of(again) == rows
+    assert epochs_of(again) == rows
 
 
 def test_parameters_that_were_half_drawn_are_drawn_again_as_the_first_time(study, spec, tmp_path):

@@ -122,9 +122,9 @@ def test_an_interrupted_trial_stays_running_in_the_storage_and_goes_on_under_its
     suggest(again, spec.space)
     assert dict(again.params) == params
     record = study.record(0)
-    assert (record.state, record.outcome, record.rows) == ("RUNNING", None, ())
+    assert (record.state, record.outcome, record.epochs) == ("RUNNING", None, ())
     again.set_user_attr(f"{ROW}1", {"epoch": 1, "val_accuracy": 0.5, "loss": 1.0, "val_loss": 1.0})
-    assert [row.metrics["val_accuracy"] for row in study.record(0).rows] == [0.5]
+    assert [row.metrics["val_accuracy"] for row in study.record(0).epochs] == [0.5]
 
 
 def test_a_diverged_trial_gives_the_sampler_no_report_so_that_it_ranks_last(study, spec):
@@ -135,7 +135,7 @@ def test_a_diverged_trial_gives_the_sampler_no_report_so_that_it_ranks_last(stud
         study.optuna.tell(trial.number, state=TrialState.PRUNED)
     diverged, pruned = study.records()
     assert [last_report(record, study.objective) for record in (diverged, pruned)] == [{}, {3: 0.95}]
-    assert (diverged.best, len(diverged.rows)) == (None, 3)
+    assert (diverged.best, len(diverged.epochs)) == (None, 3)
 
 
 KILLED = """

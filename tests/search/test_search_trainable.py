@@ -83,7 +83,7 @@ def test_a_trial_that_is_told_to_stop_in_its_last_epoch_is_complete(folder, exec
     """Each trial is worse than those before it, so that all but the first are told to stop at the rung."""
     run = Run(folder, executor, "ends", ENDS, ASHA.format(6))
     records = run.go(6).records
-    assert [len(record.rows) for record in records] == [2, 2, 2, 2, 2, 2]
+    assert [len(record.epochs) for record in records] == [2, 2, 2, 2, 2, 2]
     outcomes = [record.outcome for record in records]
     # Trials 2 and 5 would have gone on, and trial 3 had not come to its end either.
     assert outcomes == [
@@ -140,7 +140,7 @@ def test_what_an_epoch_costs_does_not_grow_with_the_epochs_before_it(folder, exe
         profile.runcall(run.go, total)
         stats = pstats.Stats(profile).stats
         decoded = sum(calls[0] for (_, _, name), calls in stats.items() if name == "raw_decode")
-        counts.append(decoded / len(run.study.record(total - 1).rows))
+        counts.append(decoded / len(run.study.record(total - 1).epochs))
     assert counts[1] < 1.5 * counts[0] < 30
 
 

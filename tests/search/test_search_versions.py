@@ -57,4 +57,4 @@ def test_its_trials_are_read_and_those_that_were_interrupted_go_on_under_their_n
     assert [record.number for record in finished] == list(range(30))
     for record, again in zip(before[-2:], ended.records[19:21], strict=True):
         assert (again.params, again.config) == (record.params, record.config)
-        assert [row.epoch for row in again.rows] == list(range(1, len(again.rows) + 1))
+        assert [row.epoch for row in again.epochs] == list(range(1, len(again.epochs) + 1))

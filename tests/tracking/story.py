@@ -88,7 +88,7 @@ class Story:
             state="RUNNING",
             outcome=None,
             config=config,
-            rows=(),
+            epochs=(),
             best=None,
             seconds=None,
             detail="",
@@ -104,7 +104,7 @@ class Story:
     def epochs(self, number: int, rows: Sequence[EpochMetrics]) -> None:
         for row in rows:
             record = self.records[number]
-            self.records[number] = replace(record, rows=(*record.rows, row))
+            self.records[number] = replace(record, epochs=(*record.epochs, row))
             self.listener.epoch_done(number, row)
         self._settle()
 
@@ -114,7 +114,7 @@ class Story:
             record,
             state=STATES.get(outcome, "COMPLETE"),
             outcome=outcome,
-            best=best_of(record.rows, self.spec.objective),
+            best=best_of(record.epochs, self.spec.objective),
             seconds=4.5,
             detail=detail,
             info={"weights": 7850},

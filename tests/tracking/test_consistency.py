@@ -206,11 +206,11 @@ def test_a_wrong_value_and_a_missing_epoch(story: Story, home: Home) -> None:
     """The study itself says something else than what was written: as after writes that were lost."""
     record = story.records[0]
     rows = (
-        replace(record.rows[0], metrics={**record.rows[0].metrics, "loss": 0.9}),
-        *record.rows[1:],
+        replace(record.epochs[0], metrics={**record.epochs[0].metrics, "loss": 0.9}),
+        *record.epochs[1:],
         make_row(4, 0.7),
     )
-    story.records[0] = replace(record, rows=rows)
+    story.records[0] = replace(record, epochs=rows)
     found = doctor(story, home).examine()
     assert [(finding.kind, finding.trial) for finding in found] == [("metrics", 0)]
     assert "loss lacks step 4" in found[0].line

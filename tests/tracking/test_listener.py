@@ -243,8 +243,8 @@ def test_a_trial_that_begins_again_at_once_holds_nothing_of_its_earlier_life(
     # As when a worker is lost: MLflow hears of both at once.
     with story.listener._changed:
         story.listener.trial_interrupted(0)
-        story.listener.trial_started(replace(story.records[0], rows=(make_row(1, 0.4),)))
-    story.records[0] = replace(story.records[0], rows=(make_row(1, 0.4),))
+        story.listener.trial_started(replace(story.records[0], epochs=(make_row(1, 0.4),)))
+    story.records[0] = replace(story.records[0], epochs=(make_row(1, 0.4),))
     story.epochs(0, [make_row(2, 0.7)])
     story.end(0, Outcome.COMPLETED)
     story.finish()

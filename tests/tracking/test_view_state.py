@@ -66,7 +66,7 @@ def page_of(spec: StudySpec) -> str:
         state="COMPLETE",
         outcome=Outcome.COMPLETED,
         config=spec.corners[0],
-        rows=(EpochMetrics(1, {metric: 0.5}),),
+        epochs=(EpochMetrics(1, {metric: 0.5}),),
         best=Best(1, 0.5),
         seconds=1.0,
     )
