@@ -158,8 +158,11 @@ def _of_run(key: RunKey, state: RunState, runs: Sequence[MlflowRun], parent: str
     where = "the study's own run" if is_study else f"{STAGES[kind].noun} {number}"
     trial, stage = (None, "") if is_study else (number, STAGES[kind].value)
     if len(runs) != 1:
-        several = f"has several runs: {', '.join(run.run_id for run in runs)}" if runs else "has no run"
-        yield Disagreement("doubled" if runs else "missing", trial, None, f"{where} {several}", stage)
+        several = f"has several runs: {', '.join(run.run_id for run in runs)}"
+        missing = "is missing" if is_study else "has no run"
+        yield Disagreement(
+            "doubled" if runs else "missing", trial, None, f"{where} {several if runs else missing}", stage
+        )
         return
     (run,) = runs
     if run.status != state.status:
