@@ -13,7 +13,7 @@ from support import THOROUGH, hpsearch, processes_of, result_of, start_hpsearch,
 
 pytestmark = pytest.mark.e2e
 
-KILLS = 20 if THOROUGH else 4
+KILLS = 10 if THOROUGH else 4
 KERAS = """
 name: curves
 trial:
