@@ -54,9 +54,9 @@ def ui(
         try:
             find_study(where, study)
         except UnknownNameError as error:
-            if not where.mlflow_db.is_file():
+            # It may be the name of a configuration that `hpsearch train` has logged with artifacts.
+            if not (where.artifacts / study).is_dir():
                 raise
-            # It may be the name of a configuration that `hpsearch train` has logged.
             unknown = error
 
     def ready(url: str) -> None:

@@ -154,7 +154,8 @@ def test_features_of_a_persons_own_are_normalized_inside(tmp_path):
     x = (rng.normal(size=(200, 5)) * [1, 10, 100, 1, 1] + 7).astype(np.float32)
     y = (x[:, 1] > 7).astype(np.int64)
     np.savez(tmp_path / "mine.npz", x_train=x, y_train=y, x_test=x[:40], y_test=y[:40])
-    config = sample_config(data={"dataset": "mine.npz", "validation": 40, "normalization": "standardize"})
+    section = {"dataset": "mine.npz", "validation": 40, "normalization": "standardize"}
+    config = sample_config(data=section, training={"max_epochs": 4, "engine": "graph"})
     trainer = Trainer(config, Objective(), TrainingData.load(config.data, [tmp_path]))
     list(trainer.epochs())
     model = portable_model(trainer)
