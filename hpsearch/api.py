@@ -175,7 +175,7 @@ class Study:
         Raises:
             NoGoodTrialError: no trial has ended well.
         """
-        from hpsearch.search.finals import exported_trial
+        from hpsearch.search.stages import exported_trial
 
         record = exported_trial(self.stored)
         if record is None:
@@ -318,7 +318,7 @@ def find_spec(
     from hpsearch.config.study import load_mapping, load_study
 
     if isinstance(study, Mapping):
-        from hpsearch.config.user_functions import with_references
+        from hpsearch.config.user_modules import with_references
 
         folder = (home.root / "functions").absolute()
         content = with_references(study, folder)
@@ -335,7 +335,7 @@ def find_spec(
             content, folder / f"{path}.yaml", overrides, quick=quick
         ), f"study '{path}' as it was last run"
     if is_name and shipped.is_file():
-        return load_study(shipped, overrides, quick=quick), f"'{path}', which comes with hpsearch"
+        return load_study(shipped, overrides, quick=quick), f"the shipped study '{path}'"
     if is_name:
         known = sorted({*_known(home), *(file.stem for file in SHIPPED.glob("*.yaml"))})
         raise UnknownNameError("study or file", str(path), known)
@@ -387,7 +387,7 @@ def run_spec(
     request = RunRequest(spec, text, total, workers or default_workers(), target.key, accept_changes, retry_failed)
 
     def write_all(study: StoredStudy, ended: StudyEnded) -> bool:
-        from hpsearch.search.finals import read_finals, records_of_stages
+        from hpsearch.search.stages import read_finals, records_of_stages
 
         tracked, finals = tracked_study(study, spec, text, target), read_finals(study)
         return write_outcome(tracked, records_of_stages(study), finals, interrupted=ended.interrupted, report=report)
@@ -446,8 +446,7 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
     """
     from hpsearch.analysis.verdict import default_sentences, judge
     from hpsearch.export.selected import SelectedTrial, winner_values
-    from hpsearch.search.finals import exported_trial, read_finals
-    from hpsearch.search.stages import Stage
+    from hpsearch.search.stages import Stage, exported_trial, read_finals
 
     record = study.record(trial) if trial is not None else exported_trial(study)
     if record is None:

@@ -35,6 +35,8 @@ OWNERS = {
     "mlflow": {"tracking"},
     "ray": {"executors.ray"},
     "plotly": {"report"},
+    "jinja2": {"report", "export.script"},
+    "pandas": {"api"},
     "typer": {"cli"},
     "click": {"cli"},
     "rich": {"cli", "display"},

@@ -22,7 +22,7 @@ from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
-from hpsearch.search.finals import Finalist, Finals, TestResult
+from hpsearch.search.stages import Finalist, Finals, TestResult
 
 
 @dataclass(frozen=True)

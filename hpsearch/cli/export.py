@@ -39,13 +39,13 @@ def export(
     ] = None,
     output_format: Annotated[
         ExportFormat | None,
-        typer.Option("-f", "--format", help="What to write (default: what FILE's name says, else yaml)."),
+        typer.Option("-f", "--format", help="What to write (default: by FILE's name, else yaml)."),
     ] = None,
     verify: Annotated[
         bool,
         typer.Option(
             "--verify",
-            help="Rebuild from what is exported, train, compare with the study. "
+            help="Rebuild the trial from the export, train it, and compare it with the study. "
             "A FILE that exists is kept (see --force).",
         ),
     ] = False,

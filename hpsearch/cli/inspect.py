@@ -1,18 +1,29 @@
-"""`hpsearch studies`, `trials`, `show` and `best`: the results of studies. Reads the Optuna database only."""
+"""`hpsearch studies`, `trials`, `show`, `best` and `compare`: the results of studies, from the Optuna database only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpsearch.api import say
-from hpsearch.cli.options import FormatOption, HomeOption, StudyArgument, home_of, whole_number_option
+from hpsearch.cli.options import (
+    ForceOption,
+    FormatOption,
+    HomeOption,
+    StudyArgument,
+    check_output,
+    home_of,
+    whole_number_option,
+)
 from hpsearch.cli.output import OutputFormat, emit, put
-from hpsearch.errors import HpsearchError, NoGoodTrialError
+from hpsearch.errors import EnvironmentProblem, HpsearchError, NoGoodTrialError
 
 if TYPE_CHECKING:
+    from hpsearch.analysis.comparison import Comparison
     from hpsearch.analysis.verdict import Verdict
     from hpsearch.config.study import StudySpec
     from hpsearch.config.varied import Lines, Varied
@@ -89,7 +100,7 @@ def show(
             raise HpsearchError("--trial and --finalists cannot go together: give one of them")
         show_finalists(study, home_of(home), output_format)
         return
-    from hpsearch.search.baselines import has_keras_defaults
+    from hpsearch.config.varied import has_keras_defaults
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
@@ -158,7 +169,7 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
     Where the study has finalists it is their winner, and the value is that of its single trial.
     """
     from hpsearch.cli.inspect import best_summary
-    from hpsearch.search.finals import exported_trial
+    from hpsearch.search.stages import exported_trial
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
@@ -205,7 +216,7 @@ def trial_rows(records: Iterable[TrialRecord], varied: Varied) -> list[dict[str,
 
 def _params(record: TrialRecord, lines: Lines) -> str:
     """Return `adam learning_rate=0.0012 batch_size=64 (Keras defaults)`: what varies, and a note."""
-    from hpsearch.search.baselines import note_of
+    from hpsearch.config.varied import note_of
 
     config = record.config
     note = record.detail or (note_of(config, baseline=record.baseline) if config else "")
@@ -226,7 +237,7 @@ def show_finalists(study: str, home: Home, output_format: OutputFormat) -> None:
         HpsearchError: it has none yet.
     """
     from hpsearch.analysis.verdict import judge
-    from hpsearch.search.finals import read_finals
+    from hpsearch.search.stages import read_finals
     from hpsearch.search.storage import find_study
 
     found = find_study(home, study)
@@ -254,3 +265,87 @@ def print_finalists(verdict: Verdict) -> None:
     emit(rows(verdict), OutputFormat.table, title="Finalists")
     for line in sentences(verdict):
         put(line)
+
+
+def compare(
+    study: StudyArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Also write table and pictures to this HTML file."),
+    ] = None,
+    force: ForceOption = False,
+    raw: Annotated[bool, typer.Option("--raw", help="A row for each trial in place of each group.")] = False,
+    home: HomeOption = None,
+    output_format: FormatOption = OutputFormat.table,
+) -> None:
+    """Compare the trials of a study by what varies: mean, standard deviation and number of each metric.
+
+    The study file's section `compare` chooses what is compared. -f csv prints a row for each group, with --raw for
+    each trial; -f json gives both.
+    """
+    from hpsearch.analysis.comparison import compare_trials
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home_of(home), study)
+    section = found.compare
+    if section is None:
+        raise HpsearchError(f"the file of study '{study}' has no section `compare`, which says what to compare")
+    if output is not None:
+        check_output(output, force=force)
+    comparison = compare_trials(found.name, found.description, found.objective, section, found.records())
+    if raw:
+        emit(comparison.raw(), output_format, title=f"Trials of {study}")
+    elif output_format is OutputFormat.table:
+        _print(comparison)
+    elif output_format is OutputFormat.csv:
+        emit([point.plain() for point in comparison.every], output_format)
+    else:
+        emit(comparison.plain(), output_format)
+    if output is not None:
+        _write(comparison, output)
+        say(f"table and pictures: {output}")
+
+
+@dataclass(frozen=True)
+class WrittenComparison:
+    """A comparison whose report is written."""
+
+    comparison: Comparison
+    report: Path
+
+    def print(self) -> None:
+        _print(self.comparison)
+
+
+def compared(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> WrittenComparison | None:
+    """Write the comparison that the study file asks for to the home folder, at the end of `hpsearch run`.
+
+    None where it asks for none, or no trial has ended yet.
+    """
+    from hpsearch.analysis.comparison import compare_trials
+
+    if spec.file.compare is None:
+        return None
+    comparison = compare_trials(spec.name, spec.file.description, spec.objective, spec.file.compare, records)
+    if not comparison.every:
+        return None
+    report = home.study(spec.name) / "comparison.html"
+    _write(comparison, report)
+    return WrittenComparison(comparison, report)
+
+
+def _print(comparison: Comparison) -> None:
+    from hpsearch.analysis.comparison import notes, table
+
+    emit(table(comparison), OutputFormat.table, title=f"{comparison.study}: {comparison.description}")
+    for note in notes(comparison):
+        put(note)
+
+
+def _write(comparison: Comparison, file: Path) -> None:
+    from hpsearch.report.comparison_page import html_report
+
+    try:
+        file.write_text(html_report(comparison), encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from hpsearch.api import say
-from hpsearch.cli import bench, compare, export, inspect, maintenance, reference, reproduce, run, train, ui
+from hpsearch.cli import export, inspect, maintenance, reference, reproduce, run, train, ui
 from hpsearch.errors import (
     EXIT_BAD_INPUT,
     EXIT_INTERNAL,
@@ -33,10 +33,10 @@ from hpsearch.training.quiet import begin_command
 # The commands by what a user is doing, in the order of `hpsearch --help`.
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (run.run, run.stop, run.validate),
-    "Look": (inspect.studies, inspect.show, inspect.trials, inspect.best, compare.compare, ui.ui),
+    "Look": (inspect.studies, inspect.show, inspect.trials, inspect.best, inspect.compare, ui.ui),
     "Take away": (export.export, train.train, reproduce.reproduce),
     "Look after": (maintenance.doctor, maintenance.delete),
-    "Reference": (reference.catalogue, run.schema, bench.bench),
+    "Reference": (reference.catalogue, run.schema, reference.bench),
 }
 
 

@@ -30,13 +30,12 @@ def doctor(
 ) -> None:
     """Compare MLflow with a study; with --repair make it agree.
 
-    One line for each orphan (a run without a trial), missing, doubled or mis-stated run. --repair works into an
-    empty MLflow too; what it replaces goes to MLflow's bin. Exit codes: 0 both agree, 4 they do not.
+    Prints one line for each orphan (a run without a trial) and each missing, doubled or different run. --repair also
+    fills an empty MLflow; replaced runs go to MLflow's bin. Exit codes: 0 both agree, 4 they do not.
     """
     from hpsearch.config.study import stored_study
-    from hpsearch.search import addresses
-    from hpsearch.search.finals import read_finals, records_of_stages
-    from hpsearch.search.storage import find_study
+    from hpsearch.search.stages import read_finals, records_of_stages
+    from hpsearch.search.storage import find_study, set_address_complete
     from hpsearch.tracking.consistency import ConsistencyCheck
     from hpsearch.tracking.target import find_target
 
@@ -57,7 +56,7 @@ def doctor(
             check.repair()
             left = check.examine()
         if not left:
-            addresses.set_complete(found.optuna, target.key)
+            set_address_complete(found.optuna, target.key)
     if output_format is not OutputFormat.table:
         result = {"study": study, "mlflow": str(target), "agree": not left}
         emit({**result, "findings": [asdict(f) for f in findings], "left": [asdict(f) for f in left]}, output_format)
@@ -84,8 +83,8 @@ def delete(
 ) -> None:
     """Delete a study: trials, checkpoints, models, logs and MLflow runs.
 
-    Asks first. Every MLflow that the study was given is looked at; one that cannot be reached is named, and keeps its
-    runs. MLflow has deleted runs in its bin until `mlflow gc`. A new study may have the name at once.
+    Asks first. Deletes the runs in every MLflow that the study was written to; one that cannot be reached is named and
+    keeps its runs. Deleted runs stay in MLflow's bin until `mlflow gc`. A new study may have the name at once.
 
     Exit codes: 0 done, 2 refused, 4 an MLflow still has runs of the study.
     """
@@ -126,18 +125,18 @@ def delete(
 
 def _places(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
     """Return every MLflow that may have runs of the study: that of the command, and those of earlier runs."""
-    from hpsearch.search.addresses import known
+    from hpsearch.search.storage import known_addresses
     from hpsearch.tracking.run_deletion import MlflowDeletion
     from hpsearch.tracking.target import Target
 
-    earlier = [Target.of_key(target.home, key) for key in ("", *known(study.optuna)) if key != target.key]
+    earlier = [Target.of_key(target.home, key) for key in ("", *known_addresses(study.optuna)) if key != target.key]
     targets = {each.key: each for each in (target, *earlier)}
     return [MlflowDeletion(each, study.name, study.provenance) for each in targets.values()]
 
 
 def _show(home: Home, study: StoredStudy, places: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
     """Say what will be deleted; return the MLflow addresses that cannot be reached."""
-    from hpsearch.search.finals import records_of_stages
+    from hpsearch.search.stages import records_of_stages
 
     parts = [f"{len(records)} {stage.plural}" for stage, records in records_of_stages(study).items()]
     say(f"{home.study(study.name)}: {', '.join(parts)} of study '{study.name}', its checkpoints, models and logs")

@@ -1,16 +1,20 @@
-"""`hpsearch catalogue` and `hpsearch data`: what a study may choose, and the datasets in the cache."""
+"""`hpsearch catalogue`, `data` and `bench`: the choices of a study, the cached datasets, the speed of this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpsearch.api import say
+from hpsearch.cli.options import FormatOption, SetOption, WorkersOption
 from hpsearch.cli.output import OutputFormat, emit, put
 from hpsearch.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from hpsearch.search.bench import Bench
 
 # The kinds of entries, and the word for one entry.
 CATALOGUES = {
@@ -26,7 +30,7 @@ CATALOGUES = {
 
 def catalogue(
     kind: Annotated[
-        str | None, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(CATALOGUES)}. Left out: everything.")
+        str | None, typer.Argument(metavar="KIND", help=f"One of {', '.join(CATALOGUES)} (default: all).")
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One entry, with all of its knobs.")] = None,
     output_format: Annotated[
@@ -126,7 +130,7 @@ def fetch(
             "HPSEARCH_DATA_DIR does the same.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch again even if the cache is whole.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again even if the cache is complete.")] = False,
 ) -> None:
     """Put a dataset into the cache, every byte checked against its published SHA-256.
 
@@ -152,3 +156,69 @@ def status(
 
     rows: list[Mapping[str, object]] = [status_of(name) for name in DATASETS]
     emit(rows, output_format, title="Datasets")
+
+
+def bench(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Study file (default: the quickstart's space).")
+    ] = None,
+    workers: WorkersOption = None,
+    overrides: SetOption = None,
+    output_format: FormatOption = OutputFormat.table,
+) -> None:
+    """Measure this machine, and forecast the longest time of a study.
+
+    Measures matrix products, and trains about a dozen configurations of the study for two epochs each in real workers;
+    no study is made. -f csv prints a row for each configuration.
+    """
+    from hpsearch.api import SHIPPED
+    from hpsearch.config.study import load_study
+    from hpsearch.executors.local import default_workers
+    from hpsearch.search.bench import bench as measure
+    from hpsearch.search.stop import ends_at_once
+
+    try:
+        with ends_at_once():
+            spec = load_study(file or SHIPPED / "quickstart.yaml", overrides or [])
+            result = measure(spec, workers or default_workers(), say)
+    except KeyboardInterrupt:
+        # Some versions of Typer would end without a word.
+        raise typer.Abort from None
+    if output_format is OutputFormat.table:
+        _tables(result)
+    elif output_format is OutputFormat.csv:
+        emit(result.configurations(), output_format)
+    else:
+        configurations, forecast = result.configurations(), result.forecast.plain()
+        data = {"study": result.study, **result.machine(), "configurations": configurations, "forecast": forecast}
+        emit(data, output_format)
+    if spec.search.timeout is not None and spec.search.timeout < result.forecast.seconds:
+        say(f"the study's timeout starts no new trial after {spec.search.timeout:g} s")
+
+
+def _tables(result: Bench) -> None:
+    from hpsearch.search.bench import at_most
+
+    emit(result.machine(), OutputFormat.table, title="This machine")
+    emit(_short(result), OutputFormat.table, title="Trained for two epochs, all workers busy")
+    put(f"{result.study}: {at_most(result.forecast.seconds)}")
+    put(f"({result.forecast.assumptions})")
+
+
+def _short(result: Bench) -> list[dict[str, object]]:
+    """Return the configurations in columns that fit a terminal."""
+    return [
+        {
+            "optimizer": row["optimizer"],
+            "model": row["architecture"],
+            "weights": row["weights"],
+            "batch": row["batch_size"],
+            "engine": row["engine"],
+            "compiled": row["compiled"],
+            "epoch 1 (s)": row["first_epoch_seconds"],
+            "epoch 2 (s)": row["second_epoch_seconds"],
+            "matrix GFLOP": row["matrix_gflop_per_epoch"],
+            "of peak": None if row["matrix_peak_share"] is None else f"{row['matrix_peak_share']:.0%}",
+        }
+        for row in result.configurations()
+    ]

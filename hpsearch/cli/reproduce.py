@@ -32,8 +32,8 @@ def reproduce(
 ) -> None:
     """Train a trial again, and report whether its curve is identical to the last bit.
 
-    Its configuration and seed, and as many threads as its worker had; every metric of every epoch is compared, but
-    those of its speed. --set trial.seed=123 shows that another seed differs. With -f csv a row for each
+    Trains with its configuration, its seed and the number of threads of its worker. Compares every metric of every
+    epoch, except those of speed. --set trial.seed=123 shows that another seed differs. -f csv prints a row for each
     metric that differs. Exit codes: 0 identical, 4 different.
     """
     from hpsearch.config.study import stored_trial

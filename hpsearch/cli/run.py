@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpsearch.api import say
-from hpsearch.cli.compare import compared
-from hpsearch.cli.inspect import print_finalists
+from hpsearch.cli.inspect import compared, print_finalists
 from hpsearch.cli.options import (
     FormatOption,
     HomeOption,
@@ -43,7 +42,7 @@ def run(
     study: Annotated[
         Path,
         typer.Argument(
-            metavar="STUDY", help="Study file (YAML); else the name of a study, or of one that comes with hpsearch."
+            metavar="STUDY", help="Study file (YAML), the name of an earlier study, or the name of a shipped one."
         ),
     ],
     trials: TrialsOption = None,
@@ -67,7 +66,7 @@ def run(
     quick: QuickOption = False,
     accept_changes: Annotated[
         bool,
-        typer.Option("--accept-changes", help="Go on although your own data or modules have changed; recorded."),
+        typer.Option("--accept-changes", help="Continue although your data or modules have changed; it is recorded."),
     ] = False,
     tracking_uri: TrackingOption = None,
     home: HomeOption = None,
@@ -75,9 +74,9 @@ def run(
 ) -> None:
     """Run a study, or continue it.
 
-    Trains what is missing to the study's total number of trials, of which failed ones are no part; a study that
-    exists is continued. Ctrl-C once stops cleanly; the same command continues it later. Ends with the best
-    configuration, or with the comparison that the file asks for. Exit codes: 0 done, 2 bad input, 3 no good trial,
+    Trains the trials that the study lacks; failed ones do not count toward its total. A study that
+    exists is continued. Ctrl-C once stops cleanly, and the same command continues it later. Prints the best
+    configuration, or the comparison that the file asks for. Exit codes: 0 done, 2 bad input, 3 no good trial,
     130 interrupted.
     """
     from hpsearch.api import find_spec, run_spec

@@ -31,15 +31,17 @@ def train(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration, as `hpsearch export` writes it.")],
     seeds: Annotated[
         int,
-        whole_number_option("--seeds", 1, 1000, help="How many seeds; the configuration's own comes first."),
+        whole_number_option("--seeds", 1, 1000, help="Number of seeds; the configuration's own comes first."),
     ] = 1,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Then train on everything, validation images too, for the epochs they chose."),
+        typer.Option("--full", help="Then train on all images, for the epochs that validation chose."),
     ] = False,
     test: Annotated[
         bool,
-        typer.Option("--test", help="Also evaluate on the test images, once, at the end; with --full those models."),
+        typer.Option(
+            "--test", help="Also evaluate on the test images, once; with --full only the models of all images."
+        ),
     ] = False,
     workers: Annotated[
         int | None,
@@ -55,7 +57,7 @@ def train(
 ) -> None:
     """Train one exported configuration, without Optuna.
 
-    Prints the validation accuracy of its best epoch, and only with --test the test accuracy; with --seeds those of
+    Prints the validation accuracy of the best epoch, and only with --test the test accuracy; with --seeds those of
     each seed, their mean and its confidence interval. MLflow keeps the runs in an experiment of the
     configuration's name. With -f csv a row for each training.
     """

@@ -17,7 +17,7 @@ def ui(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STUDY]", help="Open the comparison of this study's trials, or what `train` logged of this name."
+            metavar="[STUDY]", help="Study whose comparison view to open, or configuration that `train` has logged."
         ),
     ] = None,
     finalists: Annotated[
@@ -29,7 +29,7 @@ def ui(
     ] = None,
     host: Annotated[
         str,
-        typer.Option("--host", help="Address to bind to; one that others can reach needs MLFLOW_AUTH_ADMIN_PASSWORD."),
+        typer.Option("--host", help="Address to bind to; any but this machine's own needs MLFLOW_AUTH_ADMIN_PASSWORD."),
     ] = "127.0.0.1",
     open_browser: Annotated[
         bool | None,

@@ -1,8 +1,4 @@
-"""What varies between the trials of a study: found once, and shown the same way everywhere.
-
-A value varies if two configurations of the study can differ in it. The terminal, the tables, MLflow's columns and the
-page of a study list these values and no others, so that two trials with different configurations look different.
-"""
+"""The values that vary between the trials of a study, as a line for each trial; and the notes on untuned trials."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.config.trial import SEED, AnyConfig, Leaf, LeafKey
+from hpsearch.config.trial import SEED, AnyConfig, Leaf, LeafKey, TrialConfig
 
 # The order in which sections are listed; sections of a user's own training keep the order of the file.
 _ORDER = ("optimizer", "batch_size", "schedule", "model", "loss", "data", "training", SEED)
@@ -159,3 +155,38 @@ def _labels(names: set[str]) -> dict[str, str]:
     """Return the last part of each dotted name where no other name ends in it, else the whole name."""
     ends = [name.rpartition(".")[2] for name in names]
     return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}
+
+
+# The training that the finalists are compared with: the winner's model, and everything else as Keras has it.
+UNTUNED = "untuned Keras default"
+# Keras has no schedule unless it is given one, and neither has a configuration that leaves it out.
+_WITHOUT_SCHEDULE = TrialConfig().schedule
+_DEFAULTS, _NEAREST = "Keras defaults", "nearest to the Keras defaults"
+
+
+def has_keras_defaults(config: AnyConfig) -> bool:
+    """Return whether a configuration is what Keras does with the optimizer's name alone.
+
+    Every knob of the optimizer has its default, and the learning rate is constant.
+    """
+    if not isinstance(config, TrialConfig) or config.schedule != _WITHOUT_SCHEDULE:
+        return False
+    entry = config.optimizer.entry
+    return entry.keras_defaults and all(
+        config.optimizer.knobs()[name] == value for name, value in entry.defaults().items()
+    )
+
+
+def note_of(config: AnyConfig, *, baseline: bool, finalists: bool = False) -> str:
+    """Return the note on an untuned trial; empty for a trial that was sampled.
+
+    Args:
+        baseline: whether it was enqueued as an optimizer's Keras defaults. A space that does not hold these has the
+            nearest that it holds.
+        finalists: whether it is a training of the finalists' stage.
+    """
+    if not baseline:
+        return ""
+    if finalists:
+        return UNTUNED
+    return _DEFAULTS if has_keras_defaults(config) else _NEAREST

@@ -6,10 +6,9 @@ import sys
 
 from rich.console import Console
 
-from hpsearch.config.varied import Lines
+from hpsearch.config.varied import Lines, note_of
 from hpsearch.display.board import Board, number_text
 from hpsearch.display.live_view import LiveView
-from hpsearch.search.baselines import note_of
 from hpsearch.search.listeners import Listener, StudyStarted
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Stage

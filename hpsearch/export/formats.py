@@ -227,7 +227,7 @@ class Model(Format):
         return validation_accuracy(file, selected.keras_config, context)
 
 
-FORMATS: dict[str, Format] = {row.name: row for row in (Yaml(), Json(), Keras(), Python(), Model())}
+FORMATS: dict[str, Format] = {entry.name: entry for entry in (Yaml(), Json(), Keras(), Python(), Model())}
 
 
 def format_of(file: Path | None, *, read: bool) -> Format:
@@ -240,7 +240,7 @@ def format_of(file: Path | None, *, read: bool) -> Format:
         return FORMATS["yaml"]
     if read and file.suffix == ".json" and file.is_file() and "trial" not in _read_json(file):
         return FORMATS["keras"]
-    return next((row for row in FORMATS.values() if file.suffix in row.suffixes), FORMATS["yaml"])
+    return next((entry for entry in FORMATS.values() if file.suffix in entry.suffixes), FORMATS["yaml"])
 
 
 def _code(text: str, name: str) -> tuple[str, list[tuple[int, str]]]:

@@ -18,8 +18,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.catalogue.optimizers import OPTIMIZERS
-from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError, first_line
 from hpsearch.export.selected import ReferenceValue
@@ -136,11 +134,11 @@ def keras_schedule(config: TrialConfig, examples: int) -> KerasSchedule:
         UserCodeError: the user's own schedule cannot be found, or raises.
     """
     updates = -(-examples // config.batch_of(examples))
-    row, total = SCHEDULES[config.schedule.selected()], config.training.max_epochs
-    if row.callback:
+    entry, total = config.schedule.entry, config.training.max_epochs
+    if entry.callback:
         return KerasSchedule(None, tuple(scheduling_callbacks(config)), updates)
     start, knobs = config.optimizer.knobs()["learning_rate"], config.schedule.knobs()
-    if row.stock and (found := row.stock(start, updates, total, **knobs)):
+    if entry.stock and (found := entry.stock(start, updates, total, **knobs)):
         name, arguments = found
         return KerasSchedule(getattr(keras.optimizers.schedules, name)(**arguments), (), updates)
     rates = [learning_rates(config, epoch, updates) for epoch in range(1, total + 1)]
@@ -195,13 +193,13 @@ def serialized(config: TrialConfig, examples: int) -> dict[str, Any]:
         HpsearchError: Keras has no such optimizer.
         UserCodeError: the user's own schedule cannot be found, or raises.
     """
-    row = OPTIMIZERS[config.optimizer.selected()]
-    if row.needs_closure:
-        raise HpsearchError(f"{row.name} is SciPy's: Keras has no such optimizer; export it as yaml")
+    entry = config.optimizer.entry
+    if entry.needs_closure:
+        raise HpsearchError(f"{entry.name} is SciPy's: Keras has no such optimizer; export it as yaml")
     knobs = config.optimizer.knobs()
-    optimizer = keras.optimizers.serialize(row.build(**knobs))
+    optimizer = keras.optimizers.serialize(entry.build(**knobs))
     # Keras serializes the float32 value, and numbers the optimizers of a process.
-    optimizer["config"] |= {"learning_rate": knobs["learning_rate"], "name": row.name}
+    optimizer["config"] |= {"learning_rate": knobs["learning_rate"], "name": entry.name}
     schedule = keras_schedule(config, examples)
     decay = as_decay(schedule, config)
     others = [one for one in schedule.callbacks if not isinstance(one, keras.callbacks.LearningRateScheduler)]

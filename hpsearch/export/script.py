@@ -17,10 +17,7 @@ import keras
 import numpy as np
 
 from hpsearch.catalogue.datasets import DATASETS
-from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
-from hpsearch.catalogue.models import MODELS
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import DataConfig, TrialConfig
 from hpsearch.data.store import cache_folder
@@ -61,13 +58,13 @@ def script(of: ScriptSource, data: TrainingData, optimizer_file: Path | None = N
         UserCodeError: a user's own code cannot be found, or raises.
     """
     config = of.config
-    if OPTIMIZERS[config.optimizer.selected()].needs_closure:
+    if config.optimizer.entry.needs_closure:
         raise HpsearchError(f"{config.optimizer.selected()} is SciPy's: Keras has no such optimizer; export it as yaml")
     if not data.held_out:
         raise HpsearchError("data.validation is 0, but a script prints the accuracy on held-out examples")
     schedule = keras_schedule(config, len(data.training))
     loss, defined = _loss(config)
-    optimizer = OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs())
+    optimizer = config.optimizer.entry.build(**config.optimizer.knobs())
     model, weights = build_model(config, data), config.training.class_weight
     values = {
         "about": textwrap.fill(of.about, 110),
@@ -142,7 +139,7 @@ def _imports(config: TrialConfig, text: str) -> str:
 
 def _model(config: TrialConfig, data: TrainingData, model: Any) -> dict[str, Any]:
     """Return the layers of a catalogue's model as text, or how a user's own model is built."""
-    entry, knobs = MODELS[config.model.selected()], config.model.knobs()
+    entry, knobs = config.model.entry, config.model.knobs()
     if references := entry.references():
         (reference,) = references
         return {
@@ -162,7 +159,7 @@ def _optimizer(config: TrialConfig, schedule: KerasSchedule, file: Path | None) 
     if file:
         return {"file": repr(str(file))}
     knobs = config.optimizer.knobs()
-    optimizer = OPTIMIZERS[config.optimizer.selected()].build(**knobs)
+    optimizer = config.optimizer.entry.build(**knobs)
     if schedule.decay is None:
         return {"file": "", "schedule": "", "text": call(optimizer, learning_rate=repr(knobs["learning_rate"]))}
     return {"file": "", "schedule": call(schedule.decay), "text": call(optimizer, learning_rate="learning_rate")}
@@ -170,10 +167,10 @@ def _optimizer(config: TrialConfig, schedule: KerasSchedule, file: Path | None) 
 
 def _loss(config: TrialConfig) -> tuple[str, list[str]]:
     """Return the text of the loss, and what has to be defined for it."""
-    row, knobs = LOSSES[config.loss.selected()], config.loss.knobs()
-    if references := row.references():
+    entry, knobs = config.loss.entry, config.loss.knobs()
+    if references := entry.references():
         return knobs[references[0]].partition(":")[2], []
-    loss = row.build(**with_user_code("loss", row, knobs))
+    loss = entry.build(**with_user_code("loss", entry, knobs))
     if is_stock(loss):
         return call(loss), []
     return loss.function.__name__, [source(loss.function)]

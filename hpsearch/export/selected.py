@@ -17,8 +17,8 @@ from hpsearch.config.file import Objective
 from hpsearch.config.trial import AnyConfig, TrainableConfig, TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.export.trainings import ExportContext
-from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Finals
 
 ACCURACY = "val_accuracy"
 

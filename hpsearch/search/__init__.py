@@ -1,15 +1,17 @@
 """A study: sampled, trained, recorded.
 
-home         the folder with the state of all studies, and the lock of each study
-storage      the Optuna database: studies created, continued, listed
-records      the record of a trial, read back as a frozen value
-resume       checkpoints of interrupted trials, and how often a trial was lost
-ending       how the end of a trial is recorded
-sampling     sampler, pruner, and a configuration from an Optuna trial
-listeners    the protocol of whoever follows a study (MLflow, the terminal)
-stop         Ctrl-C and its like
-run          from a study file to its end
-coordinator  the one process that owns a running study
-bench        a few configurations of a study, measured on this machine
-forecast     the forecast from these for the whole study
+run           from a study file to its end
+coordinator   the policy of a study: asks Optuna, records, prunes, informs the listeners
+runner        the one loop over an executor; JobList: the policy of given jobs
+jobs          the configuration and the job of each trial, checkpoints, the order of waiting trials
+sampling      the sampler and its view of the study; pruning: the pruners
+attempts      trained and failed configurations, and when a run aborts
+records       the record of a trial; recording: how a trial's course is recorded in Optuna
+storage       studies in the Optuna database; database: its opening and its errors; sqlite: what is special to SQLite
+home          the folder with the state of all studies, and the lock of each study
+contents      digests of the user's own data and modules; prepare: datasets checked before anything trains
+provenance    versions, commit, user and data of a study's trials
+stages        the parts of a study after its search, and their results; finalists: how they are run
+listeners     the protocol of listeners; stop: Ctrl-C and the like
+bench         a few configurations measured on this machine, and the forecast for the whole study
 """

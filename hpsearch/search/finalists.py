@@ -24,12 +24,23 @@ from hpsearch.config.trial import AnyConfig, TrialConfig, with_seed, without_val
 from hpsearch.executors.protocol import Executor, Job, TrialEnded
 from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import Coordinator
-from hpsearch.search.finals import READINGS, SEEDS, Finalist, Finals, TestResult, read_finals
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import FINISHED, TrialRecord, ranked, rates_of, typical
 from hpsearch.search.runner import run_job
-from hpsearch.search.stages import PlannedTraining, Stage, open_stage, plan, stage_spec
+from hpsearch.search.stages import (
+    READINGS,
+    SEEDS,
+    Finalist,
+    Finals,
+    PlannedTraining,
+    Stage,
+    TestResult,
+    open_stage,
+    plan,
+    read_finals,
+    stage_spec,
+)
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import CONFUSION, TEST, TEST_EXAMPLES, Outcome

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from hpsearch.errors import EnvironmentProblem, StudyBusyError, command_line
 
+_SQLITE = "sqlite:///"
 # Files in a study's folder that name the process that holds it.
 HOLDER_FILES = frozenset({"lock", "holder.json"})
 
@@ -163,3 +164,11 @@ class Holder:
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}" if self.pid else "another process"
+
+
+def absolute_address(address: str) -> str:
+    """Return an address with the path of its SQLite file made absolute."""
+    path = address.removeprefix(_SQLITE)
+    if path == address or path.startswith(("/", "file:")):
+        return address
+    return f"{_SQLITE}{Path(path).absolute()}"

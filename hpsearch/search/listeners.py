@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpsearch.config.study import StudySpec
-from hpsearch.search.finals import Finals, exported_trial_of
 from hpsearch.search.records import TrialRecord
-from hpsearch.search.stages import Stage
+from hpsearch.search.stages import Finals, Stage, exported_trial_of
 from hpsearch.training.results import EpochMetrics
 
 
@@ -46,7 +45,7 @@ class StudyEnded:
         seconds: wall time of this run.
         epochs: the number of epochs that this run trained in its search.
         finals: the results of the finalists; None: there are none.
-        lacking: the MLflow addresses that lack a part of the study (`hpsearch.search.addresses`).
+        lacking: the MLflow addresses that lack a part of the study (`hpsearch.search.storage`).
     """
 
     records: Sequence[TrialRecord]

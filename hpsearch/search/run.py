@@ -79,14 +79,18 @@ def run_study(
         # Workers start first: they import TensorFlow while this process imports Optuna and MLflow. An existing study
         # may have nothing left to train, so it is read first.
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
-        from hpsearch.search import addresses
         from hpsearch.search.contents import contents_of, note_changes
         from hpsearch.search.coordinator import Coordinator
         from hpsearch.search.database import database_errors
         from hpsearch.search.finalists import FinalStages
-        from hpsearch.search.finals import read_finals
-        from hpsearch.search.stages import Stage
-        from hpsearch.search.storage import check_unchanged, remember
+        from hpsearch.search.stages import Stage, read_finals
+        from hpsearch.search.storage import (
+            add_address,
+            check_unchanged,
+            incomplete_addresses,
+            remember,
+            set_address_complete,
+        )
 
         cleanup.enter_context(database_errors(home))
         found = check_unchanged(home, spec)
@@ -100,7 +104,7 @@ def run_study(
         study, contents, known = _prepared(request, home, executor, contents, stop, report)
         if stop.asked:
             return _untouched(study, stop)
-        addresses.add_address(study.optuna, request.address)
+        add_address(study.optuna, request.address)
         _retry(study, request, report)
 
         current: list[Listener] = []
@@ -140,8 +144,8 @@ def run_study(
         else:
             written = not any(listener.behind for listener in current)
         if written and not stop.asked:
-            addresses.set_complete(study.optuna, request.address)
-        lacking = [address for address in addresses.incomplete(study.optuna) if address != request.address]
+            set_address_complete(study.optuna, request.address)
+        lacking = [address for address in incomplete_addresses(study.optuna) if address != request.address]
         # The next run writes what an interrupted run has not written.
         lacking += [] if written else [request.address]
         return replace(ended, lacking=tuple(lacking))
@@ -169,15 +173,15 @@ def _complete(
     write_outcome: Callable[[StoredStudy, StudyEnded], bool],
 ) -> StudyEnded:
     """End a run that has nothing to train: write to MLflow what an earlier run with this address could not."""
-    from hpsearch.search import addresses
+    from hpsearch.search.storage import incomplete_addresses, is_new_address, set_address_complete
 
     ended = _untouched(study, stop)
-    if address in addresses.incomplete(study.optuna) and not stop.asked:
+    if address in incomplete_addresses(study.optuna) and not stop.asked:
         report("writing to MLflow what an earlier run could not ...")
         if _written(lambda: write_outcome(study, ended), stop, asked=False):
-            addresses.set_complete(study.optuna, address)
-    lacking = addresses.incomplete(study.optuna)
-    lacking += [address] if addresses.is_new(study.optuna, address) else []
+            set_address_complete(study.optuna, address)
+    lacking = incomplete_addresses(study.optuna)
+    lacking += [address] if is_new_address(study.optuna, address) else []
     return replace(ended, interrupted=stop.asked, lacking=tuple(lacking))
 
 
@@ -254,9 +258,9 @@ def _nothing_to_retry(study: StoredStudy) -> str:
 
 def _untouched(study: StoredStudy, stop: Stop) -> StudyEnded:
     """Return the result of a run that trains nothing."""
-    from hpsearch.search.finals import read_finals
     from hpsearch.search.listeners import StudyEnded
     from hpsearch.search.records import best_trial
+    from hpsearch.search.stages import read_finals
     from hpsearch.search.storage import EXHAUSTED
 
     records, finals = study.records(), read_finals(study)

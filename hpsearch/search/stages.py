@@ -1,24 +1,30 @@
-"""The parts of a study after its search: each is an Optuna study of its own, with planned trainings.
+"""The stages of a study: its search, its finalists, its final trainings; and the results of the later ones.
 
-NAME              the search, which alone the sampler learns from
+NAME              the search, from which alone the sampler learns
 NAME/finalists    the best trials trained again with new seeds
 NAME/final        the winner on all training images
+
+Each is an Optuna study of its own. Trainings of the later stages are planned before they run.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 import optuna
 
 from hpsearch.config.file import NoPruner, Objective
 from hpsearch.config.study import StudySpec
-from hpsearch.config.trial import AnyConfig
-from hpsearch.search.records import BASELINE, OF, PLANNED
+from hpsearch.config.trial import AnyConfig, TrialConfig, parse_config, with_seed
+from hpsearch.config.varied import UNTUNED
+from hpsearch.search.records import BASELINE, FINISHED, OF, PLANNED, TrialRecord, best_trial, epochs_chosen, read_trial
 from hpsearch.search.storage import ENGINES, IDENTITY, StoredStudy
 
 
@@ -99,3 +105,217 @@ def _key(of: int | None, config: Mapping[str, Any]) -> str:
 def _name(study: StoredStudy, stage: Stage) -> str:
     # No study can be called so: the slash is not allowed in a name.
     return f"{study.name}/{stage.value}"
+
+
+# The study's attribute that holds every reading of the test set, and the finalists' one that holds their seeds.
+READINGS, SEEDS = "hpsearch:test_readings", "hpsearch:seeds"
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """One configuration, trained with several new seeds.
+
+    Attributes:
+        trial: the trial of the search that it trains again; None: the Keras default of the winner's model.
+        score: the value of that trial, the best of many; None for the Keras default.
+        config: its configuration; the seed is None.
+        runs: its trainings, by their number; some may not have ended.
+    """
+
+    trial: int | None
+    score: float | None
+    config: AnyConfig
+    runs: tuple[TrialRecord, ...]
+
+    @property
+    def label(self) -> str:
+        return UNTUNED if self.trial is None else f"trial {self.trial}"
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The objective at the best epoch of each training that ended well."""
+        return tuple(run.best.value for run in self.runs if run.good and run.best)
+
+    @property
+    def mean(self) -> float | None:
+        """Of all its trainings; None where one has not ended, or not well."""
+        return fmean(self.values) if self.runs and len(self.values) == len(self.runs) else None
+
+    @property
+    def epochs(self) -> int:
+        """As many as its final trainings are given."""
+        return epochs_chosen(self.runs)
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A final model on the test images.
+
+    Attributes:
+        number: of its training in the study's last stage.
+        trial: as of an Finalist.
+        accuracy: share of the images that it got right.
+        confusion: [classes, classes], true classes by row.
+        hits: which images it got right, a bit each, in hexadecimal.
+    """
+
+    number: int
+    trial: int | None
+    seed: int
+    accuracy: float
+    confusion: tuple[tuple[int, ...], ...]
+    hits: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of the test set. It is recorded before the set is opened.
+
+    Attributes:
+        when: ISO 8601, local time with its offset.
+        by: the process.
+        winner: the trial that was the winner then.
+        dataset, digest: of the test set.
+        figures: the result of every model; empty where the reading failed.
+    """
+
+    when: str
+    by: str
+    winner: int
+    dataset: str
+    digest: str
+    examples: int
+    figures: tuple[TestResult, ...]
+
+    @staticmethod
+    def of(plain: Mapping[str, Any]) -> Reading:
+        figures = [
+            TestResult(**{**figure, "confusion": tuple(map(tuple, figure["confusion"]))})
+            for figure in plain.get("figures", [])
+        ]
+        return Reading(**{"examples": 0, **plain, "figures": tuple(figures)})
+
+    @property
+    def line(self) -> str:
+        """The audit line."""
+        models = f"{len(self.figures)} models" if self.figures else "it gave no result"
+        return f"{self.when} by {self.by}: the test set of {self.dataset}, for trial {self.winner} ({models})"
+
+
+@dataclass(frozen=True)
+class Finals:
+    """The finalists of a study.
+
+    Attributes:
+        objective: of the study.
+        seeds: that every finalist is trained with.
+        finalists: the finalists, the best mean first; those without one last.
+        default: the Keras default of the winner's model; None where there is none yet.
+        final: trainings on all training images: the winner's and the default's.
+        readings: of the test set, in their order.
+    """
+
+    objective: Objective
+    seeds: tuple[int, ...]
+    finalists: tuple[Finalist, ...]
+    default: Finalist | None
+    final: tuple[TrialRecord, ...]
+    readings: tuple[Reading, ...]
+
+    @cached_property
+    def winner(self) -> Finalist | None:
+        """The best mean; None as long as a finalist's training has not ended, or where none ended well."""
+        if not all(run.state in FINISHED for finalist in self.finalists for run in finalist.runs):
+            return None
+        first = next(iter(self.finalists), None)
+        return first if first and first.mean is not None else None
+
+    @property
+    def reading(self) -> Reading | None:
+        """The reading that was finished; None where there is none."""
+        return next((reading for reading in self.readings if reading.figures), None)
+
+    @property
+    def champion(self) -> TestResult | None:
+        """The winner's model of the first seed, a choice that was fixed before the test set was read.
+
+        None where the test set was not read for the winner.
+        """
+        if self.reading is None or self.winner is None or self.reading.winner != self.winner.trial:
+            return None
+        return self.tested(self.winner.trial)[0]
+
+    def tested(self, trial: int | None) -> list[TestResult]:
+        """Return the test results of a finalist's models, by seed."""
+        found = [figures for figures in self.reading.figures if figures.trial == trial] if self.reading else []
+        return sorted(found, key=lambda figures: self.seeds.index(figures.seed))
+
+
+def read_finals(study: StoredStudy) -> Finals | None:
+    """Return the results of a study's finalists so far; None: it has none."""
+    stage, final = find_stage(study, Stage.FINALISTS), find_stage(study, Stage.FINAL)
+    if stage is None:
+        return None
+    finalists = list(_entrants(stage, {r.number: r.best.value for r in study.records() if r.best}))
+    ranked = _ranked([finalist for finalist in finalists if finalist.trial is not None], study.objective)
+    # A study that was continued may have had another winner before, with another model.
+    model = _model(ranked[0]) if ranked else None
+    defaults = (finalist for finalist in finalists if finalist.trial is None and _model(finalist) == model)
+    return Finals(
+        objective=study.objective,
+        seeds=tuple(stage.optuna.user_attrs.get(SEEDS, ())),
+        finalists=ranked,
+        default=next(defaults, None),
+        final=tuple(final.records()) if final else (),
+        readings=tuple(map(Reading.of, study.optuna.user_attrs.get(READINGS, ()))),
+    )
+
+
+def records_of_stages(study: StoredStudy) -> dict[Stage, list[TrialRecord]]:
+    """Return the trials of the search, and the trainings of each stage after it that has begun."""
+    stages = {stage: find_stage(study, stage) for stage in (Stage.FINALISTS, Stage.FINAL)}
+    later = {stage: found.records() for stage, found in stages.items() if found}
+    return {Stage.SEARCH: study.records(), **later}
+
+
+def exported_trial(study: StoredStudy) -> TrialRecord | None:
+    """Return the trial of a study to export."""
+    records = study.records()
+    return exported_trial_of(records, read_finals(study), best_trial(records, study.objective))
+
+
+def exported_trial_of(
+    records: Sequence[TrialRecord], finals: Finals | None, best: TrialRecord | None
+) -> TrialRecord | None:
+    """Return the trial to take away: the finalists' winner, else the best; None where none ended well.
+
+    Args:
+        records: the trials of the search, by number.
+        best: of them.
+    """
+    winner = finals.winner if finals else None
+    return best if winner is None or winner.trial is None else records[winner.trial]
+
+
+def _entrants(stage: StoredStudy, scores: Mapping[int, float]) -> Iterator[Finalist]:
+    """Yield the stage's trainings that differ in nothing but the seed, together."""
+    groups: dict[str, Finalist] = {}
+    for trial in stage.optuna.get_trials(deepcopy=False):
+        record = read_trial(trial, stage.objective)
+        config = with_seed(parse_config(trial.user_attrs[PLANNED]), None)
+        score = None if record.of is None else scores.get(record.of)
+        key = json.dumps([record.of, config.plain()], sort_keys=True)
+        group = groups.setdefault(key, Finalist(record.of, score, config, ()))
+        groups[key] = replace(group, runs=(*group.runs, record))
+    yield from groups.values()
+
+
+def _model(finalist: Finalist) -> Any:
+    return finalist.config.model if isinstance(finalist.config, TrialConfig) else None
+
+
+def _ranked(finalists: Sequence[Finalist], objective: Objective) -> tuple[Finalist, ...]:
+    def place(finalist: Finalist) -> tuple[float, int]:
+        return math.inf if finalist.mean is None else -objective.gain(finalist.mean), finalist.trial or 0
+
+    return tuple(sorted(finalists, key=place))

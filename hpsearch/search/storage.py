@@ -1,4 +1,8 @@
-"""The Optuna database: studies created, continued, read."""
+"""The Optuna database: studies created, continued, read, deleted, and the MLflow addresses of their runs.
+
+A study records which MLflow addresses have all of it: what one run could not write is known to a later run with another
+address. An address is a `hpsearch.tracking.target.Target.key`, empty for the database of the home folder.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.storages import RDBStorage
@@ -20,7 +24,7 @@ from hpsearch.config.yaml_text import load_value
 from hpsearch.errors import EnvironmentProblem, HpsearchError, StudyChangedError, UnknownNameError
 from hpsearch.search.contents import Contents, own_digests
 from hpsearch.search.database import database_errors, open_storage
-from hpsearch.search.home import HOLDER_FILES, Home
+from hpsearch.search.home import HOLDER_FILES, Home, absolute_address
 from hpsearch.search.provenance import Provenance, new_provenance
 from hpsearch.search.records import (
     BASELINE,
@@ -28,6 +32,9 @@ from hpsearch.search.records import (
     read_trial,
 )
 from hpsearch.training.structure import engines_for
+
+if TYPE_CHECKING:
+    import optuna
 
 IDENTITY = "hpsearch:identity"
 DESCRIPTION = "hpsearch:description"
@@ -283,3 +290,40 @@ def _files(home: Home, name: str) -> Iterator[Path]:
         yield from (path for path in folder.iterdir() if path.name not in HOLDER_FILES)
     logs = (home.logs / f"{name}-{what}.log" for what in ("workers", "models", "reproduce"))
     yield from (log for log in logs if log.is_file())
+
+
+# The study's attribute with its addresses, and whether each has the whole study.
+ADDRESSES = "hpsearch:addresses"
+# What earlier versions kept: the address of the last run, while that lacked something.
+_LAST = "hpsearch:untold"
+
+
+def add_address(study: optuna.Study, address: str) -> None:
+    """Record that a run with this address begins: no address has the trials that the run will add."""
+    study.set_user_attr(ADDRESSES, dict.fromkeys([*known_addresses(study), address], False))
+
+
+def set_address_complete(study: optuna.Study, address: str) -> None:
+    """Record that an address has all of the study."""
+    before = known_addresses(study)
+    if before.get(address) is not True:
+        study.set_user_attr(ADDRESSES, {**before, address: True})
+
+
+def incomplete_addresses(study: optuna.Study) -> list[str]:
+    """Return the addresses that lack a part of the study."""
+    return [address for address, complete in known_addresses(study).items() if not complete]
+
+
+def is_new_address(study: optuna.Study, address: str) -> bool:
+    """Return whether the study was never given this address; False where an earlier version did not record it."""
+    return ADDRESSES in study.user_attrs and address not in known_addresses(study)
+
+
+def known_addresses(study: optuna.Study) -> dict[str, bool]:
+    """Return the addresses of the study's runs, and whether each has the whole study."""
+    attrs = study.user_attrs
+    last = attrs.get(_LAST)
+    found = attrs.get(ADDRESSES) or ({} if last is None else {last: False})
+    # Earlier versions kept relative ones.
+    return {absolute_address(address): complete for address, complete in found.items()}

@@ -1,9 +1,9 @@
 """MLflow: the runs of a study, written, checked, deleted and browsed.
 
-target        the MLflow that takes the runs
-run_states    the runs that MLflow should hold of a study; study_run, inputs: the study's own run, the data of a run
-runs          the runs that MLflow holds
-writer        makes MLflow equal to the desired runs; differences: what it compares
+target        the MLflow that takes the runs; client: MLflow's client on it
+run_states    the runs that MLflow should hold of a study; study_run: the study's own run; names: names in MLflow
+runs          the runs that MLflow holds, and how they differ from the desired ones
+writer        makes MLflow equal to the desired runs
 listener      writes a running study; training_runs: the trainings of `hpsearch train`
 logged_models the finalists' models and the model registry
 consistency   `hpsearch doctor`: the writer's dry run and the repair

@@ -9,15 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
-from hpsearch.search.stages import Stage
+from hpsearch.search.stages import Finals, Stage
 from hpsearch.tracking.client import active_experiment, connect, mlflow_errors
-from hpsearch.tracking.differences import differences, wrong_texts
 from hpsearch.tracking.logged_models import ModelError, models_of
 from hpsearch.tracking.names import KINDS, PARENT, STUDY
 from hpsearch.tracking.run_states import RUNNING, STUDY_KEY, DesiredRuns, RunKey, RunState, StudyRunStates, TrackedStudy
-from hpsearch.tracking.runs import MlflowRun, read_metrics, read_texts, study_runs
+from hpsearch.tracking.runs import MlflowRun, differences, read_metrics, read_texts, study_runs, wrong_texts
 from hpsearch.tracking.writer import MlflowWriter, StudyExperiment
 
 STAGES = {kind: stage for stage, kind in KINDS.items()}

@@ -20,9 +20,8 @@ from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import TrialConfig
 from hpsearch.config.user_modules import use_folders
 from hpsearch.executors import child
-from hpsearch.search.finals import Finals
 from hpsearch.search.records import TrialRecord
-from hpsearch.search.stages import Stage
+from hpsearch.search.stages import Finals, Stage
 from hpsearch.tracking.client import active_experiment, address_of, connect, reason_of
 from hpsearch.tracking.names import KINDS
 from hpsearch.tracking.run_states import StudyRunStates, TrackedStudy

@@ -9,8 +9,8 @@ from operator import is_not
 from hpsearch.analysis.verdict import judge, markdown
 from hpsearch.config.file import Objective
 from hpsearch.config.study import StudySpec
-from hpsearch.search.finals import Finals, exported_trial_of
 from hpsearch.search.records import FINISHED, TrialRecord, best_trial, counts
+from hpsearch.search.stages import Finals, exported_trial_of
 from hpsearch.tracking.names import MetricRow, metric_values, milliseconds, name_of
 from hpsearch.tracking.view_state import FINALISTS_KEY, NESTED_KEY, VIEW_KEY, VIEW_NAMES, varied_names, view_url
 

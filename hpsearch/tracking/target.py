@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError, command_line, masked
-from hpsearch.search.addresses import absolute
-from hpsearch.search.home import Home
+from hpsearch.search.home import Home, absolute_address
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVERS = ("http", "https")
@@ -104,7 +103,7 @@ def find_target(home: Home, option: str | None) -> Target:
             f"postgresql://, mysql://, mssql://), but got {masked(uri)!r}"
         )
     # A user's code may change the current folder.
-    target = Target(home, absolute(uri))
+    target = Target(home, absolute_address(uri))
     # The home folder's own database has one address only.
     own = target.database is not None and target.database.resolve() == home.mlflow_db.resolve()
     return Target(home) if own else target

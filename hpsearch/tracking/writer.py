@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from hpsearch.tracking.client import artifact_location, connect
-from hpsearch.tracking.differences import differences
-from hpsearch.tracking.inputs import DataInput
 from hpsearch.tracking.names import (
     DESCRIBED,
     LONGEST_TAG,
@@ -31,8 +29,8 @@ from hpsearch.tracking.names import (
     milliseconds,
     parts_of,
 )
-from hpsearch.tracking.run_states import RUNNING, DesiredRuns, RunKey, RunState, TrackedStudy
-from hpsearch.tracking.runs import MlflowRun, read_few_metrics, study_runs
+from hpsearch.tracking.run_states import RUNNING, DataInput, DesiredRuns, RunKey, RunState, TrackedStudy
+from hpsearch.tracking.runs import MlflowRun, differences, read_few_metrics, study_runs
 from hpsearch.tracking.study_run import study_experiment_note
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import view_tags

@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.catalogue.schedules import SCHEDULES
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import UserCodeError
 from hpsearch.training.checkpoint import packed, unpacked
@@ -137,15 +136,15 @@ def learning_rates(config: TrialConfig, epoch: int, updates: int) -> npt.NDArray
 
     Of a schedule that is a callback, the optimizer's own rate, which the callback changes.
     """
-    row, knobs = SCHEDULES[config.schedule.selected()], config.schedule.knobs()
+    entry, knobs = config.schedule.entry, config.schedule.knobs()
     start, total = config.optimizer.knobs().get("learning_rate", 1.0), float(config.training.max_epochs)
-    if row.callback:
+    if entry.callback:
         return np.full(updates, start, np.float32)
     per_epoch = knobs.pop("per", "step") == "epoch"
     if per_epoch or not knobs:
-        return np.full(updates, row.build(start, epoch - 1.0, total, **knobs), np.float32)
+        return np.full(updates, entry.build(start, epoch - 1.0, total, **knobs), np.float32)
     times = (epoch - 1 + step / updates for step in range(updates))
-    return np.array([row.build(start, t, total, **knobs) for t in times], np.float32)
+    return np.array([entry.build(start, t, total, **knobs) for t in times], np.float32)
 
 
 def scheduling_callbacks(config: TrialConfig) -> list[Any]:
@@ -154,5 +153,5 @@ def scheduling_callbacks(config: TrialConfig) -> list[Any]:
     Raises:
         UserCodeError: the user's own schedule cannot be found.
     """
-    row = SCHEDULES[config.schedule.selected()]
-    return [row.build(**with_user_code("schedule", row, config.schedule.knobs()))] if row.callback else []
+    entry = config.schedule.entry
+    return [entry.build(**with_user_code("schedule", entry, config.schedule.knobs()))] if entry.callback else []

@@ -13,10 +13,7 @@ from typing import Any
 
 import keras
 
-from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.metrics import METRICS
-from hpsearch.catalogue.models import MODELS
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import DataError
 from hpsearch.training.compiled import CompiledEpochs
@@ -46,11 +43,11 @@ def build_model(config: TrialConfig, data: TrainingData) -> Any:
     # The numbering of layers starts again, since their names are part of the key of XLA's cache.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)
-    row = MODELS[config.model.selected()]
-    knobs = with_user_code("model", row, config.model.knobs())
-    if row.references():
-        return build_user_model(row.build, data.shape, data.classes, knobs)
-    return row.build(data.shape, data.classes, **knobs)
+    entry = config.model.entry
+    knobs = with_user_code("model", entry, config.model.knobs())
+    if entry.references():
+        return build_user_model(entry.build, data.shape, data.classes, knobs)
+    return entry.build(data.shape, data.classes, **knobs)
 
 
 def _steps_per_execution(config: TrialConfig, examples: int) -> int:
@@ -69,21 +66,21 @@ class Executable:
 
     def __init__(self, config: TrialConfig, structure: str, data: TrainingData, *, weighted: bool) -> None:
         stock = config.training.engine == "fit"
-        row, loss_row = OPTIMIZERS[config.optimizer.selected()], LOSSES[config.loss.selected()]
+        entry, loss_entry = config.optimizer.entry, config.loss.entry
         # A solver moves the weights itself; callbacks look for an optimizer all the same.
-        optimizer = keras.optimizers.SGD(1.0) if row.needs_closure else row.build(**config.optimizer.knobs())
-        loss = with_user_code("loss", loss_row, config.loss.knobs())
+        optimizer = keras.optimizers.SGD(1.0) if entry.needs_closure else entry.build(**config.optimizer.knobs())
+        loss = with_user_code("loss", loss_entry, config.loss.knobs())
         model = build_model(config, data)
-        if own := bool(MODELS[config.model.selected()].references()):
+        if own := bool(config.model.entry.references()):
             refuse_what_is_ignored(model, config.training.engine)
-        if own and row.needs_closure:
-            refuse_for_solver(model, row.name)
+        if own and entry.needs_closure:
+            refuse_for_solver(model, entry.name)
         self._knobs: list[tuple[str, str, KnobVariable]] = []
         if not stock:
             model, of_model = turn_model(model, config.model.knobs())
             of_loss = as_variables(loss)
             of_optimizer = (
-                {} if row.needs_closure else make_turnable(optimizer, config.optimizer.knobs(), row.structural)
+                {} if entry.needs_closure else make_turnable(optimizer, config.optimizer.knobs(), entry.structural)
             )
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
@@ -100,14 +97,14 @@ class Executable:
         self.parts = Parts(
             model=model,
             optimizer=optimizer,
-            loss=loss_row.build(**loss),
+            loss=loss_entry.build(**loss),
             metrics={name: METRICS[name].build() for name in config.training.metrics},
             classes=data.classes,
             weighted=weighted,
             pixels=data.examples.images.dtype.name,
         )
         self.epochs: Epochs
-        if row.needs_closure:
+        if entry.needs_closure:
             self.epochs = LbfgsEpochs(self.parts)
         elif stock:
             self.epochs = StockEpochs(self.parts, _steps_per_execution(config, len(data.training)))
@@ -129,7 +126,7 @@ class Executable:
         for section, name, variable in self._knobs:
             variable.turn(getattr(config, section).knobs()[name])
         if isinstance(self.epochs, LbfgsEpochs):
-            self.epochs.restart(OPTIMIZERS[config.optimizer.selected()].build(**config.optimizer.knobs()))
+            self.epochs.restart(config.optimizer.entry.build(**config.optimizer.knobs()))
 
 
 class Executables:

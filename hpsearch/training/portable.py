@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.catalogue.models import MODELS
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.epochs import infer
 from hpsearch.training.examples import TrainingData, read_test_part
@@ -145,7 +144,7 @@ def read_test(config: TrialConfig, models: Sequence[str], folders: Sequence[Path
         images there were.
     """
     arrays = read_test_part(config.data, folders)
-    with_user_code("model", MODELS[config.model.selected()], config.model.knobs())
+    with_user_code("model", config.model.entry, config.model.knobs())
     found = []
     for file in models:
         model = load_portable(file)

@@ -6,10 +6,7 @@ import json
 from collections.abc import Container, Mapping
 from typing import Any
 
-from hpsearch.catalogue.entries import Entry
-from hpsearch.catalogue.losses import LOSSES
 from hpsearch.catalogue.models import MODELS
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.trial import AnyConfig, Selected, TrainableConfig, TrialConfig
 
 # XLA saves a fifth to a third of an epoch, and its compilation costs about two (a half once it is in the
@@ -43,9 +40,9 @@ def structure_of(config: TrialConfig) -> str:
     training = config.training
     parts = {
         "dataset": config.data.dataset,
-        "model": _fixed(config.model, MODELS, MODEL_KNOBS),
-        "loss": _fixed(config.loss, LOSSES),
-        "optimizer": _fixed(config.optimizer, OPTIMIZERS),
+        "model": _fixed(config.model, MODEL_KNOBS),
+        "loss": _fixed(config.loss),
+        "optimizer": _fixed(config.optimizer),
         "engine": training.engine,
         "weighted": training.class_weight is not None,
         "metrics": training.metrics,
@@ -53,16 +50,15 @@ def structure_of(config: TrialConfig) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def _fixed(row: Selected, rows: Mapping[str, Entry], variables: Container[str] | None = None) -> dict[str, Any]:
+def _fixed(selected: Selected, variables: Container[str] | None = None) -> dict[str, Any]:
     """Return the selected entry with its variables replaced by a word.
 
     Args:
-        rows: the catalogue of the entry.
         variables: the names that can be variables; None: all that are not structural.
     """
-    structural = rows[row.selected()].structural
-    turned = {name for name in turnable(row.knobs(), structural) if variables is None or name in variables}
-    values = row.model_dump(mode="json")
+    structural = selected.entry.structural
+    turned = {name for name in turnable(selected.knobs(), structural) if variables is None or name in variables}
+    values = selected.model_dump(mode="json")
     return {name: "any" if name in turned else value for name, value in values.items() if name != "learning_rate"}
 
 
@@ -78,7 +74,7 @@ def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
     """Return the configuration with `engine: auto` replaced by the engine of its architecture in `engines`."""
     if config.training.engine != "auto":
         return config
-    solver = OPTIMIZERS[config.optimizer.selected()].needs_closure
+    solver = config.optimizer.entry.needs_closure
     # On a CPU XLA draws random numbers so slowly that an epoch takes twelve times as long (tests/benchmarks/README.md).
     dropout = config.model.knobs().get("dropout")
     engine = "graph" if solver or dropout else engines[config.model.selected()]

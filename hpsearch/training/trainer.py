@@ -19,7 +19,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.training.callbacks import Callbacks, learning_rates, made, scheduling_callbacks
@@ -70,7 +69,7 @@ class Trainer:
         self._examples = data.weighted(config.training.class_weight)
         weighted = len(self._examples.weights) > 0
         executable = (executables or Executables()).ready(self.config, data, weighted=weighted)
-        self._solver = OPTIMIZERS[config.optimizer.selected()].needs_closure
+        self._solver = config.optimizer.entry.needs_closure
         self._engine, self._parts = executable.epochs, executable.parts
         self.model = executable.parts.model
         self._average = _Average(inner_optimizer(self._parts.optimizer))

@@ -105,7 +105,7 @@ def training_with(references: Iterable[str]) -> Iterator[None]:
         raise failure from None
 
 
-def with_user_code(section: str, row: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
+def with_user_code(section: str, entry: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the knobs of an entry, with objects in place of references; see `Entry.build`."""
-    own = {name: load_function(knobs[name], f"{section}.{name}") for name in row.references()}
+    own = {name: load_function(knobs[name], f"{section}.{name}") for name in entry.references()}
     return {**knobs, **own}

@@ -18,7 +18,7 @@ from hpsearch.config.trial import TrainableConfig, TrialConfig, with_seed
 from hpsearch.export.formats import FORMATS
 from hpsearch.export.selected import SelectedTrial, WinnerValues, origin_sentences, winner_values
 from hpsearch.export.trainings import ExportContext
-from hpsearch.search.finals import Finalist, Finals
+from hpsearch.search.stages import Finalist, Finals
 from hpsearch.training.results import best_of
 
 UP, DOWN = Objective(), Objective(metric="val_loss", direction="minimize")

@@ -24,9 +24,8 @@ from support import gain_study, hpsearch, result_of, start_hpsearch, wait_for
 from hpsearch.analysis.verdict import AgainstDefault
 from hpsearch.data.arrays import load_test
 from hpsearch.errors import HpsearchError
-from hpsearch.search.finals import READINGS, Finals, read_finals, records_of_stages
 from hpsearch.search.home import Home
-from hpsearch.search.stages import Stage, find_stage
+from hpsearch.search.stages import READINGS, Finals, Stage, find_stage, read_finals, records_of_stages
 from hpsearch.search.storage import find_study
 
 pytestmark = pytest.mark.e2e

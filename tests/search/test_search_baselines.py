@@ -8,9 +8,9 @@ from optuna.trial import FixedTrial
 from hpsearch.config.matching import baselines
 from hpsearch.config.study import load_study
 from hpsearch.config.trial import TrainableConfig, TrialConfig
-from hpsearch.search.baselines import UNTUNED, has_keras_defaults, note_of
-from hpsearch.search.finals import Finalist
+from hpsearch.config.varied import UNTUNED, has_keras_defaults, note_of
 from hpsearch.search.sampling import suggest
+from hpsearch.search.stages import Finalist
 
 NEAREST = "nearest to the Keras defaults"
 

@@ -13,8 +13,8 @@ from hpsearch.analysis.verdict import judge, sentences
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig, with_seed
 from hpsearch.search.finalists import FIRST_SEED, _untaken, choose_finalists, keras_default, on_everything
-from hpsearch.search.finals import Finalist, Finals, Reading, TestResult
 from hpsearch.search.records import TrialRecord
+from hpsearch.search.stages import Finalist, Finals, Reading, TestResult
 from hpsearch.training.results import EpochMetrics, Outcome, best_of
 
 UP, DOWN = Objective(), Objective(metric="val_loss", direction="minimize")

@@ -10,7 +10,7 @@ from support import QUICKSTART, ROOT
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.study import load_study
 from hpsearch.config.yaml_text import dump
-from hpsearch.search.forecast import Forecast, at_most, drawn, spread
+from hpsearch.search.bench import Forecast, at_most, drawn, spread
 
 FASHION_MNIST = ROOT / "studies" / "fashion_mnist.yaml"
 

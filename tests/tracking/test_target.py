@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 from hpsearch.errors import EnvironmentProblem, HpsearchError, masked
-from hpsearch.search import addresses
 from hpsearch.search.home import Home
+from hpsearch.search.storage import incomplete_addresses, set_address_complete
 from hpsearch.tracking.target import VARIABLE, Target, find_target
 from hpsearch.tracking.ui import needs_password
 
@@ -51,9 +51,9 @@ def test_a_relative_database_that_an_earlier_version_recorded_is_the_one_that_a_
     study = optuna.create_study()
     study.set_user_attr("hpsearch:untold", "sqlite:///ml.db")
     key = find_target(HOME, "sqlite:///ml.db").key
-    assert addresses.incomplete(study) == [key]
-    addresses.set_complete(study, key)
-    assert addresses.incomplete(study) == []
+    assert incomplete_addresses(study) == [key]
+    set_address_complete(study, key)
+    assert incomplete_addresses(study) == []
 
 
 @pytest.mark.parametrize(
