@@ -174,13 +174,13 @@ def bench(
     from hpsearch.api import SHIPPED
     from hpsearch.config.study import load_study
     from hpsearch.executors.local import default_workers
-    from hpsearch.search.bench import bench as measure
+    from hpsearch.search.bench import measure_study
     from hpsearch.search.stop import ends_at_once
 
     try:
         with ends_at_once():
             spec = load_study(file or SHIPPED / "quickstart.yaml", overrides or [])
-            result = measure(spec, workers or default_workers(), say)
+            result = measure_study(spec, workers or default_workers(), say)
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.
         raise typer.Abort from None

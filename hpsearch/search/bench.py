@@ -116,7 +116,7 @@ class Bench:
         return [one.plain(self.peak) for one in self.measured]
 
 
-def bench(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench:
+def measure_study(spec: StudySpec, workers: int, report: Callable[[str], None]) -> Bench:
     """Measure this machine, and a few configurations of a study on it.
 
     Args:

@@ -13,7 +13,7 @@ from support import THOROUGH, hpsearch, processes_of, result_of, start_hpsearch,
 
 pytestmark = pytest.mark.e2e
 
-KILLS = 10 if THOROUGH else 4
+KILLS = 6 if THOROUGH else 4
 KERAS = """
 name: curves
 trial:
@@ -71,7 +71,7 @@ def test_trials_go_on_from_their_checkpoints_with_the_curves_of_an_undisturbed_s
     file.write_text(KERAS)
     assert hpsearch("run", str(file), "--workers=1", home=tmp_path / "calm").returncode == 0
     home, sessions, said = tmp_path / "home", [], ""
-    for epochs in (3, 9, 18) if THOROUGH else (9,):
+    for epochs in (3, 12) if THOROUGH else (9,):
         process = start_hpsearch("run", str(file), "--workers=1", home=home)
         sessions.append(process.pid)
         wait_for(lambda epochs=epochs: epochs_recorded(home) > epochs, 90, f"more than {epochs} epochs")
