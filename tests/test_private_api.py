@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import multiprocessing.process
+from pathlib import Path
 
 import optuna
+
+ROOT = Path(__file__).parents[1]
+# Of Python's own: documented names that begin with an underscore.
+DOCUMENTED = {"_replace", "_exit"}
+
+
+def test_every_private_name_of_another_library_is_in_the_table():
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Private API")[2]
+    for path in sorted((ROOT / "hpsearch").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+                names = [node.attr]
+            elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("hpsearch"):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                if name.startswith("_") and not name.startswith("__") and name not in DOCUMENTED:
+                    assert name in table, f"{path}:{node.lineno} uses {name}, which CONTRIBUTING does not list"
 
 
 def test_optuna_keeps_the_parameters_of_an_enqueued_trial_under_the_name_that_we_read():
@@ -37,6 +57,20 @@ def test_keras_reads_an_optimizers_numbers_from_its_attributes_when_a_step_is_tr
         assert vars(optimizer).get(knob) == 0.5, f"keras.optimizers.{name} keeps `{knob}` elsewhere now"
         source = inspect.getsource(type(optimizer).update_step)
         assert f"self.{knob}" in source, f"keras.optimizers.{name}.update_step no longer reads self.{knob}"
+
+
+def test_keras_keeps_averages_of_weights_and_sums_gradients_under_the_names_that_we_use():
+    import keras
+
+    optimizer = keras.optimizers.SGD(use_ema=True)
+    weight = keras.Variable([1.0, 2.0])
+    optimizer.build([weight])
+    assert optimizer._trainable_variables == [weight], "Keras keeps the variables of an optimizer elsewhere now"
+    (average,) = optimizer._model_variables_moving_average
+    assert tuple(average.shape) == (2,), "Keras keeps the averages of weights elsewhere now"
+    sums = getattr(optimizer, "_all_reduce_sum_gradients", None)
+    assert callable(sums), "Keras sums the gradients of replicas by another method now"
+    assert callable(optimizer.finalize_variable_values), "Keras writes averaged weights back by another method now"
 
 
 def test_mlflow_reads_one_metric_of_many_runs_at_once(tmp_path):
