@@ -111,7 +111,7 @@ def run(
             progress=progress,
         )
     if ended.interrupted:
-        raise KeyboardInterrupt(f"study '{spec.name}' was interrupted; the same call goes on with it")
+        raise KeyboardInterrupt(f"study '{spec.name}' was interrupted; the same call continues it")
     if ended.stopped:
         report(f"study '{spec.name}' was stopped early: {ended.stopped}")
     return open_study(spec.name, home=where.root)

@@ -59,7 +59,7 @@ class NoGoodTrialError(HpsearchError):
 
 
 class DataError(HpsearchError):
-    """A dataset cannot be had, or what was found is not it."""
+    """A dataset cannot be loaded, or is not the expected one."""
 
 
 class UserCodeError(HpsearchError):

@@ -159,7 +159,7 @@ class Asha(Frozen):
 
     name: Literal["asha"] = "asha"
     min_resource: int = Field(2, ge=1, description="epochs that every trial may train")
-    reduction_factor: int = Field(3, ge=2, description="one of this many goes on at each rung")
+    reduction_factor: int = Field(3, ge=2, description="one of this many continues at each rung")
 
 
 class Median(Frozen):
@@ -244,7 +244,7 @@ class Limits(Frozen):
     )
     epoch_seconds: _Seconds | None = Field(
         None,
-        description="a worker that finishes no epoch for this long is stuck: it is replaced, the trial goes on",
+        description="a worker that finishes no epoch for this long is stuck: it is replaced, and the trial is continued",
     )
     memory: Annotated[_Size, BeforeValidator(_bytes, json_schema_input_type=_Size | str)] | None = Field(
         None, description="a trial whose worker holds more is ended, and cannot win; TensorFlow alone takes about 0.9GB"

@@ -75,7 +75,7 @@ class PlainLines(Board):
 
     def trial_interrupted(self, number: int) -> None:
         super().trial_interrupted(number)
-        self._print(f"{self._stage.noun} {number} interrupted; it will go on")
+        self._print(f"{self._stage.noun} {number} interrupted; it will be continued")
 
     def note(self, line: str) -> None:
         self._print(line)
