@@ -244,7 +244,7 @@ class Limits(Frozen):
     )
     epoch_seconds: _Seconds | None = Field(
         None,
-        description="a worker that finishes no epoch for this long is stuck: it is replaced, and the trial is continued",
+        description="a worker that finishes no epoch for this long is stuck: it is replaced and the trial continued",
     )
     memory: Annotated[_Size, BeforeValidator(_bytes, json_schema_input_type=_Size | str)] | None = Field(
         None, description="a trial whose worker holds more is ended, and cannot win; TensorFlow alone takes about 0.9GB"
