@@ -111,7 +111,7 @@ def run(
             progress=progress,
         )
     if ended.interrupted:
-        raise KeyboardInterrupt(f"study '{spec.name}' was interrupted; the same call continues it")
+        raise KeyboardInterrupt(f"study '{spec.name}' was interrupted; the same call goes on with it")
     if ended.stopped:
         report(f"study '{spec.name}' was stopped early: {ended.stopped}")
     return open_study(spec.name, home=where.root)
@@ -335,7 +335,7 @@ def find_spec(
             content, folder / f"{path}.yaml", overrides, quick=quick
         ), f"study '{path}' as it was last run"
     if is_name and shipped.is_file():
-        return load_study(shipped, overrides, quick=quick), f"the shipped study '{path}'"
+        return load_study(shipped, overrides, quick=quick), f"'{path}', which comes with hpsearch"
     if is_name:
         known = sorted({*_known(home), *(file.stem for file in SHIPPED.glob("*.yaml"))})
         raise UnknownNameError("study or file", str(path), known)

@@ -112,7 +112,7 @@ def test_a_name_is_a_file_then_a_known_study_then_one_that_comes_with_hpsearch(s
     spec, which = api.find_spec("parabola", study.home)
     assert (spec.name, which) == ("parabola", "study 'parabola' as it was last run")
     spec, which = api.find_spec("quickstart", study.home)
-    assert (spec.name, which) == ("quickstart", "the shipped study 'quickstart'")
+    assert (spec.name, which) == ("quickstart", "'quickstart', which comes with hpsearch")
     (tmp_path / "quickstart.yaml").write_text("name: mine\n")
     spec, which = api.find_spec("quickstart.yaml", study.home)
     assert (spec.name, which) == ("mine", "the file quickstart.yaml")

@@ -74,7 +74,7 @@ class AgainstDefault(Enum):
 
 _RECOMMENDATIONS = {
     AgainstDefault.BETTER: "",
-    AgainstDefault.UNCLEAR: "More seeds (finalists.seeds) would decide it; until then the default is as good a choice.",
+    AgainstDefault.UNCLEAR: "More seeds (finalists.seeds) would tell; until then the default is as good a choice.",
     AgainstDefault.NOT_BETTER: "Take the default, or search again with more trials or another space.",
     AgainstDefault.WORSE: "Take the default, or search again with more trials or another space.",
     AgainstDefault.SAME: "The search has found nothing better than the default; more trials or another space may.",
@@ -375,7 +375,7 @@ def _finding(tested: Tested) -> str:
         return "the tuning helped"
     if all(high is not None and high < 0 for _, high in ends):
         return "the tuning did harm"
-    return "no difference beyond chance"
+    return "no difference that could be told from chance"
 
 
 def _shown(interval: Interval | None, sign: str = "") -> str:

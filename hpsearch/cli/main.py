@@ -138,9 +138,7 @@ def _run() -> int:
             say(f"error: {sentence_of(error)}")
             return EXIT_BAD_INPUT
         if isinstance(error, OSError) and error.errno in _DISK:
-            say(
-                f"error: {error.filename or 'a file'}: {error.strerror}; the same command continues once that is mended"
-            )
+            say(f"error: {error.filename or 'a file'}: {error.strerror}; the same command goes on once that is mended")
             return EXIT_BAD_INPUT
         log = _keep_traceback()
         say(f"internal error: {first_line(error)}; the traceback is in {log}")

@@ -123,7 +123,7 @@ def stop(study: StudyArgument, home: HomeOption = None) -> None:
     from hpsearch.search.stop import stop_study
 
     if stop_study(home_of(home), study, STOP_SECONDS):
-        say(f"study '{study}' was stopped; `hpsearch run` with its file continues it")
+        say(f"study '{study}' was stopped; `hpsearch run` with its file goes on")
     else:
         say(f"study '{study}' was asked to stop and is still running; a second `hpsearch stop` ends it at once")
 
@@ -237,7 +237,7 @@ def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:
         named += f"; {count} of the pruned {words}" if count else ""
     of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
     if ended.interrupted:
-        return f"study '{spec.name}' was interrupted: {of} ({named}); the same command continues it"
+        return f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on"
     if done < total and not ended.exhausted:
         return f"study '{spec.name}' stopped at its timeout: {of} ({named})"
     why = f"; {_exhausted(spec)}" if done < total else ""

@@ -48,7 +48,7 @@ class PlainLines(Board):
         assert record.config is not None
         note = note_of(record.config, baseline=record.baseline, finalists=self._stage is not Stage.SEARCH)
         note = f" ({note})" if note else ""
-        begins = f"continues after epoch {len(record.epochs)}" if record.epochs else "started"
+        begins = f"goes on after epoch {len(record.epochs)}" if record.epochs else "started"
         begins += "" if record.retry_of is None else f", trial {record.retry_of} again"
         line = self._lines.line(record.config)
         self._print(f"{self._stage.noun} {record.number} {begins}{note}{f': {line}' if line else ''}")
@@ -75,7 +75,7 @@ class PlainLines(Board):
 
     def trial_interrupted(self, number: int) -> None:
         super().trial_interrupted(number)
-        self._print(f"{self._stage.noun} {number} interrupted; it will be continued")
+        self._print(f"{self._stage.noun} {number} interrupted; it will go on")
 
     def note(self, line: str) -> None:
         self._print(line)

@@ -74,5 +74,5 @@ def validation_accuracy(file: Path, config: TrialConfig, context: ExportContext)
         except HpsearchError as error:
             raise HpsearchError(f"{file}: cannot be evaluated: {error}") from None
     if accuracy is None:
-        raise HpsearchError(f"{file}: its accuracy on the validation images is not known")
+        raise HpsearchError(f"{file}: its accuracy on the validation images could not be had")
     return accuracy

@@ -162,7 +162,7 @@ def verify(file: Path, form: Format, selected: SelectedTrial, context: ExportCon
     """
     reference = form.reference(selected, context)
     if reference is None:
-        raise HpsearchError(f"{selected.name} did not run to its end: there is nothing to compare with")
+        raise HpsearchError(f"{selected.name} did not run to its end: there is no figure that it could be held against")
     differences = tuple(form.differences(file, selected, context))
     reached = None if differences else form.reached(file, selected, context)
     return Verification(reference, selected.own_value(reference.metric), differences, reached)

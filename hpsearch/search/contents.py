@@ -150,7 +150,7 @@ def check_contents(study: StoredStudy, now: Contents, *, accept: bool) -> list[s
         lines = [
             f"study '{study.name}' exists, and what its trials were trained with has changed:",
             *(f"  {line}" for line in lines[:20]),
-            "take the change back, give the study another name (--name NEW), or continue it (--accept-changes)",
+            "take the change back, give the study another name (--name NEW), or go on with it (--accept-changes)",
         ]
         raise StudyChangedError("\n".join(lines))
     return lines

@@ -135,7 +135,7 @@ class Coordinator:
         started = StudyStarted(self._spec, text, records, total, workers, self._stage)
         self._inform(lambda listener: listener.study_started(started))
         if left:
-            self.note(f"{left} {self._stage.plural} were left running by an earlier run; they are continued")
+            self.note(f"{left} {self._stage.plural} were left running by an earlier run; they go on")
         run_trials(self._executor, self, lambda: self._stop.asked)
         records = self._study.records()
         exhausted = self._exhausted and not self._stop.asked and not self._content_changed

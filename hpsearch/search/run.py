@@ -177,7 +177,7 @@ def _complete(
 
     ended = _untouched(study, stop)
     if address in incomplete_addresses(study.optuna) and not stop.asked:
-        report("writing to MLflow what an earlier run could not ...")
+        report("telling MLflow what an earlier run could not ...")
         if _written(lambda: write_outcome(study, ended), stop, asked=False):
             set_address_complete(study.optuna, address)
     lacking = incomplete_addresses(study.optuna)

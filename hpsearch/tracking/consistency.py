@@ -164,7 +164,7 @@ def _of_run(key: RunKey, state: RunState, runs: Sequence[MlflowRun], parent: str
         return
     (run,) = runs
     if run.status != state.status:
-        should = "and no process runs the study" if is_study else f"should be {state.status}"
+        should = "and nobody runs the study" if is_study else f"should be {state.status}"
         yield Disagreement("status", trial, run.run_id, f"{where} is {run.status}, {should}", stage)
     if parent and not is_study and run.tags.get(PARENT) != parent:
         yield Disagreement("parent", trial, run.run_id, f"{where} is no child of the study's own run", stage)

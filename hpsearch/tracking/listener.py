@@ -92,7 +92,7 @@ class MlflowListener(Listener):
         search: the trials of the search, where another stage of the study is written.
     """
 
-    AFTER_ERROR = "the study continues, and what is missing is written later"
+    AFTER_ERROR = "the study goes on, and what is missing is written later"
 
     def __init__(
         self,

@@ -84,7 +84,7 @@ class TrainingListener(MlflowListener):
         report: called once with a line where MLflow could not be written.
     """
 
-    AFTER_ERROR = "training continues"
+    AFTER_ERROR = "training goes on"
 
     def __init__(self, training: LoggedTraining, target: Target, report: Callable[[str], None]) -> None:
         provenance = Provenance("", [("", provenance_tags())], training.data)

@@ -22,7 +22,7 @@ class Outcome(Enum):
     OVER_TIME = "it trained longer than limits.trial_seconds"
     OVER_MEMORY = "its worker held more than limits.memory"
     FAILED = "an error ended it"
-    INTERRUPTED = "stopped before its end; it will be continued"
+    INTERRUPTED = "stopped before its end; it will go on"
 
     @property
     def label(self) -> str:

@@ -1,4 +1,4 @@
-"""A study of many trials: how long the commands take, and what writing to MLflow takes of the coordinator's time.
+"""A study of many trials: how long the commands take, and what telling MLflow takes of the coordinator's time.
 
 python -m tests.benchmarks.many_trials [--trials 1000]     (1,000 take about ten minutes)
 

@@ -355,7 +355,7 @@ def test_a_kill_before_the_outcome_was_told_is_mended_by_the_same_command(tmp_pa
         # Who has no patience with MLflow is not kept.
         again = start_hpsearch("run", "own.yaml", home=home, cwd=tmp_path)
         assert again.stderr is not None
-        assert any("writing to MLflow" in line for line in iter(again.stderr.readline, ""))
+        assert any("telling MLflow" in line for line in iter(again.stderr.readline, ""))
         again.send_signal(signal.SIGINT)
         again.communicate(timeout=20)
         assert again.returncode == 130

@@ -83,7 +83,7 @@ def test_trials_go_on_from_their_checkpoints_with_the_curves_of_an_undisturbed_s
         said += process.communicate()[1]
     done = hpsearch("run", str(file), "--workers=1", home=home)
     assert done.returncode == 0, done.stderr
-    assert "continues after epoch" in said + done.stderr
+    assert "goes on after epoch" in said + done.stderr
     assert_stores_agree(home, "curves", 4)
     assert told(home, "curves") == told(tmp_path / "calm", "curves")
     assert not list((home / "studies" / "curves" / "checkpoints").iterdir())

@@ -177,12 +177,12 @@ def test_what_an_mlflow_lacks_is_said_whichever_address_the_next_run_has(tmp_pat
     assert agrees.returncode == 0, agrees.stdout
     assert hpsearch("doctor", "broken", home=home).returncode == 4
     told = run("--trials", "4")
-    assert "writing to MLflow what an earlier run could not ..." in told
+    assert "telling MLflow what an earlier run could not ..." in told
     assert lacking(told) == {}
     agrees = hpsearch("doctor", "broken", home=home)
     assert agrees.returncode == 0, agrees.stdout
     # Once is enough.
-    assert "writing to MLflow" not in run("--trials", "4")
+    assert "telling MLflow" not in run("--trials", "4")
     # What is suggested mends what was said.
     told = run("--trials", "5")
     suggested = lacking(told)[other]

@@ -168,7 +168,7 @@ def test_an_mlflow_that_cannot_be_written_costs_two_lines_and_no_training(own, t
     told = [line for line in lines_of(done.stderr) if not line.startswith("epoch")]
     assert len(told) == 2, done.stderr
     assert "could not be written" in told[0]
-    assert told[0].endswith("; training continues")
+    assert told[0].endswith("; training goes on")
     assert told[1].endswith("MLflow lacks a part of this training")
 
 

@@ -161,7 +161,7 @@ def test_each_difference_is_named_and_mended(story: Story, home: Home) -> None:
     lines = [
         f"run {lost} is of trial 77, which the study has not begun",
         f"run {other} belongs to another study of this name",
-        "the study's own run is RUNNING, and no process runs the study",
+        "the study's own run is RUNNING, and nobody runs the study",
         "the study's own run: metrics: study_best_val_accuracy has a step 9 too many",
         "the study's own run: the artifact best.yaml is another",
         "trial 0 has no run",
