@@ -1,9 +1,12 @@
 """Runs `hpsearch` commands for the tests, each in a process that is forked from one that has imported everything.
 
-An interpreter, Optuna and MLflow take seconds to start; a forked process takes none. Each command still has a process,
-an environment, a current folder and streams of its own. Started by `support.hpsearch`:
+An interpreter, Optuna, MLflow and TensorFlow take ten seconds to start; a forked process takes none. Each command still
+has a process, an environment, a current folder and streams of its own, and its workers are forked from a process
+that has no more of TensorFlow than its import. Started by `support.hpsearch`:
 
-    python tests/command_server.py SOCKET
+    python tests/command_server.py SOCKET OWNER
+
+It ends when the process OWNER has, and removes the socket's folder.
 """
 
 from __future__ import annotations
@@ -12,14 +15,19 @@ import contextlib
 import gc
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import sys
+from multiprocessing import util
 from typing import Any, NoReturn
+
+import psutil
 
 
 def import_everything() -> None:
-    """What the commands import, but TensorFlow: its threads would not survive the fork."""
+    """What the commands and their workers import. Nothing is executed: TensorFlow's threads do not survive a fork."""
     import mlflow
     import optuna
     import pandas
@@ -34,10 +42,27 @@ def import_everything() -> None:
     import hpsearch.search.finalists
     import hpsearch.tracking.listener
 
-    del mlflow, optuna, pandas, plotly, rich, sklearn, hpsearch
+    del mlflow, optuna, pandas, plotly, rich, sklearn
+    with native_output_hidden():
+        import hpsearch.training.trainer
+    del hpsearch
 
 
-def serve(path: str) -> NoReturn:
+@contextlib.contextmanager
+def native_output_hidden():
+    """Drop what native code prints, for instance TensorFlow that there is no GPU."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def serve(path: str, owner: int) -> NoReturn:
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     import_everything()
     gc.freeze()
@@ -46,15 +71,15 @@ def serve(path: str) -> NoReturn:
     server.listen()
     os.rename(f"{path}.new", path)  # noqa: PTH104
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    parent = os.getppid()
     server.settimeout(1)
-    while os.getppid() == parent:
+    while psutil.pid_exists(owner):
         with contextlib.suppress(TimeoutError):
             connection, _ = server.accept()
             if os.fork() == 0:
                 server.close()
                 answer(connection)
             connection.close()
+    shutil.rmtree(os.path.dirname(path))  # noqa: PTH120
     os._exit(0)
 
 
@@ -82,11 +107,60 @@ def run(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
+    keep_a_fork_server()
     sys.argv[:] = ["hpsearch", *request["arguments"]]
     from hpsearch.cli.main import main
 
     main()
 
 
+def keep_a_fork_server() -> None:
+    """Fork a process that becomes multiprocessing's fork server, the first time that the command starts one.
+
+    It would import TensorFlow anew, which is five seconds for each command that trains.
+    """
+    ours, theirs = socket.socketpair()
+    process = os.fork()
+    if process == 0:
+        ours.close()
+        become_fork_server(theirs)
+    theirs.close()
+    start_new = util.spawnv_passfds
+    waiting = [process]
+
+    def spawnv_passfds(path: bytes, args: list[str], fds: list[int]) -> int:
+        if not waiting or "multiprocessing.forkserver" not in args[-1]:
+            return start_new(path, args, fds)
+        blocked = sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+        message = {"code": args[-1], "environment": dict(os.environ), "folder": os.getcwd(), "blocked": blocked}  # noqa: PTH109
+        socket.send_fds(ours, [json.dumps(message).encode()], [*fds, 1, 2])
+        ours.close()
+        return waiting.pop()
+
+    util.spawnv_passfds = spawnv_passfds
+
+
+def become_fork_server(connection: socket.socket) -> NoReturn:
+    """Wait until the command starts a fork server, and be that; end with the command where it starts none."""
+    data, fds, _, _ = socket.recv_fds(connection, 1 << 20, 4)
+    if not data:
+        os._exit(0)
+    message = json.loads(data)
+    listener, alive, out, err = fds
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    # All else was open in the process that this one was forked from, and would be kept open for as long as it runs.
+    for descriptor in set(map(int, os.listdir("/proc/self/fd"))) - {0, 1, 2, listener, alive}:  # noqa: PTH208
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(message["environment"])
+    os.chdir(message["folder"])
+    signal.pthread_sigmask(signal.SIG_SETMASK, message["blocked"])
+    sys.argv[:] = ["-c"]
+    exec(re.sub(r"main\(\d+, \d+", f"main({listener}, {alive}", message["code"]), {})
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -14,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -73,7 +71,7 @@ def hpsearch_process(*arguments: str, home: Path, cwd: Path | None = None, **mor
 
 def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> Completed:
     """Run the real command to its end, in a process that is forked from one that has imported what it needs."""
-    if any(name.startswith(("PYTHON", "TF_")) for name in more):
+    if any(name.startswith(("PYTHON", "TF_", "XLA_", "KERAS_")) for name in more):
         return hpsearch_process(*arguments, home=home, cwd=cwd, **more)
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as connection:
         out, err = Path(folder, "out"), Path(folder, "err")
@@ -100,25 +98,25 @@ def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) 
 
 @cache
 def _command_server() -> str:
-    """Start the server of this test process; return the address of its socket."""
-    folder = tempfile.mkdtemp(prefix="hps-")
-    path = str(Path(folder) / "socket")
-    script = Path(__file__).parent / "command_server.py"
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    server = subprocess.Popen(
-        [sys.executable, str(script), path],
-        env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """Start the server of this test session unless another of its processes has; return the address of its socket.
 
-    def end() -> None:
-        server.kill()
-        server.wait()
-        shutil.rmtree(folder)
-
-    atexit.register(end)
-    wait_for(lambda: Path(path).exists() or server.poll() is not None, 60, "the server of commands")
+    It ends with the session: with this process, or with the one that started it as a worker of pytest-xdist.
+    """
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    owner = os.getppid() if session else os.getpid()
+    folder = Path(tempfile.gettempdir()) / f"hpsearch-tests-{os.getuid()}-{session or time.time_ns()}"
+    path = str(folder / "socket")
+    server = None
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / "command_server.py"), path, str(owner)],
+            env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    wait_for(lambda: Path(path).exists() or (server and server.poll() is not None), 60, "the server of commands")
     return path
 
 
