@@ -1,4 +1,4 @@
-"""What the commands call, and what a notebook or a script can use: run a study, open one, take its result away."""
+"""The Python API, for the commands, notebooks and scripts: run a study, open one, export its result."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ def run(
     tracking_uri: str | None = None,
     progress: bool = True,
 ) -> Study:
-    """Train what is missing to a study's total number of trials, as `hpsearch run` does.
+    """Run a study until it has its total number of trials, as `hpsearch run` does.
 
     Args:
-        study: a study file; or the name of a study in the home folder, or of a shipped study; or the
-            content of a study file as a mapping. In a mapping, `trainable` and every other reference `module:function`
-            may be the function itself, also one that was defined in a notebook.
-        trials: the total, earlier runs included; None: what the study says.
-        workers: trials at once; None: one for each core.
-        timeout: no trial starts after so long, in seconds or as `20m`.
+        study: a study file, the name of a study in the home folder, the name of a shipped study, or the content of a
+            study file as a mapping. In a mapping, `trainable` and every other reference `module:function` may be the
+            function itself, also one that was defined in a notebook.
+        trials: the total number of trials, those of earlier runs included; None: the number in the study file.
+        workers: number of trials that run at once; None: one for each core.
+        timeout: no trial starts after this time, in seconds or as text such as `20m`.
         overrides: values by key path, for instance `{"trial.training.max_epochs": 3}`; a string is read as YAML.
-        quick: whether to take the short version of the study file, its section `quick`.
+        quick: whether to run the short version of the study, which the file's section `quick` describes.
         retry_failed: whether to try the configurations of failed trials again.
-        accept_changes: whether to go on although your own data or modules have changed.
+        accept_changes: whether to continue although your own data or modules have changed.
         home: folder that holds the state of all studies; None: HPSEARCH_HOME, else `mlruns`.
         tracking_uri: MLflow server or database; None: MLFLOW_TRACKING_URI, else the home folder's own.
         progress: whether to print a line for each step to stderr.
@@ -69,7 +69,7 @@ def run(
 
     Raises:
         HpsearchError: something is wrong with the study, the data or the environment.
-        KeyboardInterrupt: Ctrl-C; the same call goes on where this one stopped.
+        KeyboardInterrupt: Ctrl-C; the same call continues where this one stopped.
 
     >>> import hpsearch
     >>> def train(config, seed):
@@ -220,7 +220,7 @@ class Study:
         import pandas as pd
 
         return pd.DataFrame(
-            [{"number": record.number, **row.plain()} for record in self.trials for row in record.epochs]
+            [{"number": record.number, **epoch.plain()} for record in self.trials for epoch in record.epochs]
         )
 
     def export(
@@ -229,8 +229,8 @@ class Study:
         """Write a trial to a file, as `hpsearch export` does.
 
         Args:
-            file: where to.
-            format: yaml, json, keras, python or model; None: what the file's name says, else yaml.
+            file: path of the file.
+            format: yaml, json, keras, python or model; None: by the suffix of the file's name, else yaml.
             trial: number of the trial; None: the best.
             force: whether a file that exists is overwritten.
 
@@ -248,14 +248,14 @@ class Study:
         if format is not None and format not in FORMATS:
             raise UnknownNameError("format", format, list(FORMATS))
         form = FORMATS[format] if format is not None else format_of(path, read=False)
-        with _place(path) as place:
-            form.write(choose_trial(self.stored, self.home, trial, _ignore), path, place)
+        with _export_context(path) as context:
+            form.write(choose_trial(self.stored, self.home, trial, _ignore), path, context)
         return path
 
     def load_model(self, trial: int | None = None) -> Any:
         """Return a trial's trained Keras model: raw images in, probabilities out.
 
-        A trial of the search is trained again for it; of finalists the champion's model is kept.
+        The champion of the finalists was saved and is loaded. The model of any other trial is trained again.
 
         Args:
             trial: number of the trial; None: the best.
@@ -271,7 +271,7 @@ def find_home(home: str | os.PathLike[str] | None = None) -> Home:
     """Return the home folder: the given one, else that of HPSEARCH_HOME, else `mlruns` in the current folder.
 
     Raises:
-        EnvironmentProblem: it is no folder.
+        EnvironmentProblem: it is not a folder.
         HpsearchError: it is an address.
     """
     from hpsearch.search.home import Home
@@ -302,14 +302,14 @@ def find_spec(
     """Find and check a study.
 
     Args:
-        study: a file; else the name of a study in the home folder; else the name of a shipped study; or a
-            study file's content.
+        study: a file, else the name of a study in the home folder, else the name of a shipped study; or the content
+            of a study file.
         home: the home folder.
-        overrides: `key.path=value` each, the value in YAML.
-        quick: whether to take the short version of the study file, its section `quick`.
+        overrides: texts `key.path=value`, the value in YAML.
+        quick: whether to use the short version of the study, which the file's section `quick` describes.
 
     Returns:
-        The study, and which one it is: `the file studies/quickstart.yaml`.
+        The study, and a phrase that names its source: `the file studies/quickstart.yaml`.
 
     Raises:
         UnknownNameError: there is no study of this name; the message lists the known ones.
@@ -326,7 +326,7 @@ def find_spec(
     path = Path(study)
     shipped = SHIPPED / f"{path}.yaml"
     is_name = path.suffix not in (".yaml", ".yml") and len(path.parts) == 1 and not path.exists()
-    if is_name and (stored := _known(home).get(str(path))):
+    if is_name and (stored := _stored_studies(home).get(str(path))):
         from hpsearch.config.yaml_text import load_value
 
         content = load_value(stored.file, f"the file of study '{path}'")
@@ -337,12 +337,12 @@ def find_spec(
     if is_name and shipped.is_file():
         return load_study(shipped, overrides, quick=quick), f"'{path}', which comes with hpsearch"
     if is_name:
-        known = sorted({*_known(home), *(file.stem for file in SHIPPED.glob("*.yaml"))})
+        known = sorted({*_stored_studies(home), *(file.stem for file in SHIPPED.glob("*.yaml"))})
         raise UnknownNameError("study or file", str(path), known)
     return load_study(path, overrides, quick=quick), f"the file {path}"
 
 
-def _known(home: Home) -> dict[str, StoredStudy]:
+def _stored_studies(home: Home) -> dict[str, StoredStudy]:
     if not home.optuna_db.is_file():
         return {}
     from hpsearch.search.storage import list_studies
@@ -362,16 +362,16 @@ def run_spec(
     retry_failed: bool = False,
     progress: bool = True,
 ) -> StudyEnded:
-    """Run a checked study, and write its trials to MLflow.
+    """Run a study, and write its trials to MLflow.
 
     Args:
-        spec: the study.
-        target: the MLflow that takes the runs, and the home folder.
-        stop: whether the user asks to stop.
+        spec: the checked study.
+        target: the MLflow database or server for the runs, and the home folder.
+        stop: says whether the user asks to stop.
         report: called with one line for each message.
-        trials: the total number of trials; None: what the study says.
-        workers: trials at once; None: one for each core.
-        accept_changes: whether to go on although the user's own data or modules have changed.
+        trials: the total number of trials; None: the number in the study file.
+        workers: number of trials that run at once; None: one for each core.
+        accept_changes: whether to continue although the user's own data or modules have changed.
         retry_failed: whether to try the configurations of failed trials again.
         progress: whether to show the trials on stderr.
     """
@@ -408,7 +408,7 @@ def _listeners(
     # The terminal comes first: what the user sees does not wait for a database.
     terminal = [make_terminal(stop)] if progress else []
     if stage is Stage.FINAL:
-        # Their runs are written with their test figures, once these are known.
+        # Their runs are written with their test metrics, once these are known.
         return terminal
     search = () if stage is Stage.SEARCH else study.records()
     mlflow = MlflowListener(target, study.provenance, render_best=render_best, report=report, search=search)
@@ -420,7 +420,7 @@ def tracked_study(study: StoredStudy, spec: StudySpec, text: str, target: Target
 
     Args:
         text: the study file as it is run.
-        target: the MLflow that takes the runs.
+        target: the MLflow database or server for the runs.
     """
     from hpsearch.tracking.run_states import TrackedStudy
 
@@ -435,11 +435,11 @@ def render_best(spec: StudySpec, record: TrialRecord) -> str:
 
 
 def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Callable[[str], None]) -> SelectedTrial:
-    """Return a trial to be exported; of the finalists' winner with its trainings and the champion's model.
+    """Return a trial to export; for the finalists' winner with the values of its trainings and the champion's model.
 
     Args:
         trial: its number; None: the best.
-        report: called with a sentence where the untuned default is no worse than the winner of the finalists.
+        report: called with a line if the untuned default is as good as the winner of the finalists.
 
     Raises:
         NoGoodTrialError: no trial has ended well.
@@ -465,7 +465,7 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
 
 
 @contextmanager
-def _place(output: Path) -> Iterator[ExportContext]:
+def _export_context(output: Path) -> Iterator[ExportContext]:
     """Make the context of an export, and remove its log afterwards."""
     from hpsearch.config.study import module_folders
     from hpsearch.export.trainings import ExportContext
@@ -481,7 +481,7 @@ def _yaml(value: Any) -> str:
 
 
 def say(text: str) -> None:
-    """Print a line on stderr, passwords masked. That its reader is gone is no reason to stop."""
+    """Print a line on stderr, passwords masked. Do nothing if stderr was closed by its reader."""
     with suppress(BrokenPipeError):
         print(masked(text), file=sys.stderr, flush=True)
 

@@ -49,21 +49,21 @@ class Measured:
     Attributes:
         group, at: its values of `by` and of `best_of`, by name.
         x: the first of `by` as a number; None where it is none.
-        figures: by name; None where the trial has none.
+        metrics: by name; None where the trial has none.
     """
 
     record: TrialRecord
     group: Mapping[str, Any]
     at: Mapping[str, Any]
     x: float | None
-    figures: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
 
     def plain(self) -> dict[str, Any]:
         """Return a row of the trial's metrics."""
         outcome = self.record.outcome.label if self.record.outcome else None
         seed = self.record.flat.get("seed")
         about = {"number": self.record.number, "seed": seed, "state": self.record.state, "outcome": outcome}
-        return {**self.group, **self.at, **about, **self.figures}
+        return {**self.group, **self.at, **about, **self.metrics}
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,15 @@ class Point:
     """The trials that have the values of `by` and `best_of` in common: as a rule one for each seed.
 
     Attributes:
-        chosen: whether the mean objective is the best of the group's points.
+        selected: whether the mean objective is the best of the group's points.
     """
 
     group: Mapping[str, Any]
     at: Mapping[str, Any]
     x: float | None
     trials: tuple[Measured, ...]
-    figures: Mapping[str, Spread]
-    chosen: bool = True
+    metrics: Mapping[str, Spread]
+    selected: bool = True
 
     def count(self, *outcomes: Outcome) -> int:
         return sum(trial.record.outcome in outcomes for trial in self.trials)
@@ -89,12 +89,12 @@ class Point:
         return {
             **self.group,
             **self.at,
-            **({"chosen": self.chosen} if self.at else {}),
+            **({"chosen": self.selected} if self.at else {}),
             "trials": len(self.trials),
             "diverged": self.count(Outcome.DIVERGED),
             "failed": self.count(Outcome.FAILED),
             "pruned": self.count(Outcome.PRUNED),
-            **{name: spread.plain() for name, spread in self.figures.items()},
+            **{name: spread.plain() for name, spread in self.metrics.items()},
         }
 
 
@@ -102,7 +102,7 @@ class Point:
 class Growth:
     """The power law metric = factor x^exponent, by least squares of the logarithms of the points' means."""
 
-    figure: str
+    metric: str
     factor: float
     exponent: float
     standard_error: float | None
@@ -110,7 +110,7 @@ class Growth:
 
     def plain(self) -> dict[str, Any]:
         return {
-            "figure": self.figure,
+            "figure": self.metric,
             "exponent": self.exponent,
             "standard_error": self.standard_error,
             "factor": self.factor,
@@ -138,7 +138,7 @@ class Comparison:
     @property
     def points(self) -> tuple[Point, ...]:
         """One a group: the one with the best mean objective."""
-        return tuple(point for point in self.every if point.chosen)
+        return tuple(point for point in self.every if point.selected)
 
     def plain(self) -> dict[str, Any]:
         """Return the interface of `hpsearch compare -f json`."""
@@ -169,9 +169,9 @@ def compare_trials(
     every = list(_points([_measured(record, objective, section, names) for record in ended], names))
     if section.best_of:
         best = [_best(points, objective) for points in _together(every, lambda point: _key(point.group))]
-        every = [replace(point, chosen=any(point is one for one in best)) for point in every]
-    chosen = [point for point in every if point.chosen]
-    fits = [fit for name in section.growth if (fit := grown(name, chosen))]
+        every = [replace(point, selected=any(point is one for one in best)) for point in every]
+    selected = [point for point in every if point.selected]
+    fits = [fit for name in section.growth if (fit := grown(name, selected))]
     return Comparison(study, description, objective, section, tuple(every), tuple(fits), len(records) - len(ended))
 
 
@@ -180,8 +180,8 @@ def _measured(record: TrialRecord, objective: Objective, section: Compare, names
     group = {name: value_of(name, record.params, flat) for name in section.by}
     at = {name: value_of(name, record.params, flat) for name in section.best_of}
     training = training_of(record, objective, section.target)
-    figures = {name: SUMMARY_METRICS[name].of(training) if training else None for name in names}
-    return Measured(record, group, at, as_number(group[section.by[0]], record.config), figures)
+    metrics = {name: SUMMARY_METRICS[name].of(training) if training else None for name in names}
+    return Measured(record, group, at, as_number(group[section.by[0]], record.config), metrics)
 
 
 def training_of(record: TrialRecord, objective: Objective, target: float | None) -> TrainingSummary | None:
@@ -189,14 +189,14 @@ def training_of(record: TrialRecord, objective: Objective, target: float | None)
     if record.outcome not in MEASURED:
         return None
     dataset = record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
-    values = [row.metrics[objective.metric] for row in record.epochs]
+    values = [epoch.metrics[objective.metric] for epoch in record.epochs]
     reached = None
     if target is not None:
         # `better` is strict: at the target is good enough.
         hits = (epoch for epoch, value in enumerate(values) if value == target or objective.better(value, target))
         reached = next(hits, None)
     return TrainingSummary(
-        epochs=[row.metrics for row in record.epochs],
+        epochs=[epoch.metrics for epoch in record.epochs],
         best=record.best.epoch - record.epochs[0].epoch if record.best else None,
         reached=reached,
         weights=record.info.get("weights"),
@@ -219,24 +219,24 @@ def _together(things: Iterable[Any], key: Any) -> list[list[Any]]:
 
 def _points(trials: Sequence[Measured], names: Sequence[str]) -> Iterable[Point]:
     for group in _together(trials, lambda trial: (_key(trial.group), _key(trial.at))):
-        figures = {name: Spread.of(trial.figures[name] for trial in group) for name in names}
-        yield Point(group[0].group, group[0].at, group[0].x, tuple(group), figures)
+        metrics = {name: Spread.of(trial.metrics[name] for trial in group) for name in names}
+        yield Point(group[0].group, group[0].at, group[0].x, tuple(group), metrics)
 
 
 def _best(points: Sequence[Point], objective: Objective) -> Point:
     """Return the point with the best mean objective; a trial that has none counts as the worst of all."""
 
     def score(point: Point) -> float:
-        spread = point.figures[objective.metric]
+        spread = point.metrics[objective.metric]
         mean = spread.mean if spread.count == len(point.trials) else None
         return -math.inf if mean is None else objective.gain(mean)
 
     return max(points, key=score)
 
 
-def grown(figure: str, points: Sequence[Point]) -> Growth | None:
+def grown(metric: str, points: Sequence[Point]) -> Growth | None:
     """Return the power law of a metric over x; None with fewer than two sizes."""
-    pairs = [(point.x, point.figures[figure].mean) for point in points]
+    pairs = [(point.x, point.metrics[metric].mean) for point in points]
     logs = [(math.log(x), math.log(y)) for x, y in pairs if x and y and x > 0 and y > 0]
     if len({x for x, _ in logs}) < 2:
         return None
@@ -247,7 +247,7 @@ def grown(figure: str, points: Sequence[Point]) -> Growth | None:
         residuals = sum((y - intercept - slope * x) ** 2 for x, y in logs)
         spread = sum((x - fmean(xs)) ** 2 for x in xs)
         error = math.sqrt(residuals / (len(logs) - 2) / spread)
-    return Growth(figure, math.exp(intercept), slope, error, len(logs))
+    return Growth(metric, math.exp(intercept), slope, error, len(logs))
 
 
 def formatted(spread: Spread) -> str:
@@ -284,8 +284,8 @@ def table(comparison: Comparison) -> list[dict[str, str]]:
             first = next(iter(named))
             named[first] += " *"
         trials = ", ".join([str(len(point.trials)), *lost])
-        figures = {SUMMARY_METRICS[name].label: formatted(point.figures[name]) for name in comparison.section.report}
-        lines.append({**named, "trials": trials, **figures})
+        metrics = {SUMMARY_METRICS[name].label: formatted(point.metrics[name]) for name in comparison.section.report}
+        lines.append({**named, "trials": trials, **metrics})
     return lines
 
 
@@ -312,7 +312,7 @@ def notes(comparison: Comparison) -> list[str]:
     for fit in comparison.growth:
         error = f" ± {fit.standard_error:.2f}" if fit.standard_error is not None else ""
         lines.append(
-            f"{capital(SUMMARY_METRICS[fit.figure].title)} grows as {words(section.by[0])} to the power "
+            f"{capital(SUMMARY_METRICS[fit.metric].title)} grows as {words(section.by[0])} to the power "
             f"{fit.exponent:.2f}{error} (least squares of the logarithms of {fit.points} means, standard error)."
         )
     if comparison.waiting:
@@ -338,7 +338,7 @@ def _solvers(comparison: Comparison) -> Iterator[str]:
     if not early:
         return
     others = [trial.record for point in comparison.points if point not in early for trial in point.trials]
-    steps = sorted(round(sum(row.metrics.get("updates", 0) for row in record.epochs)) for record in others)
+    steps = sorted(round(sum(epoch.metrics.get("updates", 0) for epoch in record.epochs)) for record in others)
     evaluations = max(len(trial.record.epochs) for point in early for trial in point.trials)
     names = _and(list(dict.fromkeys(option(next(iter(point.group.values()))) for point in early)))
     beside = f", where the others made {steps[len(steps) // 2]:,} updates" if steps else ""

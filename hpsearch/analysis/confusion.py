@@ -16,7 +16,7 @@ _STYLE = (
 )
 
 
-def class_figures(confusion: Confusion, names: Sequence[str]) -> dict[str, float]:
+def class_metrics(confusion: Confusion, names: Sequence[str]) -> dict[str, float]:
     """`{"precision/Coat": 0.81, ..., "f1/macro avg": 0.88}`: scikit-learn's precision, recall and F1 (0 where 0 / 0).
 
     Args:

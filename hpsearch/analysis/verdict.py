@@ -93,7 +93,7 @@ class Tested:
     """
 
     champion: Interval
-    figures: TestResult
+    result: TestResult
     winner: Interval
     default: Interval | None
     over_seeds: Interval | None
@@ -149,7 +149,7 @@ class Verdict:
             "epochs": self.epochs,
             "tolerance": self.tolerance,
             "no_tolerance": self.no_tolerance or None,
-            "entrants": [standing.plain() for standing in self.finalists],
+            "entrants": [summary.plain() for summary in self.finalists],
             "default": self.default.plain() if self.default else None,
             "against_default": {
                 "finding": self.against_default.value,
@@ -183,7 +183,7 @@ def judge(study: str, finals: Finals) -> Verdict:
         no_tolerance=no_tolerance,
         tested=_tested(finals),
         read_in_vain=any(
-            winner is not None and reading.winner == winner.trial and not reading.figures for reading in finals.readings
+            winner is not None and reading.winner == winner.trial and not reading.results for reading in finals.readings
         ),
         audit=tuple(reading.line for reading in finals.readings),
     )
@@ -247,7 +247,7 @@ def _tested(finals: Finals) -> Tested | None:
         )
     return Tested(
         champion=proportion_interval(sum(row[i] for i, row in enumerate(champion.confusion)), reading.examples),
-        figures=champion,
+        result=champion,
         winner=mean_interval(_accuracies(ours), bounds=bounds),
         default=mean_interval(_accuracies(theirs), bounds=bounds) if theirs else None,
         over_seeds=over_seeds,
@@ -285,22 +285,22 @@ _COMPARED = {
 def rows(verdict: Verdict) -> list[dict[str, Any]]:
     """Return the finalists as a table, the best first, and the Keras default below them."""
     everyone = [*verdict.finalists, *([verdict.default] if verdict.default else [])]
-    return [_row(standing, verdict) for standing in everyone]
+    return [_row(summary, verdict) for summary in everyone]
 
 
-def _row(standing: FinalistSummary, verdict: Verdict) -> dict[str, Any]:
-    note = "winner" if standing is verdict.winner else ""
-    if standing is verdict.default and verdict.against_default in _NOTES:
+def _row(summary: FinalistSummary, verdict: Verdict) -> dict[str, Any]:
+    note = "winner" if summary is verdict.winner else ""
+    if summary is verdict.default and verdict.against_default in _NOTES:
         note = _NOTES[verdict.against_default]
-    if standing.trained < standing.wanted:
-        note = f"{standing.trained} of {standing.wanted} trainings ended well"
+    if summary.trained < summary.wanted:
+        note = f"{summary.trained} of {summary.wanted} trainings ended well"
     return {
-        "finalist": standing.finalist.label,
-        f"mean {verdict.metric} [{_PERCENT}]": _shown(standing.interval),
-        "std": standing.interval.std if standing.interval else None,
-        "seeds": standing.trained,
-        "single score": standing.finalist.score,
-        "winner's gain": _shown(standing.difference, "+"),
+        "finalist": summary.finalist.label,
+        f"mean {verdict.metric} [{_PERCENT}]": _shown(summary.interval),
+        "std": summary.interval.std if summary.interval else None,
+        "seeds": summary.trained,
+        "single score": summary.finalist.score,
+        "winner's gain": _shown(summary.difference, "+"),
         "note": note,
     }
 

@@ -253,7 +253,7 @@ def show_finalists(study: str, home: Home, output_format: OutputFormat) -> None:
         for line in verdict.audit:
             put(f"read: {line}")
     elif output_format is OutputFormat.csv:
-        emit([standing.plain() for standing in verdict.finalists], output_format)
+        emit([summary.plain() for summary in verdict.finalists], output_format)
     else:
         emit(verdict.plain(), output_format)
 

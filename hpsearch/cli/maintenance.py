@@ -98,32 +98,32 @@ def delete(
         # Read again, now that no other process changes it.
         found = find_study(where, study)
         study_id = found.provenance.study
-        places = _places(found, target)
-        left = _show(where, found, places, keep_runs=keep_runs)
+        deletions = _deletions(found, target)
+        left = _show(where, found, deletions, keep_runs=keep_runs)
         _ask(study, yes=yes)
-        for place in places:
+        for deletion in deletions:
             try:
                 if keep_runs:
-                    if name := place.set_apart():
-                        say(f"{place.target}: the runs are kept in the experiment '{name}'")
-                elif place.target.key not in left:
-                    place.delete()
+                    if name := deletion.set_apart():
+                        say(f"{deletion.target}: the runs are kept in the experiment '{name}'")
+                elif deletion.target.key not in left:
+                    deletion.delete()
             except EnvironmentProblem as error:
                 say(str(error))
-                left.add(place.target.key)
+                left.add(deletion.target.key)
         delete_study(where, found)
         delete_folder(where, study)
     say(f"study '{study}' was deleted")
     if keep_runs:
         raise typer.Exit(EXIT_DONE)
-    for place in places:
-        if place.target.key in left:
+    for deletion in deletions:
+        if deletion.target.key in left:
             tag = f"tags.`{STUDY_ID}` = '{study_id}'"
-            say(f"{place.target}: runs of the study may be left in the experiment '{study}': those with {tag}")
+            say(f"{deletion.target}: runs of the study may be left in the experiment '{study}': those with {tag}")
     raise typer.Exit(EXIT_DISAGREE if left else EXIT_DONE)
 
 
-def _places(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
+def _deletions(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
     """Return every MLflow that may have runs of the study: that of the command, and those of earlier runs."""
     from hpsearch.search.storage import known_addresses
     from hpsearch.tracking.run_deletion import MlflowDeletion
@@ -134,28 +134,28 @@ def _places(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
     return [MlflowDeletion(each, study.name, study.provenance) for each in targets.values()]
 
 
-def _show(home: Home, study: StoredStudy, places: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
+def _show(home: Home, study: StoredStudy, deletions: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
     """Say what will be deleted; return the MLflow addresses that cannot be reached."""
     from hpsearch.search.stages import records_of_stages
 
     parts = [f"{len(records)} {stage.plural}" for stage, records in records_of_stages(study).items()]
     say(f"{home.study(study.name)}: {', '.join(parts)} of study '{study.name}', its checkpoints, models and logs")
     left: set[str] = set()
-    for place in places if not keep_runs else ():
+    for deletion in deletions if not keep_runs else ():
         try:
-            if place.target.needs_password:
+            if deletion.target.needs_password:
                 raise EnvironmentProblem(
-                    f"{place.target}: its password is not known here; to delete the runs there, too, stop now and use "
-                    f"`{place.target.command('delete', study.name)}`"
+                    f"{deletion.target}: its password is not known here; to delete the runs there, too, stop now and "
+                    f"use `{deletion.target.command('delete', study.name)}`"
                 )
-            found = place.find()
+            found = deletion.find()
         except EnvironmentProblem as error:
             say(str(error))
-            left.add(place.target.key)
+            left.add(deletion.target.key)
             continue
         if found.experiment or found.apart:
             more = f"; other runs in its experiment that stay: {found.others}" if found.others else ""
-            say(f"{place.target}: {found}{more}")
+            say(f"{deletion.target}: {found}{more}")
     return left
 
 

@@ -54,9 +54,9 @@ def reproduce(
     log = where.logs / f"{study}-reproduce.log"
     say(f"training trial {trial} of '{study}' again, {len(record.epochs)} epochs, {threads} of {cores()} threads ...")
 
-    def each(row: EpochMetrics, compared: CurveComparison) -> None:
+    def each(epoch: EpochMetrics, compared: CurveComparison) -> None:
         differ = ", ".join(difference.metric for difference in compared.differences)
-        say(f"epoch {row.epoch}/{len(record.epochs)}  {f'different: {differ}' if differ else 'identical'}")
+        say(f"epoch {epoch.epoch}/{len(record.epochs)}  {f'different: {differ}' if differ else 'identical'}")
 
     try:
         with ends_at_once():

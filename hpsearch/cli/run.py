@@ -191,9 +191,9 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
     done = _done(ended)
     comparison = compared(spec, target.home, ended.records)
     verdict = judge(spec.name, ended.finals) if ended.finals else None
-    chosen = ended.chosen
+    exported = ended.exported
     if output_format is not OutputFormat.table:
-        best = best_summary(spec.name, chosen) if chosen else None
+        best = best_summary(spec.name, exported) if exported else None
         summary = {"study": spec.name, "trials": tally, "best": best}
         report: dict[str, Any] = {"comparison": str(comparison.report)} if comparison else {}
         report |= {"finalists": verdict.plain()} if verdict else {}
@@ -206,11 +206,11 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
         comparison.print()
     if comparison:
         say(f"table and pictures: {comparison.report}")
-    if chosen is None:
+    if exported is None:
         if not ended.interrupted:
             say(f"no trial ended well; see `{home.command('trials', spec.name)}`")
         return
-    _print_best(spec, ended, chosen, verdict, tables=output_format is OutputFormat.table and not comparison)
+    _print_best(spec, ended, exported, verdict, tables=output_format is OutputFormat.table and not comparison)
     if spec.file.finalists and done < total and not ended.interrupted and not ended.exhausted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
     say(f"compare the runs:   {target if target.shared else home.command('ui', spec.name)}")
@@ -256,7 +256,7 @@ def _exhausted(spec: StudySpec) -> str:
 
 
 def _print_best(
-    spec: StudySpec, ended: StudyEnded, chosen: TrialRecord, verdict: Verdict | None, *, tables: bool
+    spec: StudySpec, ended: StudyEnded, exported: TrialRecord, verdict: Verdict | None, *, tables: bool
 ) -> None:
     """Print the best trials, the finalists and the best configuration, or at least what speaks against the winner."""
     from hpsearch.analysis.verdict import default_sentences
@@ -265,13 +265,13 @@ def _print_best(
 
     if not tables:
         if verdict and verdict.against_default and verdict.against_default.recommendation:
-            say(f"trial {chosen.number} won among the finalists. {' '.join(default_sentences(verdict))}")
+            say(f"trial {exported.number} won among the finalists. {' '.join(default_sentences(verdict))}")
         return
     metric = spec.objective.metric
     leaders = ranked(ended.records, spec.objective)[:5]
     emit(trial_rows(leaders, spec.varied), OutputFormat.table, title=f"Best trials, by {metric}", below="params")
     if verdict:
         print_finalists(verdict)
-    if chosen.best:
-        title = f"trial {chosen.number}, {metric} {chosen.best.value:.4f} at epoch {chosen.best.epoch}"
-        emit(chosen.flat, OutputFormat.table, title=f"Best configuration: {title}")
+    if exported.best:
+        title = f"trial {exported.number}, {metric} {exported.best.value:.4f} at epoch {exported.best.epoch}"
+        emit(exported.flat, OutputFormat.table, title=f"Best configuration: {title}")

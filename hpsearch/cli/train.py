@@ -131,12 +131,12 @@ def _lines(*, several: bool) -> Listener:
         def trial_started(self, record: TrialRecord) -> None:
             self._configs[record.number] = record.config
 
-        def epoch_done(self, number: int, row: EpochMetrics) -> None:
+        def epoch_done(self, number: int, epoch: EpochMetrics) -> None:
             config = self._configs[number]
             before = f"seed {config.seed}  " if several and config else ""
             last = f"/{config.training.last_epoch}" if isinstance(config, TrialConfig) else ""
-            metrics = "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items())
-            say(f"{before}epoch {row.epoch}{last}  {metrics}")
+            metrics = "  ".join(f"{key} {value:.4g}" for key, value in epoch.metrics.items())
+            say(f"{before}epoch {epoch.epoch}{last}  {metrics}")
 
     return Lines()
 
@@ -148,7 +148,7 @@ def _figures(parts: Sequence[Part]) -> TrainingOutcome:
     metrics: dict[str, float] = {}
     lines: list[str] = []
     for part in parts:
-        before = "full_" if part.everything else ""
+        before = "full_" if part.full else ""
         for name, interval in part.summary().items():
             known = {"mean": interval.mean, "std": interval.std, "low": interval.low, "high": interval.high}
             metrics |= {f"{before}{name}_{key}": value for key, value in known.items() if value is not None}
@@ -158,12 +158,12 @@ def _figures(parts: Sequence[Part]) -> TrainingOutcome:
 
 def _print(name: str, objective: Objective, parts: Sequence[Part], output_format: OutputFormat) -> None:
     if output_format is OutputFormat.csv:
-        emit([{"everything": part.everything, **row} for part in parts for row in part.rows()], output_format)
+        emit([{"everything": part.full, **row} for part in parts for row in part.rows()], output_format)
         return
     if output_format is not OutputFormat.table:
         found: dict[str, Any] = {"name": name}
         for part in parts:
-            found |= {"full": part.plain()} if part.everything else part.plain()
+            found |= {"full": part.plain()} if part.full else part.plain()
         emit(found, output_format)
         return
     for part in parts:
@@ -182,7 +182,7 @@ def _print(name: str, objective: Objective, parts: Sequence[Part], output_format
 
 
 def _title(part: Part) -> str:
-    return f"on everything for {part.epochs} epochs" if part.everything else "with validation"
+    return f"on everything for {part.epochs} epochs" if part.full else "with validation"
 
 
 def _sentences(part: Part) -> list[str]:

@@ -62,8 +62,8 @@ def check_space(space: Branch, *, grid: bool = False) -> list[Problem]:
         if isinstance(config, ValidationError):
             for path, sentence in problems_of(config, TrialConfig):
                 # Report a rule once, even if both ends of a range break it.
-                place, rule = origin(space, path, pick), _NUMBER.sub("", sentence.partition(", but got ")[0])
-                found.setdefault((place, rule), (place, sentence))
+                where, rule = origin(space, path, pick), _NUMBER.sub("", sentence.partition(", but got ")[0])
+                found.setdefault((where, rule), (where, sentence))
     return list(found.values())
 
 
@@ -159,9 +159,9 @@ def absent_modules(space: Branch, folders: Sequence[Path]) -> Iterator[Problem]:
     for pick, config in _drawn(space, corners(space)):
         assert isinstance(config, TrialConfig)
         named.update({origin(space, path, pick): name for path, name in config.references()})
-    for place, name in named.items():
+    for where, name in named.items():
         if sentence := reference_problem(name, folders):
-            yield place, sentence
+            yield where, sentence
 
 
 def _impossible(spec: StudySpec) -> Iterator[Problem]:
@@ -172,8 +172,8 @@ def _impossible(spec: StudySpec) -> Iterator[Problem]:
     if len({config.training.engine for config in spec.keras_corners}) > 1:
         training = spec.space.items.get("training")
         engine = training.items.get("engine") if isinstance(training, Branch) else None
-        place = engine.where if isinstance(engine, Options) else ("trial", "training")
-        yield place, "`engine` must be one value: all trials of a study are trained by the same engine"
+        where = engine.where if isinstance(engine, Options) else ("trial", "training")
+        yield where, "`engine` must be one value: all trials of a study are trained by the same engine"
     pruner = spec.search.pruner
     # Rungs beyond the last epoch have no effect; a default may be one.
     rung = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0

@@ -1,4 +1,4 @@
-"""TrialConfig: one concrete training, every value fixed; what workers train and `best.yaml` holds.
+"""TrialConfig: the configuration of one training, every value fixed. Workers train it, and `best.yaml` holds it.
 
 The sections that select an entry of the catalogue (`model`, `optimizer`, `schedule`, `loss`) are typed by its knobs,
 so a value is checked once, here, for study files and exported configurations alike.
@@ -37,7 +37,7 @@ from hpsearch.errors import InvalidConfigError, unknown_name
 
 
 class Frozen(BaseModel):
-    """No unknown keys, no silent conversions, no changes afterwards."""
+    """A pydantic model without unknown keys, silent conversions or later changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -49,7 +49,7 @@ def _known_dataset(name: str) -> str:
 
 
 class DataConfig(Frozen):
-    """Which examples, how they are split and normalized."""
+    """The dataset, its split and its normalization."""
 
     dataset: Annotated[str, AfterValidator(_known_dataset)] = Field(
         "fashion_mnist",
@@ -77,10 +77,10 @@ class DataConfig(Frozen):
         return None if self.dataset not in DATASETS else self.examples_of(DATASETS[self.dataset].train_examples)[0]
 
     def examples_of(self, total: int) -> tuple[int, int]:
-        """Return how many of `total` examples are trained on and how many are held out.
+        """Return the numbers of training and of held-out examples, out of `total`.
 
         Raises:
-            ValueError: there are fewer.
+            ValueError: `total` is too small.
         """
         held_out = self.validation if self.validation is not None else total // 12
         if held_out >= total:
@@ -97,13 +97,13 @@ class DataConfig(Frozen):
         return self.train_examples or left, held_out
 
     def normalization_of(self, dtype: str) -> Literal["rescale", "standardize", "none"]:
-        """Return the normalization of examples of this type, by the type where the configuration names none."""
+        """Return the configured normalization, or else the default for examples of type `dtype`."""
         return self.normalization or ("rescale" if dtype == "uint8" else "standardize")
 
     @model_validator(mode="before")
     @classmethod
     def _set_normalization(cls, value: Any) -> Any:
-        """Set the normalization of a catalogue's dataset; that of a user's own is known once it is read."""
+        """Set the default normalization of a dataset of the catalogue; a user's own dataset must be read first."""
         if isinstance(value, Mapping) and value.get("normalization") is None:
             dataset = value.get("dataset", cls.model_fields["dataset"].default)
             return {**value, "normalization": "rescale"} if dataset in DATASETS else value
@@ -137,7 +137,7 @@ BatchSize = Annotated[
 
 
 class TrainingConfig(Frozen):
-    """How to train. The weights of the best epoch are restored at the end in every case."""
+    """How to train. At the end, the weights of the best epoch are always restored."""
 
     max_epochs: int = Field(20, ge=1, le=100_000, description="passes over the training data at most")
     early_stopping: EarlyStopping | None = Field(
@@ -183,7 +183,7 @@ SELECTIONS: dict[str, tuple[str, Mapping[str, Entry]]] = {
 
 # Keys of `data` and `training` that most configurations leave out.
 UNUSED = ("train_examples", "normalization", "stop_after", "class_weight", "gradient_noise", "metrics", "callbacks")
-# Knobs that mean nothing unless another one is switched on.
+# Knobs that have no effect unless another knob is switched on.
 DEPENDENT = {"ema_momentum": "use_ema", "warmup_from": "warmup"}
 
 
@@ -199,7 +199,7 @@ class Leaf(NamedTuple):
         entry: the selected catalogue entry whose knob it is, for instance adam; empty for other values.
         name: its plain name, as in `TrialConfig.flat`.
         value: as plain data.
-        used: whether `TrialConfig.flat` lists it.
+        used: whether `TrialConfig.flat` contains it.
     """
 
     section: str
@@ -210,12 +210,12 @@ class Leaf(NamedTuple):
 
     @property
     def key(self) -> LeafKey:
-        """The value's name, which no other value of the configuration has."""
+        """The unique name of the value within the configuration."""
         return self.section, self.entry, self.name
 
 
 def short_for(key: str, schema: Any) -> BeforeValidator:
-    """Accept a word for a mapping: `cosine` for `{name: cosine}`.
+    """Accept a string in place of a mapping: `cosine` for `{name: cosine}`.
 
     Args:
         schema: the type of both forms, for the JSON Schema.
@@ -226,7 +226,7 @@ def short_for(key: str, schema: Any) -> BeforeValidator:
 
 
 class Selected(Frozen):
-    """A catalogue entry by name, with its knobs.
+    """A selected catalogue entry with the values of its knobs.
 
     Attributes:
         entry: of the catalogue.
@@ -244,7 +244,7 @@ class Selected(Frozen):
 
 
 def _field(knob: Knob) -> tuple[Any, Any]:
-    """Return a knob as pydantic takes it; bounds of a tuple hold for each element, those of `X | None` for X."""
+    """Return a knob as a pydantic field. Bounds of a tuple hold for each element, those of `X | None` for X."""
     bounds = {rule: limit for rule in ("gt", "ge", "lt", "le") if (limit := getattr(knob, rule)) is not None}
     kind: Any = knob.type
     if kind is Reference:
@@ -277,7 +277,7 @@ def _entry_model(section: str, key: str, entry: Entry) -> type[Selected]:
 
 
 def _any_entry(section: str) -> Any:
-    """Return the union of a catalogue's entries, discriminated by name; a bare name is short for `{name: it}`."""
+    """Return the union of a catalogue's entries, discriminated by name; `adam` is short for `{name: adam}`."""
     key, entries = SELECTIONS[section]
     union: Any = Union[tuple(_entry_model(section, key, entry) for entry in entries.values())]  # noqa: UP007
     kind: Any = Annotated[union, Field(discriminator=key)] if len(entries) > 1 else union
@@ -299,7 +299,7 @@ def _named(section: str, name: str) -> Any:
 
 
 class TrialConfig(Frozen):
-    """One concrete training. Left-out knobs take the Keras default."""
+    """The configuration of one training. Knobs that are left out have the Keras default."""
 
     data: DataConfig = Field(default_factory=DataConfig)
     model: AnyModel = _named("model", "mlp")
@@ -322,7 +322,7 @@ class TrialConfig(Frozen):
         return self
 
     def _problems(self) -> Iterator[str]:
-        """Yield the rules that tie sections together and are broken."""
+        """Yield a sentence for each broken rule that concerns several sections."""
         dataset, data, training = DATASETS.get(self.data.dataset), self.data, self.training
         images = data.training_examples
         if images is not None and self.batch_size != "full" and self.batch_size > images:
@@ -355,14 +355,14 @@ class TrialConfig(Frozen):
         return check(shape, self.model.knobs()) if check else None
 
     def for_data(self, dtype: str) -> TrialConfig:
-        """Return the configuration with the normalization that examples of this type get where none is written."""
+        """Return the configuration with the default normalization for examples of type `dtype`, if it has none."""
         if self.data.normalization is not None:
             return self
         data = self.data.model_copy(update={"normalization": self.data.normalization_of(dtype)})
         return self.model_copy(update={"data": data})
 
     def batch_of(self, examples: int) -> int:
-        """Return the examples per update, given the number of training examples."""
+        """Return the number of examples per update, given the number of training examples."""
         return examples if self.batch_size == "full" else self.batch_size
 
     @property
@@ -372,7 +372,7 @@ class TrialConfig(Frozen):
         return math.inf if self.batch_size == "full" and examples is None else self.batch_of(examples or 0)
 
     def references(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Yield each `module:name` of the user's own code, with its key path."""
+        """Yield the key path and the text of each reference `module:name` to the user's own code."""
         for section in SELECTIONS:
             selected: Selected = getattr(self, section)
             yield from (((section, knob), selected.knobs()[knob]) for knob in selected.entry.references())
@@ -382,10 +382,10 @@ class TrialConfig(Frozen):
             yield ("training", "callbacks", index), name
 
     def loss_terms(self, metric: str) -> dict[str, Any]:
-        """Return the values on which `loss` or `val_loss` depends beside the model's output; empty for other metrics.
+        """Return the settings that are part of the metric `loss` or `val_loss`; empty for other metrics.
 
-        Two trials can be compared by such a metric only where all of this is equal. Penalties are part of both losses;
-        class weights are of the training loss only.
+        Two trials can be compared by such a metric only if these settings are equal. Penalties are part of both losses,
+        class weights of the training loss only.
         """
         if metric.removeprefix("val_") != "loss":
             return {}
@@ -405,13 +405,13 @@ class TrialConfig(Frozen):
         """Return every value by its plain name, as tables and MLflow's parameters show it.
 
         `{"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "schedule": "cosine", ...}`.
-        A name that two sections share is prefixed with the later section's name. What is switched off
-        is left out: an optimizer's clipping or averaging, a schedule's warm-up, a training's own callbacks.
+        A name that two sections share is prefixed with the later section's name. What is switched off is left out, for
+        instance an optimizer's clipping or averaging, a schedule's warm-up, or callbacks.
         """
         return {leaf.name: leaf.value for leaf in self.leaves() if leaf.used}
 
     def leaves(self) -> Iterator[Leaf]:
-        """Yield every value, those that are switched off included, but no knob that depends on one that is off."""
+        """Yield every value, including those that are switched off, but not the knobs that depend on these."""
         used: set[str] = set()
         for section, value in self.plain().items():
             entry = ""
@@ -433,16 +433,16 @@ class TrialConfig(Frozen):
 
 
 def varying_terms(terms: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the key paths whose values differ between trials, given `TrialConfig.loss_terms` of each."""
+    """Return the names of the settings that differ between trials, given `TrialConfig.loss_terms` of each trial."""
     every = list(terms)
     names = list(dict.fromkeys(name for one in every for name in one))
     varying = [name for name in names if len({repr(one.get(name)) for one in every}) > 1]
-    # Where the loss itself varies, so do its knobs.
+    # If the loss itself varies, its knobs do, too.
     return ["loss"] if "loss" in varying else varying
 
 
 def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
-    """Return the values below a section by their plain names; a group that may be null keeps its own name."""
+    """Return the values of a section by their plain names; a mapping within it prefixes its values with its name."""
     if not isinstance(value, dict):
         return [(name, value)]
     leaves: list[tuple[str, Any]] = []
@@ -454,7 +454,7 @@ def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
     return leaves
 
 
-# Keys of a stored configuration that are not the user's.
+# The keys of a stored TrainableConfig that are not among the user's keys.
 TRAINABLE, SEED = "trainable", "seed"
 
 
@@ -464,8 +464,8 @@ class TrainableConfig:
 
     Attributes:
         trainable: `module:function`; called as `function(values, seed)`, it yields one mapping of metrics an epoch.
-        values: the keys under `trial:`, every distribution replaced by a value.
-        seed: of the training; None: one per trial.
+        values: the content of `trial:`, with a value in place of every distribution.
+        seed: of the training; None: each trial has its own.
     """
 
     trainable: str
@@ -527,7 +527,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def watches_epochs(config: TrialConfig) -> bool:
-    """Return whether the schedule depends on each epoch's metrics, so that only a training yields its rates."""
+    """Return whether the schedule depends on the metrics of each epoch, so that only a training can tell its rates."""
     return config.schedule.entry.callback
 
 

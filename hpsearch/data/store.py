@@ -228,15 +228,15 @@ def _from_first_source(
             by_whom = "the folder you named" if source is not None else "HPSEARCH_DATA_DIR"
             raise DataError(f"cannot take dataset '{entry.name}' from {by_whom}: {why}") from why
     failures = []
-    for number, place in enumerate(sources_for(entry)):
+    for number, data_source in enumerate(sources_for(entry)):
         own_scratch = scratch / str(number)
         own_scratch.mkdir()
         try:
-            return read_verified(place.folder(entry, own_scratch, say), entry), place.name
+            return read_verified(data_source.folder(entry, own_scratch, say), entry), data_source.name
         except SourceUnavailable as why:
-            failures.append(f"{place.name}: {why}")
+            failures.append(f"{data_source.name}: {why}")
             if isinstance(why, SourceBroken):
-                say(f"{place.name}: {why}; trying elsewhere")
+                say(f"{data_source.name}: {why}; trying elsewhere")
     raise DataError(
         f"cannot get dataset '{entry.name}' ({'; '.join(failures)}); put its four files into a folder "
         f"and run `hpsearch data fetch {entry.name} --from FOLDER`"

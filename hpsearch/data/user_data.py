@@ -63,8 +63,8 @@ def find(name: str, folders: Sequence[Path]) -> Path:
     for folder in folders or [Path.cwd()]:
         if (found := folder / Path(name).expanduser()).is_file():
             return found
-    places = " or ".join(dict.fromkeys(str(folder) for folder in folders)) or str(Path.cwd())
-    raise DataError(f"dataset '{name}': there is no such file in {places}")
+    looked_in = " or ".join(dict.fromkeys(str(folder) for folder in folders)) or str(Path.cwd())
+    raise DataError(f"dataset '{name}': there is no such file in {looked_in}")
 
 
 def summary_of(arrays: Arrays) -> UserDataset:

@@ -20,7 +20,7 @@ _HALF = 10
 @dataclass
 class Running:
     config: AnyConfig
-    rows: list[EpochMetrics] = field(default_factory=list)
+    epochs: list[EpochMetrics] = field(default_factory=list)
 
 
 class Board(Listener):
@@ -54,8 +54,8 @@ class Board(Listener):
         assert record.config is not None
         self._running[record.number] = Running(record.config, list(record.epochs))
 
-    def epoch_done(self, number: int, row: EpochMetrics) -> None:
-        self._running[number].rows.append(row)
+    def epoch_done(self, number: int, epoch: EpochMetrics) -> None:
+        self._running[number].epochs.append(epoch)
 
     def trial_ended(self, record: TrialRecord) -> None:
         self._running.pop(record.number, None)
@@ -82,7 +82,7 @@ class Board(Listener):
 
         The number never falls while a study runs: the length of a user's own training is an estimate that changes.
         """
-        running = sum(_share(len(each.rows), each.config, self._longest) for each in self._running.values())
+        running = sum(_share(len(each.epochs), each.config, self._longest) for each in self._running.values())
         self._done = min(float(self._total), max(self._done, self._counted() + running))
         return self._done
 

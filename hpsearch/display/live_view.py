@@ -65,8 +65,8 @@ class LiveView(Board):
         super().trial_started(record)
         self._draw()
 
-    def epoch_done(self, number: int, row: EpochMetrics) -> None:
-        super().epoch_done(number, row)
+    def epoch_done(self, number: int, epoch: EpochMetrics) -> None:
+        super().epoch_done(number, epoch)
         self._draw()
 
     def trial_ended(self, record: TrialRecord) -> None:
@@ -215,8 +215,8 @@ class LiveView(Board):
         return [*lines[: shown + 1], more] if shown else lines[:0]
 
     def _cells(self, number: int, running: Running) -> list[str]:
-        values = [row.metrics.get(self._objective.metric, math.nan) for row in running.rows]
-        best = best_of(running.rows, self._objective)
+        values = [epoch.metrics.get(self._objective.metric, math.nan) for epoch in running.epochs]
+        best = best_of(running.epochs, self._objective)
         return [
             str(number),
             _progress(len(values), running.config),

@@ -21,23 +21,23 @@ from types import ModuleType
 
 from hpsearch.training.quiet import everything_to
 
-# How long a process that was killed is waited for.
+# How long to wait for a process that was killed.
 END_SECONDS = 10.0
-# How often a process looks whether its coordinator is gone.
-_LOOK_SECONDS = 0.5
+# How often a process checks whether its coordinator is gone.
+_CHECK_SECONDS = 0.5
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SAFE_PATH = "PYTHONSAFEPATH"
 # Only one thread at a time may hide the main module.
 _hiding = threading.Lock()
-# A value of our own, by which a process knows that this module has set it and not the user.
+# This value shows that this module has set the variable, and not the user.
 _SET_HERE = "set-by-hpsearch"
 
 
 def start_fork_server() -> None:
     """Start the fork server if it does not run; signals for the whole process group do not reach it.
 
-    A terminal or a service manager signals every process of the group. The coordinator decides what becomes of
-    the processes that it started; it uses SIGKILL.
+    A terminal or a service manager signals every process of the group. Only the coordinator ends the processes that
+    it started, by SIGKILL.
     """
     with _safe_path():
         # Before the signals are blocked, since it unblocks them when it has started its process.
@@ -51,7 +51,7 @@ def start_fork_server() -> None:
 
 @contextmanager
 def _safe_path() -> Iterator[None]:
-    """Keep the current folder off `sys.path` of the Python processes that are started meanwhile.
+    """Keep the current folder out of `sys.path` of Python processes that are started in this context.
 
     multiprocessing starts its own with `python -c`, which would import a `queue.py` of the current folder.
     """
@@ -68,8 +68,9 @@ def _safe_path() -> Iterator[None]:
 def start(process: BaseProcess) -> None:
     """Start a process that is forked from the fork server.
 
-    multiprocessing would first run the main script again in it, for functions defined there. None of them are
-    needed, and a script without a `__main__` guard would begin a study in every worker: so it is hidden.
+    multiprocessing would first run the main script again in the new process, for functions defined there. No such
+    function is needed, and a script without a `__main__` guard would begin a study in every worker. So the script is
+    hidden while the process starts.
     """
     with _hiding:
         main = sys.modules["__main__"]
@@ -92,13 +93,13 @@ def set_up_process(connection: Connection, log: Path) -> None:
     """
     os.setpgid(0, 0)
     threading.Thread(target=_end_with_coordinator, args=(connection.fileno(), os.getppid()), daemon=True).start()
-    # multiprocessing forbids processes of their own to those that it calls daemonic. The coordinator's side stays
-    # daemonic: Python would wait for the others when it exits.
+    # multiprocessing does not let a daemonic process start processes, so this one is not daemonic in its own view. In
+    # the coordinator's view it is: Python waits at its exit for processes that are not.
     multiprocessing.current_process().daemon = False
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
     if os.environ.get(_SAFE_PATH) == _SET_HERE:
         del os.environ[_SAFE_PATH]
-    # The arguments of the coordinator's command are not for a user's code.
+    # The user's code must not see the arguments of the coordinator's command.
     del sys.argv[1:]
     everything_to(log)
 
@@ -106,10 +107,10 @@ def set_up_process(connection: Connection, log: Path) -> None:
 def ignore_stop_signals() -> None:
     """Ignore SIGINT, SIGTERM and SIGHUP in this process, but not in the processes that it starts.
 
-    multiprocessing's pools end their processes by SIGTERM.
+    Those must react to SIGTERM, by which multiprocessing's pools end their processes.
     """
     for number in _STOP_SIGNALS:
-        # A handler, since programs that the user's code starts would inherit SIG_IGN.
+        # A handler and not SIG_IGN, which programs that the user's code starts would inherit.
         signal.signal(number, lambda _number, _frame: None)
     os.register_at_fork(after_in_child=_default_signals)
 
@@ -124,7 +125,7 @@ def _end_with_coordinator(connection: int, parent: int) -> None:
     closed = select.poll()
     # Without any flag, only the end of the connection is an event; what arrives stays there to be read.
     closed.register(connection, 0)
-    while os.getppid() == parent and not closed.poll(_LOOK_SECONDS * 1000):
+    while os.getppid() == parent and not closed.poll(_CHECK_SECONDS * 1000):
         pass
     end_now()
 
@@ -135,7 +136,7 @@ def end_now() -> None:
 
 
 def kill(process: BaseProcess) -> None:
-    """Kill a process that `begin` was called in, and all processes of its group."""
+    """Kill a process that `set_up_process` has set up, and all processes of its group."""
     if process.pid is None:
         return
     with suppress(ProcessLookupError, PermissionError):  # it has not made its group yet, or has ended
@@ -144,8 +145,8 @@ def kill(process: BaseProcess) -> None:
 
 
 def wait_for_end(process: BaseProcess, seconds: float = END_SECONDS) -> None:
-    """Wait for a process that was killed, and not for ever.
+    """Wait for a process that was killed, but no longer than `seconds`.
 
-    One that is left then (it waits for a disk, for instance) ends later by itself.
+    A process that still exists then, because it waits for a disk for instance, ends later by itself.
     """
     process.join(max(0.0, seconds))

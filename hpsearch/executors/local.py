@@ -29,11 +29,11 @@ from hpsearch.training.xla_cache import use_xla_cache
 # A worker forked from the process that imported TensorFlow (650 MB, once) adds 230 MB of its own with the MLP and
 # the real data; the rest is room for larger models.
 WORKER_MEGABYTES = 900
-# The number of workers in a row that die before their first message, after which the machine is at fault.
+# After so many workers in a row that die before their first message, no further one is started.
 MAX_STILLBORN = 4
-# How long the thread that starts a worker is waited for, once the worker is known to have ended.
+# How long to wait for the thread that starts a worker, after the worker's connection was closed.
 LAUNCH_SECONDS = 5.0
-# The name of the threads that start workers.
+# The names of the threads that start workers.
 LAUNCH = "hpsearch-launch"
 # Imported once, before any worker is forked.
 PRELOAD = ["hpsearch.executors.worker"]
@@ -46,7 +46,7 @@ def cores() -> int:
 
 
 def default_workers() -> int:
-    """Return one worker a core, as far as memory carries them: one thread each beats one worker on all cores."""
+    """Return one worker for each core, or fewer where memory is short: several workers of one thread are faster."""
     fits = int(psutil.virtual_memory().available / 2**20 / WORKER_MEGABYTES)
     return max(1, min(cores(), fits))
 
@@ -58,17 +58,17 @@ def threads_of(workers: int) -> int:
 
 @dataclass
 class _Worker:
-    """A worker process, from the moment when it was requested.
+    """A worker process, which may not have started yet.
 
     Attributes:
-        launch: waits for the process that workers are forked from, which may still import TensorFlow; what is
-            sent to the worker meanwhile waits in the connection.
+        launch: the thread that starts it. It waits for the process that workers are forked from, which may still
+            import TensorFlow; what is sent to the worker meanwhile waits in the connection.
         up: whether the process has started.
-        ended: whether the executor has ended the worker; one that is still being launched is killed when it is up.
-        refused: why it could not start.
-        heard: whether it has sent its first message.
-        used: whether a trial has ended there.
-        watch: of the job.
+        ended: whether the executor has ended the worker; one that has not started yet is killed as soon as it has.
+        refused: why the process could not start, else empty.
+        is_ready: whether it has sent its first message.
+        used: whether it has trained a trial to its end.
+        watch: checks the limits of the job.
     """
 
     process: BaseProcess
@@ -78,20 +78,20 @@ class _Worker:
     ended: bool = False
     refused: str = ""
     job: Job | None = None
-    heard: bool = False
+    is_ready: bool = False
     compiled: frozenset[str] = frozenset()
     used: bool = False
     watch: Watch | None = None
 
     def begin_watch(self) -> None:
-        """Watch the worker's trial from its first message on, since the worker imports TensorFlow before that."""
-        job = self.job if self.heard else None
+        """Begin to check the job's limits. The import of TensorFlow, before the first message, does not count."""
+        job = self.job if self.is_ready else None
         self.watch = Watch(job.limits, job.seconds, first=not self.used) if job else None
 
     def end(self) -> None:
-        """Close the connection and kill the process, with all that a user's code has started there; do not wait.
+        """Close the connection and kill the process with every process that it has started; do not wait.
 
-        A process that is killed too early for the signal to reach it ends by itself: it finds the connection closed.
+        A process that has not started yet ends by itself: it finds the connection closed.
         """
         self.ended = True
         self.connection.close()
@@ -99,14 +99,14 @@ class _Worker:
             child.kill(self.process)
 
     def started(self) -> None:
-        """Note that the process is up; called by the launching thread."""
+        """Record that the process has started; called by the launching thread."""
         self.up = True
-        # The second one of `end` and this finds both flags set, and kills.
+        # `end` and this method set a flag each; the later one sees both and kills the process.
         if self.ended:
             child.kill(self.process)
 
     def wait_for_end(self, seconds: float = child.END_SECONDS) -> None:
-        """Wait for an ended process, and not for ever. Where it is not up yet, there is nothing to wait for."""
+        """Wait until the killed process has ended, but no longer than `seconds`."""
         if self.up:
             child.wait_for_end(self.process, seconds)
 
@@ -116,11 +116,11 @@ class LocalExecutor:
 
     Args:
         workers: how many at most; a worker starts when there is work for it.
-        log: file that takes what the workers print.
+        log: file for the workers' output.
         report: called with a line when a worker dies and is replaced.
-        folders: where a user's own modules are looked for.
-        keras: whether hpsearch's own trainer trains; a user's own training need not wait for TensorFlow.
-        threads: of each worker; None: its share of the cores.
+        folders: the folders of the user's own modules.
+        keras: whether hpsearch's own trainer trains. Workers for a user's own training start without TensorFlow.
+        threads: TensorFlow's threads in each worker; None: its share of the cores.
     """
 
     def __init__(
@@ -142,15 +142,15 @@ class LocalExecutor:
         self._threads = threads or threads_of(workers)
         use_xla_cache(cache_folder() / "xla", self._threads)
         self._most, self._log, self._report = workers, log, report
-        # Absolute, as all paths that workers are given: a user's code may change the current folder.
+        # Every path sent to a worker is absolute, since the user's code may change the current folder.
         self._folders, self._keras = [str(folder.absolute()) for folder in folders], keras
         self._stillborn = 0
         self._workers: list[_Worker] = []
-        # The import begins now, in a process of its own; workers are forked from it when there is work.
+        # It imports TensorFlow in a process of its own; workers are forked from that process later.
         child.start_fork_server()
 
     def pids(self) -> list[int]:
-        """Return the worker processes that have started, in no order that matters."""
+        """Return the process numbers of the workers that have started, in any order."""
         return [worker.process.pid for worker in self._workers if worker.up and worker.process.pid is not None]
 
     def slots(self) -> list[WorkerSlot]:
@@ -169,7 +169,7 @@ class LocalExecutor:
         try:
             worker.connection.send(job.absolute())
         except OSError:
-            # It died while idle, which is not the trial's fault.
+            # It died while idle: another worker takes the job, and the trial has not failed.
             self._report(self._replace(worker))
             self.submit(job)
 
@@ -196,7 +196,7 @@ class LocalExecutor:
                 found.append(verdict)
         return found
 
-    def go_on(self, trial: int) -> None:
+    def continue_trial(self, trial: int) -> None:
         self._answer(trial, True)
 
     def prune(self, trial: int) -> None:
@@ -222,11 +222,11 @@ class LocalExecutor:
 
         def launch() -> None:
             try:
-                # Started again where it has died.
+                # The fork server is started again if it has died.
                 child.start_fork_server()
                 child.start(process)
-                # multiprocessing reads how its children ended whenever one is started, here in another thread. Of two
-                # threads that read the same child's end at the same time, one gets a wrong exit code (255).
+                # Whenever multiprocessing starts a process, it also reads the exit codes of those in this set. Of two
+                # threads that read the same exit code at the same time, one gets 255.
                 multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
                 worker.started()
             except (EOFError, OSError) as error:
@@ -237,22 +237,22 @@ class LocalExecutor:
         worker.launch.start()
         return worker
 
-    def _answer(self, trial: int, go_on: bool) -> None:
+    def _answer(self, trial: int, continues: bool) -> None:
         worker = next((w for w in self._workers if w.job is not None and w.job.trial == trial), None)
         with suppress(OSError):  # it died; `events` reports it
             if worker is not None:
-                worker.connection.send(go_on)
+                worker.connection.send(continues)
 
     def _receive(self, worker: _Worker) -> Event | None:
         try:
-            # A worker that died may have sent its last words before.
+            # A worker that died may have sent messages before.
             event: Event | str | None = worker.connection.recv() if worker.connection.poll() else None
         except (EOFError, OSError):
             return self._died(worker)
         if event is None:
             return None if worker.process.is_alive() else self._died(worker)
         if isinstance(event, str):  # READY
-            worker.heard, self._stillborn = True, 0
+            worker.is_ready, self._stillborn = True, 0
             worker.begin_watch()
             return None
         if isinstance(event, EpochDone) and worker.watch:
@@ -289,7 +289,7 @@ class LocalExecutor:
         reason = "exit code unknown" if code is None else f"exit code {code}" if code >= 0 else f"signal {-code}"
         # The kernel's way when memory runs out.
         reason += ", perhaps out of memory" if code == -signal.SIGKILL else ""
-        self._stillborn += not worker.heard
+        self._stillborn += not worker.is_ready
         if self._stillborn >= MAX_STILLBORN:
             raise EnvironmentProblem(
                 f"worker processes cannot start: {self._stillborn} in a row ended at once "

@@ -77,10 +77,10 @@ class WorkerSlot:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """A trial finished an epoch; it waits for `go_on` or `prune`."""
+    """A trial finished an epoch; it waits for `continue_trial` or `prune`."""
 
     trial: int
-    row: EpochMetrics
+    metrics: EpochMetrics
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Executor(Protocol):
         """Return the events since the last call; wait at most `timeout` seconds for one."""
         ...
 
-    def go_on(self, trial: int) -> None:
+    def continue_trial(self, trial: int) -> None:
         """Answer to EpochDone: train the next epoch."""
         ...
 

@@ -82,10 +82,10 @@ class SystemMetrics:
         # psutil measures since its last call, so the first result has no meaning.
         self._measure()
 
-    def added_to(self, row: EpochMetrics) -> EpochMetrics:
-        """Return the row of the epoch that has just ended, with what was measured over it."""
+    def added_to(self, epoch: EpochMetrics) -> EpochMetrics:
+        """Return the metrics of the epoch that has just ended, with those measured during it."""
         measured = {f"{SYSTEM}{name}": value for name, value in self._measure().items()}
-        return EpochMetrics(row.epoch, {**measured, **row.metrics})
+        return EpochMetrics(epoch.epoch, {**measured, **epoch.metrics})
 
     def _measure(self) -> dict[str, float]:
         memory = psutil.virtual_memory()

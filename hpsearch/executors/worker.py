@@ -63,11 +63,11 @@ def serve_jobs(connection: Connection, threads: int, log: str, folders: Sequence
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
     # The coordinator may have had them first in the path, as its current folder.
-    sys.path[:] = [place for place in sys.path if place not in folders]
+    sys.path[:] = [path for path in sys.path if path not in folders]
     use_folders([Path(folder) for folder in folders])
     _limit_threads(threads, keras=keras)
-    places = tuple(map(Path, folders))
-    kept, coordinator = _Kept(places, UserContent(places)), _Coordinator(connection)
+    user_folders = tuple(map(Path, folders))
+    kept, coordinator = _Kept(user_folders, UserContent(user_folders)), _Coordinator(connection)
     try:
         coordinator.send(READY)
         while True:
@@ -161,8 +161,8 @@ def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
             writer = CheckpointWriter(Path(job.checkpoint), job.config, job.limits.checkpoint_seconds)
             keep = partial(writer.offer, trainer.state)
     system = SystemMetrics() if job.system_metrics else None
-    for row in trainer.epochs():
-        coordinator.send(EpochDone(job.trial, system.added_to(row) if system else row))
+    for epoch in trainer.epochs():
+        coordinator.send(EpochDone(job.trial, system.added_to(epoch) if system else epoch))
         # A trial whose last epoch this was has trained to its end: it is complete and not pruned.
         if not coordinator.next() and not trainer.finished:
             if isinstance(trainer, TrainableTrainer) and trainer.at_end():

@@ -86,7 +86,7 @@ class CurveComparison:
 def compare_curves(recorded: Sequence[EpochMetrics], again: Sequence[EpochMetrics]) -> CurveComparison:
     """Return every metric but those of clocks and machine, in the epochs that both have."""
     pairs = list(zip(recorded, again, strict=False))
-    names = list(dict.fromkeys(name for pair in pairs for row in pair for name in row.metrics if _counts(name)))
+    names = list(dict.fromkeys(name for pair in pairs for epoch in pair for name in epoch.metrics if _counts(name)))
     differences = [found for name in names if (found := _difference(name, pairs))]
     return CurveComparison(len(recorded), len(again), len(names), tuple(differences))
 
@@ -111,7 +111,7 @@ def reproduce(
         log: file that takes what the worker prints.
         folders: where a user's own modules are looked for.
         report: called with a line where data is fetched.
-        each: called with every epoch's row and how it compares.
+        each: called with the metrics of every epoch and how they compare.
 
     Raises:
         DataError: the dataset cannot be loaded.
@@ -167,7 +167,7 @@ def _counts(metric: str) -> bool:
 
 
 def _difference(name: str, pairs: Sequence[tuple[EpochMetrics, EpochMetrics]]) -> Difference | None:
-    values = [(row.epoch, row.metrics.get(name), other.metrics.get(name)) for row, other in pairs]
+    values = [(epoch.epoch, epoch.metrics.get(name), other.metrics.get(name)) for epoch, other in pairs]
     wrong = [value for value in values if not _same(*value[1:])]
     if not wrong:
         return None

@@ -1,4 +1,4 @@
-"""Given configurations trained in worker processes, without Optuna: with several seeds, and then on everything."""
+"""Trainings of given configurations in worker processes, without Optuna: with several seeds, and on all images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hpsearch.errors import DataError, HpsearchError, UserCodeError
 from hpsearch.executors.local import LocalExecutor, cores
 from hpsearch.executors.protocol import Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.listeners import Listener
-from hpsearch.search.records import TrialRecord, epochs_chosen, rates_of, typical
+from hpsearch.search.records import TrialRecord, epochs_chosen, most_typical, rates_of
 from hpsearch.search.runner import JobList, run_trials
 from hpsearch.training.quiet import keep_stdout_for_results, native_errors_to
 from hpsearch.training.results import CLOCKS, GOOD, TEST_METRICS, Best, EpochMetrics, Outcome, best_of
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportContext:
-    """What an export needs beside the trial.
+    """The folders, the log file and the report function of an export.
 
     Attributes:
-        folders: where the user's own modules and files are looked for.
-        log: the file for what TensorFlow's native code and workers print.
+        folders: the folders of the user's own modules and files.
+        log: the file for the output of workers and of TensorFlow's native code.
         report: called with one line for each message.
     """
 
@@ -56,7 +56,7 @@ class ExportContext:
 
     def prepare(self) -> None:
         """Prepare this process for TensorFlow and the user's own code."""
-        # First, since results go where stdout goes now.
+        # This must come first: results go to the present stdout.
         keep_stdout_for_results()
         use_folders(self.folders)
         if "tensorflow" in sys.modules:
@@ -84,7 +84,7 @@ class Trained:
 
     Attributes:
         record: the record of the training.
-        test: loss and accuracy on the test images; empty without the option.
+        test: loss and accuracy on the test images; empty if they were not read.
     """
 
     record: TrialRecord
@@ -96,17 +96,17 @@ class Trained:
 
     def plain(self, objective: Objective) -> dict[str, Any]:
         """Return the best epoch with its metrics, the outcome, epochs, seconds and test metrics."""
-        rows, best, outcome = self.record.epochs, self.record.best, self.record.outcome
+        epochs, best, outcome = self.record.epochs, self.record.best, self.record.outcome
         return {
             "seed": self.seed,
             "metric": objective.metric,
-            # Without validation there may be none.
+            # Without validation the value may be NaN.
             "value": best.value if best and math.isfinite(best.value) else None,
             "epoch": best.epoch if best else None,
             **{name: value for name, value in self.record.best_metrics.items() if name not in CLOCKS},
             "outcome": outcome.label if outcome else None,
-            "epochs": len(rows),
-            "seconds": round(sum(row.metrics["epoch_seconds"] for row in rows), 3),
+            "epochs": len(epochs),
+            "seconds": round(sum(epoch.metrics["epoch_seconds"] for epoch in epochs), 3),
             **self.test,
         }
 
@@ -116,9 +116,9 @@ class Workers:
     """Worker processes that train configurations.
 
     Attributes:
-        executor: where they are trained.
+        executor: runs the trainings.
         objective: decides the best epoch.
-        log: file that takes what the workers print.
+        log: file for the workers' output.
         report: called with one line for each message.
     """
 
@@ -135,15 +135,15 @@ class Workers:
         test: bool = False,
         model: Path | None = None,
     ) -> tuple[Trained, ...]:
-        """Train configurations, by number; the weights of the best epoch are evaluated.
+        """Train configurations, by number.
 
         Args:
-            test: whether to read the test images, once, at the end of each.
-            model: the file for the model of the only training; None: it is not kept.
+            test: whether to evaluate the best epoch's weights on the test images, at the end of each training.
+            model: the file for the trained model, if there is one configuration only; None: no model is saved.
 
         Raises:
             DataError: a dataset cannot be loaded.
-            UserCodeError: a user's own code raised.
+            UserCodeError: the user's own code raised an exception.
             HpsearchError: a training failed, or its worker died.
         """
         for name in {config.data.dataset for config in configs.values() if not isinstance(config, TrainableConfig)}:
@@ -167,8 +167,8 @@ def start_workers(
     """Start worker processes, each with its share of the cores, and end them.
 
     Args:
-        count: of the workers.
-        folders: where a user's own modules and files are looked for.
+        count: number of workers.
+        folders: the folders of the user's own modules and files.
         keras: whether hpsearch's own trainer trains.
     """
     executor = LocalExecutor(count, log, report, folders, keras=keras)
@@ -184,11 +184,11 @@ def train_one(
     """Train one configuration to its end, in a worker on all cores; return its record.
 
     Args:
-        model: the file for the model of its best epoch; None: it is not kept.
+        model: the file for the model of its best epoch; None: no model is saved.
 
     Raises:
         DataError: the dataset cannot be loaded.
-        UserCodeError: the user's own code raised.
+        UserCodeError: the user's own code raised an exception.
         HpsearchError: the training failed, or diverged before its first finite epoch.
     """
     keras = isinstance(config, TrialConfig)
@@ -206,8 +206,8 @@ class _EpochLines(Listener):
     def __init__(self, metric: str, report: Callable[[str], None]) -> None:
         self._metric, self._report = metric, report
 
-    def epoch_done(self, number: int, row: EpochMetrics) -> None:  # noqa: ARG002
-        self._report(f"epoch {row.epoch}  {self._metric} {row.metrics[self._metric]:.4g}")
+    def epoch_done(self, number: int, epoch: EpochMetrics) -> None:  # noqa: ARG002
+        self._report(f"epoch {epoch.epoch}  {self._metric} {epoch.metrics[self._metric]:.4g}")
 
 
 def _with_engine(config: AnyConfig) -> AnyConfig:
@@ -217,7 +217,7 @@ def _with_engine(config: AnyConfig) -> AnyConfig:
 
 
 class _Trainings(JobList):
-    """The policy of configurations that are all trained to their end; the first failure ends the run."""
+    """The policy of given configurations: each is trained to its end, and the first failure ends the run."""
 
     def __init__(
         self,
@@ -250,7 +250,7 @@ class _Trainings(JobList):
 
     def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
         if not self.epochs[trial]:
-            # Its worker may have started and read the data first.
+            # Before its first epoch, the worker may have started and read the data, which does not count.
             self._started[trial] = datetime.now() - timedelta(seconds=metrics.metrics["epoch_seconds"])
         self._events.append(lambda listener: listener.epoch_done(trial, metrics))
         return super().epoch_done(trial, metrics)
@@ -277,7 +277,7 @@ class _Trainings(JobList):
                 event(listener)
 
     def _failed(self, end: TrialEnded | WorkerFailed) -> HpsearchError:
-        """Return the error that a training ended with; its own text is one of ours, or names the traceback's file."""
+        """Return the error that a training ended with. Its text is that of an HpsearchError, or names the log file."""
         before = f"seed {self._configs[end.trial].seed}: " if len(self._configs) > 1 else ""
         for kind in (DataError, UserCodeError, HpsearchError):
             if end.detail.startswith(f"{kind.__name__}: "):
@@ -285,18 +285,18 @@ class _Trainings(JobList):
         return HpsearchError(f"{before}{end.detail}; what its worker printed is in {self._log}")
 
     def _record(self, end: TrialEnded) -> TrialRecord:
-        """Return the record of a training that has just ended, as a study would keep it."""
+        """Return the record of a training that has just ended."""
         config, started, ended = self._configs[end.trial], self._started[end.trial], datetime.now()
-        rows = self.epochs[end.trial]
-        # Confusion matrices and the like are left out.
+        epochs = self.epochs[end.trial]
+        # Confusion matrices are left out.
         info = {name: value for name, value in end.info.items() if isinstance(value, int | float)}
         return TrialRecord(
             number=end.trial,
             state="COMPLETE" if end.outcome in GOOD else "PRUNED",
             outcome=end.outcome,
             config=config,
-            epochs=tuple(rows),
-            best=_best(config, rows, end.outcome, self._objective),
+            epochs=tuple(epochs),
+            best=_best(config, epochs, end.outcome, self._objective),
             seconds=round((ended - started).total_seconds(), 3),
             detail="",
             baseline=False,
@@ -308,12 +308,12 @@ class _Trainings(JobList):
         )
 
 
-def _best(config: AnyConfig, rows: Sequence[EpochMetrics], outcome: Outcome, objective: Objective) -> Best | None:
-    """Return the epoch whose weights were kept: as `Trainer.best`."""
-    rows = rows[:-1] if outcome is Outcome.DIVERGED else rows
+def _best(config: AnyConfig, epochs: Sequence[EpochMetrics], outcome: Outcome, objective: Objective) -> Best | None:
+    """Return the epoch whose weights were restored, as `Trainer.best` has it."""
+    epochs = epochs[:-1] if outcome is Outcome.DIVERGED else epochs
     if isinstance(config, TrainableConfig) or config.data.validation != 0:
-        return best_of(rows, objective)
-    return Best(rows[-1].epoch, rows[-1].metrics.get(objective.metric, math.nan)) if rows else None
+        return best_of(epochs, objective)
+    return Best(epochs[-1].epoch, epochs[-1].metrics.get(objective.metric, math.nan)) if epochs else None
 
 
 @dataclass(frozen=True)
@@ -322,8 +322,8 @@ class TrainingRequest:
 
     Attributes:
         seeds: the number of seeds; the configuration's own comes first.
-        full: whether to train on the validation images too, for the epochs that they chose before.
-        test: whether to read the test images; with `full` only for the models trained on everything.
+        full: whether to train on the validation images too, for the number of epochs that validation chose.
+        test: whether to read the test images; with `full` only for the models trained on all images.
     """
 
     config: AnyConfig
@@ -338,13 +338,13 @@ class Part:
     """Trainings that differ in the seed alone.
 
     Attributes:
-        everything: whether nothing was held out.
+        full: whether no image was held out.
         epochs: the number of epochs of each; None: its validation images decided.
     """
 
     trained: tuple[Trained, ...]
     objective: Objective
-    everything: bool = False
+    full: bool = False
     epochs: int | None = None
 
     def rows(self) -> list[dict[str, Any]]:
@@ -355,8 +355,8 @@ class Part:
         values: dict[str, list[float]] = {}
         for one in self.trained:
             best = one.record.best
-            figures = {self.objective.metric: best.value if best else math.nan, **one.test}
-            for name, value in figures.items():
+            metrics = {self.objective.metric: best.value if best else math.nan, **one.test}
+            for name, value in metrics.items():
                 if math.isfinite(value):
                     values.setdefault(name, []).append(value)
         return {
@@ -365,7 +365,7 @@ class Part:
         }
 
     def plain(self) -> dict[str, Any]:
-        """Return the row of one training, or those of several and their summary."""
+        """Return the summary of one training, or those of several with mean and interval."""
         about = {"epochs_chosen": self.epochs} if self.epochs is not None else {}
         if len(self.trained) == 1:
             return about | self.rows()[0]
@@ -376,7 +376,7 @@ class Part:
 def repeat(
     request: TrainingRequest, workers: Workers, listeners: Sequence[Listener], report: Callable[[str], None]
 ) -> list[Part]:
-    """Train with validation images, on everything, or first the one and then the other, as requested.
+    """Train with validation images, on all images, or first the one and then the other, as requested.
 
     Raises:
         DataError: the dataset cannot be loaded.
@@ -395,10 +395,10 @@ def repeat(
         parts.append(Part(_some_good(trained, request.objective), request.objective))
     if request.full and isinstance(config, TrialConfig):
         epochs = config.training.last_epoch if last else epochs_chosen(one.record for one in parts[0].trained)
-        everything = dict(enumerate(_everything(config, seeds, epochs, parts), start=len(seeds)))
+        configs = dict(enumerate(_full_configs(config, seeds, epochs, parts), start=len(seeds)))
         report(f"training on everything, validation images included, for {epochs} epochs")
-        trained = _some_good(workers.train_all(everything, listeners, test=request.test), request.objective)
-        parts.append(Part(trained, request.objective, everything=True, epochs=epochs))
+        trained = _some_good(workers.train_all(configs, listeners, test=request.test), request.objective)
+        parts.append(Part(trained, request.objective, full=True, epochs=epochs))
     return parts
 
 
@@ -419,14 +419,14 @@ def seeds_of(config: AnyConfig, count: int) -> list[int]:
 
 
 def needs_validation(config: TrialConfig) -> bool:
-    """Return whether a training with validation must come before one on everything: for its epochs, or its rates."""
+    """Return whether a training with validation must come before one on all images: for its epochs, or its rates."""
     if config.data.validation == 0:
         return False
     return config.training.stop_after is None or watches_epochs(config)
 
 
-def _everything(config: TrialConfig, seeds: Sequence[int], epochs: int, parts: Sequence[Part]) -> list[TrialConfig]:
+def _full_configs(config: TrialConfig, seeds: Sequence[int], epochs: int, parts: Sequence[Part]) -> list[TrialConfig]:
     """Return the configuration of each seed for all images; a schedule that depends on metrics becomes fixed rates."""
-    before = typical((one.record for part in parts for one in part.trained), epochs)
+    before = most_typical((one.record for part in parts for one in part.trained), epochs)
     rates = rates_of(before) if before else []
     return [without_validation(config.model_copy(update={"seed": seed}), epochs, rates) for seed in seeds]

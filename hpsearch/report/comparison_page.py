@@ -45,7 +45,7 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
     """Yield every picture of the study's section for which there are values."""
     section = comparison.section
     for name in section.values:
-        if any(point.figures[name].count for point in comparison.points):
+        if any(point.metrics[name].count for point in comparison.points):
             yield over_values(comparison, name)
     if section.best_of and len(set(_numbers(comparison.every, section.best_of[0]))) > 1:
         yield over_best_of(comparison)
@@ -121,17 +121,17 @@ def over_values(comparison: Comparison, name: str) -> Picture:
     first = section.by[0]
     numeric = all(point.x is not None for point in comparison.points)
 
-    def place(point: Point | Measured) -> Any:
+    def x_of(point: Point | Measured) -> Any:
         return point.x if numeric else option(point.group[first])
 
     lines = _lines(comparison.points, lambda point: _name({k: v for k, v in point.group.items() if k != first}))
-    _draw(figure, lines, name, place, joined=numeric)
+    _draw(figure, lines, name, x_of, joined=numeric)
     label = SUMMARY_METRICS[name].label
     _lay_out(figure, f"{capital(label)} by {words(first)}", words(first), label, section.by[1:])
     if numeric:
-        places = {point.x: option(point.group[first]) for point in comparison.points}
+        ticks = {point.x: option(point.group[first]) for point in comparison.points}
         figure.update_xaxes(
-            type="log" if section.log_x else "linear", tickvals=list(places), ticktext=list(places.values())
+            type="log" if section.log_x else "linear", tickvals=list(ticks), ticktext=list(ticks.values())
         )
     else:
         order = list(dict.fromkeys(option(point.group[first]) for point in comparison.points))
@@ -154,7 +154,7 @@ def growing(comparison: Comparison, fit: Growth) -> Picture:
     """Return a figure over size, both logarithmic, with the fitted power law."""
     figure, first = go.Figure(), comparison.section.by[0]
     points = [point for point in comparison.points if point.x is not None]
-    _draw(figure, {"mean of the seeds": points}, fit.figure, lambda point: point.x, joined=False)
+    _draw(figure, {"mean of the seeds": points}, fit.metric, lambda point: point.x, joined=False)
     sizes = sorted(point.x for point in points if point.x is not None)
     steps = [sizes[0] * (sizes[-1] / sizes[0]) ** (i / 40) for i in range(41)]
     error = f" ± {fit.standard_error:.2f}" if fit.standard_error is not None else ""
@@ -166,10 +166,10 @@ def growing(comparison: Comparison, fit: Growth) -> Picture:
         line={"color": "#666666", "dash": "dash"},
         hoverinfo="skip",
     )
-    label = SUMMARY_METRICS[fit.figure].label
+    label = SUMMARY_METRICS[fit.metric].label
     _lay_out(figure, f"Growth of {label} with {words(first)}", words(first), label, ())
-    places = {point.x: option(point.group[first]) for point in points}
-    figure.update_xaxes(type="log", tickvals=list(places), ticktext=list(places.values()))
+    ticks = {point.x: option(point.group[first]) for point in points}
+    figure.update_xaxes(type="log", tickvals=list(ticks), ticktext=list(ticks.values()))
     figure.update_yaxes(type="log", dtick="D2")
     return Picture(
         figure, f"{_ERROR_BARS} Dashed: least squares of the logarithms of {fit.points} means, standard error."
@@ -183,17 +183,17 @@ def _draw(
     figure: go.Figure,
     lines: Mapping[str, Sequence[Point]],
     name: str,
-    place: Callable[[Any], Any],
+    x_of: Callable[[Any], Any],
     *,
     joined: bool,
 ) -> None:
     """Draw the points of each line with error bars, and single trials as dots."""
     colours = _colours([None] * len(lines))
     for index, (line, points) in enumerate(lines.items()):
-        trials = [t for t in _trials(points) if t.figures[name] is not None]
+        trials = [t for t in _trials(points) if t.metrics[name] is not None]
         figure.add_scatter(
-            x=[place(trial) for trial in trials],
-            y=[trial.figures[name] for trial in trials],
+            x=[x_of(trial) for trial in trials],
+            y=[trial.metrics[name] for trial in trials],
             text=[f"trial {trial.record.number}, seed {trial.record.flat.get('seed')}" for trial in trials],
             hovertemplate="%{text}: %{y:.4g}<extra></extra>",
             mode="markers",
@@ -201,12 +201,12 @@ def _draw(
             legendgroup=line,
             showlegend=False,
         )
-        given = [point for point in points if point.figures[name].count]
+        given = [point for point in points if point.metrics[name].count]
         figure.add_scatter(
-            x=[place(point) for point in given],
-            y=[point.figures[name].mean for point in given],
-            error_y={"type": "data", "array": [point.figures[name].std or 0.0 for point in given], "thickness": 1.5},
-            customdata=[[point.figures[name].count] for point in given],
+            x=[x_of(point) for point in given],
+            y=[point.metrics[name].mean for point in given],
+            error_y={"type": "data", "array": [point.metrics[name].std or 0.0 for point in given], "thickness": 1.5},
+            customdata=[[point.metrics[name].count] for point in given],
             hovertemplate="%{x}: %{y:.4g} ± %{error_y.array:.2g} (%{customdata[0]} trials)",
             name=line or "mean",
             legendgroup=line,

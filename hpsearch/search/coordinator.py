@@ -1,7 +1,7 @@
-"""The one process that owns a running study: it asks Optuna, dispatches trials, records, prunes and informs listeners.
+"""The policy of a study: asks Optuna for trials, records their epochs and ends, prunes, and informs listeners.
 
-It imports no TensorFlow. It alone writes the Optuna database, and the listeners that it informs
-write the rest.
+Its process is the only one that writes the Optuna database, and imports no TensorFlow. Everything else, such as MLflow
+runs and the terminal view, is written by the listeners.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from hpsearch.search.records import (
     BASELINE,
     CONFIG,
     CONTENTS,
+    EPOCH_PREFIX,
     FINISHED,
     OF,
     OUTCOME,
     PLANNED,
     RETRY_OF,
-    ROW,
     TrialRecord,
     best_trial,
     read_trial,
@@ -57,15 +57,15 @@ class Coordinator:
         study: from `begin_study`; its lock is held by the caller.
         spec: the checked study file.
         executor: where trials run; the coordinator does not close it.
-        listeners: returns the listeners, in the order in which they are called. Called once the first trials are on
-            their way, since MLflow takes longer to import than an epoch to train.
-        total: the number of trials that the study is to have, those of earlier runs included and failed ones not.
-        stop: checked between events.
+        listeners: returns the listeners, in the order in which they are informed. Called after the first trials were
+            sent to workers, since importing MLflow takes longer than training an epoch.
+        total: the number of trials that the study should have; those of earlier runs count, failed ones do not.
+        stop: says whether the user asks to stop; checked between events.
         checkpoints: folder for the state of running trials.
         models: the folder for trained models; None: they are not kept.
-        stage: which part of a study this is.
-        contents: digests of the user's own data and modules that the coming trials are trained with.
-        known: what the user's own datasets hold, by name.
+        stage: the stage of the study that is run.
+        contents: digests of the user's own data and modules, as they are now.
+        known: shape, type and size of the user's own datasets, by name.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Coordinator:
         self._study, self._spec, self._executor = study, spec, executor
         self._make_listeners, self._total, self._stop = listeners, total, stop
         self._listeners: Sequence[Listener] | None = None
-        # What the listeners are still to be informed of, in its order.
+        # The events that the listeners have not been informed of yet, in order.
         self._events: list[Callable[[Listener], None]] = []
         self._idled = 0.0
         self._checkpoints = Checkpoints(checkpoints)
@@ -96,7 +96,7 @@ class Coordinator:
         self._content_changed = ""
         self._running: dict[int, optuna.Trial] = {}
         self._best: dict[int, Best] = {}
-        # Trials that are never pruned, and trials that are being pruned and have not ended yet.
+        # The running trials that are never pruned, and those that are being pruned and have not ended yet.
         self._unprunable: set[int] = set()
         self._stopping: set[int] = set()
         self._pruner = make_pruner(spec.search, study.objective)
@@ -110,7 +110,7 @@ class Coordinator:
         # A finalist and the untuned default may be the same configuration with the same seeds; both are trained.
         self._distinct = stage is Stage.SEARCH and can_repeat(spec.space)
         self._sampler = SamplerView(spec)
-        # Trials that wait to be run, by number, and how many trials the study has.
+        # The trials that wait to be run, by number; and the number of trials in the storage.
         self._waiting: list[FrozenTrial] = []
         self._count = 0
         # Whether every configuration has been tried. Reset when a trial fails.
@@ -168,7 +168,7 @@ class Coordinator:
         self._events.append(event)
 
     def announce(self) -> None:
-        """Inform the listeners of what has happened."""
+        """Inform the listeners of the events since the last call."""
         if self._listeners is None:
             self._listeners = self._make_listeners()
         events, self._events = self._events, []
@@ -186,11 +186,11 @@ class Coordinator:
         return bool(self._abort.reason or self._content_changed)
 
     def _room(self) -> int:
-        """Return how many more trials the study may begin."""
+        """Return the number of trials that the study may still begin."""
         return self._total - self._attempts.ended - len(self._running)
 
     def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
-        """Take the next trial and fix its configuration; None: there is none now."""
+        """Return the job of the next trial; None: there is none now."""
         while not self.over and time.monotonic() < self._deadline:
             found = self._next_trial(slots)
             if found is None:
@@ -199,8 +199,8 @@ class Coordinator:
                 return job
         return None
 
-    def _begin(self, trial: optuna.Trial, rows: Sequence[EpochMetrics]) -> Job | None:
-        """Return the job of a trial; None: its configuration cannot be trained, which is recorded."""
+    def _begin(self, trial: optuna.Trial, epochs: Sequence[EpochMetrics]) -> Job | None:
+        """Return the job of a trial; None: its configuration cannot be trained, and the trial is recorded as failed."""
         try:
             config = self._jobs.config_of(trial)
         except InvalidConfigError as error:
@@ -211,7 +211,7 @@ class Coordinator:
         contents = self._jobs.contents.of(config)
         first_trial = self._attempts.first_of(config, contents)
         if self._distinct and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
-            # It is among the study file's own trials, and the sampler drew the same values.
+            # The study file enqueues this configuration, and the sampler has drawn the same values.
             detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
             self._end(trial, TrialEnded(trial.number, Outcome.FAILED, detail, "", {}))
             return None
@@ -222,16 +222,16 @@ class Coordinator:
         if attrs.get(BASELINE):
             self._unprunable.add(trial.number)
         self._pruner.forget(trial.number)
-        self._pruner.replay(trial.number, rows)
+        self._pruner.replay(trial.number, epochs)
         self._best.pop(trial.number, None)
-        if best := best_of(rows, self._study.objective):
+        if best := best_of(epochs, self._study.objective):
             self._best[trial.number] = best
         started = TrialRecord(
             trial.number,
             "RUNNING",
             None,
             config,
-            tuple(rows),
+            tuple(epochs),
             self._best.get(trial.number),
             baseline=bool(attrs.get(BASELINE)),
             started=datetime.now(),
@@ -241,16 +241,16 @@ class Coordinator:
             metric=self._study.objective.metric,
         )
         self._inform(lambda listener: listener.trial_started(started))
-        return self._jobs.job(trial, config, rows)
+        return self._jobs.job(trial, config, epochs)
 
     def _next_trial(self, slots: Sequence[WorkerSlot]) -> tuple[optuna.Trial, Sequence[EpochMetrics]] | None:
         """Return the next trial and the epochs after which it continues; None: there is none now.
 
-        Waiting trials come first; then proposals of the sampler, or of a grid the points that failed.
+        Waiting trials come first, then proposals of the sampler. For a grid, these are the points that failed.
         """
         room = self._room()
-        # Not all of them may fit into the study's total: those enqueued first do, and those that the user wants to be
-        # tried again.
+        # The study's total may be less than their number. Those enqueued first are run, and all that the user has asked
+        # to try again.
         retries = awaited(self._waiting)
         others = [trial for trial in self._waiting if trial not in retries]
         waiting = [*others[: max(0, room)], *retries]
@@ -266,14 +266,14 @@ class Coordinator:
 
     def _continued(self, chosen: FrozenTrial) -> tuple[optuna.Trial, Sequence[EpochMetrics]]:
         """Begin a waiting trial, or continue one that was interrupted."""
-        rows = self._jobs.rows_kept(chosen)
+        epochs = self._jobs.resumable_epochs(chosen)
         if PLANNED not in chosen.user_attrs:
             self._study.optuna.sampler = DrawnValues(self._sampler.begin(chosen))
         trial = self._study.take(chosen)
         if chosen.state == TrialState.RUNNING or chosen.user_attrs.get(OUTCOME):
-            begin_again(trial, len(rows))
+            begin_again(trial, len(epochs))
         self._reported[chosen.number] = max(chosen.intermediate_values, default=0)
-        return trial, rows
+        return trial, epochs
 
     def _new_trial(self) -> optuna.Trial | None:
         """Create a trial; None: every configuration was tried."""
@@ -295,7 +295,7 @@ class Coordinator:
         return trial
 
     def _is_new(self, drawn: dict[str, Any], number: int) -> bool:
-        """Return whether a configuration can be trained and was not."""
+        """Return whether a configuration can be trained and has not been tried."""
         try:
             config = self._jobs.config_from(drawn, number)
         except InvalidConfigError:
@@ -312,32 +312,32 @@ class Coordinator:
         return not prunes
 
     def trial_ended(self, end: TrialEnded) -> None:
-        """Record the end of a trial; of one whose data or modules have changed, that the run must end."""
+        """Record the end of a trial. One whose data or modules have changed waits again, and the run ends."""
         if end.changed:
             self._content_changed = end.detail
             self.interrupted(end.trial)
         else:
             self._end(self._running.pop(end.trial), end)
 
-    def _report(self, trial: optuna.Trial, row: EpochMetrics) -> bool:
+    def _report(self, trial: optuna.Trial, epoch: EpochMetrics) -> bool:
         """Record the epoch; return whether the trial should be pruned.
 
-        Report the best value so far to Optuna and not the epoch's value, so that a pruned trial's value is that of
-        its best epoch, as everywhere else.
+        The value reported to Optuna is the best one so far and not that of the epoch, since the value of every trial,
+        pruned or not, is that of its best epoch.
         """
         number = trial.number
-        trial.set_user_attr(f"{ROW}{row.epoch}", row.plain())
-        best = best_after(self._best.get(number), row, self._study.objective)
-        if best is None or not row.finite:
+        trial.set_user_attr(f"{EPOCH_PREFIX}{epoch.epoch}", epoch.plain())
+        best = best_after(self._best.get(number), epoch, self._study.objective)
+        if best is None or not epoch.finite:
             return False
         self._best[number] = best
-        if row.epoch > self._reported.get(number, 0):
-            trial.report(best.value, row.epoch)
-        self._pruner.report(number, row.epoch, best.value)
-        return number not in self._unprunable and self._pruner.prunes(number, row.epoch)
+        if epoch.epoch > self._reported.get(number, 0):
+            trial.report(best.value, epoch.epoch)
+        self._pruner.report(number, epoch.epoch, best.value)
+        return number not in self._unprunable and self._pruner.prunes(number, epoch.epoch)
 
     def _end(self, trial: optuna.Trial, end: TrialEnded) -> None:
-        """Record the end before anything else; then inform."""
+        """Record the end of a trial, then inform the listeners."""
         if end.trial in self._stopping and end.outcome not in GOOD:
             # A trial that is being pruned counts as pruned, even if it failed meanwhile.
             end = TrialEnded(end.trial, Outcome.PRUNED, "", "", end.info)
@@ -357,7 +357,7 @@ class Coordinator:
         self._inform(lambda listener: listener.trial_ended(record))
 
     def worker_failed(self, failure: WorkerFailed) -> None:
-        """Try a trial again whose worker failed, unless it was being pruned or failed too often at the same epoch."""
+        """Let a trial run again after its worker failed, unless it is being pruned or has failed too often."""
         number, trial = failure.trial, self._running[failure.trial]
         if number in self._stopping:
             self._end(self._running.pop(number), TrialEnded(number, Outcome.PRUNED, "", "", {}))
@@ -371,7 +371,7 @@ class Coordinator:
         self.interrupted(number)
 
     def interrupted(self, number: int) -> None:
-        """Record that a trial does not run any more; it waits to be continued."""
+        """Record that a trial does not run any more and waits to be continued."""
         interrupt(self._running.pop(number))
         self._sampler.forget(number)
         self._waiting = sorted([*self._waiting, self._study.stored(number)], key=lambda trial: trial.number)

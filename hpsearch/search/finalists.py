@@ -26,7 +26,7 @@ from hpsearch.search.contents import Contents
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
-from hpsearch.search.records import FINISHED, TrialRecord, ranked, rates_of, typical
+from hpsearch.search.records import FINISHED, TrialRecord, most_typical, ranked, rates_of
 from hpsearch.search.runner import run_job
 from hpsearch.search.stages import (
     READINGS,
@@ -158,11 +158,11 @@ class FinalStages:
         info = self._evaluate(Job(0, config.plain(), objective, reads=models, data=data, sources=sources))
         if info is None:
             return
-        figures = [
+        results = [
             TestResult(record.number, record.of, _seed_of(record), tested["accuracy"], *_rest(tested))
             for record, tested in zip(records, info[TEST], strict=True)
         ]
-        line |= {"examples": info[TEST_EXAMPLES], "figures": [vars(one) for one in figures]}
+        line |= {"examples": info[TEST_EXAMPLES], "figures": [vars(result) for result in results]}
         self.study.optuna.set_user_attr(READINGS, [*before, line])
 
     def _digest(self, config: TrialConfig) -> str:
@@ -251,7 +251,7 @@ def on_everything(finalist: Finalist) -> TrialConfig:
     """
     config = finalist.config
     assert isinstance(config, TrialConfig)
-    before = typical(finalist.runs, finalist.epochs)
+    before = most_typical(finalist.runs, finalist.epochs)
     return without_validation(config, finalist.epochs, rates_of(before) if before else [])
 
 

@@ -22,7 +22,7 @@ from hpsearch.search.contents import Contents
 from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED, RETRY_OF, enqueued_params, epochs_of
 from hpsearch.search.sampling import suggest
 from hpsearch.search.storage import StoredStudy
-from hpsearch.training.checkpoint import epochs_kept
+from hpsearch.training.checkpoint import count_resumable_epochs
 from hpsearch.training.results import EpochMetrics
 from hpsearch.training.structure import needs_of, with_engine
 
@@ -40,10 +40,10 @@ class Checkpoints:
     def file(self, trial: int) -> Path:
         return self.folder / f"{trial}.npz"
 
-    def rows_kept(self, waiting: FrozenTrial) -> tuple[EpochMetrics, ...]:
+    def resumable_epochs(self, waiting: FrozenTrial) -> tuple[EpochMetrics, ...]:
         """Return the epochs after which an interrupted trial continues; empty: it starts again."""
-        config, rows = waiting.user_attrs.get(CONFIG), epochs_of(waiting)
-        return rows[: epochs_kept(self.file(waiting.number), config, rows)] if config else ()
+        config, epochs = waiting.user_attrs.get(CONFIG), epochs_of(waiting)
+        return epochs[: count_resumable_epochs(self.file(waiting.number), config, epochs)] if config else ()
 
     def forget(self, trial: int) -> None:
         with suppress(OSError):
@@ -103,10 +103,10 @@ class Jobs:
             return with_normalization(with_engine(config, self.study.engines), self.known)
         return config
 
-    def job(self, trial: optuna.Trial, config: AnyConfig, rows: Sequence[EpochMetrics]) -> Job:
-        """Return the job that trains a configuration after the epochs `rows`; their time is recorded."""
-        seconds = sum(row.metrics.get("epoch_seconds", 0.0) for row in rows)
-        if rows:
+    def job(self, trial: optuna.Trial, config: AnyConfig, epochs: Sequence[EpochMetrics]) -> Job:
+        """Return the job that trains a configuration; `epochs` are already trained, and their time is recorded."""
+        seconds = sum(epoch.metrics.get("epoch_seconds", 0.0) for epoch in epochs)
+        if epochs:
             trial.set_user_attr(EARLIER, seconds)
         return Job(
             trial.number,
@@ -115,7 +115,7 @@ class Jobs:
             needs_of(config),
             self.spec.file.limits,
             str(self.checkpoints.file(trial.number)),
-            len(rows),
+            len(epochs),
             seconds,
             str(self.models / f"{trial.number}.keras") if self.models else "",
             system_metrics=self.spec.file.system_metrics,
@@ -123,7 +123,7 @@ class Jobs:
             sources=self.contents.expected_sources(),
         )
 
-    def rows_kept(self, waiting: FrozenTrial) -> Sequence[EpochMetrics]:
+    def resumable_epochs(self, waiting: FrozenTrial) -> Sequence[EpochMetrics]:
         """Return the epochs after which an interrupted trial continues.
 
         There are none where its checkpoint is gone, or where it was trained with other data or other modules.
@@ -131,7 +131,7 @@ class Jobs:
         config, contents = waiting.user_attrs.get(CONFIG), waiting.user_attrs.get(CONTENTS)
         if config is not None and not self._are_same(contents, parse_config(config)):
             return ()
-        return self.checkpoints.rows_kept(waiting)
+        return self.checkpoints.resumable_epochs(waiting)
 
     def _are_same(self, contents: Mapping[str, str] | None, config: AnyConfig) -> bool:
         """Return whether a trial that began with `contents` would continue with the same; None: of an early version."""
@@ -148,7 +148,7 @@ UPDATE_COST = 30
 
 
 def choose_waiting(
-    waiting: Sequence[FrozenTrial], space: Branch, engines: Mapping[str, str], places: Sequence[WorkerSlot]
+    waiting: Sequence[FrozenTrial], space: Branch, engines: Mapping[str, str], slots: Sequence[WorkerSlot]
 ) -> FrozenTrial:
     """Return the waiting trial to start now.
 
@@ -156,12 +156,12 @@ def choose_waiting(
         waiting: by number; at least one.
         space: the study's.
         engines: what `engine: auto` means; empty where the user's own function trains.
-        places: the worker slots of the executor; at least one is free.
+        slots: the worker slots of the executor; at least one is free.
     """
-    if len(waiting) == 1 or len(places) == 1:
+    if len(waiting) == 1 or len(slots) == 1:
         return waiting[0]
-    free = [place.compiled for place in places if not place.busy]
-    busy = frozenset[str]().union(*(place.compiled for place in places if place.busy))
+    free = [place.compiled for place in slots if not place.busy]
+    busy = frozenset[str]().union(*(place.compiled for place in slots if place.busy))
 
     def suits(trial: FrozenTrial) -> tuple[int, int, float]:
         config = _outline(trial, space) if engines else None

@@ -59,7 +59,7 @@ class StudyEnded:
     exhausted: bool = False
 
     @property
-    def chosen(self) -> TrialRecord | None:
+    def exported(self) -> TrialRecord | None:
         """The trial to export: the finalists' winner, else the best."""
         return exported_trial_of(self.records, self.finals, self.best)
 
@@ -79,7 +79,7 @@ class Listener:
     def trial_started(self, record: TrialRecord) -> None:
         """A worker trains the trial; it continues after the epochs `record.epochs`."""
 
-    def epoch_done(self, number: int, row: EpochMetrics) -> None:
+    def epoch_done(self, number: int, epoch: EpochMetrics) -> None:
         """A trial finished an epoch."""
 
     def trial_ended(self, record: TrialRecord) -> None:

@@ -46,12 +46,12 @@ def check_files(spec: StudySpec) -> dict[str, UserDataset]:
         return {}
     from hpsearch.data.user_data import find, load_npz, summary_of
 
-    places, missing = dataset_paths(spec), []
+    paths, missing = dataset_paths(spec), []
     for name in files:
         try:
             find(name, spec.folders)
         except DataError as error:
-            missing.append((places[name], str(error)))
+            missing.append((paths[name], str(error)))
     raise_problems(spec.document, missing)
     known = {name: summary_of(load_npz(name, "train", spec.folders)) for name in files}
     check_fits(spec, known)
@@ -85,7 +85,7 @@ def inspect_functions(
         StudyFileError: a function cannot be called, or a trial of the study would not fit what it returns.
         StudyChangedError: a module was edited since the run began.
     """
-    places, known = dataset_paths(spec), dict[str, UserDataset]()
+    paths, known = dataset_paths(spec), dict[str, UserDataset]()
     for name in [name for name in spec.datasets() if is_user_dataset(name) and not name.endswith(".npz")]:
         config = next(config for config in spec.keras_corners if config.data.dataset == name)
         sources = contents.expected_sources()
@@ -99,7 +99,7 @@ def inspect_functions(
             detail = end.detail.removeprefix("data.dataset: ")
             if detail.startswith("dataset "):
                 raise DataError(detail)
-            raise problem_error(spec.document, [(places[name], f"{detail}; its traceback is in {log}")])
+            raise problem_error(spec.document, [(paths[name], f"{detail}; its traceback is in {log}")])
         info = dict(end.info)
         contents = replace(contents, data={**contents.data, name: info[DIGEST]})
         known[name] = UserDataset(**{each.name: info[each.name] for each in fields(UserDataset)})

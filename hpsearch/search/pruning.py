@@ -35,13 +35,13 @@ class Pruner:
                 self.replay(record.number, record.epochs)
                 self.end(record.number, completed=record.outcome in GOOD)
 
-    def replay(self, trial: int, rows: Iterable[EpochMetrics]) -> None:
+    def replay(self, trial: int, epochs: Iterable[EpochMetrics]) -> None:
         """Take in epochs that a trial has behind it."""
         best = None
-        for row in rows:
-            best = best_after(best, row, self.objective)
-            if best and row.finite:
-                self.report(trial, row.epoch, best.value)
+        for epoch in epochs:
+            best = best_after(best, epoch, self.objective)
+            if best and epoch.finite:
+                self.report(trial, epoch.epoch, best.value)
 
     def report(self, trial: int, epoch: int, value: float) -> None:
         """Take in a trial's best value so far, as of this epoch."""

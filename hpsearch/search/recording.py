@@ -10,7 +10,17 @@ import optuna
 from optuna.trial import TrialState
 
 from hpsearch.executors.protocol import TrialEnded
-from hpsearch.search.records import DETAIL, EARLIER, INFO, OUTCOME, ROW, STARTED, TRACEBACK, WORKER_FAILURES, epochs_of
+from hpsearch.search.records import (
+    DETAIL,
+    EARLIER,
+    EPOCH_PREFIX,
+    INFO,
+    OUTCOME,
+    STARTED,
+    TRACEBACK,
+    WORKER_FAILURES,
+    epochs_of,
+)
 from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import GOOD, Best, Outcome
 
@@ -39,7 +49,7 @@ def begin_again(trial: optuna.Trial, epochs: int) -> None:
         epochs: the number of its epochs that it keeps.
     """
     attrs = trial.user_attrs
-    later = [key for key in attrs if key.startswith(ROW) and int(key.removeprefix(ROW)) > epochs]
+    later = [key for key in attrs if key.startswith(EPOCH_PREFIX) and int(key.removeprefix(EPOCH_PREFIX)) > epochs]
     # A coordinator that died while it recorded the end may have recorded a part of it.
     for key in (OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK, *later):
         if attrs.get(key):

@@ -1,4 +1,4 @@
-"""The record of a trial, read back from Optuna as a frozen value."""
+"""TrialRecord: a trial as the storage holds it, read from Optuna and parsed once."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from hpsearch.config.trial import AnyConfig, parse_config
 from hpsearch.errors import HpsearchError, InvalidConfigError
 from hpsearch.training.results import GOOD, Best, EpochMetrics, Outcome, best_of
 
-# Names of the user attributes that hold what Optuna has no field for.
+# The names of the user attributes for data that Optuna has no field for.
 CONFIG = "config"
 OUTCOME = "outcome"
 DETAIL = "detail"
 BASELINE = "baseline"
-# Of a training in a later stage: its planned configuration, and the trial that it trains again.
+# In a stage after the search: the planned configuration of a training, and the trial that it trains again.
 PLANNED = "planned"
 OF = "of"
-# Of a trial that tries a failed trial's configuration again: the first trial that had it.
+# For a trial that tries a failed configuration again: the first trial that had this configuration.
 RETRY_OF = "retry_of"
 INFO = "facts"
 TRACEBACK = "traceback"
 WORKER_FAILURES = "losses"
 EARLIER = "earlier_seconds"
-# When a trial that was interrupted was sent to a worker again.
+# The time when an interrupted trial was sent to a worker again.
 STARTED = "started"
-ROW = "epoch:"
-# The digests of the data and of the modules that it was trained with.
+EPOCH_PREFIX = "epoch:"
+# The digests of the user's own data and modules that a trial was trained with.
 CONTENTS = "contents"
-# Optuna's states of a trial that is over.
+# Optuna's states of a trial that has ended.
 FINISHED = frozenset({"COMPLETE", "PRUNED", "FAIL"})
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as the study holds it.
+    """One trial as the storage holds it.
 
     Attributes:
-        number: counted from 0.
+        number: from 0, as in Optuna.
         state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING, as in Optuna.
-        outcome: why it ended; None while it has not.
-        config: the concrete configuration; None before the trial first ran.
-        epochs: its finished epochs.
+        outcome: why it ended; None before that.
+        config: the configuration; None before the trial first ran.
+        epochs: the metrics of its finished epochs.
         best: its best epoch by the study's objective; None before the first, and for a diverged trial.
-        seconds: wall time from start to end, without time lost by interruptions; None while it has not ended.
+        seconds: wall time from start to end without interruptions; None before its end.
         detail: one line about a failure, else empty.
-        baseline: whether it is an optimizer's Keras default.
+        baseline: whether it is an optimizer with the default arguments of Keras.
         params: the sampled parameters by their Optuna names.
         info: what the worker reported about the training, for instance the number of weights.
         traceback: of a failure, else empty.
         started: when it was last sent to a worker.
-        ended: when it ended; None while it has not.
-        worker_failures: why it lost its worker, each time.
-        of: of a finalist's training the trial that it trains again; None of a trial, and of the Keras default.
+        ended: when it ended; None before that.
+        worker_failures: why its worker failed, for each failure.
+        of: for the training of a finalist, the trial that it trains again; else None.
         metric: the study's objective; empty outside of a study.
-        retry_of: the failed trial whose configuration it tries again; None: it tries none.
-        contents: digests of the user's dataset (`data`) and modules (`sources`) that it was trained with.
+        retry_of: the failed trial whose configuration it tries again, or None.
+        contents: the digests of the user's own dataset (`data`) and modules (`sources`) that it was trained with.
     """
 
     number: int
@@ -88,7 +88,7 @@ class TrialRecord:
 
     @property
     def good(self) -> bool:
-        """Whether it may win: it ran to its end."""
+        """Whether it ran to its end, so that it can be the best trial."""
         return self.outcome in GOOD
 
     @property
@@ -98,16 +98,16 @@ class TrialRecord:
 
     @property
     def flat(self) -> dict[str, Any]:
-        """The configuration under plain names; empty before the trial first ran."""
+        """The configuration by plain names, as `TrialConfig.flat`; empty before the trial first ran."""
         return self.config.flat() if self.config else {}
 
     @property
     def reason(self) -> str:
-        """The reason of its outcome in one line; empty while it has not ended."""
+        """Why it ended, in one line; empty before that."""
         return self.detail or (self.outcome.value if self.outcome else "")
 
     def summary(self) -> dict[str, Any]:
-        """Return the interface of `hpsearch trials -f json`."""
+        """Return the trial as `hpsearch trials -f json` prints it."""
         return {
             "number": self.number,
             "state": self.state,
@@ -129,7 +129,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
     attrs, epochs = trial.user_attrs, epochs_of(trial)
     finished = trial.state.is_finished()
     outcome = Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None
-    # An interrupted trial stays RUNNING in the storage, although it waits for the next run.
+    # An interrupted trial stays RUNNING in the storage, and waits to be continued.
     waits = trial.state == TrialState.WAITING or (outcome is Outcome.INTERRUPTED and not finished)
     again = attrs.get(STARTED)
     started = datetime.fromisoformat(again) if again else trial.datetime_start
@@ -177,21 +177,23 @@ def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def epochs_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:
-    """Return its finished epochs, in their order."""
+    """Return the finished epochs of a trial, in order."""
     attrs = trial.user_attrs.items()
     found = (
-        EpochMetrics.of(value, int(key.removeprefix(ROW))) for key, value in attrs if key.startswith(ROW) and value
+        EpochMetrics.of(value, int(key.removeprefix(EPOCH_PREFIX)))
+        for key, value in attrs
+        if key.startswith(EPOCH_PREFIX) and value
     )
-    return tuple(sorted(found, key=lambda row: row.epoch))
+    return tuple(sorted(found, key=lambda epoch: epoch.epoch))
 
 
 def rates_of(record: TrialRecord) -> list[float]:
-    """Return the learning rate of each epoch; a solver has none."""
-    return [row.metrics["learning_rate"] for row in record.epochs if "learning_rate" in row.metrics]
+    """Return the learning rate of each epoch; empty for L-BFGS, which has none."""
+    return [epoch.metrics["learning_rate"] for epoch in record.epochs if "learning_rate" in epoch.metrics]
 
 
 def ranked(records: Iterable[TrialRecord], objective: Objective) -> list[TrialRecord]:
-    """Return the good trials, the best first; of equals the one with the lowest number."""
+    """Return the good trials, the best first; among equals the lowest number first."""
     values = [(-objective.gain(r.best.value), r.number, r) for r in records if r.good and r.best]
     return [record for _, _, record in sorted(values, key=lambda value: value[:2])]
 
@@ -202,12 +204,12 @@ def best_trial(records: Iterable[TrialRecord], objective: Objective) -> TrialRec
 
 
 def epochs_chosen(records: Iterable[TrialRecord]) -> int:
-    """Return the epochs that validation chose in trainings of one configuration: the median of their best epochs."""
+    """Return the median of the best epochs of several trainings of one configuration, at least 1."""
     return max(1, round(median(record.best.epoch for record in records if record.best)))
 
 
-def typical(records: Iterable[TrialRecord], epochs: int) -> TrialRecord | None:
-    """Return the training whose best epoch is closest to `epochs`, the first of equals; None: none has a best epoch."""
+def most_typical(records: Iterable[TrialRecord], epochs: int) -> TrialRecord | None:
+    """Return the training whose best epoch is closest to `epochs`, or None if no training has a best epoch."""
     away = [(abs(record.best.epoch - epochs), i, record) for i, record in enumerate(records) if record.best]
     return min(away)[2] if away else None
 
@@ -219,7 +221,7 @@ def outcomes(records: Iterable[TrialRecord]) -> dict[str, int]:
 
 
 def states(records: Iterable[TrialRecord]) -> dict[str, int]:
-    """Return the number of trials in each of Optuna's states, as `counts`, with `running` and `waiting`."""
+    """Return the number of trials in each state: those of `counts`, `running` and `waiting`."""
     records = list(records)
     tally = Counter(record.state for record in records)
     return counts(records) | {"running": tally["RUNNING"], "waiting": tally["WAITING"]}

@@ -1,4 +1,4 @@
-"""The one loop over an executor: every training, of a study or outside of one, is run by it.
+"""The one loop over an executor's events. It runs every training, in a study or outside of one.
 
 A policy decides what to train next and whether a training continues after an epoch. The policy of a study is
 `hpsearch.search.coordinator`, which asks Optuna; the policy of given trainings is `JobList`.
@@ -13,15 +13,15 @@ from typing import Protocol
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.training.results import EpochMetrics
 
-# How often clocks are updated and a stop is noticed, in seconds.
+# The longest time in seconds until clocks are updated and a stop is noticed.
 TICK = 0.2
 
 
 class Policy(Protocol):
-    """What to train, and for how long.
+    """Decides what to train, and for how many epochs.
 
     Attributes:
-        over: whether the run ends although trials still run.
+        over: whether the run must end now, although trials still run.
     """
 
     @property
@@ -56,9 +56,9 @@ def run_trials(executor: Executor, policy: Policy, stopped: Callable[[], bool] =
     """Train the jobs of a policy.
 
     Args:
-        executor: where it is trained; the caller closes it.
-        policy: decides.
-        stopped: whether the user asks to stop.
+        executor: runs the jobs; the caller closes it.
+        policy: decides what to train.
+        stopped: returns whether the user asks to stop.
     """
     running: set[int] = set()
 
@@ -77,11 +77,11 @@ def run_trials(executor: Executor, policy: Policy, stopped: Callable[[], bool] =
     policy.announce()
     while running and not over():
         for event in executor.events(TICK):
-            # A signal to the whole process group kills the workers, too. Their trials have not failed.
+            # A stop signal may reach the workers, too. Their trials have not failed.
             if event.trial not in running or (stopped() and isinstance(event, WorkerFailed)):
                 continue
             if isinstance(event, EpochDone):
-                answer = executor.go_on if policy.epoch_done(event.trial, event.row) else executor.prune
+                answer = executor.continue_trial if policy.epoch_done(event.trial, event.metrics) else executor.prune
                 answer(event.trial)
             else:
                 running.remove(event.trial)
@@ -100,8 +100,8 @@ class JobList:
     """The policy of given jobs: each is trained to its end, in their order.
 
     Args:
-        jobs: the jobs to be done.
-        retries: how often a job whose worker fails is begun again.
+        jobs: the jobs.
+        retries: how often a job is started again after its worker failed.
 
     Attributes:
         epochs: the epochs so far of each trial that has begun.
@@ -149,7 +149,7 @@ class JobList:
 def run_job(
     executor: Executor, job: Job, stopped: Callable[[], bool] = lambda: False
 ) -> TrialEnded | WorkerFailed | None:
-    """Have one job done; return how it ended, or None where the user stopped it."""
+    """Run one job; return how it ended, or None if the user stopped it."""
     policy = JobList([job], retries=0)
     run_trials(executor, policy, stopped)
     return policy.ends.get(job.trial)

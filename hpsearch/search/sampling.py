@@ -227,8 +227,8 @@ def last_report(record: TrialRecord, objective: Objective) -> dict[int, float]:
     """
     report: dict[int, float] = {}
     best = None
-    for row in record.epochs if record.outcome not in WORST else ():
-        best = best_after(best, row, objective)
-        if best and row.finite:
-            report = {row.epoch: best.value}
+    for epoch in record.epochs if record.outcome not in WORST else ():
+        best = best_after(best, epoch, objective)
+        if best and epoch.finite:
+            report = {epoch.epoch: best.value}
     return report

@@ -153,7 +153,7 @@ class TestResult:
 
     Attributes:
         number: of its training in the study's last stage.
-        trial: as of an Finalist.
+        trial: as of a Finalist.
         accuracy: share of the images that it got right.
         confusion: [classes, classes], true classes by row.
         hits: which images it got right, a bit each, in hexadecimal.
@@ -176,7 +176,7 @@ class Reading:
         by: the process.
         winner: the trial that was the winner then.
         dataset, digest: of the test set.
-        figures: the result of every model; empty where the reading failed.
+        results: of every model; empty where the reading failed.
     """
 
     when: str
@@ -185,20 +185,21 @@ class Reading:
     dataset: str
     digest: str
     examples: int
-    figures: tuple[TestResult, ...]
+    results: tuple[TestResult, ...]
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> Reading:
-        figures = [
-            TestResult(**{**figure, "confusion": tuple(map(tuple, figure["confusion"]))})
-            for figure in plain.get("figures", [])
+        results = [
+            TestResult(**{**result, "confusion": tuple(map(tuple, result["confusion"]))})
+            for result in plain.get("figures", [])
         ]
-        return Reading(**{"examples": 0, **plain, "figures": tuple(figures)})
+        plain = {name: value for name, value in plain.items() if name != "figures"}
+        return Reading(**{"examples": 0, **plain, "results": tuple(results)})
 
     @property
     def line(self) -> str:
         """The audit line."""
-        models = f"{len(self.figures)} models" if self.figures else "it gave no result"
+        models = f"{len(self.results)} models" if self.results else "it gave no result"
         return f"{self.when} by {self.by}: the test set of {self.dataset}, for trial {self.winner} ({models})"
 
 
@@ -233,7 +234,7 @@ class Finals:
     @property
     def reading(self) -> Reading | None:
         """The reading that was finished; None where there is none."""
-        return next((reading for reading in self.readings if reading.figures), None)
+        return next((reading for reading in self.readings if reading.results), None)
 
     @property
     def champion(self) -> TestResult | None:
@@ -247,8 +248,8 @@ class Finals:
 
     def tested(self, trial: int | None) -> list[TestResult]:
         """Return the test results of a finalist's models, by seed."""
-        found = [figures for figures in self.reading.figures if figures.trial == trial] if self.reading else []
-        return sorted(found, key=lambda figures: self.seeds.index(figures.seed))
+        found = [result for result in self.reading.results if result.trial == trial] if self.reading else []
+        return sorted(found, key=lambda result: self.seeds.index(result.seed))
 
 
 def read_finals(study: StoredStudy) -> Finals | None:
@@ -315,7 +316,7 @@ def _model(finalist: Finalist) -> Any:
 
 
 def _ranked(finalists: Sequence[Finalist], objective: Objective) -> tuple[Finalist, ...]:
-    def place(finalist: Finalist) -> tuple[float, int]:
+    def order(finalist: Finalist) -> tuple[float, int]:
         return math.inf if finalist.mean is None else -objective.gain(finalist.mean), finalist.trial or 0
 
-    return tuple(sorted(finalists, key=place))
+    return tuple(sorted(finalists, key=order))

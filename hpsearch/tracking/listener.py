@@ -153,12 +153,12 @@ class MlflowListener(Listener):
         assert state is not None
         with self._changing():
             self._records.pop(record.number, None)
-            rows = [MetricRow.of(row, milliseconds()) for row in record.epochs]
+            rows = [MetricRow.of(epoch, milliseconds()) for epoch in record.epochs]
             self._trials[record.number] = _RunningTrial(state, rows)
 
-    def epoch_done(self, number: int, row: EpochMetrics) -> None:
+    def epoch_done(self, number: int, epoch: EpochMetrics) -> None:
         with self._changing():
-            self._trials[number].rows.append(MetricRow.of(row, milliseconds()))
+            self._trials[number].rows.append(MetricRow.of(epoch, milliseconds()))
 
     def trial_ended(self, record: TrialRecord) -> None:
         with self._changing():

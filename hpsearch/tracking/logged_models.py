@@ -159,11 +159,11 @@ class Models:
         found = {
             "hpsearch.study": verdict.study,
             "hpsearch.trial": str(verdict.winner.finalist.trial),
-            "hpsearch.seed": str(tested.figures.seed),
+            "hpsearch.seed": str(tested.result.seed),
             "hpsearch.epochs": str(verdict.epochs),
             f"hpsearch.mean_{metric}": f"{verdict.winner.interval.mean:.6f}",
             f"hpsearch.interval_{metric}": verdict.winner.interval.shown(6),
-            "hpsearch.test_accuracy": repr(tested.figures.accuracy),
+            "hpsearch.test_accuracy": repr(tested.result.accuracy),
             "hpsearch.test_interval": tested.champion.shown(6),
             "hpsearch.test_read": tested.when,
         }

@@ -133,10 +133,10 @@ def counted(record: TrialRecord) -> dict[str, float]:
 def dated_epochs(record: TrialRecord) -> list[tuple[EpochMetrics, int]]:
     """Return each epoch with the time of its end, computed from the trial's start and the epochs' seconds."""
     when, dated = milliseconds(record.started), []
-    for row in record.epochs:
-        seconds = row.metrics.get("epoch_seconds", 0.0)
+    for epoch in record.epochs:
+        seconds = epoch.metrics.get("epoch_seconds", 0.0)
         when += int(1000 * seconds) if math.isfinite(seconds) else 0
-        dated.append((row, when))
+        dated.append((epoch, when))
     return dated
 
 

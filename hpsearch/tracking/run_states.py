@@ -1,7 +1,6 @@
-"""The runs that MLflow should hold of a study, as plain data, computed from its trials without MLflow.
+"""The runs that MLflow should hold for a study, computed from its trials as plain data.
 
-The writer makes MLflow equal to them, and the consistency check compares MLflow with them. `DataInput` is a dataset as
-MLflow shows it: with its digest, and how the run uses it.
+The writer makes the runs in MLflow equal to them, and the consistency check compares both. Nothing here calls MLflow.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from operator import is_
 from typing import Any
 
-from hpsearch.analysis.confusion import Confusion, class_figures, texts
+from hpsearch.analysis.confusion import Confusion, class_metrics, texts
 from hpsearch.catalogue.datasets import DATASETS, DatasetEntry
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import AnyConfig, TrialConfig
@@ -76,11 +75,11 @@ class RunState:
     Attributes:
         name: as the runs page shows it.
         status: RUNNING, FINISHED, FAILED or KILLED.
-        rows: every metric, by step.
+        rows: the metrics of each step.
         started: in milliseconds since 1970.
-        ended: in milliseconds since 1970; None: now.
+        ended: in milliseconds since 1970; None: the time of writing.
         texts: artifacts, by name.
-        inputs: the data that it uses.
+        inputs: the datasets that it uses.
     """
 
     name: str
@@ -95,7 +94,7 @@ class RunState:
 
     @property
     def interrupted(self) -> RunState:
-        """The same run of a trial that does not train any more and waits to be continued."""
+        """The same run, of a trial that was interrupted and waits to be continued."""
         return replace(self, status=KILLED, tags={**self.tags, OUTCOME_TAG: Outcome.INTERRUPTED.label})
 
 
@@ -105,7 +104,7 @@ class DesiredRuns:
 
     Attributes:
         parent: the key of the run that is the parent of all others.
-        runs: the parent first.
+        runs: by key, the parent first.
     """
 
     parent: RunKey
@@ -114,13 +113,13 @@ class DesiredRuns:
 
 @dataclass(frozen=True)
 class TrackedStudy:
-    """A study and the MLflow that takes its runs.
+    """A study and the MLflow database or server for its runs.
 
     Attributes:
         spec: the study file.
         text: the study file as it was run.
-        provenance: of the study.
-        target: the MLflow.
+        provenance: who ran the study, with which versions and data.
+        target: the MLflow database or server.
         render_best: returns the best configuration as YAML text.
     """
 
@@ -132,10 +131,10 @@ class TrackedStudy:
 
 
 class StudyRunStates:
-    """Computes the desired runs of a study; states of trials that have not changed are kept.
+    """Computes the desired runs of a study; the states of trials that have not changed are computed once.
 
     Args:
-        study: what is tracked.
+        study: the study.
     """
 
     def __init__(self, study: TrackedStudy) -> None:
@@ -143,7 +142,7 @@ class StudyRunStates:
         self._metrics = StudyMetrics(study.spec.objective)
         self._states: dict[RunKey, tuple[TrialRecord, RunState | None]] = {}
         self._finals: Finals | None = None
-        # The last state of the study's own run, and what it was computed from.
+        # The last state of the study's own run, and the arguments that it was computed from.
         self._own: RunState | None = None
         self._own_from: tuple[list[TrialRecord], str | None, bool] = ([], None, False)
 
@@ -160,10 +159,10 @@ class StudyRunStates:
 
         Args:
             parts: the trials of each stage that are not running.
-            finals: the results of the finalists; None: there are none, or they are being trained. Runs of the final
-                trainings are desired once the test set was read.
+            finals: the results of the finalists; None: there are none, or they are being trained. The runs of the final
+                trainings are desired after the test set was read.
             running: the states of trials that are running.
-            status: of the study's own run; None: it follows from the trials.
+            status: of the study's own run; None: it is derived from the trials.
             over: whether the run of the study has ended.
         """
         if finals is not self._finals:
@@ -197,10 +196,10 @@ class StudyRunStates:
         return self._own
 
     def _of_study(self, records: list[TrialRecord], status: str | None, over: bool) -> RunState:
-        """Return the state of the study's own run: best value and counts after each trial, and a page about the best.
+        """Return the state of the study's own run: best value and counts after each trial, and a description.
 
         Args:
-            status: None: as its trials are, while no process runs the study.
+            status: None: derived from the trials, as for a study that no process runs.
         """
         spec, provenance = self._study.spec, self._study.provenance
         best = best_trial(records, spec.objective)
@@ -214,7 +213,7 @@ class StudyRunStates:
             "direction": spec.objective.direction,
             "sampler": spec.search.sampler.name,
             "pruner": spec.search.pruner.name,
-            # `seed` is that of one trial.
+            # `seed` is the parameter of a trial.
             "search_seed": spec.search.seed,
         }
         tags = {**provenance.tags(), KIND: STUDY, NOTE: note}
@@ -236,17 +235,17 @@ def trial_state(
     *,
     running: bool = False,
 ) -> RunState | None:
-    """Return the desired run of a trial, or of a training in a later stage; None: it has not begun.
+    """Return the desired run of a trial, or of a training in a later stage; None before it has begun.
 
     Args:
-        finals: the results of the finalists; a final training has its test metrics only with them.
-        running: whether it is being trained now. A trial that has not ended and is not being trained was interrupted,
-            also where its coordinator was killed before it could record that.
+        finals: the results of the finalists, with the test metrics of final trainings.
+        running: whether it is being trained now. A trial that has neither ended nor is being trained was interrupted,
+            even if its coordinator was killed before it could record that.
     """
     ended = record.state in FINISHED
     if not ended and record.config is None:
         return None
-    rows = [MetricRow.of(row, when) for row, when in dated_epochs(record)]
+    rows = [MetricRow.of(epoch, when) for epoch, when in dated_epochs(record)]
     inputs = inputs_of(record.config, provenance, record.contents)
     tags = _identity_tags(record, stage) | provenance.tags(record.started)
     tags |= {DIGEST_TAG: _digests(inputs)} if inputs else {}
@@ -277,7 +276,7 @@ def trial_state(
 
 
 def _identity_tags(record: TrialRecord, stage: Stage) -> dict[str, str]:
-    """Return the tags that identify the run: a trial, or a later training of a trial's configuration."""
+    """Return the tags that identify the run of a trial, or of a training in a later stage."""
     tags = {KIND: KINDS[stage], BASELINE_TAG: str(record.baseline).lower()}
     if record.retry_of is not None:
         tags[RETRY_OF_TAG] = str(record.retry_of)
@@ -298,20 +297,20 @@ def _digests(inputs: Sequence[DataInput]) -> str:
 
 
 def _summary_metrics(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, float]:
-    """Return the metrics at step 0: those of the best epoch, counts, and metrics of each class averaged."""
-    # Nothing was held out of a final training, so none of its epochs is the best.
+    """Return the metrics at step 0: those of the best epoch, counts, and averages over the classes."""
+    # A final training has no validation images, so none of its epochs is the best.
     metrics = counted(record) if stage is Stage.FINAL else summary(record)
     if confusion := record.info.get(CONFUSION):
-        found = class_figures(confusion, _classes(record, confusion))
+        found = class_metrics(confusion, _classes(record, confusion))
         return metrics | {f"val_{name}": value for name, value in found.items()}
     if tested := _tested(record, stage, finals):
-        found = class_figures(tested.confusion, _classes(record, tested.confusion))
+        found = class_metrics(tested.confusion, _classes(record, tested.confusion))
         return metrics | {"test_accuracy": tested.accuracy, **{f"test_{n}": value for n, value in found.items()}}
     return metrics
 
 
 def _confusion_texts(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, str]:
-    """Return the artifacts about the confusions of classes, by name."""
+    """Return the artifacts with the confusion matrix, by name."""
     if confusion := record.info.get(CONFUSION):
         return texts(confusion, _classes(record, confusion), "validation")
     tested = _tested(record, stage, finals)
@@ -321,11 +320,11 @@ def _confusion_texts(record: TrialRecord, stage: Stage, finals: Finals | None) -
 def _tested(record: TrialRecord, stage: Stage, finals: Finals | None) -> TestResult | None:
     if stage is not Stage.FINAL or finals is None or finals.reading is None:
         return None
-    return next((figures for figures in finals.reading.figures if figures.number == record.number), None)
+    return next((result for result in finals.reading.results if result.number == record.number), None)
 
 
 def _classes(record: TrialRecord, confusion: Confusion) -> Sequence[str]:
-    """Return the names of the classes; of a user's own data their numbers."""
+    """Return the names of the classes; for a user's own data, their numbers."""
     name = record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
     return DATASETS[name].classes if name in DATASETS else [str(number) for number in range(len(confusion))]
 
@@ -339,15 +338,15 @@ _LONGEST_NAME = 500
 
 @dataclass(frozen=True)
 class DataInput:
-    """A dataset that a run uses.
+    """A dataset that a run uses, as MLflow shows it.
 
     Attributes:
-        digest: of its content; MLflow takes 36 characters at most.
-        source_type: how MLflow shows `source`: http or local.
+        digest: of its content; at most 36 characters.
+        source_type: http or local.
         source: where it comes from, as JSON.
-        schema: of its arrays, as MLflow keeps that of tensors; None: not known.
+        schema: the shapes and types of its arrays, as JSON; None: not known.
         profile: its size, as JSON; None: not known.
-        tags: how this run uses it. MLflow keeps all else once for the whole experiment.
+        tags: how this run uses it. MLflow keeps the other attributes once for the whole experiment.
     """
 
     name: str
@@ -360,10 +359,10 @@ class DataInput:
 
 
 def inputs_of(config: AnyConfig | None, provenance: Provenance, contents: Mapping[str, str]) -> tuple[DataInput, ...]:
-    """Return the dataset of a training; of a user's own training, which reads its data itself, nothing.
+    """Return the dataset of a training; empty for a user's own training, which reads its data itself.
 
     Args:
-        contents: of the training, as in its TrialRecord. Trials of an early version have the study's digests only.
+        contents: of the training, as in its TrialRecord; empty for trials of an early version.
     """
     if not isinstance(config, TrialConfig):
         return ()
@@ -392,7 +391,7 @@ def _named(name: str, own: Mapping[str, str], tags: Mapping[str, str]) -> Iterat
 
 
 def _schema(entry: DatasetEntry) -> str:
-    """Return the shapes of images and labels, -1 for their number, as MLflow's own datasets of tensors have them."""
+    """Return the shapes of images and labels, -1 for their number, in the format of MLflow's tensor datasets."""
     images: list[dict[str, Any]] = [_tensor([-1, *entry.image_shape])]
     return json.dumps({"mlflow_tensorspec": {"features": json.dumps(images), "targets": json.dumps([_tensor([-1])])}})
 

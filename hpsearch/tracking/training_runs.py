@@ -93,8 +93,8 @@ class TrainingListener(MlflowListener):
         self._outcome: TrainingOutcome | None = None
         self._states: dict[int, RunState] = {}
 
-    def epoch_done(self, number: int, row: EpochMetrics) -> None:
-        super().epoch_done(number, row)
+    def epoch_done(self, number: int, epoch: EpochMetrics) -> None:
+        super().epoch_done(number, epoch)
         # Not earlier: importing MLflow beside TensorFlow would slow down both.
         self._start()
 

@@ -1,4 +1,4 @@
-"""The one writer of runs to MLflow: it makes MLflow equal to desired runs, and writes nothing else.
+"""The one writer of runs to MLflow: it makes the runs of an experiment equal to the desired runs.
 
     experiment <study>          the comparison view
       run <study>               hpsearch.kind: study   best value, counts, study.yaml, best.yaml
@@ -6,9 +6,9 @@
       run finalist 3 of trial 7 hpsearch.kind: finalist   the same, its confusions and its model
       run final training 0 ...  hpsearch.kind: final      the same, and test metrics
 
-MLflow cannot take back parameters, metrics and inputs, so a run that has wrong ones is deleted (it stays in MLflow's
-bin) and written again. Every error of MLflow is raised to the caller, who then calls `forget`: only MLflow knows
-what it has kept of the call that failed.
+MLflow cannot remove parameters, metrics and inputs, so a run that has wrong ones is deleted (MLflow keeps deleted runs
+until they are purged) and written again. Every error of MLflow is raised to the caller, who then calls `forget`, since
+a call that failed may have written a part of its data.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _METRICS_IN_A_BATCH, _OTHERS_IN_A_BATCH = 1000, 100
 
 
 class Experiment(Protocol):
-    """An experiment in MLflow: how it is set up, and which of its runs are to be compared with the desired ones."""
+    """An experiment in MLflow: how to set it up, and which of its runs to compare with the desired runs."""
 
     @property
     def name(self) -> str: ...
@@ -53,7 +53,7 @@ class Experiment(Protocol):
         ...
 
     def runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
-        """Read the runs that an earlier writer, or this one before an error, has written."""
+        """Read the runs that were written before, by this process or another one."""
         ...
 
 
@@ -80,7 +80,7 @@ class StudyExperiment:
             if run.kind != STUDY:
                 yield run
             elif old_metric in run.metric_names:
-                # An early version's, whose metrics a search for trials finds. It is written again.
+                # An early version has written it with a metric of trials, so searches for trials find it.
                 client.delete_run(run.run_id)
             else:
                 read_few_metrics(client, run)
@@ -91,8 +91,8 @@ class MlflowWriter:
     """Makes the runs of one experiment equal to the desired runs, and remembers what MLflow holds.
 
     Args:
-        experiment: where the runs are.
-        artifact_failed: called with the error where an artifact could not be written; the rest is written without it.
+        experiment: the experiment of the runs.
+        artifact_failed: called with the error if an artifact could not be written; everything else is written.
         client: an `mlflow.MlflowClient`; None: one is made with the first call.
     """
 
@@ -104,17 +104,17 @@ class MlflowWriter:
         self._runs: dict[RunKey, MlflowRun] | None = None
         # The state that each run was last made equal to.
         self._written: dict[RunKey, RunState] = {}
-        # Runs with the same key as another one: one of the two may be incomplete.
+        # The ids of runs of which MLflow had a second one with the same key; either of the two may be incomplete.
         self._doubtful: set[str] = set()
 
     def forget(self) -> None:
-        """Forget what MLflow holds; the next call reads it again."""
+        """Forget the state of MLflow; the next call reads it again."""
         self._runs = None
         self._written.clear()
         self._doubtful.clear()
 
     def open(self) -> dict[RunKey, MlflowRun]:
-        """Return the runs that MLflow holds, by key; the experiment is made where it is missing."""
+        """Return the runs that MLflow holds, by key; create the experiment if it is missing."""
         if self._client is None:
             self._client = connect(self._experiment.target)
         if self._runs is None:
@@ -125,7 +125,7 @@ class MlflowWriter:
                 if run.key is None:
                     continue
                 if earlier := runs.get(run.key):
-                    # A user has taken it out of MLflow's bin, or an answer of MLflow was lost.
+                    # A user has restored a deleted run, or MLflow created a run and its answer was lost.
                     self._client.delete_run(run.run_id)
                     self._doubtful.add(earlier.run_id)
                 else:
@@ -134,14 +134,14 @@ class MlflowWriter:
         return self._runs
 
     def adopt(self, runs: Iterable[MlflowRun]) -> None:
-        """Take runs whose metrics and artifacts were read, in place of those that MLflow was known to hold."""
+        """Replace known runs by the same runs with their metrics and artifacts read."""
         known = self.open()
         for run in runs:
             if run.key in known:
                 known[run.key] = run
 
     def write(self, desired: DesiredRuns) -> None:
-        """Write what MLflow lacks of the desired runs; further runs are left alone."""
+        """Write what MLflow lacks of the desired runs; leave all other runs unchanged."""
         self.open()
         for key, state in desired.runs.items():
             if self._written.get(key) is state:
@@ -151,10 +151,10 @@ class MlflowWriter:
             if run is None:
                 run = self.open()[key] = self._begin(state, parent)
                 if not parent:
-                    # Every other run gets another parent.
+                    # Every other run gets this new parent.
                     self._written.clear()
             elif parent and run.tags.get(PARENT) != parent:
-                # The parent has been deleted, or was written again.
+                # The parent was deleted and written again.
                 self._client.set_tag(run.run_id, PARENT, parent)
                 run.tags[PARENT] = parent
             if run.metrics is not None:
@@ -163,17 +163,17 @@ class MlflowWriter:
             self._written[key] = state
 
     def _matching(self, key: RunKey, state: RunState, *, ends: bool) -> MlflowRun | None:
-        """Return the run in MLflow that can become equal to a state; one that cannot is deleted.
+        """Return the run in MLflow that can become equal to a state; delete one that cannot.
 
         Args:
-            ends: whether a run that has ended is not continued.
+            ends: whether a run of this kind, once ended, is never continued.
         """
         runs = self.open()
         run = runs.get(key)
         if run is None:
             return None
         if run.metrics is None:
-            # Written by an earlier process: one that has ended in the same way was written to its end.
+            # An earlier process has written it. If it ended as the state says, it was written completely.
             matches = run.run_id not in self._doubtful and _ended_like(run, state)
         else:
             ongoing = not ends or run.status == RUNNING or _ended_like(run, state)
@@ -184,7 +184,7 @@ class MlflowWriter:
         return None
 
     def delete(self, key: RunKey) -> None:
-        """Delete a run; MLflow keeps it in its bin."""
+        """Delete a run; MLflow keeps it as deleted until it is purged."""
         if run := self.open().pop(key, None):
             self._client.delete_run(run.run_id)
 
@@ -194,7 +194,7 @@ class MlflowWriter:
         return MlflowRun(run.info.run_id, tags=tags, metrics={}, texts={})
 
     def _append(self, run: MlflowRun, known: dict[int, Mapping[str, float]], state: RunState) -> None:
-        """Write the metrics, parameters, tags, inputs and the status that a run lacks."""
+        """Write the metrics, parameters, tags and inputs that a run lacks, and its status."""
         from mlflow.entities import Metric
 
         metrics: list[Any] = []
@@ -224,7 +224,7 @@ class MlflowWriter:
         run.status = state.status
 
     def _log(self, run_id: str, metrics: list[Any], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
-        """Log in one call, or in as few as MLflow allows."""
+        """Log everything in as few calls as MLflow's limits allow."""
         from mlflow.entities import Param, RunTag
 
         metric_parts = list(parts_of(metrics, _METRICS_IN_A_BATCH - 2 * _OTHERS_IN_A_BATCH))
@@ -239,7 +239,7 @@ class MlflowWriter:
             )
 
     def _write_texts(self, run: MlflowRun, state: RunState) -> None:
-        """Write the artifacts that a run lacks; of a run that was not read all are written again."""
+        """Write the artifacts that a run lacks; all of them if its artifacts were not read."""
         run.texts = {} if run.texts is None else run.texts
         for name, text in state.texts.items():
             if run.texts.get(name) != text:
@@ -264,10 +264,10 @@ def _dataset_input(data: DataInput) -> Any:
 
 
 def open_experiment(client: Any, name: str, target: Target) -> str:
-    """Return the id of an experiment, which is made where it is missing."""
+    """Return the id of an experiment; create the experiment if it is missing."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        # A server itself knows where its artifacts are.
+        # A server chooses the folder of its artifacts itself.
         location = None if target.is_server else artifact_location(target.home.artifacts / name)
         experiment = str(client.create_experiment(name, artifact_location=location))
     else:
@@ -280,7 +280,7 @@ def open_experiment(client: Any, name: str, target: Target) -> str:
 
 
 def describe(client: Any, experiment: str, note: str) -> None:
-    """Describe an experiment, unless the user has written a description."""
+    """Write the description of an experiment, unless the user has written one."""
     note, tags = note[:LONGEST_TAG], client.get_experiment(experiment).tags
     current = tags.get(NOTE, "")
     if current != note and (not current or tags.get(DESCRIBED) == _digest(current)):

@@ -33,12 +33,12 @@ class State:
     """What the coming epochs of a training depend on.
 
     Attributes:
-        row: of the last finished epoch.
+        last_epoch: the last finished epoch.
         plain: as JSON takes it.
         arrays: by name.
     """
 
-    row: EpochMetrics
+    last_epoch: EpochMetrics
     plain: Mapping[str, Any]
     arrays: Mapping[str, npt.NDArray[Any]]
 
@@ -76,7 +76,7 @@ def write(file: Path, config: Mapping[str, Any], state: State) -> None:
     Raises:
         OSError: it cannot be written; the one before is still there.
     """
-    about = {"made_by": _MADE_BY, "config": config, "row": state.row.plain(), "plain": state.plain}
+    about = {"made_by": _MADE_BY, "config": config, "row": state.last_epoch.plain(), "plain": state.plain}
     arrays: dict[str, Any] = {ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8), **state.arrays}
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
@@ -102,12 +102,12 @@ def read(file: Path) -> State:
     return State(EpochMetrics.of(about["row"]), about["plain"], arrays)
 
 
-def epochs_kept(file: Path, config: Mapping[str, Any], rows: Sequence[EpochMetrics]) -> int:
+def count_resumable_epochs(file: Path, config: Mapping[str, Any], epochs: Sequence[EpochMetrics]) -> int:
     """Return the number of epochs after which a training can continue from a file; 0: it must start again.
 
     Args:
         config: of the training, as plain data.
-        rows: its recorded epochs, in their order. The checkpoint's epoch must be one of them.
+        epochs: its recorded epochs, in their order. The checkpoint's epoch must be one of them.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -116,10 +116,10 @@ def epochs_kept(file: Path, config: Mapping[str, Any], rows: Sequence[EpochMetri
         with np.load(file, allow_pickle=False) as found:
             about = json.loads(found[ABOUT].tobytes())
         epoch = int(about["row"]["epoch"])
-        if [row.epoch for row in rows[:epoch]] != list(range(1, epoch + 1)):
+        if [each.epoch for each in epochs[:epoch]] != list(range(1, epoch + 1)):
             return 0
         about["row"] = EpochMetrics.of(about["row"]).plain()
-        ours = {"made_by": _MADE_BY, "config": config, "row": rows[epoch - 1].plain()}
+        ours = {"made_by": _MADE_BY, "config": config, "row": epochs[epoch - 1].plain()}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return 0
     # As text, since NaN is not equal to itself.

@@ -65,7 +65,7 @@ class EpochMetrics:
 
     @staticmethod
     def of(plain: Mapping[str, Any], epoch: int | None = None) -> EpochMetrics:
-        """Return the row that `plain` gave.
+        """Return the metrics that `plain` gave.
 
         Args:
             epoch: its number, where the caller knows it. Earlier versions let a user's metric `epoch` replace it.
@@ -89,17 +89,17 @@ class Best:
     value: float
 
 
-def best_after(best: Best | None, row: EpochMetrics, objective: Objective) -> Best | None:
-    """Return the best epoch once `row` is in: the one before unless a finite `row` improves on it."""
-    value = row.metrics.get(objective.metric, math.nan)
-    if row.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
-        return Best(row.epoch, value)
+def best_after(best: Best | None, epoch: EpochMetrics, objective: Objective) -> Best | None:
+    """Return the best epoch so far: `epoch` if it is finite and better than `best`, else `best`."""
+    value = epoch.metrics.get(objective.metric, math.nan)
+    if epoch.finite and math.isfinite(value) and objective.better(value, best.value if best else None):
+        return Best(epoch.epoch, value)
     return best
 
 
-def best_of(rows: Iterable[EpochMetrics], objective: Objective) -> Best | None:
+def best_of(epochs: Iterable[EpochMetrics], objective: Objective) -> Best | None:
     """Return the best finite epoch, the earliest among equals; None where there is none."""
     best: Best | None = None
-    for row in rows:
-        best = best_after(best, row, objective)
+    for epoch in epochs:
+        best = best_after(best, epoch, objective)
     return best

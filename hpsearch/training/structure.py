@@ -85,4 +85,4 @@ def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
 def engines_for(max_epochs: int) -> dict[str, str]:
     """Return what `engine: auto` means for each architecture in trainings of up to `max_epochs`."""
     repaid = max_epochs >= XLA_REPAID
-    return {name: "xla" if repaid and row.xla and row.auto_xla else "graph" for name, row in MODELS.items()}
+    return {name: "xla" if repaid and entry.xla and entry.auto_xla else "graph" for name, entry in MODELS.items()}

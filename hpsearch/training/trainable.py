@@ -61,15 +61,15 @@ class TrainableTrainer:
             raise HpsearchError(f"trainable: {name} must yield a mapping an epoch, but returned {source!r:.60}")
         try:
             began = time.perf_counter()
-            for epoch, given in enumerate(source, start=1):
+            for number, given in enumerate(source, start=1):
                 metrics = {recorded_name(name): value for name, value in self._checked(given).items()}
-                row = EpochMetrics(epoch, {**metrics, "epoch_seconds": time.perf_counter() - began})
-                if not row.finite:
+                epoch = EpochMetrics(number, {**metrics, "epoch_seconds": time.perf_counter() - began})
+                if not epoch.finite:
                     self.outcome, self.finished = Outcome.DIVERGED, True
-                    yield row
+                    yield epoch
                     return
-                self.best = best_after(self.best, row, self.objective)
-                yield row
+                self.best = best_after(self.best, epoch, self.objective)
+                yield epoch
                 began = time.perf_counter()
         except SystemExit as error:
             raise UserCodeError(f"trainable: '{name}' raised {first_line(error)}") from error

@@ -2,7 +2,7 @@
 
 data = TrainingData.load(config.data)
 trainer = Trainer(config, objective, data)
-for row in trainer.epochs():
+for epoch in trainer.epochs():
     ...
 trainer.outcome, trainer.best, trainer.model   # the model has its best epoch's weights
 """
@@ -42,11 +42,11 @@ class Trainer:
         objective: which metric decides the best epoch and early stopping.
         data: from `TrainingData.load(config.data)`.
         executables: kept from earlier trials, so that nothing is traced twice. What a trainer took from
-            them is lent: the model holds this trial's weights until the next trial of the same structure.
+            them is shared: the model holds this trial's weights until the next trial of the same structure.
         callbacks: Keras callbacks beside those that the configuration names, after them.
 
     Attributes:
-        config: with the engine that trains it and the normalization that was taken.
+        config: with the engine that trains it and the normalization that is used.
         model: a Keras model, logits from normalized images.
         best: the best epoch so far; None before the first finite one. Without validation it is the last epoch, and
             its value is NaN unless the objective is of the training images.
@@ -85,33 +85,33 @@ class Trainer:
         self.best: Best | None = None
         self.outcome = Outcome.COMPLETED
         self.finished = False
-        self._row: EpochMetrics | None = None
+        self._last_epoch: EpochMetrics | None = None
         self._best_weights: list[Any] | None = None
-        # Of early stopping: epochs since the last improvement, and what that improved to.
+        # For early stopping: the epochs since the last improvement, and the value of that improvement.
         self._waited = 0
         self._reference: float | None = None
 
     def epochs(self) -> Iterator[EpochMetrics]:
         """Train, and yield the metrics of each epoch; restore the best epoch's weights at the end or when closed."""
         stopping = self.config.training.early_stopping
-        done = self._row.epoch if self._row else 0
+        done = self._last_epoch.epoch if self._last_epoch else 0
         try:
-            for epoch in range(done + 1, self.config.training.last_epoch + 1):
+            for number in range(done + 1, self.config.training.last_epoch + 1):
                 with training_with(name for _, name in self.config.references()):
-                    row, asked_to_stop = self._epoch(epoch)
-                self._row = row
-                value = row.metrics.get(self.objective.metric, math.nan)
-                self.finished = epoch == self.config.training.last_epoch or self._engine.converged
-                if not row.finite or not self._weights_finite():
+                    epoch, asked_to_stop = self._train_epoch(number)
+                self._last_epoch = epoch
+                value = epoch.metrics.get(self.objective.metric, math.nan)
+                self.finished = number == self.config.training.last_epoch or self._engine.converged
+                if not epoch.finite or not self._weights_finite():
                     self.outcome, self.finished = Outcome.DIVERGED, True
-                    yield row
+                    yield epoch
                     return
                 if self.data.held_out:
-                    self.best = best_after(self.best, row, self.objective)
-                    if self.best and self.best.epoch == epoch:
+                    self.best = best_after(self.best, epoch, self.objective)
+                    if self.best and self.best.epoch == number:
                         self._best_weights = self.model.get_weights()
                 else:
-                    self.best = Best(epoch, value)
+                    self.best = Best(number, value)
                 if self.objective.better(value, self._reference, stopping.min_delta if stopping else 0.0):
                     self._waited, self._reference = 0, value
                 else:
@@ -119,9 +119,9 @@ class Trainer:
                 waited_enough = stopping is not None and self._waited >= stopping.patience
                 if (waited_enough or asked_to_stop) and not self.finished:
                     self.outcome, self.finished = Outcome.EARLY_STOPPED, True
-                    yield row
+                    yield epoch
                     return
-                yield row
+                yield epoch
                 if self.finished:
                     return
         finally:
@@ -135,7 +135,7 @@ class Trainer:
 
         The order of the examples, the schedule and the engine depend on configuration and epoch alone.
         """
-        if self._solver or self._row is None:
+        if self._solver or self._last_epoch is None:
             return None
         arrays = {f"variable/{i}": variable.numpy() for i, variable in enumerate(self._variables())}
         arrays |= {f"best/{i}": weights for i, weights in enumerate(self._best_weights or [])}
@@ -143,16 +143,16 @@ class Trainer:
             "best": [self.best.epoch, self.best.value] if self.best else None,
             "waited": self._waited,
             "reference": self._reference,
-            "averaged": self._average.inside,
+            "averaged": self._average.in_model,
             "callbacks": self._callbacks.state(arrays) if self._callbacks else None,
         }
-        return State(self._row, plain, arrays)
+        return State(self._last_epoch, plain, arrays)
 
     def restore(self, state: State) -> None:
-        """Go on from there; to be called before `epochs`.
+        """Continue from a checkpoint's state; to be called before `epochs`.
 
         Raises:
-            ValueError: it is the state of something else.
+            ValueError: it is the state of another model or optimizer.
         """
         arrays, plain = state.arrays, state.plain
         variables = self._variables()
@@ -161,17 +161,17 @@ class Trainer:
             raise ValueError("the checkpoint is of another model or optimizer")
         for variable, values in zip(variables, kept, strict=True):
             variable.assign(values)
-        self._row = state.row
+        self._last_epoch = state.last_epoch
         self.best = Best(*plain["best"]) if plain["best"] else None
         if self.best:
             self._best_weights = [arrays[f"best/{i}"] for i in range(len(self.model.weights))]
         self._waited, self._reference = plain["waited"], plain["reference"]
-        self._average.inside = plain["averaged"]
+        self._average.in_model = plain["averaged"]
         if self._callbacks:
             self._callbacks.restore(plain["callbacks"], arrays)
 
     def _variables(self) -> list[Any]:
-        """Of the model (state of random numbers included) and the optimizer, each once."""
+        """Return the variables of the model (its random states included) and of the optimizer, each once."""
         optimizer = self._parts.optimizer
         # Nadam holds one that it does not list.
         own = [value for value in vars(inner_optimizer(optimizer)).values() if isinstance(value, keras.Variable)]
@@ -188,11 +188,11 @@ class Trainer:
         return self._engine.evaluate(examples, np.arange(len(examples.labels)))
 
     def validate(self) -> Evaluation:
-        """Return loss and accuracy on the validation images with the model's present weights."""
+        """Return loss and accuracy on the validation images with the model's current weights."""
         return self._engine.evaluate(self._examples, self.data.validation)
 
-    def _epoch(self, epoch: int) -> tuple[EpochMetrics, bool]:
-        """Return the epoch's metrics, and whether a callback asks to stop."""
+    def _train_epoch(self, epoch: int) -> tuple[EpochMetrics, bool]:
+        """Train an epoch; return its metrics, and whether a callback asks to stop."""
         began = time.perf_counter()
         self._average.out_of_model()
         rates = self._rates(epoch)
@@ -230,35 +230,35 @@ class Trainer:
         return learning_rates(self.config, epoch, updates)
 
 
-def _as_validation(figures: Evaluation) -> dict[str, float]:
-    values = {"loss": figures.loss, "accuracy": figures.accuracy, **figures.more}
+def _as_validation(evaluation: Evaluation) -> dict[str, float]:
+    values = {"loss": evaluation.loss, "accuracy": evaluation.accuracy, **evaluation.more}
     return {f"val_{name}": value for name, value in values.items()}
 
 
 class _Average:
-    """The moving average of the weights (`use_ema`), exchanged with the model's own to be validated and kept.
+    """The moving average of the weights (`use_ema`), exchanged with the model's weights for validation.
 
-    As `keras.callbacks.SwapEMAWeights` does it, which exchanges by sums and so changes the last bits.
+    `keras.callbacks.SwapEMAWeights` does the same, but exchanges by sums, which changes the last bits.
 
     Attributes:
-        inside: whether the model has the averages.
+        in_model: whether the model has the averages as its weights.
     """
 
     def __init__(self, optimizer: Any) -> None:
-        self._optimizer, self.inside = optimizer, False
+        self._optimizer, self.in_model = optimizer, False
 
     def into_model(self) -> None:
-        self._exchange(inside=True)
+        self._exchange(in_model=True)
 
     def out_of_model(self) -> None:
-        self._exchange(inside=False)
+        self._exchange(in_model=False)
 
-    def _exchange(self, *, inside: bool) -> None:
-        if not self._optimizer.use_ema or inside == self.inside:
+    def _exchange(self, *, in_model: bool) -> None:
+        if not self._optimizer.use_ema or in_model == self.in_model:
             return
-        self.inside = inside
+        self.in_model = in_model
         pairs = zip(self._optimizer._trainable_variables, self._optimizer._model_variables_moving_average, strict=True)
-        for ours, average in pairs:
-            kept = ours.numpy()
-            ours.assign(average)
-            average.assign(kept)
+        for weights, average in pairs:
+            before = weights.numpy()
+            weights.assign(average)
+            average.assign(before)

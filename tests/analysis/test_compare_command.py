@@ -54,7 +54,7 @@ def test_csv_holds_a_row_for_each_point_and_raw_for_each_trial(tiny, comparison)
         ("calm", 0.1, "True"),
         ("wild", 1e30, "True"),
     ]
-    best = comparison.points[0].figures["val_accuracy"]
+    best = comparison.points[0].metrics["val_accuracy"]
     assert float(rows[1]["val_accuracy.mean"]) == best.mean
     assert float(rows[1]["val_accuracy.std"]) == best.std
     assert rows[1]["val_accuracy.count"] == rows[1]["trials"] == "3"

@@ -110,11 +110,11 @@ def test_groups_have_mean_deviation_and_count():
     comparison = compared(records)
     small, large = comparison.points
     assert [point.group["batch_size"] for point in comparison.points] == [64, 128]
-    assert small.figures["val_accuracy"].mean == pytest.approx(0.8)
-    assert small.figures["val_accuracy"].std == pytest.approx(0.1)
-    assert small.figures["val_accuracy"].count == 3
+    assert small.metrics["val_accuracy"].mean == pytest.approx(0.8)
+    assert small.metrics["val_accuracy"].std == pytest.approx(0.1)
+    assert small.metrics["val_accuracy"].count == 3
     # Of those that were pruned or failed nothing is counted but that there are some.
-    assert large.figures["val_accuracy"] == Spread(0.6, None, 1)
+    assert large.metrics["val_accuracy"] == Spread(0.6, None, 1)
     assert table(comparison)[1]["trials"] == "3, 1 failed, 1 pruned"
     assert comparison.waiting == 1
     assert any("1 trials of the study have not ended yet" in note for note in notes(comparison))
@@ -248,16 +248,16 @@ def test_the_figures_of_a_real_study_are_those_that_can_be_computed_from_its_tri
     shown_calm = [t for t in tiny.trials if t["params"]["learning_rate"] == 0.1]
     assert sorted(trial["params"]["seed"] for trial in shown_calm) == [0, 1, 2]
     values = [max(epoch["val_accuracy"] for epoch in trial["epochs"]) for trial in shown_calm]
-    assert calm.figures["val_accuracy"] == Spread(pytest.approx(mean(values)), pytest.approx(stdev(values)), 3)
+    assert calm.metrics["val_accuracy"] == Spread(pytest.approx(mean(values)), pytest.approx(stdev(values)), 3)
     losses = [trial["epochs"][-1]["val_loss"] for trial in shown_calm]
-    assert calm.figures["final_val_loss"] == Spread(pytest.approx(mean(losses)), pytest.approx(stdev(losses)), 3)
+    assert calm.metrics["final_val_loss"] == Spread(pytest.approx(mean(losses)), pytest.approx(stdev(losses)), 3)
     seconds = [median(epoch["epoch_seconds"] for epoch in trial["epochs"]) for trial in shown_calm]
-    assert calm.figures["seconds_per_epoch"].mean == pytest.approx(mean(seconds))
+    assert calm.metrics["seconds_per_epoch"].mean == pytest.approx(mean(seconds))
     # 784 x 16 + 16 + 16 x 10 + 10.
-    assert calm.figures["weights"] == Spread(12_730, 0.0, 3)
+    assert calm.metrics["weights"] == Spread(12_730, 0.0, 3)
     reached = [next(e["epoch"] for e in t["epochs"] if e["val_accuracy"] >= 0.5) for t in shown_calm]
-    assert calm.figures["epochs_to_target"].mean == pytest.approx(mean(reached))
+    assert calm.metrics["epochs_to_target"].mean == pytest.approx(mean(reached))
     assert wild.count(Outcome.DIVERGED) == 3
-    assert wild.figures["val_accuracy"] == Spread(pytest.approx(0.1), 0.0, 3)
-    assert wild.figures["val_loss"].count == 0
+    assert wild.metrics["val_accuracy"] == Spread(pytest.approx(0.1), 0.0, 3)
+    assert wild.metrics["val_loss"].count == 0
     assert table(comparison)[1]["trials"] == "3, 3 diverged"

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from hpsearch.analysis.confusion import class_figures, texts
+from hpsearch.analysis.confusion import class_metrics, texts
 
 NAMES = ("T-shirt/top", "<Coat>", "never")
 # 10 of the first class, 5 of the second, none of the third.
@@ -15,7 +15,7 @@ MATRIX = [[8, 2, 0], [1, 4, 0], [0, 0, 0]]
 
 
 def test_class_figures_are_those_counted_by_hand():
-    found = class_figures(MATRIX, NAMES)
+    found = class_metrics(MATRIX, NAMES)
     assert found["precision/T-shirt/top"] == pytest.approx(8 / 9)
     assert found["recall/T-shirt/top"] == pytest.approx(8 / 10)
     assert found["f1/T-shirt/top"] == pytest.approx(2 * 8 / (9 + 10))

@@ -56,7 +56,7 @@ def resident(trials: int, log: Path) -> list[int]:
                 for event in executor.events(1.0):
                     if isinstance(event, EpochDone):
                         found.append(psutil.Process(executor.pids()[0]).memory_info().rss // 2**20)
-                        executor.go_on(number)
+                        executor.continue_trial(number)
             if number % 10 == 9:
                 print(f"trial {number + 1}: {found[-1]} MB", flush=True)
     finally:

@@ -19,7 +19,7 @@ from hpsearch.data.store import obtain
 from hpsearch.executors import child, local, resources
 from hpsearch.executors.local import LocalExecutor, default_workers
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed
-from hpsearch.training.checkpoint import epochs_kept
+from hpsearch.training.checkpoint import count_resumable_epochs
 from hpsearch.training.results import Outcome
 
 DEADLINE = 120
@@ -55,9 +55,9 @@ def drive(executor: Executor, prune_at: dict[int, int] | None = None, until: int
     while len(ends) < until and time.monotonic() < deadline:
         for event in executor.events(1.0):
             if isinstance(event, EpochDone):
-                rows.setdefault(event.trial, []).append(event.row.epoch)
-                stop = (prune_at or {}).get(event.trial) == event.row.epoch
-                (executor.prune if stop else executor.go_on)(event.trial)
+                rows.setdefault(event.trial, []).append(event.metrics.epoch)
+                stop = (prune_at or {}).get(event.trial) == event.metrics.epoch
+                (executor.prune if stop else executor.continue_trial)(event.trial)
             else:
                 ends[event.trial] = event
     return rows, ends
@@ -200,13 +200,13 @@ class TestLocal(ExecutorContract):
         deadline = time.monotonic() + DEADLINE
         while not file.exists() and time.monotonic() < deadline:
             for event in executor.events(1.0):
-                rows.append(event.row)
-                executor.go_on(17)
+                rows.append(event.metrics)
+                executor.continue_trial(17)
         for pid in executor.pids():
             os.kill(pid, signal.SIGKILL)
         _, ends = drive(executor)
         assert isinstance(ends[17], WorkerFailed)
-        kept = epochs_kept(file, begun.config, rows)
+        kept = count_resumable_epochs(file, begun.config, rows)
         assert kept > 0
         executor.submit(replace(begun, epochs=kept))
         again, _ = drive(executor, prune_at={17: kept + 2})
@@ -314,7 +314,7 @@ def test_what_a_users_code_has_started_ends_with_its_worker(own_executor, tmp_pa
         pid = int(first_row(own_executor, number).metrics["pid"])
         assert alive(pid)
         if ending == "it dies":
-            own_executor.go_on(number)
+            own_executor.continue_trial(number)
             assert isinstance(drive(own_executor)[1][number], WorkerFailed)
         else:
             own_executor.close()
@@ -327,7 +327,7 @@ def first_row(executor: Executor, trial: int):
     while time.monotonic() < deadline:
         for event in executor.events(1.0):
             assert isinstance(event, EpochDone), event
-            return event.row
+            return event.metrics
     raise AssertionError("no epoch")
 
 
@@ -363,10 +363,10 @@ def test_a_users_code_that_changes_the_folder_leads_no_path_astray(tmp_path, mon
         limits = Limits(checkpoint_seconds=0.0)
         executor.submit(replace(begun, limits=limits, checkpoint="kept/0.npz", model="kept/0.keras"))
         assert first_row(executor, 0).epoch == 1
-        executor.go_on(0)
+        executor.continue_trial(0)
         assert first_row(executor, 0).epoch == 2
         assert Path("kept/0.npz").is_file()
-        executor.go_on(0)
+        executor.continue_trial(0)
         _, ends = drive(executor)
         assert ends[0].outcome is Outcome.COMPLETED, ends[0].detail
     finally:
@@ -385,13 +385,13 @@ def workers_now() -> set[int]:
     "step", ["before its process is started", "before it is known to be up", "before its first word"]
 )
 def test_closing_while_a_worker_is_launched_returns_and_leaves_none(tmp_path, monkeypatch, step):
-    reached, go_on = threading.Event(), threading.Event()
+    reached, continues = threading.Event(), threading.Event()
     executor = LocalExecutor(1, tmp_path / "workers.log", print, [tmp_path], keras=False)
 
     def held(call):
         def wait_and_call(*arguments):
             reached.set()
-            assert go_on.wait(DEADLINE)
+            assert continues.wait(DEADLINE)
             return call(*arguments)
 
         return wait_and_call
@@ -413,7 +413,7 @@ def test_closing_while_a_worker_is_launched_returns_and_leaves_none(tmp_path, mo
     if step == "before it is known to be up":
         # Nobody kills it: it finds out by itself.
         wait_for(lambda: not workers_now() - before, 20, "the end of the worker")
-    go_on.set()
+    continues.set()
     wait_for(lambda: not any(thread.name == local.LAUNCH for thread in threading.enumerate()), 60, "the launch")
     wait_for(lambda: not workers_now() - before, 20, "the end of the worker")
 

@@ -13,7 +13,7 @@ from support import sample_config
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrainableConfig, with_seed, without_validation
 from hpsearch.export.trainings import Part, Trained, needs_validation, seeds_of
-from hpsearch.search.records import epochs_chosen, typical
+from hpsearch.search.records import epochs_chosen, most_typical
 from hpsearch.training.results import Best, Outcome
 
 SCHEDULE = {"name": "reduce_on_plateau", "patience": 1}
@@ -34,11 +34,11 @@ def test_the_configurations_own_seed_comes_first_and_the_others_follow_it():
 def test_the_median_of_the_best_epochs_is_chosen():
     long, short, between = (trained(values).record for values in ([0.1, 0.2, 0.3], [0.5], [0.1, 0.2]))
     assert epochs_chosen([long, short, between]) == 2
-    assert typical([long, short, between], 2) is between
+    assert most_typical([long, short, between], 2) is between
     # A training without a best epoch has no say.
     diverged = replace(short, best=None)
     assert epochs_chosen([trained([0.1, 0.2, 0.3, 0.4]).record, between, diverged]) == 3
-    assert typical([diverged], 2) is None
+    assert most_typical([diverged], 2) is None
 
 
 def test_on_everything_nothing_is_held_out_and_nothing_else_changes():

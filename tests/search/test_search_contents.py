@@ -19,7 +19,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.jobs import Jobs
 from hpsearch.search.prepare import check_files, inspect_functions
 from hpsearch.search.recording import interrupt
-from hpsearch.search.records import CONFIG, CONTENTS, ROW
+from hpsearch.search.records import CONFIG, CONTENTS, EPOCH_PREFIX
 from hpsearch.search.run import RunRequest, run_study
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import begin_study, check_unchanged
@@ -69,7 +69,7 @@ def begun(folder, text=STUDY, *, early=False):
     if not early:
         contents = settle_contents(study, contents_of(spec), print, accept=False)
         trial.set_user_attr(CONTENTS, contents.of(spec.corners[0]))
-    trial.set_user_attr(f"{ROW}1", {"epoch": 1, "loss": 1.0})
+    trial.set_user_attr(f"{EPOCH_PREFIX}1", {"epoch": 1, "loss": 1.0})
     interrupt(trial)
     return spec, study
 
@@ -117,8 +117,8 @@ def test_an_interrupted_trial_starts_afresh_with_other_data(folder):
     (waiting,) = study.optuna.get_trials()
     for accept in (False, True):
         contents = settle_contents(study, contents_of(spec), print, accept=accept)
-        checkpoints = SimpleNamespace(rows_kept=lambda _: ["the first epoch"])
-        kept = Jobs(study, spec, checkpoints, None, contents, {}).rows_kept(waiting)
+        checkpoints = SimpleNamespace(resumable_epochs=lambda _: ["the first epoch"])
+        kept = Jobs(study, spec, checkpoints, None, contents, {}).resumable_epochs(waiting)
         assert list(kept) == ([] if accept else ["the first epoch"])
         save(folder / "mine.npz")
 
@@ -138,8 +138,8 @@ def test_a_study_of_an_early_version_is_compared_by_its_data(folder, name):
         (folder / name).write_text("build = 1\n")
         contents_of(spec, study)
     contents = settle_contents(study, contents_of(spec), print, accept=name == "mine.npz")
-    checkpoints = SimpleNamespace(rows_kept=lambda _: ["the first epoch"])
-    kept = Jobs(study, spec, checkpoints, None, contents, {}).rows_kept(waiting)
+    checkpoints = SimpleNamespace(resumable_epochs=lambda _: ["the first epoch"])
+    kept = Jobs(study, spec, checkpoints, None, contents, {}).resumable_epochs(waiting)
     assert list(kept) == ([] if name == "mine.npz" else ["the first epoch"])
 
 

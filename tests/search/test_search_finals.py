@@ -144,8 +144,8 @@ WHO = [(1, 8), (1, 7), (None, 7), (None, 8)]
 def test_the_champion_is_the_model_of_the_first_seed():
     found = finals(finalist(1, 0.8, 0.8), readings=(reading(1, done=False), reading(1)))
     assert found.reading is not None
-    assert [figures.seed for figures in found.tested(1)] == [7, 8]
-    assert [figures.seed for figures in found.tested(None)] == [7, 8]
+    assert [result.seed for result in found.tested(1)] == [7, 8]
+    assert [result.seed for result in found.tested(None)] == [7, 8]
     champion = found.champion
     assert champion is not None
     assert (champion.trial, champion.seed) == (1, 7)

@@ -9,7 +9,7 @@ from hpsearch.config.study import load_study
 from hpsearch.search.home import Home
 from hpsearch.search.jobs import Checkpoints
 from hpsearch.search.recording import begin_again, failures_in_vain, record_worker_failure
-from hpsearch.search.records import CONFIG, DETAIL, OUTCOME, ROW, TRACEBACK, epochs_of
+from hpsearch.search.records import CONFIG, DETAIL, EPOCH_PREFIX, OUTCOME, TRACEBACK, epochs_of
 from hpsearch.search.sampling import DrawnValues, SamplerView
 from hpsearch.search.storage import begin_study
 from hpsearch.training.checkpoint import State, write
@@ -44,7 +44,7 @@ def row_of(epoch: int) -> EpochMetrics:
 
 def train(trial, epochs) -> None:
     for epoch in epochs:
-        trial.set_user_attr(f"{ROW}{epoch}", row_of(epoch).plain())
+        trial.set_user_attr(f"{EPOCH_PREFIX}{epoch}", row_of(epoch).plain())
         trial.report(epoch / 10, epoch)
 
 
@@ -54,7 +54,7 @@ def test_the_epochs_up_to_the_checkpoint_are_kept(study, tmp_path):
     train(trial, range(1, 11))
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     write(checkpoints.file(0), PLAIN, State(row_of(4), {}, {"variable/0": np.zeros(3)}))
-    rows = checkpoints.rows_kept(study.stored(0))
+    rows = checkpoints.resumable_epochs(study.stored(0))
     assert [row.epoch for row in rows] == [1, 2, 3, 4]
     again = study.take(study.stored(0))
     begin_again(again, 4)

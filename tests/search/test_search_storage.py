@@ -16,7 +16,7 @@ from hpsearch.errors import StudyChangedError
 from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.recording import begin_again, interrupt
-from hpsearch.search.records import CONFIG, OUTCOME, ROW
+from hpsearch.search.records import CONFIG, EPOCH_PREFIX, OUTCOME
 from hpsearch.search.sampling import last_report, make_sampler, suggest
 from hpsearch.search.storage import (
     ENGINES,
@@ -59,7 +59,9 @@ def ask(study, spec) -> optuna.Trial:
 
 def report(study, trial, *values: float) -> None:
     for epoch, value in enumerate(values, start=1):
-        trial.set_user_attr(f"{ROW}{epoch}", {"epoch": epoch, "val_accuracy": value, "loss": 1.0, "val_loss": 1.0})
+        trial.set_user_attr(
+            f"{EPOCH_PREFIX}{epoch}", {"epoch": epoch, "val_accuracy": value, "loss": 1.0, "val_loss": 1.0}
+        )
         trial.report(value, epoch)
 
 
@@ -123,7 +125,7 @@ def test_an_interrupted_trial_stays_running_in_the_storage_and_goes_on_under_its
     assert dict(again.params) == params
     record = study.record(0)
     assert (record.state, record.outcome, record.epochs) == ("RUNNING", None, ())
-    again.set_user_attr(f"{ROW}1", {"epoch": 1, "val_accuracy": 0.5, "loss": 1.0, "val_loss": 1.0})
+    again.set_user_attr(f"{EPOCH_PREFIX}1", {"epoch": 1, "val_accuracy": 0.5, "loss": 1.0, "val_loss": 1.0})
     assert [row.metrics["val_accuracy"] for row in study.record(0).epochs] == [0.5]
 
 

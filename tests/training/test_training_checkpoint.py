@@ -12,7 +12,7 @@ from support import sample_config
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Objective
 from hpsearch.training import checkpoint
-from hpsearch.training.checkpoint import CheckpointWriter, State, epochs_kept, packed, read, unpacked, write
+from hpsearch.training.checkpoint import CheckpointWriter, State, count_resumable_epochs, packed, read, unpacked, write
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.results import EpochMetrics, Outcome
@@ -153,37 +153,37 @@ def file(tmp_path):
 
 def test_what_is_written_is_read(file):
     found = read(file)
-    assert found.row.epoch == 2
+    assert found.last_epoch.epoch == 2
     assert found.plain == STATE.plain
     np.testing.assert_array_equal(found.arrays["variable/0"], STATE.arrays["variable/0"])
     assert [path.name for path in file.parent.iterdir()] == ["7.npz"]
 
 
 def test_a_training_goes_on_after_the_epoch_of_its_checkpoint(file):
-    assert epochs_kept(file, CONFIG, ROWS) == 2
-    assert epochs_kept(file, CONFIG, ROWS[:2]) == 2
+    assert count_resumable_epochs(file, CONFIG, ROWS) == 2
+    assert count_resumable_epochs(file, CONFIG, ROWS[:2]) == 2
 
 
 def test_a_training_starts_afresh_where_the_checkpoint_is_not_its_own(file, monkeypatch):
     changed = [ROWS[0], EpochMetrics(2, {"loss": 0.4}), *ROWS[2:]]
-    assert epochs_kept(file, CONFIG | {"seed": 4}, ROWS) == 0
-    assert epochs_kept(file, CONFIG, changed) == 0
-    assert epochs_kept(file, CONFIG, ROWS[:1]) == 0
-    assert epochs_kept(file, CONFIG, ROWS[1:]) == 0
-    assert epochs_kept(file.with_name("8.npz"), CONFIG, ROWS) == 0
+    assert count_resumable_epochs(file, CONFIG | {"seed": 4}, ROWS) == 0
+    assert count_resumable_epochs(file, CONFIG, changed) == 0
+    assert count_resumable_epochs(file, CONFIG, ROWS[:1]) == 0
+    assert count_resumable_epochs(file, CONFIG, ROWS[1:]) == 0
+    assert count_resumable_epochs(file.with_name("8.npz"), CONFIG, ROWS) == 0
     monkeypatch.setattr(checkpoint, "_MADE_BY", checkpoint._MADE_BY | {"keras": "4.0"})
-    assert epochs_kept(file, CONFIG, ROWS) == 0
+    assert count_resumable_epochs(file, CONFIG, ROWS) == 0
 
 
 def test_a_training_starts_afresh_where_the_checkpoint_is_damaged(file):
     good = file.read_bytes()
     for bad in (b"", good[:100], good[:-30], b"nonsense" * 100):
         file.write_bytes(bad)
-        assert epochs_kept(file, CONFIG, ROWS) == 0
+        assert count_resumable_epochs(file, CONFIG, ROWS) == 0
     # One byte of an array.
     place = good.index(np.float64(5.0).tobytes())
     file.write_bytes(good[:place] + b"\xff" + good[place + 1 :])
-    assert epochs_kept(file, CONFIG, ROWS) == 0
+    assert count_resumable_epochs(file, CONFIG, ROWS) == 0
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_nothing_and_leaves_the_one_before(file, tmp_path):
@@ -193,7 +193,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_nothing_and_leaves_the_one_bef
     with pytest.raises(OSError, match="full"):
         write(file, CONFIG, State(ROWS[2], {}, {"variable/0": Full()}))
     assert [path.name for path in file.parent.iterdir()] == ["7.npz"]
-    assert read(file).row.epoch == 2
+    assert read(file).last_epoch.epoch == 2
 
 
 class Full:
