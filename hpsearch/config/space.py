@@ -5,8 +5,8 @@
     name_parameters  Node -> Node                each distribution gets its parameter name
     concrete         Node + Pick -> plain data   what one trial trains (TrialConfig validates it)
 
-A choice may hold whole sub-trees, which makes the space conditional: only the distributions on the
-selected path are ever asked for.
+A choice may hold whole sub-trees, which makes the space conditional: only the distributions below the selected option
+are sampled.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from hpsearch.config.trial import SEED, SELECTIONS
 from hpsearch.config.yaml_text import KeyPath, inline_yaml, shown_value
 from hpsearch.errors import unknown_name
 
-# A larger grid would take days, and has nearly always a number too many in a list.
+# A larger grid would take days, and is nearly always a mistake.
 MAX_POINTS = 2_000
-# As many parameters of one node are listed at most.
+# The largest number of configurations of one node that are listed.
 MAX_LISTED = 10_000
 BATCH_SIZES = (32, 64, 128, 256, 512)
 
@@ -114,14 +114,14 @@ def plain_data(node: Node, draw: Callable[[Ranged | Options], Any]) -> Any:
 
 
 class Pick(NamedTuple):
-    """How values are drawn: the value of a range, the index of a choice's option."""
+    """Functions that draw: the value of a range, and the index of a choice's option."""
 
     number: Callable[[Ranged], int | float]
     option: Callable[[Options], int]
 
 
 def pick_from(params: Mapping[str, Any]) -> Pick:
-    """Take given parameters, as Optuna holds them; for missing ones the first option or the smallest value."""
+    """Return the Pick of given Optuna parameters; a missing one has its first option or its smallest value."""
 
     def number(node: Ranged) -> int | float:
         of = node.distribution
@@ -143,7 +143,7 @@ def concrete(node: Node, pick: Pick) -> Any:
 
 
 def plain(node: Node) -> Any:
-    """Return the tree as a study file writes it: what is stored with a study and compared when it is continued."""
+    """Return the tree in the notation of study files. It is stored with a study, and compared when it is continued."""
 
     def written(found: Ranged | Options) -> dict[str, Any]:
         if isinstance(found, Ranged):
@@ -155,7 +155,7 @@ def plain(node: Node) -> Any:
 
 
 def origin(node: Node, path: KeyPath, pick: Pick) -> KeyPath:
-    """Return where in the file the value at `path` of `concrete(node, pick)` was written."""
+    """Return the key path in the study file of the value that `concrete(node, pick)` has at `path`."""
     if isinstance(node, Options):
         return origin(node.options[pick.option(node)], path, pick)
     if path and path[0] in below(node):
@@ -164,14 +164,14 @@ def origin(node: Node, path: KeyPath, pick: Pick) -> KeyPath:
 
 
 def each_option(node: Node, change: Callable[[Node], Node]) -> Node:
-    """Apply `change` to each option of a node, also to those of nested choices, or to a node that is no choice."""
+    """Apply `change` to each option of a choice and of nested choices, or to the node itself if it is no choice."""
     if isinstance(node, Options):
         return replace(node, options=tuple(each_option(option, change) for option in node.options))
     return change(node)
 
 
 def size(node: Node, real: float = math.inf) -> float:
-    """Return how many configurations a node holds, if a range of real numbers holds `real` of them."""
+    """Return the number of configurations of a node, counting `real` values for a range of real numbers."""
     match node:
         case Ranged(Int() as whole):
             # Not `len`, which ends at 2**63.
@@ -186,18 +186,18 @@ def size(node: Node, real: float = math.inf) -> float:
 def can_repeat(space: Branch) -> bool:
     """Return whether the same configuration can be drawn twice.
 
-    This is possible if `trial.seed` is set and some branch has no range of real numbers. Where the file leaves the seed
-    out, each trial has its own.
+    This is possible if `trial.seed` is set and some branch has no range of real numbers. If the file sets no seed, each
+    trial has its own.
     """
     seed = space.items.get(SEED, Fixed(None))
     return not (isinstance(seed, Fixed) and seed.value is None) and size(space, 0) > 0
 
 
 def combinations(node: Node, numbers: Callable[[Ranged], Iterable[int | float]]) -> Iterator[dict[str, Any]]:
-    """Yield every way to draw the parameters of a node, as Optuna holds them; the last parameter varies first.
+    """Yield every combination of the parameters of a node, as Optuna stores them; the last parameter varies fastest.
 
     Args:
-        numbers: returns the value drawn from a range.
+        numbers: returns the values of a range.
     """
     match node:
         case Ranged():
@@ -212,18 +212,18 @@ def combinations(node: Node, numbers: Callable[[Ranged], Iterable[int | float]])
 
 
 def configurations(space: Node) -> Iterator[dict[str, Any]]:
-    """Yield the parameters of each configuration of a space that draws no real number; a grid's points."""
+    """Yield the parameters of each configuration of a space without real numbers: the points of a grid."""
     return combinations(space, lambda node: node.distribution.numbers() if isinstance(node.distribution, Int) else ())
 
 
 def corners(space: Node) -> Iterator[dict[str, Any]]:
     """Yield parameters that reach every option of every choice and both ends of every range.
 
-    What they leave out stays at its first value.
+    Parameters that are left out have their first value.
     """
     seen = set[tuple[tuple[str, Any], ...]]()
     for node, drawn in walk(space):
-        # The type belongs to a label: 1 == True in Python.
+        # Labels are compared with their type, since 1 == True in Python.
         key = tuple((name, repr(label)) for name, label in drawn.items())
         if key not in seen:
             seen.add(key)
@@ -233,9 +233,9 @@ def corners(space: Node) -> Iterator[dict[str, Any]]:
 
 
 def not_finite(value: Any, where: KeyPath = ()) -> Iterator[Problem]:
-    """Yield the path of every number in plain data that is NaN or infinite, with the sentence that refuses it.
+    """Yield the path of every NaN or infinite number in plain data, with the error message.
 
-    NaN is not equal to itself, and JSON, in which configurations are stored and exported, has neither of them.
+    JSON, in which configurations are stored and exported, has neither NaN nor infinity.
     """
     if isinstance(value, float) and not math.isfinite(value):
         instead = "write null, or a word for your own code to convert"
@@ -247,7 +247,7 @@ def not_finite(value: Any, where: KeyPath = ()) -> Iterator[Problem]:
 
 
 def parse(value: Any, where: KeyPath, problems: list[Problem]) -> Node:
-    """Return the node for a value of a study file; what breaks a rule is reported and replaced by `Fixed`.
+    """Return the node for a value of a study file. A value that breaks a rule is reported and replaced by `Fixed`.
 
     Args:
         problems: the list to which errors are added.
@@ -297,7 +297,7 @@ def _choice(options: Any, where: KeyPath, problems: list[Problem]) -> Node:
     keyed: list[tuple[Any, Any]] = list(options.items() if isinstance(options, Mapping) else enumerate(options))
     seen: list[Any] = []
     for key, option in keyed:
-        # 1 == True in Python, so the type belongs to the comparison.
+        # The types are compared too, since 1 == True in Python.
         if any(type(option) is type(other) and option == other for other in seen):
             problems.append(((*inside, key), f"each option must stand once, but {shown_value(option)} stands twice"))
         seen.append(option)
@@ -306,10 +306,10 @@ def _choice(options: Any, where: KeyPath, problems: list[Problem]) -> Node:
 
 
 def fill(tree: Branch, *, recommended: bool = True) -> Branch:
-    """Add what the file leaves out: sections, and the knobs of each selected entry of the catalogue.
+    """Add the sections that the file leaves out, and the knobs of each selected entry of the catalogue.
 
     Args:
-        recommended: False in a grid, which takes no ranges: what is left out takes TrialConfig's default there.
+        recommended: False for a grid, which cannot have ranges: left-out values have the defaults of TrialConfig.
     """
     left_out: dict[str, list[Any]] = {}
     if recommended:
@@ -327,7 +327,7 @@ def fill(tree: Branch, *, recommended: bool = True) -> Branch:
 
 
 def _selection(node: Node, section: str, recommended: bool) -> Node:
-    """Return an option of a section as a mapping, with the recommended ranges of the knobs that it leaves out."""
+    """Return an option of a section as a mapping, with recommended ranges for the knobs that the file leaves out."""
     key, entries = SELECTIONS[section]
     if isinstance(node, Fixed) and isinstance(node.value, str):
         node = Branch({key: node}, node.where)
@@ -350,10 +350,10 @@ def _selection(node: Node, section: str, recommended: bool) -> Node:
 
 
 def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:
-    """Give each distribution its parameter name: the path to it, choices by their label.
+    """Give each distribution its parameter name: the path to it, with the labels of options.
 
-    `optimizer.sgd.momentum` is another parameter than `optimizer.rmsprop.momentum`, because Optuna
-    keeps one distribution for a name. What is drawn for `one_minus` is 1 - momentum, and is called so.
+    `optimizer.sgd.momentum` and `optimizer.rmsprop.momentum` are two parameters, because Optuna has one distribution
+    for a name. The parameter of `one_minus` is named `one_minus_momentum`, since 1 - momentum is drawn.
     """
     match node:
         case Ranged(OneMinus()):
@@ -371,10 +371,10 @@ def name_parameters(node: Node, path: tuple[str, ...] = ()) -> Node:
 
 
 def _labels(options: tuple[Node, ...]) -> tuple[str | int | float | bool | None, ...]:
-    """Return a label for each option: plain values themselves if all are plain, else a text for each."""
+    """Return a label for each option: the value itself if all options are plain values, else a text."""
     values: list[Any] = [option.value if isinstance(option, Fixed) else option for option in options]
     plain_values = all(value is None or isinstance(value, bool | int | float | str) for value in values)
-    # Optuna compares values by ==, and 1 == True == 1.0: such values are distinguished by their texts.
+    # Optuna compares values by ==, and 1 == True == 1.0: such options are distinguished by texts.
     if plain_values and len({value for value in values}) == len(values):  # noqa: C416
         return tuple(values)
     texts: dict[str, None] = {}

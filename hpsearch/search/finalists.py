@@ -1,4 +1,4 @@
-"""The end of a study: its best trials trained again with new seeds, and then, once, the test set.
+"""The finalists of a study: its best trials trained again with new seeds; then one evaluation on the test set.
 
 A trial's score is the best of many on the same validation images, with one seed: it is optimistic. So the best few
 are trained again, each with the same new seeds, and the best mean wins. The winner and the Keras default of
@@ -53,16 +53,16 @@ FIRST_SEED = 2**31
 
 @dataclass(frozen=True)
 class FinalStages:
-    """What the end of a study needs.
+    """Runs the stages after the search: the finalists, the final trainings, and the reading of the test set.
 
     Attributes:
-        study: its search is complete.
-        spec: its file, with `finalists`.
+        study: the study, whose search is complete.
+        spec: the study file, with the section `finalists`.
         text: the file as it is run.
-        executor: where trainings run; closed by the caller.
-        listeners: makes the listeners of a stage.
-        stop: checked between the steps.
-        workers: trainings at once.
+        executor: runs the trainings; closed by the caller.
+        listeners: returns the listeners of a stage.
+        stop: says whether the user asks to stop; checked between the steps.
+        workers: number of trainings that run at once.
         report: called with one line for each message.
         contents: digests of the user's own data and modules.
     """
@@ -98,7 +98,7 @@ class FinalStages:
                 self._test(winner)
 
     def _test(self, winner: Finalist) -> None:
-        """Train the winner and the default on everything, and read the test set, unless that was done."""
+        """Train the winner and the default on all training images, and read the test set, unless it was read before."""
         finals = self._finals()
         if finals.readings and finals.readings[0].winner != winner.trial:
             self.report(
@@ -119,7 +119,7 @@ class FinalStages:
             self._read(winner, records)
 
     def _train(self, stage: Stage, study: StoredStudy, trainings: Sequence[PlannedTraining]) -> bool:
-        """Train what the stage lacks; return whether it then has everything."""
+        """Train the planned trainings that the stage lacks; return whether all have ended then."""
         total = plan(study, trainings)
         if all(trial.state.is_finished() for trial in study.optuna.get_trials(deepcopy=False)):
             return True
@@ -138,7 +138,7 @@ class FinalStages:
         return all(record.state in FINISHED for record in study.records())
 
     def _read(self, winner: Finalist, records: Sequence[TrialRecord]) -> None:
-        """Read the test set, once. The reading is recorded before it happens, so that none is unrecorded."""
+        """Read the test set, once. The reading is recorded before it happens, so that no reading is unrecorded."""
         folder = self.home.models(self.study.name, Stage.FINAL.value)
         config = records[0].config
         assert isinstance(config, TrialConfig)
@@ -171,7 +171,7 @@ class FinalStages:
         return DATASETS[name].digest if name in DATASETS else self.contents.data.get(name, "")
 
     def _evaluate(self, job: Job) -> Any:
-        """Return a worker's result; None where it failed, which is reported, or the user stopped the run."""
+        """Return a worker's result; None if it failed, which is reported, or if the user stopped the run."""
         end = run_job(self.executor, job, lambda: self.stop.asked)
         if isinstance(end, TrialEnded) and end.outcome is Outcome.COMPLETED:
             return end.info
@@ -194,7 +194,7 @@ def _rest(tested: dict[str, Any]) -> tuple[tuple[tuple[int, ...], ...], str]:
 
 
 def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: int) -> list[TrialRecord]:
-    """Return the best trials that ended well, the best first; of those that differ in nothing but the seed the best."""
+    """Return the best trials that ended well, best first. Of trials that differ only in the seed, take the best."""
     distinct: dict[str, TrialRecord] = {}
     for record in ranked(records, objective):
         if record.config:
@@ -203,7 +203,7 @@ def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: 
 
 
 def _seeds(stage: StoredStudy, records: Sequence[TrialRecord], first: int, wanted: int) -> list[int]:
-    """Return the seeds of the finalists: those that the stage has, and new ones that no trial of the search had."""
+    """Return the seeds of the finalists: those of the stage so far, and new ones that no trial of the search has."""
     known: list[int] = stage.optuna.user_attrs.get(SEEDS, [])
     if len(known) < wanted:
         taken = {*known, *(record.config.seed for record in records if record.config)}
@@ -221,11 +221,11 @@ def _seeded(of: int | None, config: AnyConfig, seeds: Sequence[int]) -> list[Pla
 
 
 def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
-    """Return the untuned configuration: the same model and data, and everything else as Keras has it.
+    """Return the untuned configuration: the same model and data, everything else at the defaults of Keras.
 
-    Adam at 0.001, batches of 32, cross-entropy, pixels in [0, 1]; epochs and early stopping as in `config`, so that it
-    is given as much time. If the objective is a loss, then that loss is kept too: the values of two different losses
-    cannot be compared.
+    This is Adam at 0.001, batches of 32, cross-entropy, pixels in [0, 1]. Epochs and early stopping are those of
+    `config`, so that both may train for equally long. If the objective is a loss, the loss of `config` is kept, since
+    the values of two different losses cannot be compared.
     """
     pixels = config.data.dataset in DATASETS
     data = config.data.model_copy(update={"normalization": "rescale"}) if pixels else config.data
@@ -245,7 +245,7 @@ def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
 
 
 def on_everything(finalist: Finalist) -> TrialConfig:
-    """Return a finalist's configuration for all training images and the epochs that validation chose, without a seed.
+    """Return a finalist's configuration for a training on all images, for the median of its best epochs; no seed.
 
     A schedule that depends on validation metrics is replaced by the learning rates of a typical training.
     """
@@ -256,7 +256,7 @@ def on_everything(finalist: Finalist) -> TrialConfig:
 
 
 def is_finished(study: StoredStudy, spec: StudySpec) -> bool:
-    """Return whether nothing is left to be done after the search."""
+    """Return whether the stages after the search are complete."""
     wanted = spec.file.finalists
     if wanted is None:
         return True
@@ -274,6 +274,6 @@ def is_finished(study: StoredStudy, spec: StudySpec) -> bool:
         return ended
     if finals.reading or (finals.readings and finals.readings[0].winner != finals.winner.trial):
         return True
-    # Trained on everything, the winner may diverge.
+    # In its final training the winner may diverge.
     last = [record for record in finals.final if record.of == finals.winner.trial]
     return bool(last) and all(record.state in FINISHED and not record.good for record in last)

@@ -1,4 +1,4 @@
-"""Run a study from its file to its end: data, lock, workers, coordinator. What `hpsearch run` calls."""
+"""Run a study from its file to its end: data, lock, workers, coordinator, finalists. Called by `hpsearch run`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hpsearch.search.stages import Stage
     from hpsearch.search.storage import StoredStudy
 
-# How often the user's wish to stop is checked, in seconds.
+# The interval between two checks whether the user asks to stop, in seconds.
 _TICK = 0.1
 
 
@@ -35,11 +35,11 @@ class RunRequest:
     Attributes:
         spec: the checked study file.
         text: the file as it is run, `--set` applied.
-        trials: the study's total.
-        workers: trials at once.
-        address: of the MLflow that takes the runs, as the study records it.
+        trials: the total number of trials.
+        workers: number of trials that run at once.
+        address: the address of MLflow, as the study records it.
         accept_changes: whether the study is continued although the user's own data or modules have changed.
-        retry_failed: whether the configurations of failed trials are to be tried again.
+        retry_failed: whether the configurations of failed trials are tried again.
     """
 
     spec: StudySpec
@@ -98,7 +98,7 @@ def run_study(
             note_changes(found, contents_of(spec), report)
             remember(found.optuna, spec, request.text)
             return _complete(found, request.address, stop, report, write_outcome)
-        # Compared before a worker is waited for.
+        # A change of the user's data or modules is reported before waiting for workers.
         contents = contents_of(spec, found, accept=request.accept_changes)
         executor = executor or _workers(request, home, cleanup, report)
         study, contents, known = _prepared(request, home, executor, contents, stop, report)
@@ -152,7 +152,7 @@ def run_study(
 
 
 def _is_done(study: StoredStudy, request: RunRequest, report: Callable[[str], None]) -> bool:
-    """Return whether a run has nothing to train; report where the user asks for failed trials and none is left."""
+    """Return whether a run has nothing to train; report if the user asks to retry failed trials and there are none."""
     from hpsearch.search.attempts import left_failed
     from hpsearch.search.finalists import is_finished
 
@@ -172,7 +172,7 @@ def _complete(
     report: Callable[[str], None],
     write_outcome: Callable[[StoredStudy, StudyEnded], bool],
 ) -> StudyEnded:
-    """End a run that has nothing to train: write to MLflow what an earlier run with this address could not."""
+    """End a run that has nothing to train: write to MLflow what an earlier run could not write to this address."""
     from hpsearch.search.storage import incomplete_addresses, is_new_address, set_address_complete
 
     ended = _untouched(study, stop)
@@ -193,13 +193,13 @@ def _prepared(
     stop: Stop,
     report: Callable[[str], None],
 ) -> tuple[StoredStudy, Contents, dict[str, UserDataset]]:
-    """Return the study, its contents to be recorded, and what the user's own datasets hold, once all data is there."""
+    """Get all data; return the study, the digests of the user's own content, and the shapes of the user's datasets."""
     from hpsearch.search.contents import settle_contents
     from hpsearch.search.storage import begin_study
 
     spec = request.spec
     known = prepare_data(spec, report)
-    # Before the study is made: a first run that is refused leaves no study that would refuse the corrected file.
+    # Before the study is created, so that a refused first run leaves no study behind.
     returned, contents = inspect_functions(spec, executor, contents, _log(home, spec), stop)
     study = begin_study(home, spec, request.text)
     if not stop.asked:
@@ -208,7 +208,11 @@ def _prepared(
 
 
 def _written(write: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
-    """Return whether `write` wrote everything; False at once where the user asks to stop and had not `asked` before."""
+    """Return whether `write` wrote everything; return False at once when the user asks to stop.
+
+    Args:
+        asked: whether the user has asked to stop before; a second request does not end the writing.
+    """
     writing = Future[bool]()
 
     def run() -> None:
@@ -242,7 +246,7 @@ def _log(home: Home, spec: StudySpec) -> Path:
 
 
 def _retry(study: StoredStudy, request: RunRequest, report: Callable[[str], None]) -> None:
-    """Enqueue failed configurations again where the user asks for it."""
+    """Enqueue failed configurations again if the user asks for it."""
     from hpsearch.search.attempts import enqueue_failed
 
     if request.retry_failed and not enqueue_failed(study):
@@ -250,7 +254,7 @@ def _retry(study: StoredStudy, request: RunRequest, report: Callable[[str], None
 
 
 def _nothing_to_retry(study: StoredStudy) -> str:
-    """Say why no failed configuration is tried again."""
+    """Return a sentence that says why no failed configuration is tried again."""
     failed = any(record.state == "FAIL" for record in study.records())
     why = "every failed configuration has been trained since" if failed else "no trial has failed"
     return f"{why}, so none is tried again"
@@ -269,9 +273,9 @@ def _untouched(study: StoredStudy, stop: Stop) -> StudyEnded:
 
 
 def is_complete(study: StoredStudy, total: int) -> bool:
-    """Return whether the study has its trials, failed ones not counted, and none waits to be continued.
+    """Return whether the study has its total of trials that have not failed, and no trial waits to be continued.
 
-    A space has no more trials once every configuration was tried.
+    A study whose every configuration was tried is complete with fewer trials.
     """
     from optuna.trial import TrialState
 

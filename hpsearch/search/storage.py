@@ -1,7 +1,7 @@
-"""The Optuna database: studies created, continued, read, deleted, and the MLflow addresses of their runs.
+"""The studies in the Optuna database: create, continue, read and delete them, and record their MLflow addresses.
 
-A study records which MLflow addresses have all of it: what one run could not write is known to a later run with another
-address. An address is a `hpsearch.tracking.target.Target.key`, empty for the database of the home folder.
+A study records the MLflow addresses of its runs, and whether each address has all of the study, so that later runs can
+report what is missing. An address is a `hpsearch.tracking.target.Target.key`, empty for the home folder's database.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
-# Set once every configuration of the space has been tried.
+# Whether every configuration of the space has been tried.
 EXHAUSTED = "hpsearch:exhausted"
 
 
 class StoredStudy:
-    """One study in the database; light commands read it, and the coordinator writes it.
+    """One study in the database.
 
     Attributes:
         name: as in the study file.
         objective: of the study.
-        identity: what must stay the same when it is continued.
+        identity: the part of the study file that must not change while the study is continued.
         description: of the study file.
         file: the study file's text as it was last run.
-        folders: where the modules that it names were looked for then.
-        engines: what `engine: auto` means for each architecture, chosen once, when the study was made.
+        folders: the folders of the user's own modules in the last run.
+        engines: the engine that `auto` means for each architecture, chosen when the study was created.
     """
 
     def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
@@ -77,12 +77,12 @@ class StoredStudy:
 
     @property
     def contents(self) -> Contents | None:
-        """Digests of the user's own data and modules, as its next trials must have them; None in an early version's."""
+        """The digests of the user's own data and modules for new trials; None for a study of an early version."""
         return Contents.stored(self.optuna.user_attrs)
 
     @property
     def compare(self) -> Compare | None:
-        """The section `compare` of the study file as it was last run; None where it has none."""
+        """The section `compare` of the study file as it was last run, or None."""
         section = (load_value(self.file, self.name) or {}).get("compare")
         return Compare.model_validate(section) if section else None
 
@@ -95,7 +95,7 @@ class StoredStudy:
         return self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
 
     def stored(self, number: int) -> FrozenTrial:
-        """Return one trial as Optuna keeps it, without reading the others."""
+        """Return one trial as Optuna stores it, without reading the others."""
         return self.storage.get_trial(self.trial_id(number))
 
     def record_of(self, number: int) -> TrialRecord:
@@ -103,7 +103,7 @@ class StoredStudy:
         return read_trial(self.stored(number), self.objective)
 
     def take(self, trial: FrozenTrial) -> optuna.Trial:
-        """Return a waiting trial, or one that an earlier run left, as one that runs."""
+        """Set a waiting or interrupted trial to running, and return it."""
         trial_id = self.trial_id(trial.number)
         if trial.state == TrialState.WAITING:
             self.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
@@ -123,7 +123,7 @@ class StoredStudy:
 
 
 def list_studies(home: Home) -> list[StoredStudy]:
-    """Return every hpsearch study of the home folder, by name; none where the folder holds no database yet."""
+    """Return every hpsearch study of the home folder, sorted by name; empty if there is no database yet."""
     if not home.optuna_db.is_file():
         return []
     storage = open_storage(home, create=False)
@@ -133,7 +133,7 @@ def list_studies(home: Home) -> list[StoredStudy]:
 
 
 def _names(storage: RDBStorage) -> list[str]:
-    """Return the studies that hpsearch made, except the parts of others (`hpsearch.search.stages`)."""
+    """Return the names of the studies that hpsearch created, except later stages of studies."""
     known = storage.get_all_studies()
     return [study.study_name for study in known if IDENTITY in study.user_attrs and "/" not in study.study_name]
 
@@ -155,7 +155,7 @@ def find_study(home: Home, name: str) -> StoredStudy:
 
 
 def check_unchanged(home: Home, spec: StudySpec) -> StoredStudy | None:
-    """Return the study that a file continues; None where it is new.
+    """Return the study that a file continues, or None if the study is new.
 
     Raises:
         StudyChangedError: the study exists, and the file differs in a way that matters.
@@ -185,7 +185,7 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> StoredStudy 
 
 
 def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
-    """Return the study of a file: created, with the trials to be tried first; or continued.
+    """Return the study of a file; create it, with its enqueued trials, if it is new.
 
     Args:
         file: the study file's text as it is run, for the record.
@@ -215,21 +215,21 @@ def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
 
 
 def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:
-    """Keep the text of the file: description and comparison may change without effect on trials."""
+    """Store the present text of the file: its description and its comparison may change between runs."""
     study.set_user_attr(DESCRIPTION, spec.file.description)
     study.set_user_attr(SPEC_TEXT, file)
     study.set_user_attr(FOLDERS, [str(folder) for folder in spec.folders])
 
 
 def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:
-    """Return what `engine: auto` means in the study; empty where the user's own function trains."""
+    """Return the engine that `auto` means for each architecture; empty for a user's own training."""
     if spec.longest is None:
         return {}
     return engines_for(0 if began else spec.longest)
 
 
 def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
-    """Enqueue every point of a grid; else the trials of the study file, then each optimizer's Keras defaults."""
+    """Enqueue every point of a grid; otherwise the file's `enqueue` trials, then each optimizer's Keras defaults."""
     # A run that was killed here may have enqueued the first ones.
     for point in spec.points[len(study.get_trials(deepcopy=False)) :]:
         study.enqueue_trial(point)
@@ -241,9 +241,9 @@ def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
 
 
 def delete_study(home: Home, study: StoredStudy) -> None:
-    """Delete a study and its files; the caller holds it.
+    """Delete a study and its files; the caller holds its lock.
 
-    The study's own entry in the database goes last: until then the same command finds it again.
+    The study's entry in the database is deleted last, so that the same command finds the study after an error.
 
     Raises:
         EnvironmentProblem: a file or the database cannot be written.
@@ -273,9 +273,9 @@ def delete_files(home: Home, name: str) -> None:
 
 
 def delete_folder(home: Home, name: str) -> None:
-    """Delete the folder of a study whose files are deleted; the caller holds the study.
+    """Delete the folder of a study whose files are deleted; the caller holds its lock.
 
-    Once the lock is released, another process may hold a new study of this name: its lock must not be deleted.
+    It must not be called after the lock was released, since another process may hold a new study of this name.
     """
     folder = home.study(name)
     with suppress(OSError):
@@ -292,14 +292,14 @@ def _files(home: Home, name: str) -> Iterator[Path]:
     yield from (log for log in logs if log.is_file())
 
 
-# The study's attribute with its addresses, and whether each has the whole study.
+# The study's attribute with its MLflow addresses, and whether each has the whole study.
 ADDRESSES = "hpsearch:addresses"
-# What earlier versions kept: the address of the last run, while that lacked something.
+# The attribute of earlier versions: the address of the last run, if it lacked a part of the study.
 _LAST = "hpsearch:untold"
 
 
 def add_address(study: optuna.Study, address: str) -> None:
-    """Record that a run with this address begins: no address has the trials that the run will add."""
+    """Record that a run with this address begins. Every address lacks a part from now on: the run's new trials."""
     study.set_user_attr(ADDRESSES, dict.fromkeys([*known_addresses(study), address], False))
 
 
@@ -316,7 +316,7 @@ def incomplete_addresses(study: optuna.Study) -> list[str]:
 
 
 def is_new_address(study: optuna.Study, address: str) -> bool:
-    """Return whether the study was never given this address; False where an earlier version did not record it."""
+    """Return whether no run of the study has had this address; False if an earlier version recorded no addresses."""
     return ADDRESSES in study.user_attrs and address not in known_addresses(study)
 
 

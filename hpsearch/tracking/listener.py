@@ -1,9 +1,9 @@
 """The listener that writes a running study to MLflow from a thread, so that training never waits for MLflow.
 
 The Optuna database is the source of truth. The listener keeps the current state of the study, and a thread makes
-MLflow equal to it again and again: a slow MLflow gets several epochs at once, and one that was down gets
-what is missing once it answers. An error is reported once. What is still missing at the end is written by the next run
-of the study or by `hpsearch doctor --repair`.
+MLflow equal to it repeatedly: a slow MLflow gets several epochs at once, and one that was down gets what is missing as
+soon as it answers. An error is reported once. What is still missing at the end is written by the next run of the study
+or by `hpsearch doctor --repair`.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ from hpsearch.tracking.target import Target
 from hpsearch.tracking.writer import MlflowWriter, StudyExperiment
 from hpsearch.training.results import EpochMetrics
 
-# The thread takes at most this share of a processor: after each write it rests, but at most so long.
+# The thread uses at most this share of a processor: it rests after each write, for at most this time.
 WRITING_SHARE, LONGEST_REST_SECONDS = 0.01, 10.0
 # The pause after an error; it doubles with each further one.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
-# The longest wait at the end of a run for what is still to be written: to a database, to a server, and after the user
-# has stopped the run.
+# The longest wait at the end of a run for the thread: with a database, with a server, and after the user has stopped
+# the run.
 FINAL_SECONDS, FINAL_SERVER_SECONDS, FINAL_INTERRUPTED_SECONDS = 120.0, 20.0, 5.0
-# The number of attempts then, and the pause after an error.
+# The number of attempts at the end of a run, and the pause between them.
 _FINAL_ATTEMPTS, _FINAL_PAUSE_SECONDS = 3, 1.0
 
 
 def lacks_a_part(target: Target, study: str) -> str:
-    """Return the sentence about an MLflow that lacks a part of a study, with the command that writes it."""
+    """Return the sentence which says that MLflow lacks a part of a study, with the command that writes the part."""
     command = target.command("doctor", study, "--repair")
     return f"{target}: MLflow lacks a part of study '{study}'; write it with `{command}`"
 
 
 @dataclass
 class _RunningTrial:
-    """A trial that is being trained, or was when the run ended.
+    """A trial that is being trained, or that was being trained when the run ended.
 
     Attributes:
-        state: its desired run, without the rows.
-        rows: its epochs; a list, so that the cost of an epoch does not grow with their number.
+        state: its desired run, without the metrics of epochs.
+        rows: the metrics of its epochs; a list, since appending takes the same time for every epoch.
     """
 
     state: RunState
@@ -85,11 +85,11 @@ class MlflowListener(Listener):
     """Writes a study's runs to MLflow.
 
     Args:
-        target: the MLflow that takes the runs.
+        target: the MLflow database or server for the runs.
         provenance: of the study.
         render_best: returns the best configuration as YAML text.
-        report: called once with a line where MLflow could not be written.
-        search: the trials of the search, where another stage of the study is written.
+        report: called once with a line if writing to MLflow fails.
+        search: the trials of the search, if a later stage of the study is written.
     """
 
     AFTER_ERROR = "the study goes on, and what is missing is written later"
@@ -109,7 +109,7 @@ class MlflowListener(Listener):
         self._study = ""
         self._reported: set[str] = set()
         self._thread: threading.Thread | None = None
-        # Everything below is read and changed under this lock, which is free while MLflow is called.
+        # The attributes below are read and changed under this lock, which is not held during calls of MLflow.
         self._changed = threading.Condition()
         self._records: dict[int, TrialRecord] = {}
         self._trials: dict[int, _RunningTrial] = {}
@@ -121,7 +121,7 @@ class MlflowListener(Listener):
         self._waiting = 0
 
     def study_started(self, event: StudyStarted) -> None:
-        """Begin to make MLflow equal to the study.
+        """Start the thread that writes to MLflow.
 
         Raises:
             EnvironmentProblem: the database is a file on this machine, and is damaged or cannot be written to.
@@ -173,7 +173,7 @@ class MlflowListener(Listener):
         good = "FINISHED" if event.best else "FAILED"
         with self._changing():
             self._trials.clear()
-            # A record that is equal keeps its identity, by which the writer sees that it is written.
+            # Equal records are kept as the same objects, since the writer skips the objects that it has written.
             known = self._records
             self._records = {r.number: known[r.number] if known.get(r.number) == r else r for r in event.records}
             self._status, self._over = "KILLED" if event.interrupted else good, True
@@ -192,7 +192,7 @@ class MlflowListener(Listener):
         self._wait_and_report(FINAL_INTERRUPTED_SECONDS)
 
     def flush(self, seconds: float) -> bool:
-        """Wait until MLflow has the current state; return False where it has not after so long, or after an error."""
+        """Wait until MLflow has the current state; return False after `seconds`, or after an error."""
         with self._changed:
             self._waiting += 1
             self._changed.notify_all()
@@ -202,20 +202,20 @@ class MlflowListener(Listener):
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Change the state that is to be written."""
+        """Hold the lock for a change of the state; afterwards wake the thread."""
         with self._changed:
             yield
             self._version += 1
             self._changed.notify_all()
 
     def _wait_and_report(self, seconds: float) -> None:
-        """Wait for what is still to be written; report where a part could not be."""
+        """Wait until everything is written; report if a part is still missing."""
         if self._wait(seconds):
             self.behind = True
             self._report(self._missing())
 
     def _wait(self, seconds: float) -> bool:
-        """Wait at most so long for what is still to be written; return whether a part is missing then."""
+        """Wait until everything is written, at most `seconds`; return whether a part is still missing."""
         if self._target.database is None:
             seconds = min(seconds, FINAL_SERVER_SECONDS)
         with self._changed:
@@ -226,20 +226,20 @@ class MlflowListener(Listener):
         return missing
 
     def _missing(self) -> str:
-        """Return the sentence that is reported at the end where a part could not be written."""
+        """Return the sentence to report at the end if a part could not be written."""
         return lacks_a_part(self._target, self._study)
 
     def _work(self, writer: MlflowWriter, desired: Callable[[Snapshot], DesiredRuns]) -> None:
-        """Make MLflow equal to the current state, again and again. Runs in the thread."""
+        """Make MLflow equal to the current state repeatedly, until the run has ended. Runs in the thread."""
         pause, attempts = PAUSE_SECONDS, _FINAL_ATTEMPTS
         while (task := self._next()) is not None:
             version, snapshot = task
             try:
-                # Importing MLflow takes longer than all writing of an hour, and happens once.
+                # The first call imports MLflow, whose time must not count as writing.
                 writer.open()
                 began = time.thread_time()
                 writer.write(desired(snapshot))
-            # MLflow, its drivers and its artifact stores have errors of every kind, and training ends for none of them.
+            # MLflow, its drivers and its artifact stores raise errors of any class, and none of them may end the run.
             except Exception as error:  # noqa: BLE001, RUF100
                 writer.forget()
                 self._report_once("MLflow", error)
@@ -254,7 +254,7 @@ class MlflowListener(Listener):
                 self._rest((time.thread_time() - began) / WRITING_SHARE)
 
     def _next(self) -> tuple[int, Snapshot] | None:
-        """Wait for a change; return its number and the state to write, or None where nothing more is to be written."""
+        """Wait for a change; return its number and the state to write, or None if there is nothing left to write."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != self._written or self._over)
             if self._given_up or self._version == self._written:
@@ -266,7 +266,7 @@ class MlflowListener(Listener):
             return self._version, Snapshot(list(self._records.values()), running, self._status, self._over)
 
     def _rest(self, seconds: float) -> None:
-        """Rest after a write; what changes meanwhile is written together."""
+        """Rest after a write; changes during the rest are written together."""
         with self._changed:
             self._changed.wait_for(lambda: self._over or self._waiting > 0, min(seconds, LONGEST_REST_SECONDS))
 

@@ -1,4 +1,4 @@
-"""The runs that MLflow holds, read with its client, and compared with their desired states."""
+"""The runs that MLflow holds: read with MLflow's client, and compared with their desired states."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class MlflowRun:
     """A run in MLflow.
 
     Attributes:
-        metric_names: of a run that was read; its values are read by `read_metrics`.
+        metric_names: names of its metrics, of which `read_metrics` reads the values.
         inputs: tags of each dataset that it uses, by the dataset's name and digest.
         models: ids of the models that were logged with it.
-        metrics: values by step and name; None where they were not read. Runs that this process writes have them.
-        repeated: (name, step) of metrics that have several values at one step.
-        texts: its artifacts by path; None where they were not read.
+        metrics: values by step and name; None if they were not read.
+        repeated: the number of values of a metric at a step, if there are several, by (name, step).
+        texts: its artifacts by path; None if they were not read.
     """
 
     run_id: str
@@ -59,32 +59,32 @@ class MlflowRun:
 
     @property
     def kind(self) -> str:
-        """The kind of hpsearch's runs that it is of; empty: it is not hpsearch's."""
+        """The kind of the run, as its tag says: study, trial, finalist or final; empty if hpsearch did not write it."""
         return self.tags.get(KIND, "")
 
     @property
     def key(self) -> RunKey | None:
-        """Its key among the runs of a study; None where its tags give none."""
+        """Its key among the runs of a study; None if its tags give no number."""
         if self.kind == STUDY:
             return STUDY, 0
         number = self.tags.get(TRIAL if self.kind == "trial" else TRAINING, "")
         return (self.kind, int(number)) if number.isdecimal() else None
 
     def belongs_to(self, provenance: Provenance, target: Target) -> bool:
-        """Return whether it is a study's run: another study of the same name may have been here, or another user's."""
+        """Return whether the run is of this study, and not of another study with the same name."""
         return self.tags.get(STUDY_ID, "" if target.shared else provenance.study) == provenance.study
 
 
 def study_runs(client: Any, experiment: str) -> Iterator[MlflowRun]:
-    """Yield every active run of an experiment that is of a study, the latest first."""
+    """Yield every active run of an experiment that hpsearch has written, the latest first."""
     runs = map(MlflowRun.of, search_all(client.search_runs, [experiment], max_results=1000))
     yield from (run for run in runs if run.kind in (STUDY, *KINDS.values()))
 
 
 def read_metrics(client: Any, target: Target, runs: Sequence[MlflowRun]) -> None:
-    """Read every value of every metric of some runs, and keep them in the runs.
+    """Read all metric values of several runs into the runs.
 
-    MLflow's client takes a call for each metric of each run; a study of a thousand trials has tens of thousands.
+    The bulk calls of MLflow are used: its client would need tens of thousands of calls for a thousand trials.
     """
     by_id = {run.run_id: run for run in runs}
     read = _bulk_reader(target)
@@ -98,14 +98,14 @@ def read_metrics(client: Any, target: Target, runs: Sequence[MlflowRun]) -> None
         for ids in parts_of(all_ids, _RUNS):
             values = read(name, ids)
             if len(values) >= _VALUES:
-                # There may be more than one answer can hold.
+                # The answer is full, so there may be more values.
                 values = [(run_id, *value) for run_id in ids for value in _history(client, run_id, name)]
             for run_id, step, value in values:
                 _keep(by_id[run_id], name, step, value)
 
 
 def read_few_metrics(client: Any, run: MlflowRun) -> None:
-    """Read every value of every metric of one run, and keep them in the run."""
+    """Read all metric values of one run into the run."""
     run.metrics, run.repeated = {}, {}
     for name in run.metric_names:
         for step, value in _history(client, run.run_id, name):
@@ -127,7 +127,7 @@ def _history(client: Any, run_id: str, name: str) -> Iterable[tuple[int, float]]
 
 
 def _bulk_reader(target: Target) -> Callable[[str, Sequence[str]], list[tuple[str, int, float]]]:
-    """Return the function that reads one metric of many runs: (run id, step, value) of each value."""
+    """Return the function that reads one metric of many runs, as a list of (run id, step, value)."""
     if target.is_server:
         return lambda name, ids: _from_server(target, name, ids)
     # The store behind the client; see CONTRIBUTING, "Private API that we use".
@@ -143,7 +143,7 @@ def _bulk_reader(target: Target) -> Callable[[str, Sequence[str]], list[tuple[st
 
 
 def _from_server(target: Target, name: str, ids: Sequence[str]) -> list[tuple[str, int, float]]:
-    """Read one metric of many runs by the call that MLflow's own pages make for their charts."""
+    """Read one metric of many runs, by the call that MLflow's pages use for their charts."""
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request, verify_rest_response
 
@@ -155,7 +155,7 @@ def _from_server(target: Target, name: str, ids: Sequence[str]) -> list[tuple[st
 
 
 def read_texts(client: Any, run: MlflowRun) -> None:
-    """Read the artifacts of a run, and keep them in the run; what cannot be read is left out."""
+    """Read the artifacts of a run into the run; leave out those that cannot be read."""
     from mlflow.exceptions import MlflowException
 
     run.texts = {}
@@ -169,7 +169,7 @@ def read_texts(client: Any, run: MlflowRun) -> None:
             return
 
 
-# The most differences of one kind in a run that are named; the others are counted.
+# The number of differences of one kind that are shown for a run; further ones are only counted.
 _SHOWN = 3
 
 
@@ -180,7 +180,7 @@ class RunDifference:
     Attributes:
         kind: parameters, outcome, tags, inputs, metrics or artifacts.
         texts: each difference in words.
-        permanent: whether MLflow cannot take back what is wrong, so that the run must be written again.
+        permanent: whether MLflow cannot remove what is wrong, so that the run must be written again.
     """
 
     kind: str
@@ -194,9 +194,9 @@ class RunDifference:
 
 
 def differences(run: MlflowRun, state: RunState) -> Iterator[RunDifference]:
-    """Yield the differences of each kind between a run, whose metrics were read, and its desired state.
+    """Yield the differences between a run, whose metrics were read, and its desired state, one object for each kind.
 
-    Tags, metrics, inputs and artifacts that the state does not have are the user's own, or MLflow's.
+    Tags, metrics, inputs and artifacts that the desired state lacks are no difference: users and MLflow add their own.
     """
     wrong = [name for name in {**run.params, **state.params} if run.params.get(name) != state.params.get(name)]
     if wrong:
@@ -217,7 +217,7 @@ def differences(run: MlflowRun, state: RunState) -> Iterator[RunDifference]:
 
 
 def wrong_texts(run: MlflowRun, state: RunState) -> Iterator[str]:
-    """Yield a sentence for each artifact that is missing or another one."""
+    """Yield a sentence for each artifact that is missing or differs."""
     has = run.texts or {}
     for name, text in state.texts.items():
         if has.get(name) != text:
@@ -244,10 +244,10 @@ def _wrong_inputs(run: MlflowRun, state: RunState) -> Iterator[tuple[str, bool]]
 
 
 def _wrong_metrics(run: MlflowRun, state: RunState) -> Iterator[tuple[str, bool]]:
-    """Yield each difference, and whether it is permanent; metrics by name, in the order of the desired state."""
+    """Yield each difference of the metrics, and whether it is permanent."""
     known = run.metrics or {}
     if not run.repeated and known.keys() <= {row.step for row in state.rows if known.get(row.step) is row.metrics}:
-        # This process has written these rows; at most further ones are missing.
+        # This process has written these rows itself; only further rows can be missing.
         lacking = [row for row in state.rows if row.step not in known]
         yield from ((f"step {row.step} is missing", False) for row in lacking)
         return
