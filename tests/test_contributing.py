@@ -90,7 +90,7 @@ def test_each_dependency_that_is_held_back_says_why():
 
 
 def test_the_way_of_a_configuration_names_existing_modules_once_each():
-    walk = CONTRIBUTING.partition("## The way of one configuration")[2].partition("\n## ")[0]
+    walk = CONTRIBUTING.partition("## From the study file to MLflow")[2].partition("\n## ")[0]
     named = re.findall(r"`([\w/]+\.py)`", walk)
     assert len(named) >= 12
     assert sorted(set(named)) == sorted(named)

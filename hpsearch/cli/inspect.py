@@ -40,7 +40,7 @@ ShownTrialOption = Annotated[
 def studies(home: HomeOption = None, output_format: FormatOption = OutputFormat.table) -> None:
     """List all studies with their trials and best values.
 
-    Of the trials that have ended: how many are complete, pruned and failed. The others are running or waiting.
+    Shows how many trials are complete, pruned and failed. All other trials are running or waiting.
     """
     from hpsearch.search.records import best_trial, counts
     from hpsearch.search.storage import list_studies
@@ -90,10 +90,10 @@ def show(
 ) -> None:
     """Show a study, with --trial one trial and its curve, or with --finalists its finalists.
 
-    Of a study: its settings, how its trials ended, and the best one with the values that were searched. Of a trial: its
-    outcome and reason, its configuration, and its learning curve; with -f csv the curve alone. Of the finalists, which
-    a study file asks for by `finalists: {top: 3, seeds: 5}`: means over seeds with intervals, the winner, and every
-    reading of the test set.
+    For a study: its settings, how its trials ended, and the best one with the values that were searched. For a trial:
+    its outcome and reason, its configuration and its learning curve; with -f csv the curve alone. For the finalists,
+    which a study file asks for by `finalists: {top: 3, seeds: 5}`: means over seeds with intervals, the winner, and
+    every reading of the test set.
     """
     if finalists:
         if trial is not None:
@@ -166,7 +166,7 @@ def _spec_and_varied(found: StoredStudy, records: Sequence[TrialRecord]) -> tupl
 def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOption = OutputFormat.table) -> None:
     """Print the best trial of a study and its configuration.
 
-    Where the study has finalists it is their winner, and the value is that of its single trial.
+    If the study has finalists, this is their winner. Its value is that of the trial, not the mean over the seeds.
     """
     from hpsearch.cli.inspect import best_summary
     from hpsearch.search.stages import exported_trial
@@ -274,7 +274,7 @@ def compare(
         typer.Option("-o", "--output", metavar="FILE", help="Also write table and pictures to this HTML file."),
     ] = None,
     force: ForceOption = False,
-    raw: Annotated[bool, typer.Option("--raw", help="A row for each trial in place of each group.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Print a row for each trial instead of each group.")] = False,
     home: HomeOption = None,
     output_format: FormatOption = OutputFormat.table,
 ) -> None:

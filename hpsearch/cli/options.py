@@ -64,10 +64,12 @@ def _as_given(text: str) -> str:
 
 
 TrialsOption = Annotated[
-    int | None, whole_number_option("--trials", 1, 1_000_000, help="The study's total, earlier runs included.")
+    int | None,
+    whole_number_option("--trials", 1, 1_000_000, help="Total number of trials, those of earlier runs included."),
 ]
 WorkersOption = Annotated[
-    int | None, whole_number_option("--workers", 1, 10_000, help="Trials at once (default: one per core).")
+    int | None,
+    whole_number_option("--workers", 1, 10_000, help="Number of trials that run at once (default: one per core)."),
 ]
 TrialOption = Annotated[int | None, whole_number_option("--trial", 0, help="Number of a trial (default: the best).")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists, without asking.")]

@@ -117,8 +117,8 @@ def _named(name: str) -> str:
 def stop(study: StudyArgument, home: HomeOption = None) -> None:
     """Stop the run of a study that was started anywhere on this machine.
 
-    As Ctrl-C in its own terminal: running trials are recorded as interrupted, and the same `hpsearch run` continues
-    with them later. A second `hpsearch stop` ends the run at once.
+    Works as Ctrl-C in the run's own terminal: running trials are recorded as interrupted, and the same `hpsearch run`
+    continues with them later. A second `hpsearch stop` ends the run at once.
     """
     from hpsearch.search.stop import stop_study
 

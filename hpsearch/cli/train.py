@@ -35,18 +35,21 @@ def train(
     ] = 1,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Then train on all images, for the epochs that validation chose."),
+        typer.Option("--full", help="Then train on all images, for the number of epochs that validation chose."),
     ] = False,
     test: Annotated[
         bool,
         typer.Option(
-            "--test", help="Also evaluate on the test images, once; with --full only the models of all images."
+            "--test", help="Also evaluate on the test images, once; with --full, only the models trained on all images."
         ),
     ] = False,
     workers: Annotated[
         int | None,
         whole_number_option(
-            "--workers", 1, 10_000, help="Seeds at once (default: one per core; a single one takes all cores)."
+            "--workers",
+            1,
+            10_000,
+            help="Number of seeds that train at once (default: one per core; a single one uses all cores).",
         ),
     ] = None,
     overrides: SetOption = None,

@@ -17,7 +17,7 @@ def ui(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STUDY]", help="Study whose comparison view to open, or configuration that `train` has logged."
+            metavar="[STUDY]", help="Study to open, or name of a configuration that `hpsearch train` has logged."
         ),
     ] = None,
     finalists: Annotated[

@@ -3,8 +3,8 @@
     <cache>/datasets/<name>/   train_images.npy  train_labels.npy  test_images.npy  test_labels.npy
                                dataset.json      digests, and the source of the files
 
-The folder appears in one rename, so it is whole or not there. A file lock beside it makes a second
-process wait for the first; reading needs no lock and no right to write.
+The folder is created by one rename, so it is never incomplete. A file lock beside it makes a second process wait for
+the first. Reading needs neither the lock nor write permission.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _DESCRIPTION = "dataset.json"
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be fetched again: HPSEARCH_CACHE, or the system's cache folder."""
+    """Return the folder for files that can be fetched or computed again: HPSEARCH_CACHE, or the system's cache folder."""
     from_environment = os.environ.get("HPSEARCH_CACHE")
     chosen = Path(from_environment) if from_environment else Path(platformdirs.user_cache_dir("hpsearch"))
     return chosen.expanduser().absolute()
@@ -61,15 +61,15 @@ def obtain(
     force: bool = False,
     parts: Sequence[str] = PARTS,
 ) -> Path:
-    """Make sure that a dataset is in the cache, every byte of it checked; fetch it where it is not.
+    """Make sure that a dataset is in the cache, with every byte checked; fetch it if it is missing or damaged.
 
     Args:
         name: a dataset of the catalogue.
-        source: a folder with the raw files, `.gz` or not. It is read even if the cache is whole, and no
-            other source is tried.
+        source: a folder with the raw files, `.gz` or not. It is read even if the cache is complete, and no other source
+            is tried.
         report: called with one line for each message.
-        force: fetch again even if the cache is whole.
-        parts: `train`, `test`: those whose bytes are checked where they are in the cache; the others are not opened.
+        force: whether to fetch again even if the cache is complete.
+        parts: the parts in the cache whose bytes are checked, of `train` and `test`; other parts are not opened.
 
     Returns:
         The folder with train_images.npy uint8 [n, height, width], train_labels.npy uint8 [n], and the same for test.
@@ -105,7 +105,7 @@ def obtain_training(name: str, report: Report) -> None:
 
 
 def cache_status(name: str) -> dict[str, object]:
-    """Return the dataset in the cache, its bytes checked.
+    """Return the state of a dataset in the cache; its bytes are checked.
 
     Returns:
         dataset, ready, problem (empty if ready), folder, source (its origin), digest,
@@ -132,7 +132,7 @@ def cache_problem(entry: DatasetEntry, folder: Path, parts: Sequence[str] = PART
     """Return why the cache is not the dataset, or None if every byte is right (55 MB take about 0.1 s).
 
     Args:
-        parts: those that are looked into; of the others it is seen that they are there.
+        parts: the parts whose bytes are checked; of the others only the existence.
     """
     if not folder.is_dir():
         return "not fetched yet"
@@ -162,7 +162,7 @@ def _array_problem(folder: Path, raw: RawFile) -> str | None:
         return f"{path.name} is damaged"
     if array.dtype != np.uint8 or array.shape != raw.shape or not array.flags.c_contiguous:
         return f"{path.name} is {array.dtype} {list(array.shape)}, not uint8 {list(raw.shape)}"
-    # The raw file is its header and these very bytes, so the published hash can be checked again.
+    # The raw file is its header and these bytes, so the published hash can be checked.
     hashed = hashlib.sha256(idx_header(raw.shape))
     hashed.update(array.data)
     return None if hashed.hexdigest() == raw.sha256 else f"{path.name} is damaged"

@@ -36,12 +36,12 @@ from hpsearch.search.records import TrialRecord
 
 
 class Format:
-    """One format of text.
+    """One export format.
 
     Attributes:
-        name: of the option `-f`.
-        suffixes: of files that have this format.
-        use: what the user does with FILE.
+        name: the value of the option `-f`.
+        suffixes: of files in this format.
+        use: how to use FILE, for the message after an export.
     """
 
     name: ClassVar[str]
@@ -49,7 +49,7 @@ class Format:
     use: ClassVar[str]
 
     def reference(self, selected: SelectedTrial, context: ExportContext) -> ReferenceValue | None:
-        """Return the value that the file is compared with; None: the trial did not run to its end."""
+        """Return the value that a training from the file should reach; None: the trial did not run to its end."""
         return selected.reference(context)
 
     def text(self, selected: SelectedTrial, context: ExportContext) -> str:
@@ -73,7 +73,7 @@ class Format:
             raise EnvironmentProblem(f"{file}: cannot be written: {error.strerror}") from None
 
     def differences(self, file: Path, selected: SelectedTrial, context: ExportContext) -> Iterator[str]:
-        """Yield a line for each difference between the trial and what the file rebuilds to.
+        """Yield a line for each difference between the trial and the training that the file describes.
 
         Raises:
             HpsearchError: the file cannot be read.
@@ -81,7 +81,7 @@ class Format:
         raise NotImplementedError
 
     def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
-        """Train what the file rebuilds to, and return the metric of the reference; None: the file does not print it.
+        """Train as the file says, and return the metric that `reference` has; None: the file does not print it.
 
         Raises:
             HpsearchError: it cannot be trained.
@@ -117,7 +117,7 @@ class Yaml(Format):
 
 
 class Json(Yaml):
-    """The same, for programs."""
+    """The configuration as JSON."""
 
     name = "json"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
@@ -164,7 +164,7 @@ class Keras(Format):
 
 
 class Python(Format):
-    """A script."""
+    """A script that trains with TensorFlow alone."""
 
     name, suffixes, use = "python", (".py",), "run it with `python FILE`"
 
@@ -218,7 +218,7 @@ class Model(Format):
         return ReferenceValue(ACCURACY, value, None, "of the champion, which was trained on these images too")
 
     def differences(self, file: Path, selected: SelectedTrial, context: ExportContext) -> Iterator[str]:
-        # Its weights are evaluated.
+        # A model is checked by evaluating it.
         yield from ()
 
     def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
@@ -299,8 +299,8 @@ def best_yaml(
     """Return the trial as YAML text, with its origin in the first lines.
 
     Args:
-        reference: what another training is compared with; left out: the trial's own.
-        winner: of the finalists' winner its trainings with new seeds.
+        reference: the value that another training should reach; None: the trial's own.
+        winner: for the finalists' winner, the values of its trainings with new seeds.
     """
     head = [
         *origin_sentences(study_name, objective, record, reference or reference_of(record, objective), winner),
@@ -317,7 +317,7 @@ def best_json(
     reference: ReferenceValue | None = None,
     winner: WinnerValues | None = None,
 ) -> str:
-    """Return the same as JSON, with the origin as its description."""
+    """Return the trial as JSON text, with its origin as the description."""
     name, *rest = configuration(study_name, objective, record).items()
     lines = origin_sentences(study_name, objective, record, reference or reference_of(record, objective), winner)
     described = {"description": " ".join(lines)}
@@ -325,7 +325,7 @@ def best_json(
 
 
 def configuration_yaml(name: str, objective: Objective, config: AnyConfig) -> str:
-    """Return a configuration that is of no study, as YAML text that `hpsearch train` takes."""
+    """Return a configuration outside of a study as YAML text that `hpsearch train` takes."""
     values = config.plain()
     trainable = {TRAINABLE: values.pop(TRAINABLE)} if TRAINABLE in values else {}
     return dump({"name": name, **trainable, "objective": objective.model_dump(mode="json"), "trial": values})

@@ -1,7 +1,7 @@
-"""What is compiled once and used by every trial of the same structure.
+"""Models and compiled functions that are shared by all trials of the same structure.
 
-Two trials share a structure when their graphs are the same (`structure.structure_of`). What differs
-between them are inputs and variables. A reused executable gives the same bits as a fresh one.
+Two trials have the same structure if their graphs are the same (`structure.structure_of`). Everything that differs
+between them is an input or a variable. A reused executable gives the same bits as a new one.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from hpsearch.training.structure import structure_of
 from hpsearch.training.user_code import with_user_code
 from hpsearch.training.user_model import build_user_model, refuse_for_solver, refuse_what_is_ignored, uses_float16
 
-# A study has a few structures (optimizers times shapes; there are 15 optimizers); each holds a model and its graphs.
+# The number of executables that are kept. A study has a few structures: its optimizers (at most 15) times its models.
 MOST_KEPT = 16
 
 
 def build_model(config: TrialConfig, data: TrainingData) -> Any:
-    """Return a new model for such examples, with the initial weights that `config.seed` draws.
+    """Return a new model for examples such as those of `data`, with the initial weights that `config.seed` draws.
 
     Raises:
         DataError: the architecture cannot take examples of this shape.
-        UserCodeError: the user's own builder cannot be found, raises, or returns no such model.
+        UserCodeError: the user's own builder cannot be found, raises an exception, or returns no suitable model.
     """
     if problem := config.shape_problem(data.shape):
         raise DataError(problem)
-    # The numbering of layers starts again, since their names are part of the key of XLA's cache.
+    # Layers are numbered from the start again, since their names are part of the keys of XLA's cache.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.seed or 0)
     entry = config.model.entry
@@ -51,13 +51,13 @@ def build_model(config: TrialConfig, data: TrainingData) -> Any:
 
 
 def _steps_per_execution(config: TrialConfig, examples: int) -> int:
-    """Return a whole epoch where the learning rate stays the same within it."""
+    """Return the updates of a whole epoch if the learning rate is constant within it, else 1."""
     moves = config.schedule.knobs().get("per") == "step"
     return 1 if moves else -(-examples // config.batch_of(examples))
 
 
 class Executable:
-    """A model, its optimizer and their compiled functions; `prepare` readies them for a trial.
+    """A model, its optimizer and their compiled functions; `prepare` resets them for a trial.
 
     Attributes:
         parts: the model, optimizer, loss and metrics.
@@ -67,7 +67,7 @@ class Executable:
     def __init__(self, config: TrialConfig, structure: str, data: TrainingData, *, weighted: bool) -> None:
         stock = config.training.engine == "fit"
         entry, loss_entry = config.optimizer.entry, config.loss.entry
-        # A solver moves the weights itself; callbacks look for an optimizer all the same.
+        # A solver changes the weights itself, but callbacks expect an optimizer.
         optimizer = keras.optimizers.SGD(1.0) if entry.needs_closure else entry.build(**config.optimizer.knobs())
         loss = with_user_code("loss", loss_entry, config.loss.knobs())
         model = build_model(config, data)
@@ -85,11 +85,11 @@ class Executable:
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
             self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]
-        # There is one replica, so there is nothing to sum up; and Keras's way of doing it registers a custom gradient
-        # with TensorFlow, which would keep all that is traced here, 3 MB, for ever.
+        # There is one replica, so there is nothing to sum. Keras would register a custom gradient for the sum, with which
+        # TensorFlow keeps 3 MB for each traced function until the process ends.
         optimizer._all_reduce_sum_gradients = list
         if uses_float16(model):
-            # As `compile` does it.
+            # `model.compile` does the same.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         held = {id(variable) for _, _, variable in self._knobs}
@@ -113,11 +113,11 @@ class Executable:
 
     @cached_property
     def noise(self) -> GradientNoise:
-        """Measures the noise of the model's gradients; made, and traced, when it is first used."""
+        """Measures the noise of the model's gradients; created and traced on first use."""
         return GradientNoise(self.parts)
 
     def prepare(self, config: TrialConfig, data: TrainingData) -> None:
-        """Initial weights by the trial's seed, empty optimizer slots, the trial's knobs."""
+        """Set the initial weights of the trial's seed, the initial optimizer state, and the trial's knobs."""
         fresh = build_model(config, data)
         for ours, initial in zip(self.parts.model.variables, fresh.variables, strict=True):
             ours.assign(initial)
@@ -130,10 +130,10 @@ class Executable:
 
 
 class Executables:
-    """The executables of a process, the least recently used one forgotten first.
+    """The executables of a process; the least recently used one is dropped first.
 
     Attributes:
-        built: how many there have been.
+        built: the number of executables built so far.
     """
 
     def __init__(self, most: int = MOST_KEPT) -> None:
@@ -141,12 +141,12 @@ class Executables:
         self._kept: OrderedDict[str, Executable] = OrderedDict()
 
     def ready(self, config: TrialConfig, data: TrainingData, *, weighted: bool) -> Executable:
-        """Return the executable of the configuration's structure, ready to train it.
+        """Return the executable of the configuration's structure, prepared for its training.
 
         Args:
             config: with its engine chosen.
             data: of the training.
-            weighted: whether the examples' weights count.
+            weighted: whether the examples have weights.
         """
         structure = f"{structure_of(config)} {weighted}"
         # `model.fit` compiles for each trial.
