@@ -39,7 +39,7 @@ _DESCRIPTION = "dataset.json"
 
 
 def cache_folder() -> Path:
-    """Return the folder for files that can be fetched or computed again: HPSEARCH_CACHE, or the system's cache folder."""
+    """Return the folder for files that can be fetched or computed again: HPSEARCH_CACHE, else the system's cache."""
     from_environment = os.environ.get("HPSEARCH_CACHE")
     chosen = Path(from_environment) if from_environment else Path(platformdirs.user_cache_dir("hpsearch"))
     return chosen.expanduser().absolute()

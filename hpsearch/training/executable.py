@@ -85,8 +85,8 @@ class Executable:
             loss |= of_loss
             sections = {"model": of_model, "loss": of_loss, "optimizer": of_optimizer}
             self._knobs = [(section, name, v) for section, of in sections.items() for name, v in of.items()]
-        # There is one replica, so there is nothing to sum. Keras would register a custom gradient for the sum, with which
-        # TensorFlow keeps 3 MB for each traced function until the process ends.
+        # There is one replica, so there is nothing to sum. Keras would register a custom gradient for the sum, with
+        # which TensorFlow keeps 3 MB for each traced function until the process ends.
         optimizer._all_reduce_sum_gradients = list
         if uses_float16(model):
             # `model.compile` does the same.
