@@ -11,19 +11,25 @@ It ends when the process OWNER has, and removes the socket's folder.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import sys
+import threading
 from multiprocessing import util
 from typing import Any, NoReturn
 
 import psutil
+
+# The commands that start workers.
+TRAIN = {"run", "train", "export", "reproduce", "bench"}
 
 
 def import_everything() -> None:
@@ -70,36 +76,49 @@ def serve(path: str, owner: int) -> NoReturn:
     server.bind(f"{path}.new")
     server.listen()
     os.rename(f"{path}.new", path)  # noqa: PTH104
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    server.settimeout(1)
+    # The end of a command wakes the loop.
+    woken, wakes = socket.socketpair()
+    for end in (woken, wakes):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakes.fileno())
+    running: dict[int, Any] = {}
     while psutil.pid_exists(owner):
-        with contextlib.suppress(TimeoutError):
-            connection, _ = server.accept()
-            if os.fork() == 0:
-                server.close()
-                answer(connection)
-            connection.close()
+        ready, _, _ = select.select([server, woken], [], [], 1)
+        if woken in ready:
+            woken.recv(4096)
+            report_ends(running)
+        if server in ready:
+            begin(server, running)
     shutil.rmtree(os.path.dirname(path))  # noqa: PTH120
     os._exit(0)
 
 
-def answer(connection: socket.socket) -> NoReturn:
-    """Run one command to its end, and send its exit code."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with connection.makefile("rw") as stream:
+def begin(server: socket.socket, running: dict[int, Any]) -> None:
+    """Take a request and fork the process that runs its command."""
+    connection, _ = server.accept()
+    with connection.makefile("r") as stream:
         request = json.loads(stream.readline())
-        process = os.fork()
-        if process == 0:
-            run(request)
-        stream.write(f"{process}\n")
-        stream.flush()
-        _, status = os.waitpid(process, 0)
-        stream.write(f"{os.waitstatus_to_exitcode(status)}\n")
-    os._exit(0)
+    process = os.fork()
+    if process == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        run(request)
+    connection.sendall(f"{process}\n".encode())
+    running[process] = connection
 
 
-def run(request: dict[str, Any]) -> None:
-    """Become the command; it ends as any Python process does."""
+def report_ends(running: dict[int, Any]) -> None:
+    """Send the exit codes of the commands that have ended."""
+    for process in list(running):
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            with running.pop(process) as connection, contextlib.suppress(OSError):
+                connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def run(request: dict[str, Any]) -> NoReturn:
+    """Become the command."""
     for stream, file in enumerate((os.devnull, request["stdout"], request["stderr"])):
         descriptor = os.open(file, os.O_RDONLY if stream == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, stream)
@@ -107,11 +126,23 @@ def run(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
-    keep_a_fork_server()
+    if request["arguments"][:1] and request["arguments"][0] in TRAIN:
+        keep_a_fork_server()
     sys.argv[:] = ["hpsearch", *request["arguments"]]
     from hpsearch.cli.main import main
 
-    main()
+    try:
+        main()
+        code: Any = 0
+    except SystemExit as end:
+        code = end.code
+    # As the interpreter ends, but without taking every module apart: that would copy each page of memory that the
+    # processes share.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def keep_a_fork_server() -> None:
