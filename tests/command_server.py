@@ -22,7 +22,9 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
+from collections.abc import Iterable
 from multiprocessing import util
 from typing import Any, NoReturn
 
@@ -97,13 +99,17 @@ def serve(path: str, owner: int) -> NoReturn:
 def begin(server: socket.socket, running: dict[int, Any]) -> None:
     """Take a request and fork the process that runs its command."""
     connection, _ = server.accept()
-    with connection.makefile("r") as stream:
-        request = json.loads(stream.readline())
+    text, streams, _, _ = socket.recv_fds(connection, 1 << 20, 2)
+    while not text.endswith(b"\n"):
+        text += connection.recv(1 << 20)
+    request = json.loads(text)
     process = os.fork()
     if process == 0:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        run(request)
+        run(request, streams)
+    for stream in streams:
+        os.close(stream)
     connection.sendall(f"{process}\n".encode())
     running[process] = connection
 
@@ -117,14 +123,17 @@ def report_ends(running: dict[int, Any]) -> None:
                 connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def run(request: dict[str, Any]) -> NoReturn:
-    """Become the command."""
-    for stream, file in enumerate((os.devnull, request["stdout"], request["stderr"])):
-        descriptor = os.open(file, os.O_RDONLY if stream == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(descriptor, stream)
-        os.close(descriptor)
+def run(request: dict[str, Any], streams: list[int]) -> NoReturn:
+    """Become the command, in a session of its own, with its standard output and error."""
+    os.setsid()
+    for number, stream in enumerate((os.open(os.devnull, os.O_RDONLY), *streams)):
+        os.dup2(stream, number)
+    # The server's other connections, and what was received for this one.
+    close_all_but(range(3))
     os.environ.clear()
     os.environ.update(request["environment"])
+    # It was read from another environment.
+    tempfile.tempdir = None
     os.chdir(request["folder"])
     if request["arguments"][:1] and request["arguments"][0] in TRAIN:
         keep_a_fork_server()
@@ -145,16 +154,25 @@ def run(request: dict[str, Any]) -> NoReturn:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
+def close_all_but(kept: Iterable[int]) -> None:
+    for descriptor in set(map(int, os.listdir("/proc/self/fd"))) - set(kept):  # noqa: PTH208
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
 def keep_a_fork_server() -> None:
     """Fork a process that becomes multiprocessing's fork server, the first time that the command starts one.
 
     It would import TensorFlow anew, which is five seconds for each command that trains.
     """
     ours, theirs = socket.socketpair()
+    # As the real one, it is not ended by a signal for the whole process group.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     process = os.fork()
     if process == 0:
         ours.close()
         become_fork_server(theirs)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     start_new = util.spawnv_passfds
     waiting = [process]
@@ -180,12 +198,10 @@ def become_fork_server(connection: socket.socket) -> NoReturn:
     listener, alive, out, err = fds
     os.dup2(out, 1)
     os.dup2(err, 2)
-    # All else was open in the process that this one was forked from, and would be kept open for as long as it runs.
-    for descriptor in set(map(int, os.listdir("/proc/self/fd"))) - {0, 1, 2, listener, alive}:  # noqa: PTH208
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+    close_all_but((0, 1, 2, listener, alive))
     os.environ.clear()
     os.environ.update(message["environment"])
+    tempfile.tempdir = None
     os.chdir(message["folder"])
     signal.pthread_sigmask(signal.SIG_SETMASK, message["blocked"])
     sys.argv[:] = ["-c"]
