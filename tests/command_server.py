@@ -11,19 +11,27 @@ It ends when the process OWNER has, and removes the socket's folder.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import sys
+import tempfile
+import threading
+from collections.abc import Iterable
 from multiprocessing import util
 from typing import Any, NoReturn
 
 import psutil
+
+# The commands that start workers.
+TRAIN = {"run", "train", "export", "reproduce", "bench"}
 
 
 def import_everything() -> None:
@@ -70,48 +78,86 @@ def serve(path: str, owner: int) -> NoReturn:
     server.bind(f"{path}.new")
     server.listen()
     os.rename(f"{path}.new", path)  # noqa: PTH104
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    server.settimeout(1)
+    # The end of a command wakes the loop.
+    woken, wakes = socket.socketpair()
+    for end in (woken, wakes):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakes.fileno())
+    running: dict[int, Any] = {}
     while psutil.pid_exists(owner):
-        with contextlib.suppress(TimeoutError):
-            connection, _ = server.accept()
-            if os.fork() == 0:
-                server.close()
-                answer(connection)
-            connection.close()
+        ready, _, _ = select.select([server, woken], [], [], 1)
+        if woken in ready:
+            woken.recv(4096)
+            report_ends(running)
+        if server in ready:
+            begin(server, running)
     shutil.rmtree(os.path.dirname(path))  # noqa: PTH120
     os._exit(0)
 
 
-def answer(connection: socket.socket) -> NoReturn:
-    """Run one command to its end, and send its exit code."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with connection.makefile("rw") as stream:
-        request = json.loads(stream.readline())
-        process = os.fork()
-        if process == 0:
-            run(request)
-        stream.write(f"{process}\n")
-        stream.flush()
-        _, status = os.waitpid(process, 0)
-        stream.write(f"{os.waitstatus_to_exitcode(status)}\n")
-    os._exit(0)
+def begin(server: socket.socket, running: dict[int, Any]) -> None:
+    """Take a request and fork the process that runs its command."""
+    connection, _ = server.accept()
+    text, streams, _, _ = socket.recv_fds(connection, 1 << 20, 2)
+    while not text.endswith(b"\n"):
+        text += connection.recv(1 << 20)
+    request = json.loads(text)
+    process = os.fork()
+    if process == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        run(request, streams)
+    for stream in streams:
+        os.close(stream)
+    connection.sendall(f"{process}\n".encode())
+    running[process] = connection
 
 
-def run(request: dict[str, Any]) -> None:
-    """Become the command; it ends as any Python process does."""
-    for stream, file in enumerate((os.devnull, request["stdout"], request["stderr"])):
-        descriptor = os.open(file, os.O_RDONLY if stream == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(descriptor, stream)
-        os.close(descriptor)
+def report_ends(running: dict[int, Any]) -> None:
+    """Send the exit codes of the commands that have ended."""
+    for process in list(running):
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            with running.pop(process) as connection, contextlib.suppress(OSError):
+                connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def run(request: dict[str, Any], streams: list[int]) -> NoReturn:
+    """Become the command, in a session of its own, with its standard output and error."""
+    os.setsid()
+    for number, stream in enumerate((os.open(os.devnull, os.O_RDONLY), *streams)):
+        os.dup2(stream, number)
+    # The server's other connections, and what was received for this one.
+    close_all_but(range(3))
     os.environ.clear()
     os.environ.update(request["environment"])
+    # It was read from another environment.
+    tempfile.tempdir = None
     os.chdir(request["folder"])
-    keep_a_fork_server()
+    if request["arguments"][:1] and request["arguments"][0] in TRAIN:
+        keep_a_fork_server()
     sys.argv[:] = ["hpsearch", *request["arguments"]]
     from hpsearch.cli.main import main
 
-    main()
+    try:
+        main()
+        code: Any = 0
+    except SystemExit as end:
+        code = end.code
+    # As the interpreter ends, but without taking every module apart: that would copy each page of memory that the
+    # processes share.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def close_all_but(kept: Iterable[int]) -> None:
+    for descriptor in set(map(int, os.listdir("/proc/self/fd"))) - set(kept):  # noqa: PTH208
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 def keep_a_fork_server() -> None:
@@ -120,10 +166,13 @@ def keep_a_fork_server() -> None:
     It would import TensorFlow anew, which is five seconds for each command that trains.
     """
     ours, theirs = socket.socketpair()
+    # As the real one, it is not ended by a signal for the whole process group.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     process = os.fork()
     if process == 0:
         ours.close()
         become_fork_server(theirs)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     start_new = util.spawnv_passfds
     waiting = [process]
@@ -149,12 +198,10 @@ def become_fork_server(connection: socket.socket) -> NoReturn:
     listener, alive, out, err = fds
     os.dup2(out, 1)
     os.dup2(err, 2)
-    # All else was open in the process that this one was forked from, and would be kept open for as long as it runs.
-    for descriptor in set(map(int, os.listdir("/proc/self/fd"))) - {0, 1, 2, listener, alive}:  # noqa: PTH208
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+    close_all_but((0, 1, 2, listener, alive))
     os.environ.clear()
     os.environ.update(message["environment"])
+    tempfile.tempdir = None
     os.chdir(message["folder"])
     signal.pthread_sigmask(signal.SIG_SETMASK, message["blocked"])
     sys.argv[:] = ["-c"]

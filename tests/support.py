@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import sqlite3
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
-from functools import cache
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import psutil
 import pytest
+from commands import Command, hpsearch, hpsearch_command, start_hpsearch
 
+__all__ = ["Command", "hpsearch", "hpsearch_command", "start_hpsearch"]
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "studies" / "quickstart.yaml"
 # The quickstart on the packaged sample: seconds instead of minutes, everything else the same.
@@ -39,99 +36,6 @@ def require(condition: bool, reason: str) -> None:
     if THOROUGH:
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-Completed: TypeAlias = "subprocess.CompletedProcess[str]"
-
-
-def hpsearch_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "hpsearch", *map(str, arguments)]
-
-
-def environment(home: Path, **more: str) -> Mapping[str, str]:
-    # Whoever tests may have an MLflow server of their own.
-    # Tests that run beside each other are told the width of a terminal that nobody looks at.
-    ours = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    return ours | {"HPSEARCH_HOME": str(home), "MLFLOW_TRACKING_URI": ""} | more
-
-
-def hpsearch_process(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> Completed:
-    """Run the real command in a new interpreter to its end."""
-    return subprocess.run(
-        hpsearch_command(*arguments),
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env=environment(home, **more),
-        cwd=cwd,
-        check=False,
-        timeout=240,
-    )
-
-
-def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> Completed:
-    """Run the real command to its end, in a process that is forked from one that has imported what it needs."""
-    if any(name.startswith(("PYTHON", "TF_", "XLA_", "KERAS_")) for name in more):
-        return hpsearch_process(*arguments, home=home, cwd=cwd, **more)
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as connection:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        request = {
-            "arguments": list(map(str, arguments)),
-            "environment": dict(environment(home, **more)),
-            "folder": str(cwd or Path.cwd()),
-            "stdout": str(out),
-            "stderr": str(err),
-        }
-        connection.settimeout(240)
-        connection.connect(_command_server())
-        with connection.makefile("rw") as stream:
-            stream.write(json.dumps(request) + "\n")
-            stream.flush()
-            process = int(stream.readline())
-            try:
-                code = int(stream.readline())
-            except TimeoutError:
-                os.kill(process, signal.SIGKILL)
-                raise
-        return subprocess.CompletedProcess(list(arguments), code, out.read_text(), err.read_text())
-
-
-@cache
-def _command_server() -> str:
-    """Start the server of this test session unless another of its processes has; return the address of its socket.
-
-    It ends with the session: with this process, or with the one that started it as a worker of pytest-xdist.
-    """
-    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    owner = os.getppid() if session else os.getpid()
-    folder = Path(tempfile.gettempdir()) / f"hpsearch-tests-{os.getuid()}-{session or time.time_ns()}"
-    path = str(folder / "socket")
-    server = None
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-        server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "command_server.py"), path, str(owner)],
-            env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    wait_for(lambda: Path(path).exists() or (server and server.poll() is not None), 60, "the server of commands")
-    return path
-
-
-def start_hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:
-    """Start the real command in a session of its own, as a terminal would."""
-    return subprocess.Popen(
-        hpsearch_command(*arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        env=environment(home, **more),
-        cwd=cwd,
-        start_new_session=True,
-    )
 
 
 def gain_study(folder: Path, name: str, training: str, search: str) -> Path:

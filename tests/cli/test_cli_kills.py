@@ -9,11 +9,11 @@ import time
 import psutil
 import pytest
 from cli.kills import assert_stores_agree, records_of, told, write_quick
-from support import THOROUGH, hpsearch, processes_of, result_of, start_hpsearch, wait_for, workers_of
+from support import hpsearch, processes_of, result_of, start_hpsearch, wait_for, workers_of
 
 pytestmark = pytest.mark.e2e
 
-KILLS = 6 if THOROUGH else 4
+KILLS = 4
 KERAS = """
 name: curves
 trial:
@@ -43,11 +43,11 @@ def assert_nothing_left(sessions):
 
 
 def test_a_sequential_study_whose_coordinator_is_killed_again_and_again_is_that_of_an_undisturbed_one(tmp_path):
-    file = write_quick(tmp_path, "often", trials=3 * KILLS, epochs=9, seconds=0.1)
+    file = write_quick(tmp_path, "often", trials=3 * KILLS, epochs=9, seconds=0.06)
     hpsearch("run", str(file), "--workers=1", home=tmp_path / "calm")
     home, moments, sessions = tmp_path / "home", random.Random(5), []
     for kill in range(KILLS):
-        process = start_hpsearch("run", str(file), "--workers=1", home=home)
+        process = start_hpsearch("run", str(file), "--workers=1", home=home, interpreter=not kill % 2)
         sessions.append(process.pid)
         if kill % 2:
             # While trials train; else at any moment of the start.
@@ -71,7 +71,7 @@ def test_trials_go_on_from_their_checkpoints_with_the_curves_of_an_undisturbed_s
     file.write_text(KERAS)
     assert hpsearch("run", str(file), "--workers=1", home=tmp_path / "calm").returncode == 0
     home, sessions, said = tmp_path / "home", [], ""
-    for epochs in (3, 12) if THOROUGH else (9,):
+    for epochs in (3, 12):
         process = start_hpsearch("run", str(file), "--workers=1", home=home)
         sessions.append(process.pid)
         wait_for(lambda epochs=epochs: epochs_recorded(home) > epochs, 90, f"more than {epochs} epochs")
