@@ -124,7 +124,7 @@ def test_data_that_cannot_be_had_is_told_as_by_run(tmp_path):
 
 
 def test_ctrl_c_ends_it_at_once_and_leaves_nothing(study, tmp_path):
-    process = start_hpsearch("bench", str(study), home=tmp_path / "home")
+    process = start_hpsearch("bench", str(study), home=tmp_path / "home", interpreter=True)
     wait_for(lambda: len(processes_of(process.pid)) > 1, 30, "a process that imports TensorFlow")
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
