@@ -62,6 +62,14 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Also try the configurations of failed trials again.")
     ] = False,
+    finalists: Annotated[
+        str | None,
+        typer.Option(
+            "--finalists",
+            metavar="top=N,seeds=N",
+            help="Train the best trials again with new seeds, also those of an earlier study.",
+        ),
+    ] = None,
     overrides: SetOption = None,
     quick: QuickOption = False,
     accept_changes: Annotated[
@@ -89,6 +97,7 @@ def run(
     with stop.on_signals():
         changes = [*(overrides or []), *([f"search.timeout={timeout}"] if timeout is not None else [])]
         changes += [_named(name)] if name is not None else []
+        changes += [_finalists(finalists)] if finalists is not None else []
         spec, which = find_spec(study, target.home, changes, quick=quick)
         if not which.startswith("the file"):
             say(f"running {which}")
@@ -98,6 +107,18 @@ def run(
         for address in ended.lacking:
             say(lacks_a_part(Target.of_key(target.home, address), spec.name))
     raise typer.Exit(exit_code(ended))
+
+
+def _finalists(given: str) -> str:
+    """Return the override for `top=3,seeds=5`, or one of the two.
+
+    Raises:
+        HpsearchError: it is something else.
+    """
+    parts = [part.partition("=") for part in given.split(",")]
+    if not all(key.strip() in ("top", "seeds") and value.strip().isdecimal() for key, _, value in parts):
+        raise HpsearchError(f"--finalists is '{given}', but must be top=N,seeds=N, for instance top=3,seeds=5")
+    return f"finalists={{{', '.join(f'{key.strip()}: {value.strip()}' for key, _, value in parts)}}}"
 
 
 def _named(name: str) -> str:
@@ -182,6 +203,7 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
     Args:
         total: the requested number of trials.
     """
+    from hpsearch.analysis.judgement import judge_search
     from hpsearch.analysis.verdict import judge
     from hpsearch.cli.inspect import best_summary
     from hpsearch.search.attempts import left_failed
@@ -192,11 +214,14 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
     comparison = compared(spec, target.home, ended.records)
     verdict = judge(spec.name, ended.finals) if ended.finals else None
     exported = ended.exported
+    judged = not ended.finals and not comparison and not ended.interrupted
+    judgement = judge_search(ended.records, spec.objective) if judged else None
     if output_format is not OutputFormat.table:
         best = best_summary(spec.name, exported) if exported else None
         summary = {"study": spec.name, "trials": tally, "best": best}
         report: dict[str, Any] = {"comparison": str(comparison.report)} if comparison else {}
         report |= {"finalists": verdict.plain()} if verdict else {}
+        report |= {"judgement": judgement.plain()} if judgement else {}
         emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
     home = target.home
     say(_how_it_ended(spec, ended, total))
@@ -213,6 +238,8 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
     _print_best(spec, ended, exported, verdict, tables=output_format is OutputFormat.table and not comparison)
     if spec.file.finalists and done < total and not ended.interrupted and not ended.exhausted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
+    if judgement and not spec.file.finalists:
+        say(judgement.sentence(home.command("run", spec.name, "--finalists", "top=3,seeds=5")))
     say(f"compare the runs:   {target if target.shared else home.command('ui', spec.name)}")
     say(f"take the best away: {home.command('export', spec.name, '-o', 'best.yaml')}")
 
