@@ -236,7 +236,7 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
             say(f"no trial ended well; see `{home.command('trials', spec.name)}`")
         return
     _print_best(spec, ended, exported, verdict, tables=output_format is OutputFormat.table and not comparison)
-    if spec.file.finalists and done < total and not ended.interrupted and not ended.exhausted:
+    if spec.file.finalists and not ended.finals and done < total and not ended.interrupted and not ended.exhausted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
     if judgement and not spec.file.finalists:
         say(judgement.sentence(home.command("run", spec.name, "--finalists", "top=3,seeds=5")))
@@ -251,6 +251,7 @@ def _done(ended: StudyEnded) -> int:
 
 def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:
     """Return `study 'quickstart' is complete: 16 of 16 trials (8 complete, 8 pruned, 0 failed)`."""
+    from hpsearch.search.budget import TIMEOUT
     from hpsearch.search.records import counts
     from hpsearch.training.results import OVER_LIMITS, Outcome
 
@@ -266,7 +267,9 @@ def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:
     if ended.interrupted:
         return f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on"
     if done < total and not ended.exhausted:
-        return f"study '{spec.name}' stopped at its timeout: {of} ({named})"
+        if ended.spent == TIMEOUT:
+            return f"study '{spec.name}' stopped at its timeout: {of} ({named})"
+        return f"study '{spec.name}' is complete: {ended.spent}; {of} ({named})"
     why = f"; {_exhausted(spec)}" if done < total else ""
     return f"study '{spec.name}' is complete: {of} ({named}){why}"
 

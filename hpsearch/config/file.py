@@ -208,6 +208,10 @@ _Sampler = Annotated[Tpe | RandomSearch | Grid, Field(discriminator="name")]
 _Pruner = Annotated[Asha | Median | NoPruner, Field(discriminator="name")]
 
 
+# The keys of `search` that say when the search ends. They may change between two runs of a study.
+BUDGET = ("trials", "timeout", "total_epochs", "stop_at", "patience_trials")
+
+
 class SearchConfig(Frozen):
     """How the space is searched, and how long."""
 
@@ -217,6 +221,15 @@ class SearchConfig(Frozen):
         40, ge=1, le=1_000_000, description="the study's total, earlier runs included; of a grid: every point"
     )
     timeout: _Seconds | None = Field(None, description="no new trial starts after this long: 90s, 20m, 2h or seconds")
+    total_epochs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="no new trial starts once all trials together have trained this many epochs"
+    )
+    stop_at: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="no new trial starts once a trial has reached this value of the objective"
+    )
+    patience_trials: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="no new trial starts after this many trials in a row without a better one"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="of the sampler; trial N trains with seed + N")
     baselines: bool = Field(True, description="try each optimizer's Keras defaults first, never pruned")
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hpsearch.config.checking import absent_modules, broken_rules, check_grid, check_space, with_metric
-from hpsearch.config.file import Grid, Objective, SearchConfig, StudyFile, TrainableStudyFile
+from hpsearch.config.file import BUDGET, Grid, Objective, SearchConfig, StudyFile, TrainableStudyFile
 from hpsearch.config.problems import Problem, problem_error, problems_of, raise_problems
 from hpsearch.config.space import (
     Branch,
@@ -135,7 +135,7 @@ class StudySpec:
 
     def identity(self) -> dict[str, Any]:
         """Return what must stay the same when a study is continued: what decides how its trials train."""
-        search = self.search.model_dump(mode="json", exclude={"trials", "timeout"})
+        search = self.search.model_dump(mode="json", exclude=set(BUDGET))
         return {
             **({TRAINABLE: self.trainable} if self.trainable else {}),
             "objective": self.objective.model_dump(mode="json"),

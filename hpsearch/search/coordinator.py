@@ -6,7 +6,6 @@ runs and the terminal view, is written by the listeners.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -23,6 +22,7 @@ from hpsearch.config.study import StudySpec
 from hpsearch.errors import InvalidConfigError, StudyChangedError
 from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.attempts import AbortCheck, Attempts, awaited, enqueue_again
+from hpsearch.search.budget import Budget
 from hpsearch.search.contents import Contents
 from hpsearch.search.jobs import Checkpoints, Jobs, choose_waiting
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted
@@ -105,7 +105,7 @@ class Coordinator:
         self._epochs = 0
         sections = (spec.space.items[name] for name in ("model", "data") if name in spec.space.items)
         self._abort = AbortCheck(total, same_model=not any(True for node in sections for _ in distributions(node)))
-        self._deadline = math.inf
+        self._budget = Budget(spec.search, study.objective)
         self._attempts = Attempts([], spec.file.limits.retries)
         # A finalist and the untuned default may be the same configuration with the same seeds; both are trained.
         self._distinct = stage is Stage.SEARCH and can_repeat(spec.space)
@@ -117,8 +117,7 @@ class Coordinator:
         self._exhausted = False
 
     def run(self, text: str, workers: int) -> StudyEnded:
-        """Train until the study has its total, its timeout has passed, or the user stops it."""
-        self._deadline = time.monotonic() + (self._spec.search.timeout or math.inf)
+        """Train until the study has its total, its budget is spent, or the user stops it."""
         began = time.monotonic()
         trials = self._study.optuna.get_trials(deepcopy=False)
         records = [read_trial(trial, self._study.objective) for trial in trials]
@@ -128,6 +127,7 @@ class Coordinator:
         self._attempts = Attempts(records, self._spec.file.limits.retries)
         self._checkpoints.tidy([trial.number for trial in self._waiting])
         self._pruner.load(records)
+        self._budget.load(records)
         if self._stage is Stage.SEARCH:
             self._sampler.load(trials, records)
         # The trials of `--retry-failed` may exceed the total.
@@ -154,6 +154,7 @@ class Coordinator:
             epochs=self._epochs,
             stopped="" if complete else self._abort.reason,
             exhausted=exhausted and self._stage is Stage.SEARCH,
+            spent="" if complete else self._budget.reason,
         )
         self._inform(lambda listener: listener.study_ended(ended))
         self.announce()
@@ -191,7 +192,7 @@ class Coordinator:
 
     def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
         """Return the job of the next trial; None: there is none now."""
-        while not self.over and time.monotonic() < self._deadline:
+        while not self.over and not self._budget.reason:
             found = self._next_trial(slots)
             if found is None:
                 return None
@@ -308,6 +309,8 @@ class Coordinator:
         if prunes:
             self._stopping.add(number)
         self._epochs += 1
+        best = self._best.get(number)
+        self._budget.epoch_done(best.value if best else None)
         self._inform(lambda listener: listener.epoch_done(number, metrics))
         return not prunes
 
@@ -354,6 +357,7 @@ class Coordinator:
         self._reported.pop(trial.number, None)
         record = self._study.record_of(trial.number)
         self._sampler.end(record)
+        self._budget.trial_ended(record)
         self._inform(lambda listener: listener.trial_ended(record))
 
     def worker_failed(self, failure: WorkerFailed) -> None:

@@ -42,6 +42,7 @@ class StudyEnded:
         interrupted: whether the user stopped it.
         stopped: the reason why it stopped by itself before its end, else empty.
         exhausted: whether every configuration of the space has been tried, so that there are no more trials.
+        spent: why no further trial of the study started, if its budget is spent, else empty.
         seconds: wall time of this run.
         epochs: the number of epochs that this run trained in its search.
         finals: the results of the finalists; None: there are none.
@@ -57,6 +58,7 @@ class StudyEnded:
     finals: Finals | None = None
     lacking: tuple[str, ...] = ()
     exhausted: bool = False
+    spent: str = ""
 
     @property
     def exported(self) -> TrialRecord | None:

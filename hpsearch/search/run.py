@@ -97,13 +97,13 @@ def run_study(
         if found is not None and (stop.asked or _is_done(found, request, report)):
             note_changes(found, contents_of(spec), report)
             remember(found.optuna, spec, request.text)
-            return _complete(found, request.address, stop, report, write_outcome)
+            return _complete(found, request, stop, report, write_outcome)
         # A change of the user's data or modules is reported before waiting for workers.
         contents = contents_of(spec, found, accept=request.accept_changes)
         executor = executor or _workers(request, home, cleanup, report)
         study, contents, known = _prepared(request, home, executor, contents, stop, report)
         if stop.asked:
-            return _untouched(study, stop)
+            return _untouched(study, request.spec, stop)
         add_address(study.optuna, request.address)
         _retry(study, request, report)
 
@@ -116,8 +116,8 @@ def run_study(
             current[:] = listeners(study, stage)
             return current
 
-        if is_complete(study, request.trials):
-            ended = _untouched(study, stop)
+        if _search_is_over(study, request):
+            ended = _untouched(study, request.spec, stop)
         else:
             ended = Coordinator(
                 study,
@@ -130,7 +130,7 @@ def run_study(
                 contents=contents,
                 known=known,
             ).run(request.text, request.workers)
-        if spec.file.finalists and is_complete(study, request.trials) and not stop.asked:
+        if spec.file.finalists and _search_is_over(study, request) and not stop.asked:
             finish = FinalStages(
                 study, spec, request.text, home, executor, listeners_of, stop, request.workers, report, contents
             )
@@ -156,7 +156,7 @@ def _is_done(study: StoredStudy, request: RunRequest, report: Callable[[str], No
     from hpsearch.search.attempts import left_failed
     from hpsearch.search.finalists import is_finished
 
-    if not (is_complete(study, request.trials) and is_finished(study, request.spec)):
+    if not (_search_is_over(study, request) and is_finished(study, request.spec)):
         return False
     if request.retry_failed:
         if left_failed(study.records()):
@@ -167,7 +167,7 @@ def _is_done(study: StoredStudy, request: RunRequest, report: Callable[[str], No
 
 def _complete(
     study: StoredStudy,
-    address: str,
+    request: RunRequest,
     stop: Stop,
     report: Callable[[str], None],
     write_outcome: Callable[[StoredStudy, StudyEnded], bool],
@@ -175,7 +175,7 @@ def _complete(
     """End a run that has nothing to train: write to MLflow what an earlier run could not write to this address."""
     from hpsearch.search.storage import incomplete_addresses, is_new_address, set_address_complete
 
-    ended = _untouched(study, stop)
+    ended, address = _untouched(study, request.spec, stop), request.address
     if address in incomplete_addresses(study.optuna) and not stop.asked:
         report("telling MLflow what an earlier run could not ...")
         if _written(lambda: write_outcome(study, ended), stop, asked=False):
@@ -260,7 +260,7 @@ def _nothing_to_retry(study: StoredStudy) -> str:
     return f"{why}, so none is tried again"
 
 
-def _untouched(study: StoredStudy, stop: Stop) -> StudyEnded:
+def _untouched(study: StoredStudy, spec: StudySpec, stop: Stop) -> StudyEnded:
     """Return the result of a run that trains nothing."""
     from hpsearch.search.listeners import StudyEnded
     from hpsearch.search.records import best_trial
@@ -269,7 +269,20 @@ def _untouched(study: StoredStudy, stop: Stop) -> StudyEnded:
 
     records, finals = study.records(), read_finals(study)
     best, exhausted = best_trial(records, study.objective), bool(study.optuna.user_attrs.get(EXHAUSTED))
-    return StudyEnded(records, best, stop.asked, 0.0, 0, finals=finals, exhausted=exhausted)
+    spent = _spent(study, spec)
+    return StudyEnded(records, best, stop.asked, 0.0, 0, finals=finals, exhausted=exhausted, spent=spent)
+
+
+def _search_is_over(study: StoredStudy, request: RunRequest) -> bool:
+    """Return whether the study has its trials, or has spent its budget."""
+    return is_complete(study, request.trials) or bool(_spent(study, request.spec))
+
+
+def _spent(study: StoredStudy, spec: StudySpec) -> str:
+    """Return why no further trial starts, if the study's budget is spent; else an empty text."""
+    from hpsearch.search.budget import reason_of_records
+
+    return reason_of_records(spec.search, study.objective, study.records())
 
 
 def is_complete(study: StoredStudy, total: int) -> bool:

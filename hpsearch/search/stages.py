@@ -20,7 +20,7 @@ from typing import Any
 
 import optuna
 
-from hpsearch.config.file import NoPruner, Objective
+from hpsearch.config.file import BUDGET, NoPruner, Objective
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import AnyConfig, TrialConfig, parse_config, with_seed
 from hpsearch.config.varied import UNTUNED
@@ -82,8 +82,8 @@ def find_stage(study: StoredStudy, stage: Stage) -> StoredStudy | None:
 
 
 def stage_spec(spec: StudySpec, objective: Objective) -> StudySpec:
-    """Return the study file for a later stage: without pruner and timeout."""
-    search = spec.search.model_copy(update={"pruner": NoPruner(), "timeout": None})
+    """Return the study file for a later stage: without pruner and budget."""
+    search = spec.search.model_copy(update={"pruner": NoPruner(), **dict.fromkeys(set(BUDGET) - {"trials"})})
     return replace(spec, file=spec.file.model_copy(update={"search": search, "objective": objective}))
 
 
