@@ -47,6 +47,20 @@ def hpsearch(*arguments: str, home: Path, cwd: Path | None = None, **more: str) 
     return subprocess.CompletedProcess(list(arguments), command.returncode, out, err)
 
 
+def hpsearch_process(*arguments: str, home: Path, cwd: Path | None = None, **more: str) -> Completed:
+    """Run the real command in a new interpreter to its end."""
+    return subprocess.run(
+        hpsearch_command(*arguments),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment(home, **more),
+        cwd=cwd,
+        check=False,
+        timeout=SECONDS,
+    )
+
+
 def start_hpsearch(
     *arguments: str, home: Path, cwd: Path | None = None, interpreter: bool = False, **more: str
 ) -> subprocess.Popen[str] | Command:

@@ -14,9 +14,17 @@ from typing import Any
 
 import psutil
 import pytest
-from commands import Command, hpsearch, hpsearch_command, start_hpsearch
+from commands import Command, Completed, environment, hpsearch, hpsearch_command, hpsearch_process, start_hpsearch
 
-__all__ = ["Command", "hpsearch", "hpsearch_command", "start_hpsearch"]
+__all__ = [
+    "Command",
+    "Completed",
+    "environment",
+    "hpsearch",
+    "hpsearch_command",
+    "hpsearch_process",
+    "start_hpsearch",
+]
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "studies" / "quickstart.yaml"
 # The quickstart on the packaged sample: seconds instead of minutes, everything else the same.

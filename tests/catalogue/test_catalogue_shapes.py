@@ -37,6 +37,7 @@ def examples(count: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray
     return images.astype(np.uint8), labels
 
 
+@pytest.mark.e2e
 def test_each_architecture_learns_from_images_of_each_size_and_number_of_channels():
     for shape, architecture, knobs in TRAINED:
         keras.utils.set_random_seed(0)

@@ -95,7 +95,7 @@ def test_workers_that_are_killed_again_and_again_cost_no_trial(tmp_path):
     home, moments = tmp_path / "home", random.Random(6)
     process = start_hpsearch("run", str(file), "--workers=2", home=home)
     wait_for(lambda: epochs_recorded(home), 60, "an epoch")
-    for _ in range(KILLS):
+    for _ in range(2 * KILLS):
         time.sleep(moments.uniform(0, 0.5))
         workers = wait_for(lambda: workers_of(process.pid) or process.poll() is not None, 60, "a worker")
         if process.poll() is not None:

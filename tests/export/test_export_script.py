@@ -162,7 +162,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-@pytest.mark.e2e(but=("proximal-exponential", "own-code", "colours-cnn", "far-away-floats"))
+@pytest.mark.e2e(but=("own-code", "far-away-floats"))
 def test_what_it_trains_is_what_the_study_trained(name, context, data, tmp_path, capfd):
     training = {"max_epochs": 8, "early_stopping": None, "engine": "graph"}
     sections = {"training": training, "data": {"dataset": "fashion_mnist_sample", "validation": 500}}
@@ -219,6 +219,7 @@ def test_hpsearch_cannot_be_imported_where_a_script_is_run(tmp_path):
         run_alone(file, [Path(__file__).parents[2]], print)
 
 
+@pytest.mark.e2e
 def test_an_error_of_keras_in_a_script_keeps_its_reason(tmp_path):
     file = tmp_path / "script.py"
     file.write_text(

@@ -142,6 +142,7 @@ def test_early_stopping_of_keras_ends_the_training_where_fit_ends_with_the_same_
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla", "fit"])
+@pytest.mark.e2e(but=("graph",))
 def test_a_scheduler_of_keras_sets_the_rate_of_each_epoch(executables, engine):
     def scheduler():
         return keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.2 if epoch == 0 else rate * 0.4)

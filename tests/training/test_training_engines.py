@@ -29,7 +29,7 @@ def mlp(**knobs):
 
 @pytest.mark.parametrize("engine", COMPILED)
 @pytest.mark.parametrize("optimizer", STEPWISE)
-@pytest.mark.e2e(but=("sgd", "adam", "muon", "proximal_gradient_descent"))
+@pytest.mark.e2e(but=("sgd-graph", "proximal_gradient_descent-graph", "muon-xla"))
 def test_each_optimizer_trains_as_model_fit_does(optimizer, engine):
     config = small(engine, optimizer=optimizer)
     assert_same_curves(*train(config), fit(config))
@@ -64,6 +64,7 @@ def test_batches_of_one_example_train_as_model_fit_does(executables, engine):
     assert_same_curves(*train(config, few, executables), fit(config, few))
 
 
+@pytest.mark.e2e
 def test_the_cnn_with_all_that_a_model_may_have_trains_as_model_fit_does():
     knobs = {"batch_normalization": True, "l1": 1e-4, "l2": 1e-3, "dropout": 0.2}
     config = small(model={"architecture": "cnn", "filters": [2], "units": [8]} | knobs, batch_size=300)
@@ -95,7 +96,7 @@ PROXIMAL = {"name": "proximal_gradient_descent", "learning_rate": 0.1, "l1": 1e-
     ],
     ids=lambda sections: "-".join(list(section)[-1] for section in sections.values()),
 )
-@pytest.mark.e2e(but=("dropout-normalization", "l1", "clipnorm", "nesterov"))
+@pytest.mark.e2e(but=("l1", "clipnorm"))
 def test_each_feature_trains_as_model_fit_does(executables, sections):
     config = small(**sections)
     trainer, rows = train(config)
@@ -158,6 +159,7 @@ def swap():
     return keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
 
 
+@pytest.mark.e2e
 def test_averaged_weights_are_validated_and_kept_as_swapping_them_each_epoch_does(executables):
     config = small(optimizer=SGD | {"use_ema": True, "ema_momentum": 0.9})
     trainer, rows = train(config)
@@ -178,6 +180,7 @@ def metrics_of_logits():
 
 
 @pytest.mark.parametrize("engine", ["graph", "fit"])
+@pytest.mark.e2e(but=("fit",))
 def test_further_metrics_are_those_of_keras_and_the_engine_fit_trains_as_it_does(engine):
     config = small(
         engine,

@@ -86,6 +86,7 @@ def test_it_loads_where_hpsearch_cannot_be_imported(tmp_path):
 
 
 @pytest.mark.parametrize("engine", ["graph", "fit"])
+@pytest.mark.e2e(but=("graph",))
 def test_every_inference_is_that_of_predict_where_training_does_something_else(engine, tmp_path):
     obtain(SAMPLE)
     config = sample_config(
@@ -121,6 +122,7 @@ def test_every_inference_is_that_of_predict_where_training_does_something_else(e
     np.testing.assert_allclose(model(images), expected, atol=1e-5)
 
 
+@pytest.mark.e2e
 def test_features_with_a_large_mean_keep_their_digits(tmp_path):
     trainer = trained(
         data={"dataset": "training.own_code:far_away", "validation": 80, "normalization": "standardize"},

@@ -42,6 +42,7 @@ def test_no_model_and_no_cell_is_left_out():
 
 
 @pytest.mark.parametrize(("engine", "model"), TRAINED, ids=str)
+@pytest.mark.e2e(but=("graph",))
 def test_each_model_trains_as_model_fit_does(engine, model):
     # No last partial batch, which would be trained in the graph.
     config = small(engine, model=model, batch_size=178)
@@ -86,6 +87,7 @@ def test_each_loss_trains_as_model_fit_does(name, engine):
     assert column(rows, "val_loss")[-1] < column(rows, "val_loss")[0]
 
 
+@pytest.mark.e2e
 def test_a_loss_of_ones_own_that_is_a_scalar_is_weighted_by_class():
     weights = [0.1, 1, 1, 3, 1, 1, 2, 1, 0, 1]
     config = small(
@@ -118,6 +120,7 @@ PLATEAUS = [
 @pytest.mark.parametrize(
     ("knobs", "engine"), [*((knobs, "graph") for knobs in PLATEAUS), (PLATEAUS[0], "fit")], ids=str
 )
+@pytest.mark.e2e(but=("fit",))
 def test_a_plateau_lowers_the_rate_as_the_callback_of_keras_does_in_fit(executables, knobs, engine):
     config = of_many_epochs({"name": "reduce_on_plateau", **knobs}, engine, rate=2.0)
     _, rows = train(config, executables=executables)

@@ -148,7 +148,7 @@ PLATEAU = {"name": "reduce_on_plateau", "patience": 1, "min_delta": 100.0, "fact
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla", "fit"])
-@pytest.mark.e2e(but=("graph", "fit"))
+@pytest.mark.e2e(but=("graph",))
 def test_mixed_precision_trains_with_a_plateau_averages_and_checkpoints(engine):
     optimizer = {"name": "nadam", "learning_rate": 0.02, "use_ema": True, "ema_momentum": 0.5}
     training = {"metrics": ["cross_entropy"], "gradient_noise": engine == "graph", "max_epochs": 4}
