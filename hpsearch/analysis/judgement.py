@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.config.file import Objective
@@ -86,17 +85,6 @@ class Judgement:
         if self.finding is Finding.UNCLEAR:
             return f"{compared}, which may be chance: {chance}; `{settle}` settles it"
         return f"{compared}, more than chance: {chance}; `{settle}` says by how much"
-
-    def plain(self) -> dict[str, Any]:
-        """Return plain data, for JSON."""
-        return {
-            "finding": self.finding.value,
-            "best": self.best.number,
-            "default": self.default.number,
-            "difference": self.difference,
-            "noise": self.noise,
-            "validation_images": self.images,
-        }
 
 
 def judge_search(records: Sequence[TrialRecord], objective: Objective) -> Judgement | None:

@@ -214,14 +214,11 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
     comparison = compared(spec, target.home, ended.records)
     verdict = judge(spec.name, ended.finals) if ended.finals else None
     exported = ended.exported
-    judged = not ended.finals and not comparison and not ended.interrupted
-    judgement = judge_search(ended.records, spec.objective) if judged else None
     if output_format is not OutputFormat.table:
         best = best_summary(spec.name, exported) if exported else None
         summary = {"study": spec.name, "trials": tally, "best": best}
         report: dict[str, Any] = {"comparison": str(comparison.report)} if comparison else {}
         report |= {"finalists": verdict.plain()} if verdict else {}
-        report |= {"judgement": judgement.plain()} if judgement else {}
         emit({**summary, "seconds": round(ended.seconds, 3), "epochs": ended.epochs, **report}, output_format)
     home = target.home
     say(_how_it_ended(spec, ended, total))
@@ -238,7 +235,8 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
     _print_best(spec, ended, exported, verdict, tables=output_format is OutputFormat.table and not comparison)
     if spec.file.finalists and not ended.finals and done < total and not ended.interrupted and not ended.exhausted:
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
-    if judgement and not spec.file.finalists:
+    judged = not spec.file.finalists and not ended.finals and not comparison and not ended.interrupted
+    if judgement := judge_search(ended.records, spec.objective) if judged else None:
         say(judgement.sentence(home.command("run", spec.name, "--finalists", "top=3,seeds=5")))
     say(f"compare the runs:   {target if target.shared else home.command('ui', spec.name)}")
     say(f"take the best away: {home.command('export', spec.name, '-o', 'best.yaml')}")

@@ -27,6 +27,7 @@ def train(config, seed):
         ("run x.yaml --trials abc", f"--trials is 'abc', but {COUNT} from 1 to 1,000,000"),
         ("run x.yaml --trials 1e9", f"--trials is '1e9', but {COUNT} from 1 to 1,000,000"),
         ("run x.yaml --trials 0", f"--trials is 0, but {COUNT} from 1 to 1,000,000"),
+        ("run x.yaml --finalists 3", "--finalists is '3', but must be top=N,seeds=N, for instance top=3,seeds=5"),
         ("run x.yaml --workers 0", f"--workers is 0, but {COUNT} from 1 to 10,000"),
         ("bench --workers 2.5", f"--workers is 2.5, but {COUNT} from 1 to 10,000"),
         ("train x.yaml --workers many", f"--workers is 'many', but {COUNT} from 1 to 10,000"),

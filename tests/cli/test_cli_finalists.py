@@ -372,8 +372,9 @@ def test_finalists_may_be_asked_for_later(tmp_path):
     none = hpsearch("finalists", "own", home=home)
     assert none.returncode == 2
     assert "has no finalists yet" in none.stderr
-    file.write_text(file.read_text() + "finalists: {top: 1, seeds: 2}\n")
-    found = result_of(hpsearch("run", str(file), "-f", "json", home=home, cwd=tmp_path))["finalists"]
+    # By the name of the study, as the judgement at the end of a search suggests.
+    asked = ["run", "own", "--finalists", "top=1,seeds=2", "-f", "json"]
+    found = result_of(hpsearch(*asked, home=home, cwd=tmp_path))["finalists"]
     assert len(found["entrants"]) == 1
     study = find_study(Home(home), "own")
     assert read_finals(study) is not None

@@ -27,6 +27,9 @@ def test_run_ends_with_its_summary(finished):
     assert summary["trials"]["failed"] == 0
     assert summary["epochs"] >= TRIALS
     assert "complete: 6 of 6 trials" in finished.stderr
+    # The best trial is held against the Keras default of Adam, which is trial 2.
+    (judgement,) = [line for line in finished.stderr.splitlines() if "the untuned Keras default adam, trial 2" in line]
+    assert ("hpsearch run quickstart --finalists top=3,seeds=5" in judgement) == (summary["best"]["trial"] != 2)
 
 
 def test_best_is_the_best_of_the_complete_trials_at_its_best_epoch(finished):
