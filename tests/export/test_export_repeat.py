@@ -100,7 +100,7 @@ def test_one_training_is_told_as_it_always_was():
 
 def test_where_nothing_is_held_out_there_is_no_value():
     record = record_of(sample_config(), [0.5], best=Best(1, math.nan))
-    part = Part((Trained(record, {}),), Objective(), everything=True, epochs=1)
+    part = Part((Trained(record, {}),), Objective(), full=True, epochs=1)
     assert part.plain()["value"] is None
     assert part.plain()["epochs_chosen"] == 1
     assert part.summary() == {}
