@@ -170,6 +170,32 @@ class Median(Frozen):
     warmup_epochs: int = Field(2, ge=0, description="epochs that every trial may train")
 
 
+class Percentile(Frozen):
+    """Stops a trial that is not among the best `percentile` percent of the earlier ones at the same epoch."""
+
+    name: Literal["percentile"] = "percentile"
+    percentile: float = Field(25.0, ge=0, le=100, description="percent of the earlier trials that are good enough")
+    startup_trials: int = Field(5, ge=0, description="trials that finish before any is pruned")
+    warmup_epochs: int = Field(2, ge=0, description="epochs that every trial may train")
+
+
+class Threshold(Frozen):
+    """Stops a trial whose best value is outside of fixed bounds."""
+
+    name: Literal["threshold"] = "threshold"
+    lower: float | None = Field(None, description="a trial whose best value is below this is stopped")
+    upper: float | None = Field(None, description="a trial whose best value is above this is stopped")
+    warmup_epochs: int = Field(2, ge=0, description="epochs that every trial may train")
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Threshold:
+        if self.lower is None and self.upper is None:
+            raise ValueError("`lower` or `upper` must be set, but got neither")
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            raise ValueError(f"`lower` must be at most `upper`, but got {self.lower:g} and {self.upper:g}")
+        return self
+
+
 class NoPruner(Frozen):
     """Every trial trains to its end."""
 
@@ -205,7 +231,7 @@ _NotNegative = Annotated[float, Field(ge=0)]
 _Seconds = Annotated[_Positive, BeforeValidator(_seconds, json_schema_input_type=_Positive | str)]
 _Size = Annotated[int, Field(ge=_LEAST_MEMORY)]
 _Sampler = Annotated[Tpe | RandomSearch | Grid, Field(discriminator="name")]
-_Pruner = Annotated[Asha | Median | NoPruner, Field(discriminator="name")]
+_Pruner = Annotated[Asha | Median | Percentile | Threshold | NoPruner, Field(discriminator="name")]
 
 
 # The keys of `search` that say when the search ends. They may change between two runs of a study.
@@ -216,7 +242,7 @@ class SearchConfig(Frozen):
     """How the space is searched, and how long."""
 
     sampler: Annotated[_Sampler, short_for("name", Literal["tpe", "random", "grid"] | _Sampler)] = Tpe()
-    pruner: Annotated[_Pruner, short_for("name", Literal["asha", "median", "none"] | _Pruner)] = Asha()
+    pruner: Annotated[_Pruner, short_for("name", Literal["asha", "median", "percentile", "none"] | _Pruner)] = Asha()
     trials: int = Field(
         40, ge=1, le=1_000_000, description="the study's total, earlier runs included; of a grid: every point"
     )

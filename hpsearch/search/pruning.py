@@ -8,11 +8,10 @@ would cost more the more epochs there were before it.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable
-from statistics import median
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from hpsearch.config.file import Asha, Median, Objective, SearchConfig
+from hpsearch.config.file import Asha, Median, Objective, Percentile, SearchConfig, Threshold
 from hpsearch.errors import UnknownNameError
 from hpsearch.search.records import FINISHED, TrialRecord
 from hpsearch.training.results import GOOD, WORST, EpochMetrics, best_after
@@ -101,16 +100,18 @@ class AshaPruner(Pruner):
             gains.pop(trial, None)
 
 
-class MedianPruner(Pruner):
-    """Prunes a trial whose best value so far is worse than the median of the completed trials at the same epoch.
+class PercentilePruner(Pruner):
+    """Prunes a trial whose best value is worse than a percentile of the completed trials at the same epoch.
 
     Args:
-        settings: of the study file.
+        settings: of the study file. The pruner `median` has the percentile 50.
     """
 
-    def __init__(self, settings: Median, objective: Objective) -> None:
+    def __init__(self, settings: Median | Percentile, objective: Objective) -> None:
         super().__init__(objective)
         self._settings = settings
+        # The share of the completed trials, worst first, that a trial must not be worse than.
+        self._quantile = 0.5 if isinstance(settings, Median) else 1 - settings.percentile / 100
         # For each trial that runs its gains by epoch; of the completed ones at each epoch all gains, sorted.
         self._running: dict[int, dict[int, float]] = {}
         self._at: dict[int, list[float]] = {}
@@ -123,7 +124,7 @@ class MedianPruner(Pruner):
         if self._completed < max(1, self._settings.startup_trials) or epoch < self._settings.warmup_epochs:
             return False
         others = self._at.get(epoch, [])
-        return len(others) > 0 and self._running[trial][epoch] < median(others)
+        return len(others) > 0 and self._running[trial][epoch] < _quantile(others, self._quantile)
 
     def end(self, trial: int, *, completed: bool) -> None:
         gains = self._running.pop(trial, {})
@@ -136,10 +137,47 @@ class MedianPruner(Pruner):
         self._running.pop(trial, None)
 
 
+def _quantile(values: Sequence[float], share: float) -> float:
+    """Return the quantile of sorted values, interpolated linearly, as NumPy's default method."""
+    position = (len(values) - 1) * share
+    index = min(int(position), len(values) - 1)
+    above = values[min(index + 1, len(values) - 1)]
+    return values[index] + (above - values[index]) * (position - index)
+
+
+class ThresholdPruner(Pruner):
+    """Prunes a trial whose best value is outside of fixed bounds.
+
+    Args:
+        settings: of the study file.
+    """
+
+    def __init__(self, settings: Threshold, objective: Objective) -> None:
+        super().__init__(objective)
+        self._settings = settings
+        self._best: dict[int, float] = {}
+
+    def report(self, trial: int, epoch: int, value: float) -> None:  # noqa: ARG002
+        self._best[trial] = value
+
+    def prunes(self, trial: int, epoch: int) -> bool:
+        lower, upper, best = self._settings.lower, self._settings.upper, self._best[trial]
+        outside = (lower is not None and best < lower) or (upper is not None and best > upper)
+        return outside and epoch >= self._settings.warmup_epochs
+
+    def end(self, trial: int, *, completed: bool) -> None:  # noqa: ARG002
+        self._best.pop(trial, None)
+
+    def forget(self, trial: int) -> None:
+        self._best.pop(trial, None)
+
+
 # How each pruner of the study file is made, from its settings and the objective.
 PRUNERS: dict[str, Callable[[Any, Objective], Pruner]] = {
     "asha": AshaPruner,
-    "median": MedianPruner,
+    "median": PercentilePruner,
+    "percentile": PercentilePruner,
+    "threshold": ThresholdPruner,
     "none": lambda _settings, objective: Pruner(objective),
 }
 

@@ -6,10 +6,10 @@ import random
 
 import optuna
 import pytest
-from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
+from optuna.pruners import MedianPruner, PercentilePruner, SuccessiveHalvingPruner, ThresholdPruner
 from optuna.trial import TrialState
 
-from hpsearch.config.file import Asha, Median, NoPruner, Objective, SearchConfig
+from hpsearch.config.file import Asha, Median, NoPruner, Objective, Percentile, SearchConfig, Threshold
 from hpsearch.search.pruning import make_pruner
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import Best, EpochMetrics, Outcome
@@ -26,6 +26,14 @@ SETTINGS = {
     "median": (
         Median(startup_trials=3, warmup_epochs=2),
         lambda s: MedianPruner(n_startup_trials=s.startup_trials, n_warmup_steps=s.warmup_epochs),
+    ),
+    "percentile": (
+        Percentile(percentile=30.0, startup_trials=3, warmup_epochs=1),
+        lambda s: PercentilePruner(s.percentile, n_startup_trials=s.startup_trials, n_warmup_steps=s.warmup_epochs),
+    ),
+    "threshold": (
+        Threshold(lower=0.05, upper=0.95, warmup_epochs=3),
+        lambda s: ThresholdPruner(lower=s.lower, upper=s.upper, n_warmup_steps=s.warmup_epochs),
     ),
 }
 EPOCHS, TRIALS, AT_ONCE = 9, 40, 3

@@ -18,7 +18,9 @@ def test_every_name_that_a_study_file_may_give_has_an_entry_that_makes_it():
         search = SearchConfig.model_validate({"sampler": name})
         assert isinstance(make_sampler(search, 0), BaseSampler), name
     for name in PRUNERS:
-        search = SearchConfig.model_validate({"pruner": name})
+        # It has no defaults.
+        given = {"name": name, "lower": 0.5} if name == "threshold" else name
+        search = SearchConfig.model_validate({"pruner": given})
         assert isinstance(make_pruner(search, Objective()), Pruner), name
     schema = str(SearchConfig.model_json_schema())
     assert not [name for name in (*SAMPLERS, *PRUNERS) if f"'{name}'" not in schema]
