@@ -135,9 +135,9 @@ def test_mlflow_has_its_metrics_and_keys(study):
     assert {"alpha", "penalty.kind", "epochs"} <= set(run.data.params)
 
 
-@pytest.mark.e2e
-def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
-    """One study over the ways: which function goes wrong is itself what is searched."""
+@pytest.fixture(scope="module")
+def ways(folder):
+    """The home folder and the first run of one study over the ways to go wrong: the way itself is what is searched."""
     (folder / "own_ways.py").write_text(
         "import own_training\n\n\ndef train(config, seed):\n"
         "    return getattr(own_training, config['way'])(config, seed)\n"
@@ -154,7 +154,12 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
     }
     (folder / "ways.yaml").write_text(dump(study))
     home = folder / "ways"
-    done = hpsearch("run", str(folder / "ways.yaml"), "--workers", "1", home=home)
+    return home, hpsearch("run", str(folder / "ways.yaml"), "--workers", "1", home=home)
+
+
+@pytest.mark.e2e
+def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(ways):
+    home, done = ways
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert "is complete: 2 of 2 trials (1 complete, 1 pruned; 6 more failed; 1 of the pruned diverged)" in done.stderr
@@ -173,9 +178,9 @@ def test_every_way_to_go_wrong_fails_its_trial_alone_with_a_sentence(folder):
 
 
 @pytest.mark.e2e
-def test_failed_trials_are_tried_again_on_request(folder):
+def test_failed_trials_are_tried_again_on_request(ways, folder):
     """The study of the ways has its total: only what failed is trained."""
-    home = folder / "ways"
+    home, _ = ways
     again = hpsearch("run", str(folder / "ways.yaml"), "--workers", "1", home=home)
     assert "study 'ways' is complete: 2 of 2 trials" in again.stderr
     assert lines_of(again.stderr)[-3].endswith("by the same command with --retry-failed")
