@@ -153,7 +153,7 @@ class TestResult:
 
     Attributes:
         number: of its training in the study's last stage.
-        trial: as of a Finalist.
+        trial: the trial that it trains again; None: the Keras default.
         accuracy: share of the images that it got right.
         confusion: [classes, classes], true classes by row.
         hits: which images it got right, a bit each, in hexadecimal.
