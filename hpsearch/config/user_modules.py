@@ -20,6 +20,7 @@ from hashlib import sha256
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Annotated, Any
@@ -121,7 +122,7 @@ def reference_problem(reference: str, folders: Sequence[Path]) -> str | None:
     found = _found_in(package, paths)
     if found is not None and (owner := _owner(package, paths)):
         return f"the module '{package}' has the name of {owner}, which would be loaded instead: rename {found.origin}"
-    if PathFinder.find_spec(package, [*paths, *sys.path]) is None:
+    if PathFinder.find_spec(package, [*paths, *sys.path]) is None and not _is_importable(package):
         return f"there is no module '{package}' beside the file or in the current folder"
     roots = _roots(folders)
     file, parent = _file_of(module, roots), _file_of(package, roots)
@@ -130,6 +131,14 @@ def reference_problem(reference: str, folders: Sequence[Path]) -> str | None:
     if parent is not None and "." in module and not any(parent.parent.parent.glob(f"{module.replace('.', '/')}*")):
         return f"there is no module '{module}' in {parent.parent}"
     return None
+
+
+def _is_importable(package: str) -> bool:
+    """Return whether Python finds a package by itself. One that is installed as editable is in no folder of `sys.path`."""
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # A module that is loaded and has no spec, such as `__main__`.
+        return True
 
 
 # Code that may define names which cannot be read from the text.

@@ -240,6 +240,7 @@ def test_a_cell_has_as_many_digits_as_the_deviation_allows(spread, text):
     assert formatted(spread) == text
 
 
+@pytest.mark.e2e
 def test_the_figures_of_a_real_study_are_those_that_can_be_computed_from_its_trials(tiny):
     study = find_study(Home(tiny.home), "tiny")
     comparison = compare_trials(study.name, study.description, study.objective, study.compare, study.records())

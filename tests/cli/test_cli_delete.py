@@ -98,6 +98,7 @@ def test_runs_that_are_kept_do_not_get_into_a_new_study(folder):
     assert studies(folder) == ["other", "other/finalists"]
 
 
+@pytest.mark.e2e
 def test_runs_that_are_kept_keep_their_artifacts(folder):
     """A new study of the same name has its artifacts in the same folder; only its own are deleted with it."""
     artifacts = folder / "home" / "artifacts" / "short"

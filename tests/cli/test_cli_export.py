@@ -71,6 +71,7 @@ def test_what_cannot_be_is_told_in_a_line(finished, tmp_path):
         assert lines_of(done.stderr)[-1].replace(f"{tmp_path}/", "").startswith(line), done.stderr
 
 
+@pytest.mark.e2e
 def test_a_training_of_ones_own_is_held_against_its_own_metric(tmp_path):
     home, study = tmp_path / "home", slow_study(tmp_path, epochs=3, pause=0, trials=2)
     assert hpsearch("run", str(study), home=home, cwd=tmp_path).returncode == 0

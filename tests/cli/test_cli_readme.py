@@ -61,6 +61,7 @@ def run_command(command: str, home: Any, folder: Any) -> None:
     assert done.returncode == 0, (command, done.stderr)
 
 
+@pytest.mark.e2e
 def test_every_command_of_the_documents_that_reads_runs(finished, tmp_path):
     for command in READS:
         run_command(command, finished.home, tmp_path)

@@ -97,6 +97,7 @@ def test_mlflow_holds_one_parent_and_one_finished_child_a_trial_with_every_epoch
     assert {"study.yaml", "best.yaml"} <= names
 
 
+@pytest.mark.e2e
 def test_export_and_train_reach_the_exported_accuracy(finished, tmp_path):
     best = finished.summary["best"]
     file = tmp_path / "best.yaml"
@@ -111,6 +112,7 @@ def test_export_and_train_reach_the_exported_accuracy(finished, tmp_path):
     assert "test_accuracy" not in without
 
 
+@pytest.mark.e2e
 def test_the_same_command_again_adds_nothing_and_more_trials_add_the_missing_ones(finished):
     command = ["run", str(QUICKSTART), *SMALL, "-f", "json"]
     again = hpsearch(*command, "--trials", str(TRIALS), home=finished.home)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.util import spec_from_loader
+
 import pytest
 
 from hpsearch.config.study import load_study
@@ -60,6 +64,16 @@ def test_a_name_that_a_module_does_not_define_is_told(tmp_path):
     ]
     for text, expected in cases:
         assert reference_problem("own:load", write(tmp_path, {"own.py": text})) == expected, (text, expected)
+
+
+def test_a_package_that_is_installed_as_editable_is_found_by_its_finder(tmp_path, monkeypatch):
+    class Finder(MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            return spec_from_loader(name, loader=None, origin="elsewhere") if name == "installed_as_editable" else None
+
+    assert "there is no module" in reference_problem("installed_as_editable:train", [tmp_path])
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    assert reference_problem("installed_as_editable:train", [tmp_path]) is None
 
 
 def test_modules_that_are_not_the_users_are_not_looked_into(tmp_path):

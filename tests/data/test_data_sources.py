@@ -225,6 +225,7 @@ def test_without_apt_get_the_reason_says_so(tiny, monkeypatch, tmp_path):
         obtain("tiny")
 
 
+@pytest.mark.e2e
 def test_real_debian_package_without_root_or_installation(tmp_path):
     require(shutil.which("apt-get") is not None, "there is no apt-get on this machine")
     entry = DATASETS["fashion_mnist"]

@@ -145,6 +145,7 @@ class TestLocal(ExecutorContract):
         executor.submit(job(7))
         assert drive(executor)[1][7].outcome is Outcome.COMPLETED
 
+    @pytest.mark.e2e
     def test_a_worker_that_is_stopped_from_outside_loses_its_trial(self, executor, monkeypatch):
         monkeypatch.setattr(resources, "STOPPED_SECONDS", 1.0)
         executor.submit(job(11, 10_000))
@@ -158,6 +159,7 @@ class TestLocal(ExecutorContract):
         executor.submit(job(12))
         assert drive(executor)[1][12].outcome is Outcome.COMPLETED
 
+    @pytest.mark.e2e
     def test_a_trial_over_a_limit_is_ended_with_its_worker_and_another_takes_the_place(self, executor):
         def limited(trial, **limits):
             return replace(job(trial, 10_000), limits=Limits(**limits))

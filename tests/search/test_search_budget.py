@@ -74,6 +74,7 @@ def train(config, seed):
 """
 
 
+@pytest.mark.e2e
 def test_a_study_that_has_spent_its_budget_is_complete_and_goes_on_with_a_larger_one(tmp_path):
     file = gain_study(tmp_path, "spent", TRAIN, "search: {trials: 20, sampler: random, pruner: none, stop_at: 0.3}\n")
     command = ["run", str(file), "--workers=1"]

@@ -280,6 +280,7 @@ def test_a_first_run_that_is_refused_leaves_no_study(folder, monkeypatch):
 TRAINING = 'import steps\n\n\ndef train(config, seed):\n    yield {"gain": config["x"] * steps.FACTOR}\n'
 
 
+@pytest.mark.e2e
 def test_a_study_whose_module_was_edited_is_refused_and_goes_on_once_that_is_accepted(tmp_path):
     (tmp_path / "steps.py").write_text("FACTOR = 1\n")
     study = str(gain_study(tmp_path, "edited", TRAINING, "search: {trials: 2, sampler: random}\n"))

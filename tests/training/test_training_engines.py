@@ -29,7 +29,7 @@ def mlp(**knobs):
 
 @pytest.mark.parametrize("engine", COMPILED)
 @pytest.mark.parametrize("optimizer", STEPWISE)
-@pytest.mark.e2e(but=("sgd-graph", "proximal_gradient_descent-graph", "muon-xla"))
+@pytest.mark.e2e(but=("sgd-graph", "proximal_gradient_descent-graph", "sgd-xla"))
 def test_each_optimizer_trains_as_model_fit_does(optimizer, engine):
     config = small(engine, optimizer=optimizer)
     assert_same_curves(*train(config), fit(config))

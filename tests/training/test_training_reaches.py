@@ -48,7 +48,7 @@ MORE = {"lbfgs": {"model": {"architecture": "perceptron"}, "training": {"max_epo
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.e2e(but=("sgd", "adam", "lbfgs", "muon"))
+@pytest.mark.e2e(but=("sgd", "adam"))
 def test_an_optimizer_reaches(data, optimizer):
     config = _config(optimizer={"name": optimizer, **KNOBS.get(optimizer, {})}, **MORE.get(optimizer, {}))
     trainer, _ = train(config, data)
