@@ -134,7 +134,10 @@ def reference_problem(reference: str, folders: Sequence[Path]) -> str | None:
 
 
 def _is_importable(package: str) -> bool:
-    """Return whether Python finds a package by itself. One that is installed as editable is in no folder of `sys.path`."""
+    """Return whether Python finds a package by itself.
+
+    One that is installed as editable may be in no folder of `sys.path`.
+    """
     try:
         return find_spec(package) is not None
     except ValueError:  # A module that is loaded and has no spec, such as `__main__`.
