@@ -148,6 +148,13 @@ class RandomSearch(Frozen):
     name: Literal["random"] = "random"
 
 
+class QuasiMonteCarlo(Frozen):
+    """Points that cover the space more evenly than random ones do (Bousquet et al. 2017, arXiv:1706.03200)."""
+
+    name: Literal["qmc"] = "qmc"
+    sequence: Literal["sobol", "halton"] = Field("sobol", description="whose points are taken, scrambled")
+
+
 class Grid(Frozen):
     """Every combination of the choices once; what is left out takes its default."""
 
@@ -230,7 +237,7 @@ _Positive = Annotated[float, Field(gt=0)]
 _NotNegative = Annotated[float, Field(ge=0)]
 _Seconds = Annotated[_Positive, BeforeValidator(_seconds, json_schema_input_type=_Positive | str)]
 _Size = Annotated[int, Field(ge=_LEAST_MEMORY)]
-_Sampler = Annotated[Tpe | RandomSearch | Grid, Field(discriminator="name")]
+_Sampler = Annotated[Tpe | RandomSearch | QuasiMonteCarlo | Grid, Field(discriminator="name")]
 _Pruner = Annotated[Asha | Median | Percentile | Threshold | NoPruner, Field(discriminator="name")]
 
 
@@ -241,7 +248,7 @@ BUDGET = ("trials", "timeout", "total_epochs", "stop_at", "patience_trials")
 class SearchConfig(Frozen):
     """How the space is searched, and how long."""
 
-    sampler: Annotated[_Sampler, short_for("name", Literal["tpe", "random", "grid"] | _Sampler)] = Tpe()
+    sampler: Annotated[_Sampler, short_for("name", Literal["tpe", "random", "qmc", "grid"] | _Sampler)] = Tpe()
     pruner: Annotated[_Pruner, short_for("name", Literal["asha", "median", "percentile", "none"] | _Pruner)] = Asha()
     trials: int = Field(
         40, ge=1, le=1_000_000, description="the study's total, earlier runs included; of a grid: every point"

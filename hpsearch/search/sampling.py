@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
@@ -12,10 +13,11 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
 from hpsearch.config.distributions import Int
-from hpsearch.config.file import Objective, SearchConfig, Tpe
-from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete, configurations, size
+from hpsearch.config.file import Objective, QuasiMonteCarlo, SearchConfig, Tpe
+from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete, configurations, distributions, size
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import UnknownNameError
+from hpsearch.search.quasi_random import QuasiRandomSampler
 from hpsearch.search.records import CONFIG, TrialRecord, enqueued_params
 from hpsearch.training.results import WORST, best_after
 
@@ -27,45 +29,68 @@ PROPOSALS = 50
 MOST_LISTED = 10_000
 
 
-def _tpe(settings: Tpe, seed: int) -> BaseSampler:
+@dataclass(frozen=True)
+class Proposal:
+    """A proposal of a configuration, for which a sampler is made.
+
+    Attributes:
+        search: the section of the study file.
+        number: of the trial.
+        attempt: how many proposals for this trial were turned down.
+        names: of all parameters of the space, those of its branches too.
+    """
+
+    search: SearchConfig
+    number: int
+    attempt: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        """A seed that differs for each number of a trial and each attempt."""
+        return (self.search.seed * 1_000_003 + self.number + self.attempt * 7_368_787) % 2**32
+
+
+def _tpe(settings: Tpe, proposal: Proposal) -> BaseSampler:
     # group: parameters of one branch of a conditional space are modelled together.
     return TPESampler(
-        n_startup_trials=settings.startup_trials, multivariate=True, group=True, constant_liar=True, seed=seed
+        n_startup_trials=settings.startup_trials, multivariate=True, group=True, constant_liar=True, seed=proposal.seed
     )
 
 
-def _random(_settings: Any, seed: int) -> BaseSampler:
-    return RandomSampler(seed=seed)
+def _random(_settings: Any, proposal: Proposal) -> BaseSampler:
+    return RandomSampler(seed=proposal.seed)
 
 
-# How each sampler of the study file is made, from its settings and a seed. The points of a grid are enqueued, so that
-# its sampler draws nothing.
-SAMPLERS: dict[str, Callable[[Any, int], BaseSampler]] = {"tpe": _tpe, "random": _random, "grid": _random}
+def _qmc(settings: QuasiMonteCarlo, proposal: Proposal) -> BaseSampler:
+    # One sequence for all trials. The point of a trial that was turned down is taken from another one.
+    seed = replace(proposal, number=0).seed
+    return QuasiRandomSampler(settings, seed, proposal.number, proposal.names)
 
 
-def make_sampler(search: SearchConfig, number: int, attempt: int = 0) -> BaseSampler:
-    """Return the sampler that draws trial `number`.
+# How each sampler of the study file is made, from its settings and the proposal. The points of a grid are enqueued, so
+# that its sampler draws nothing.
+SAMPLERS: dict[str, Callable[[Any, Proposal], BaseSampler]] = {
+    "tpe": _tpe,
+    "random": _random,
+    "qmc": _qmc,
+    "grid": _random,
+}
+
+
+def make_sampler(proposal: Proposal) -> BaseSampler:
+    """Return the sampler that draws a proposal.
 
     Each trial has a sampler of its own, seeded by study seed and number: what is drawn depends on the number and on
     the trials before it alone, so an interruption of a sequential study changes nothing.
 
-    Args:
-        search: the section of the study file.
-        number: of the trial.
-        attempt: how many proposals for this trial were turned down.
-
     Raises:
         UnknownNameError: there is no such sampler; the message lists the known ones.
     """
-    settings = search.sampler
+    settings = proposal.search.sampler
     if settings.name not in SAMPLERS:
         raise UnknownNameError("sampler", settings.name, list(SAMPLERS))
-    return SAMPLERS[settings.name](settings, _seed(search, number, attempt))
-
-
-def _seed(search: SearchConfig, number: int, attempt: int) -> int:
-    """Return the seed of a proposal; it differs for each number of a trial and each attempt."""
-    return (search.seed * 1_000_003 + number + attempt * 7_368_787) % 2**32
+    return SAMPLERS[settings.name](settings, proposal)
 
 
 def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
@@ -131,6 +156,7 @@ class SamplerView:
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
         self._study = optuna.create_study(direction=spec.objective.direction)
+        self._names = tuple(dict.fromkeys(node.name for node in distributions(spec.space)))
         # The trials that run, by their numbers in the study.
         self._running: dict[int, optuna.Trial] = {}
 
@@ -164,8 +190,11 @@ class SamplerView:
             params = self._draw(trial.number, {**enqueued, **trial.params})
         return params
 
+    def _proposal(self, number: int, attempt: int = 0) -> Proposal:
+        return Proposal(self._spec.search, number, attempt, self._names)
+
     def _draw(self, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
-        self._study.sampler = make_sampler(self._spec.search, number)
+        self._study.sampler = make_sampler(self._proposal(number))
         if fixed:
             self._study.enqueue_trial(dict(fixed))
         drawn = self._study.ask()
@@ -186,11 +215,12 @@ class SamplerView:
         Returns:
             Its parameters as Optuna holds them; None: nothing new was found.
         """
-        search, space = self._spec.search, self._spec.space
+        space = self._spec.space
         finite = size(space) <= MOST_LISTED
         for attempt in range(PROPOSALS if finite else 2 * PROPOSALS):
-            by_chance = RandomSampler(seed=_seed(search, number, attempt))
-            self._study.sampler = make_sampler(search, number, attempt) if attempt < PROPOSALS else by_chance
+            proposal = self._proposal(number, attempt)
+            by_chance = RandomSampler(seed=proposal.seed)
+            self._study.sampler = make_sampler(proposal) if attempt < PROPOSALS else by_chance
             drawn = self._study.ask()
             if is_new(suggest(drawn, space)):
                 self._running[number] = drawn

@@ -17,7 +17,7 @@ from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.recording import begin_again, interrupt
 from hpsearch.search.records import CONFIG, EPOCH_PREFIX, OUTCOME
-from hpsearch.search.sampling import last_report, make_sampler, suggest
+from hpsearch.search.sampling import Proposal, last_report, make_sampler, suggest
 from hpsearch.search.storage import (
     ENGINES,
     begin_study,
@@ -51,7 +51,7 @@ def study(spec, tmp_path):
 
 
 def ask(study, spec) -> optuna.Trial:
-    study.optuna.sampler = make_sampler(spec.search, 0)
+    study.optuna.sampler = make_sampler(Proposal(spec.search, 0))
     trial = study.optuna.ask()
     trial.set_user_attr(CONFIG, {"optimizer": suggest(trial, spec.space)["optimizer"]})
     return trial

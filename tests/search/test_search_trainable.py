@@ -303,9 +303,10 @@ def train(config, seed):
 """
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "{name: tpe, startup_trials: 0}"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "{name: tpe, startup_trials: 0}"])
 def test_with_a_fixed_seed_no_configuration_is_trained_twice(folder, executor, sampler):
-    run = Run(folder, executor, f"letters{len(sampler)}", LETTER, LETTERS.format(sampler))
+    name = "".join(filter(str.isalnum, sampler))
+    run = Run(folder, executor, f"letters_{name}", LETTER, LETTERS.format(sampler))
     half = run.go(4).records
     # A copy that has seen the same trials proposes the same.
     ended = run.go(20)
