@@ -24,6 +24,7 @@ from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed,
 from hpsearch.search.attempts import AbortCheck, Attempts, awaited, enqueue_again
 from hpsearch.search.budget import Budget
 from hpsearch.search.contents import Contents
+from hpsearch.search.independent import DrawnValues
 from hpsearch.search.jobs import Checkpoints, Jobs, choose_waiting
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted
 from hpsearch.search.pruning import make_pruner
@@ -43,7 +44,7 @@ from hpsearch.search.records import (
     read_trial,
 )
 from hpsearch.search.runner import TICK, run_trials
-from hpsearch.search.sampling import DrawnValues, SamplerView
+from hpsearch.search.sampling import SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import EXHAUSTED, StoredStudy

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
@@ -17,7 +16,7 @@ from hpsearch.config.file import Objective, QuasiMonteCarlo, SearchConfig, Tpe
 from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete, configurations, distributions, size
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import UnknownNameError
-from hpsearch.search.quasi_random import QuasiRandomSampler
+from hpsearch.search.independent import QuasiRandomSampler
 from hpsearch.search.records import CONFIG, TrialRecord, enqueued_params
 from hpsearch.training.results import WORST, best_after
 
@@ -110,37 +109,6 @@ def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
 
     config: dict[str, Any] = concrete(space, Pick(number, option))
     return config
-
-
-class DrawnValues(BaseSampler):
-    """Give a stored trial the values that `SamplerView` has drawn for it.
-
-    Args:
-        params: values by the names of the parameters, as Optuna holds them.
-    """
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
-        return {}
-
-    def sample_relative(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        search_space: dict[str, BaseDistribution],  # noqa: ARG002
-    ) -> dict[str, Any]:
-        return {}
-
-    def sample_independent(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        param_name: str,
-        param_distribution: BaseDistribution,  # noqa: ARG002
-    ) -> Any:
-        return self._params[param_name]
 
 
 class SamplerView:

@@ -7,10 +7,11 @@ import pytest
 
 from hpsearch.config.study import load_study
 from hpsearch.search.home import Home
+from hpsearch.search.independent import DrawnValues
 from hpsearch.search.jobs import Checkpoints
 from hpsearch.search.recording import begin_again, failures_in_vain, record_worker_failure
 from hpsearch.search.records import CONFIG, DETAIL, EPOCH_PREFIX, OUTCOME, TRACEBACK, epochs_of
-from hpsearch.search.sampling import DrawnValues, SamplerView
+from hpsearch.search.sampling import SamplerView
 from hpsearch.search.storage import begin_study
 from hpsearch.training.checkpoint import State, write
 from hpsearch.training.results import EpochMetrics

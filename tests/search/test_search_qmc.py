@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from scipy.stats import qmc
 
 from hpsearch.config.study import load_study
-from hpsearch.search.quasi_random import quantile
+from hpsearch.search.independent import quantile
 from hpsearch.search.sampling import SamplerView
 
 STUDY = """

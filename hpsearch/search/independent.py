@@ -1,14 +1,9 @@
-"""The sampler `qmc`: the points of a low-discrepancy sequence, which cover the space more evenly than random ones.
-
-Optuna's own sampler of this kind counts its points in the storage, and takes only the parameters that every trial has.
-Here the number of the trial is the position in the sequence, so an interruption changes nothing, and each parameter has
-a dimension of its own, those of a branch too.
-"""
+"""Samplers that draw each parameter by itself: given values (`DrawnValues`) and quasi-random points (`qmc`)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -19,8 +14,47 @@ from optuna.trial import FrozenTrial
 from hpsearch.config.file import QuasiMonteCarlo
 
 
-class QuasiRandomSampler(BaseSampler):
+class IndependentSampler(BaseSampler):
+    """A sampler that draws no parameters together."""
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
+        return {}
+
+    def sample_relative(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        return {}
+
+
+class DrawnValues(IndependentSampler):
+    """Give a stored trial the values that `SamplerView` has drawn for it.
+
+    Args:
+        params: values by the names of the parameters, as Optuna holds them.
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+
+    def sample_independent(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        param_name: str,
+        param_distribution: BaseDistribution,  # noqa: ARG002
+    ) -> Any:
+        return self._params[param_name]
+
+
+class QuasiRandomSampler(IndependentSampler):
     """Draw one point of a scrambled Sobol sequence (Owen 1998) or of a scrambled Halton sequence (Owen 2017).
+
+    The points cover the space more evenly than random ones. Optuna's own sampler of this kind counts its points in the
+    storage, and takes only the parameters that every trial has. Here the number of the trial is the position in the
+    sequence, so an interruption changes nothing, and each parameter has a dimension of its own, those of a branch too.
 
     Args:
         settings: of the study file.
@@ -38,17 +72,6 @@ class QuasiRandomSampler(BaseSampler):
         if position:
             sequence.fast_forward(position)
         self._point: dict[str, float] = dict(zip(names, sequence.random(1)[0].tolist(), strict=False))
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
-        return {}
-
-    def sample_relative(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        search_space: dict[str, BaseDistribution],  # noqa: ARG002
-    ) -> dict[str, Any]:
-        return {}
 
     def sample_independent(
         self,
