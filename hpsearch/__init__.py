@@ -6,10 +6,12 @@
     >>> study.trials_dataframe().sort_values("value", ascending=False)        # doctest: +SKIP
     >>> study.export("best.yaml")                                             # doctest: +SKIP
 
-One way through, from left to right; each package imports only from those to its left:
+The way of the data, from left to right:
 
     a study file -> StudySpec -> TrialConfig -> EpochMetrics, EpochMetrics, ... -> TrialRecord -> tables, MLflow, export
        config/        search/       training/          search/ (Optuna)              analysis/, tracking/, export/
+
+The packages; each imports only from those above it:
 
     errors      what users read when something is wrong, with exit codes
     catalogue   what can be chosen: optimizers, schedules, models, losses, datasets, metrics; one entry each
@@ -17,13 +19,13 @@ One way through, from left to right; each package imports only from those to its
     data        datasets: found, verified, split
     training    one trial: a configuration and data become the metrics of one epoch after the other
     executors   where trials run: worker processes
-    search      a study: the runner and its policies, samplers, pruners, finalists, and once the test set
-    analysis    what finished trials say: comparisons, finalists with intervals
+    search      a study: the runner and its policies, samplers, pruners, finalists, the reading of the test set
+    analysis    results of finished trials: comparisons, finalists with intervals
     report      pictures and pages of what analysis returns
     tracking    MLflow: runs, models and the registry
-    export      a result taken away, and trained again
-    display     what the user watches in a terminal
-    api         what the commands, notebooks and scripts call
+    export      results as files, and configurations trained again
+    display     the progress of a study in the terminal
+    api         the Python API, for the commands, notebooks and scripts
     cli         the commands
 """
 
@@ -39,8 +41,8 @@ __all__ = ["Study", "open_study", "run"]
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        # Not at the top: its import takes the modules of Python's own that a file in the current folder may shadow,
-        # before `hpsearch.__main__` has taken that folder off the path.
+        # Not at the top: this import loads modules of the standard library. A file in the current folder may shadow
+        # them until `hpsearch.__main__` has taken that folder off the path.
         from importlib.metadata import version
 
         return version("hpsearch")

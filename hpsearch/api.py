@@ -112,8 +112,8 @@ def run(
         )
     if ended.interrupted:
         raise KeyboardInterrupt(f"study '{spec.name}' was interrupted; the same call goes on with it")
-    if ended.stopped:
-        report(f"study '{spec.name}' was stopped early: {ended.stopped}")
+    if ended.abort_reason:
+        report(f"study '{spec.name}' was stopped early: {ended.abort_reason}")
     return open_study(spec.name, home=where.root)
 
 
@@ -329,7 +329,7 @@ def find_spec(
     if is_name and (stored := _stored_studies(home).get(str(path))):
         from hpsearch.config.yaml_text import load_value
 
-        content = load_value(stored.file, f"the file of study '{path}'")
+        content = load_value(stored.text, f"the file of study '{path}'")
         folder = stored.folders[0] if stored.folders else Path.cwd()
         return load_mapping(
             content, folder / f"{path}.yaml", overrides, quick=quick
@@ -347,7 +347,7 @@ def _stored_studies(home: Home) -> dict[str, StoredStudy]:
         return {}
     from hpsearch.search.storage import list_studies
 
-    return {study.name: study for study in list_studies(home) if study.file}
+    return {study.name: study for study in list_studies(home) if study.text}
 
 
 def run_spec(
@@ -378,7 +378,7 @@ def run_spec(
     from hpsearch.config.yaml_text import dump
     from hpsearch.executors.local import default_workers
     from hpsearch.search.run import RunRequest, run_study
-    from hpsearch.tracking.logged_models import write_outcome
+    from hpsearch.tracking.logged_models import write_study
 
     total, asked = spec.total(trials), trials or spec.search.trials
     if spec.points and asked > total and (trials or "trials" in spec.search.model_fields_set):
@@ -390,7 +390,7 @@ def run_spec(
         from hpsearch.search.stages import read_finals, records_of_stages
 
         tracked, finals = tracked_study(study, spec, text, target), read_finals(study)
-        return write_outcome(tracked, records_of_stages(study), finals, interrupted=ended.interrupted, report=report)
+        return write_study(tracked, records_of_stages(study), finals, interrupted=ended.interrupted, report=report)
 
     def listeners(study: StoredStudy, stage: Stage) -> Sequence[Listener]:
         return _listeners(target, study, stage, stop, report, progress=progress)
@@ -405,7 +405,7 @@ def _listeners(
     from hpsearch.search.stages import Stage
     from hpsearch.tracking.listener import MlflowListener
 
-    # The terminal comes first: what the user sees does not wait for a database.
+    # The terminal comes first, so that it does not wait for a database.
     terminal = [make_terminal(stop)] if progress else []
     if stage is Stage.FINAL:
         # Their runs are written with their test metrics, once these are known.
@@ -435,7 +435,7 @@ def render_best(spec: StudySpec, record: TrialRecord) -> str:
 
 
 def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Callable[[str], None]) -> SelectedTrial:
-    """Return a trial to export; for the finalists' winner with the values of its trainings and the champion's model.
+    """Return a trial to export; the finalists' winner has the values of its trainings and the champion's model.
 
     Args:
         trial: its number; None: the best.
@@ -448,14 +448,14 @@ def choose_trial(study: StoredStudy, home: Home, trial: int | None, report: Call
     from hpsearch.export.selected import SelectedTrial, winner_values
     from hpsearch.search.stages import Stage, exported_trial, read_finals
 
-    record = study.record(trial) if trial is not None else exported_trial(study)
+    record = study.find_record(trial) if trial is not None else exported_trial(study)
     if record is None:
         raise NoGoodTrialError(study.name, home.command("trials", study.name))
     finals = read_finals(study)
     if finals is None or finals.winner is None or finals.winner.trial != record.number:
         return SelectedTrial(study.name, study.objective, record)
     champion = finals.champion
-    kept = home.models(study.name, Stage.FINAL.value) / f"{champion.number}.keras" if champion else None
+    kept = home.models_folder(study.name, Stage.FINAL.value) / f"{champion.number}.keras" if champion else None
     verdict = judge(study.name, finals)
     if verdict.against_default and verdict.against_default.recommendation:
         report(f"trial {record.number} won among the finalists. {' '.join(default_sentences(verdict))}")
@@ -483,8 +483,10 @@ def _yaml(value: Any) -> str:
 def say(text: str) -> None:
     """Print a line on stderr, passwords masked. Do nothing if stderr was closed by its reader."""
     with suppress(BrokenPipeError):
-        print(masked(text), file=sys.stderr, flush=True)
+        # In one piece: `print` writes the end of the line by itself, and other threads print, too.
+        sys.stderr.write(f"{masked(text)}\n")
+        sys.stderr.flush()
 
 
 def _ignore(_line: str) -> None:
-    """Say nothing."""
+    """Print nothing."""

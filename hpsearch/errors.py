@@ -49,7 +49,7 @@ class UnknownNameError(HpsearchError):
 
 
 class NoGoodTrialError(HpsearchError):
-    """A study has no trial that may win, or none yet."""
+    """No trial of a study has ended well, or none yet."""
 
     exit_code = EXIT_NO_GOOD_TRIAL
 
@@ -67,7 +67,7 @@ class UserCodeError(HpsearchError):
 
 
 class EnvironmentProblem(HpsearchError):
-    """The machine does not allow it: a folder, a port, a database, a missing package."""
+    """Something on the machine is missing or cannot be used: a folder, a port, a database, a package."""
 
 
 class StudyBusyError(HpsearchError):
@@ -75,11 +75,11 @@ class StudyBusyError(HpsearchError):
 
 
 class StudyChangedError(HpsearchError):
-    """The study exists, and the file now says something else that matters."""
+    """The study exists, and its file now differs in values that decide how trials train."""
 
 
 class ContentChangedError(HpsearchError):
-    """The user's own data or modules are other ones than when the run began.
+    """The user's own data or modules have changed since the run began.
 
     Args:
         name: of the dataset or the file that has changed.
@@ -94,8 +94,8 @@ class ContentChangedError(HpsearchError):
 def first_line(error: BaseException) -> str:
     """Return `ValueError: the reason` in one line, for an error of any kind.
 
-    The reason is the first line of the error's text. Keras and TensorFlow begin with where an error occurred and give
-    the reason some lines further down: then it is both.
+    The reason is the first line of the error's text. Keras and TensorFlow begin with the place of an error and give the
+    reason some lines further down; the result then has both.
     """
     return ": ".join(part for part in (type(error).__name__, reason_in(str(error))) if part)
 

@@ -33,7 +33,7 @@ class Spread:
 
     @staticmethod
     def of(values: Iterable[float | None]) -> Spread:
-        """Over the values that there are."""
+        """Return the spread of those values that are finite numbers."""
         given = [value for value in values if value is not None and math.isfinite(value)]
         mean = fmean(given) if given else None
         return Spread(mean, stdev(given) if len(given) > 1 else None, len(given))
@@ -44,11 +44,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class Measured:
-    """One trial that ended.
+    """A trial that has ended, with its metrics.
 
     Attributes:
         group, at: its values of `by` and of `best_of`, by name.
-        x: the first of `by` as a number; None where it is none.
+        x: its value of the first name in `by`, as a number; None if it is not a number.
         metrics: by name; None where the trial has none.
     """
 
@@ -123,8 +123,8 @@ class Comparison:
     """The comparison of a study's trials by what varies.
 
     Attributes:
-        every: all points, in the order of the study file.
-        waiting: trials of the study that have not ended yet.
+        every: all points, in the order of their first trials.
+        waiting: the number of trials that have not ended yet.
     """
 
     study: str
@@ -137,11 +137,11 @@ class Comparison:
 
     @property
     def points(self) -> tuple[Point, ...]:
-        """One a group: the one with the best mean objective."""
+        """The selected point of each group: the one with the best mean objective."""
         return tuple(point for point in self.every if point.selected)
 
     def plain(self) -> dict[str, Any]:
-        """Return the interface of `hpsearch compare -f json`."""
+        """Return the comparison as `hpsearch compare -f json` prints it."""
         return {
             "study": self.study,
             "objective": self.objective.model_dump(mode="json"),
@@ -171,7 +171,7 @@ def compare_trials(
         best = [_best(points, objective) for points in _together(every, lambda point: _key(point.group))]
         every = [replace(point, selected=any(point is one for one in best)) for point in every]
     selected = [point for point in every if point.selected]
-    fits = [fit for name in section.growth if (fit := grown(name, selected))]
+    fits = [fit for name in section.growth if (fit := fit_growth(name, selected))]
     return Comparison(study, description, objective, section, tuple(every), tuple(fits), len(records) - len(ended))
 
 
@@ -185,14 +185,14 @@ def _measured(record: TrialRecord, objective: Objective, section: Compare, names
 
 
 def training_of(record: TrialRecord, objective: Objective, target: float | None) -> TrainingSummary | None:
-    """Return the summary of a trial for the catalogue's metrics; None for one that did not end by itself."""
+    """Return the summary of a trial for the catalogue's metrics; None if its outcome is not in `MEASURED`."""
     if record.outcome not in MEASURED:
         return None
     dataset = record.config.data.dataset if isinstance(record.config, TrialConfig) else ""
     values = [epoch.metrics[objective.metric] for epoch in record.epochs]
     reached = None
     if target is not None:
-        # `better` is strict: at the target is good enough.
+        # `better` is strict, but a value equal to the target reaches it.
         hits = (epoch for epoch, value in enumerate(values) if value == target or objective.better(value, target))
         reached = next(hits, None)
     return TrainingSummary(
@@ -206,7 +206,7 @@ def training_of(record: TrialRecord, objective: Objective, target: float | None)
 
 
 def _key(values: Mapping[str, Any]) -> str:
-    # 1 == True in Python, so the type belongs to the key.
+    # `repr`, since 1 == True in Python.
     return repr(list(values.values()))
 
 
@@ -234,8 +234,8 @@ def _best(points: Sequence[Point], objective: Objective) -> Point:
     return max(points, key=score)
 
 
-def grown(metric: str, points: Sequence[Point]) -> Growth | None:
-    """Return the power law of a metric over x; None with fewer than two sizes."""
+def fit_growth(metric: str, points: Sequence[Point]) -> Growth | None:
+    """Return the power law of a metric over x; None if fewer than two values of x have a mean above 0."""
     pairs = [(point.x, point.metrics[metric].mean) for point in points]
     logs = [(math.log(x), math.log(y)) for x, y in pairs if x and y and x > 0 and y > 0]
     if len({x for x, _ in logs}) < 2:
@@ -264,7 +264,7 @@ def formatted(spread: Spread) -> str:
     return f"{spread.mean:,.{digits}f} ± {spread.std:,.{digits}f} ({spread.count})"
 
 
-def option(value: Any) -> str:
+def option_text(value: Any) -> str:
     """Return a value of `by` or `best_of` for tables and axes."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -279,7 +279,7 @@ def table(comparison: Comparison) -> list[dict[str, str]]:
     for point in comparison.points:
         fate = {"diverged": Outcome.DIVERGED, "failed": Outcome.FAILED, "pruned": Outcome.PRUNED}
         lost = [f"{count} {name}" for name, outcome in fate.items() if (count := point.count(outcome))]
-        named = {name.rpartition(".")[2]: option(value) for name, value in {**point.group, **point.at}.items()}
+        named = {name.rpartition(".")[2]: option_text(value) for name, value in {**point.group, **point.at}.items()}
         if _is_early(point):
             first = next(iter(named))
             named[first] += " *"
@@ -340,7 +340,7 @@ def _solvers(comparison: Comparison) -> Iterator[str]:
     others = [trial.record for point in comparison.points if point not in early for trial in point.trials]
     steps = sorted(round(sum(epoch.metrics.get("updates", 0) for epoch in record.epochs)) for record in others)
     evaluations = max(len(trial.record.epochs) for point in early for trial in point.trials)
-    names = _and(list(dict.fromkeys(option(next(iter(point.group.values()))) for point in early)))
+    names = _and(list(dict.fromkeys(option_text(next(iter(point.group.values()))) for point in early)))
     beside = f", where the others made {steps[len(steps) // 2]:,} updates" if steps else ""
     yield (
         f"* An epoch of {names} is one evaluation of the loss and its gradient on all training examples, and at most "

@@ -17,7 +17,7 @@ _STYLE = (
 
 
 def class_metrics(confusion: Confusion, names: Sequence[str]) -> dict[str, float]:
-    """`{"precision/Coat": 0.81, ..., "f1/macro avg": 0.88}`: scikit-learn's precision, recall and F1 (0 where 0 / 0).
+    """Return `{"precision/Coat": 0.81, ..., "f1/macro avg": 0.88}`: scikit-learn's metrics (0 where 0 / 0).
 
     Args:
         names: of the classes.
@@ -28,11 +28,11 @@ def class_metrics(confusion: Confusion, names: Sequence[str]) -> dict[str, float
     return {f"{short}/{row}": float(report[row][long]) for long, short in wanted.items() for row in rows}
 
 
-def texts(confusion: Confusion, names: Sequence[str], prefix: str) -> dict[str, str]:
-    """Return the artifacts of a model, by file name.
+def artifact_texts(confusion: Confusion, names: Sequence[str], prefix: str) -> dict[str, str]:
+    """Return the confusion matrix and the report of the classes as artifacts, by file name.
 
     Args:
-        prefix: which images: `validation` or `test`.
+        prefix: the images that were classified: `validation` or `test`.
     """
     return {
         f"{prefix}_confusion_matrix.csv": _as_csv(confusion, names),
@@ -42,7 +42,7 @@ def texts(confusion: Confusion, names: Sequence[str], prefix: str) -> dict[str, 
 
 
 def _report(confusion: Confusion, names: Sequence[str], *, as_text: bool) -> Mapping[str, Any]:
-    """scikit-learn's report of the examples that the matrix counts."""
+    """Return scikit-learn's report of the examples that the matrix counts."""
     import numpy as np
     from sklearn.metrics import classification_report
 

@@ -40,7 +40,7 @@ class Judgement:
     """The judgement on a search.
 
     Attributes:
-        objective: of the study.
+        objective: the study's objective.
         best: the best trial.
         default: the trial with the untuned Keras default of the same model.
         noise: the largest difference that chance explains (95 %); None: not known for this metric or these data.
@@ -55,7 +55,7 @@ class Judgement:
 
     @property
     def difference(self) -> float:
-        """How much better the best trial is."""
+        """How much better the best trial is than the default."""
         assert self.best.best is not None
         assert self.default.best is not None
         return self.objective.gain(self.best.best.value) - self.objective.gain(self.default.best.value)
@@ -94,7 +94,8 @@ def judge_search(records: Sequence[TrialRecord], objective: Objective) -> Judgem
     over it, the best baseline.
 
     Returns:
-        The judgement; None if no trial ended well, or if no baseline of the best trial's model did.
+        The judgement; None if no trial ended well, if no baseline of the best trial's model did, or if the user's own
+        function trains.
     """
     best = best_trial(records, objective)
     if best is None or not isinstance(best.config, TrialConfig):
@@ -115,7 +116,10 @@ def judge_search(records: Sequence[TrialRecord], objective: Objective) -> Judgem
 
 
 def validation_images(config: TrialConfig) -> int | None:
-    """Return the number of validation images; None for a user's own dataset, whose size is not recorded."""
+    """Return the number of validation images.
+
+    For a user's own dataset, whose size is not recorded, this is the configured number; None if none is configured.
+    """
     if config.data.dataset not in DATASETS:
         return config.data.validation
     return config.data.examples_of(DATASETS[config.data.dataset].train_examples)[1]

@@ -57,12 +57,12 @@ class Interval:
         return f"{self.mean:{form}} [{self.low:{form}}, {self.high:{form}}]"
 
 
-def fitting(bounds: Bounds | None, values: Iterable[float]) -> Bounds | None:
-    """Return the bounds of a metric, if the values keep them: a user's own `val_accuracy` may be in percent."""
+def kept_bounds(bounds: Bounds | None, values: Iterable[float]) -> Bounds | None:
+    """Return the bounds of a metric; None if a value is outside of them: a user's `val_accuracy` may be in percent."""
     return bounds if bounds and all(bounds[0] <= value <= bounds[1] for value in values) else None
 
 
-def of_differences(bounds: Bounds | None) -> Bounds | None:
+def difference_bounds(bounds: Bounds | None) -> Bounds | None:
     """Return the bounds of the difference between two values that lie within the given bounds."""
     return (bounds[0] - bounds[1], bounds[1] - bounds[0]) if bounds else None
 
@@ -74,23 +74,23 @@ def mean_interval(
     digits: int = 12,
     bounds: Bounds | None = None,
 ) -> Interval:
-    """Student's t interval of a mean (Student 1908; `scipy.stats.ttest_1samp`).
+    """Return Student's t interval of a mean (Student 1908; `scipy.stats.ttest_1samp`).
 
-    The interval of few values may reach beyond the possible values. It is then cut at these bounds: the mean is never
-    out there, so that the cut interval holds it as often as the whole one (Mandelkern 2002, Statistical Science 17(2),
-    doi:10.1214/ss/1030550859).
+    The interval of few values may reach beyond the values that the mean can have. It is then cut at the bounds. Since
+    the mean never lies beyond them, the cut interval contains it as often as the whole one (Mandelkern 2002,
+    Statistical Science 17(2), doi:10.1214/ss/1030550859).
 
     Args:
         values: finite; at least one.
         over: what the values differ in (seeds), for the method's name.
-        digits: the number of digits of the rounded ends, so that they are the same on every machine.
-        bounds: the smallest and the largest value that the mean can have; None: it has none.
+        digits: the number of decimals of the ends, which are rounded to be the same on every machine.
+        bounds: the smallest and the largest value that the mean can have; None: there are no bounds.
     """
     name = f"Student's t over {len(values)} {over}"
     if len(values) < 2:
         return Interval(fmean(values), None, None, None, len(values), name, confidence)
     if len(set(values)) == 1:
-        # No spread at all, of which SciPy warns.
+        # SciPy would warn that there is no spread.
         return Interval(values[0], values[0], values[0], 0.0, len(values), name, confidence)
     from scipy.stats import ttest_1samp
 
@@ -112,7 +112,7 @@ def paired_difference(
     """Return the mean of ours minus theirs, pair by pair: Student's t interval (`scipy.stats.ttest_rel`).
 
     Args:
-        bounds: of the difference (`of_differences`).
+        bounds: of the difference (`difference_bounds`).
     """
     found = mean_interval([a - b for a, b in zip(ours, theirs, strict=True)], confidence, over, bounds=bounds)
     return Interval(
@@ -121,7 +121,7 @@ def paired_difference(
 
 
 def proportion_interval(hits: int, count: int, confidence: float = CONFIDENCE) -> Interval:
-    """Wilson's score interval of a proportion (Wilson 1927; `scipy.stats.binomtest`)."""
+    """Return Wilson's score interval of a proportion (Wilson 1927; `scipy.stats.binomtest`)."""
     from scipy.stats import binomtest
 
     found = binomtest(hits, count).proportion_ci(confidence, method="wilson")
@@ -141,17 +141,17 @@ def prediction_half_width(values: Sequence[float], confidence: float = TOLERANCE
 
 
 def tolerance_of(values: Sequence[float], useless: float | None = None) -> tuple[float | None, str]:
-    """Return how far another training may lie from the mean of these, or the reason why these do not show it.
+    """Return how far another training may lie from the mean of some trainings, or why these do not show it.
 
-    A check must be able to fail. So there is no tolerance from fewer than `TOLERANCE_VALUES` trainings, nor one within
-    which a useless model would lie.
+    Fewer than `TOLERANCE_VALUES` trainings give no tolerance. Neither do trainings so far apart that a useless model
+    would be within the tolerance, since a check with such a tolerance could not fail.
 
     Args:
         values: of trainings of one configuration.
         useless: the value of a useless model, for instance the accuracy of guessing; None: not known.
 
     Returns:
-        the half width of Student's t prediction interval, and an empty text; or None, and the reason.
+        The half width of Student's t prediction interval, and an empty text; or None, and the reason.
     """
     if len(values) < TOLERANCE_VALUES:
         return None, f"{len(values)} seeds are too few for a tolerance: it takes {TOLERANCE_VALUES}"

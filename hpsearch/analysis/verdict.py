@@ -11,9 +11,9 @@ from hpsearch.analysis.statistics import (
     CONFIDENCE,
     Bounds,
     Interval,
-    fitting,
+    difference_bounds,
+    kept_bounds,
     mean_interval,
-    of_differences,
     paired_difference,
     proportion_interval,
     tolerance_of,
@@ -31,9 +31,9 @@ class FinalistSummary:
 
     Attributes:
         interval: of the mean over its seeds; None where none of its trainings ended well.
-        trained, wanted: how many trainings ended well, and how many there are.
-        optimism: by how much its single trial was better than its mean; None of the Keras default.
-        difference: mean of the winner minus this one, seed by seed, where it is better if larger; None of the winner.
+        trained, wanted: the number of trainings that ended well, and of all trainings.
+        optimism: by how much its trial in the search was better than its mean; None for the Keras default.
+        difference: by how much the winner is better, seed by seed; None for the winner, or if a seed has no value.
     """
 
     finalist: Finalist
@@ -68,7 +68,7 @@ class AgainstDefault(Enum):
 
     @property
     def recommendation(self) -> str:
-        """Advice to the user; empty where nothing speaks against the winner."""
+        """The advice to the user; empty if the winner is better."""
         return _RECOMMENDATIONS[self]
 
 
@@ -83,13 +83,13 @@ _RECOMMENDATIONS = {
 
 @dataclass(frozen=True)
 class Tested:
-    """The one reading of the test set.
+    """The results of the reading of the test set.
 
     Attributes:
         champion: accuracy of the model that is registered; Wilson's interval over the images.
-        winner, default: means over the seeds.
-        over_seeds: winner minus default, seed by seed: what another training would change.
-        over_images: winner minus default, image by image: what other test images would change.
+        winner, default: mean accuracies over the seeds.
+        over_seeds: winner minus default, seed by seed: the interval shows what other seeds would change.
+        over_images: winner minus default, image by image: the interval shows what other test images would change.
     """
 
     champion: Interval
@@ -118,12 +118,12 @@ class Verdict:
         finalists: the best mean first.
         winner: the first of them, once all have been trained.
         default: the Keras default of the winner's model.
-        epochs: that validation chose for the winner.
+        epochs: the number of epochs that validation chose for the winner.
         against_default: the winner compared with `default`; None where one of them has no value for a seed.
         tolerance: how far one more training of the winner may lie from its mean; None where the seeds do not show it.
-        no_tolerance: why there is none; else empty.
+        no_tolerance: the reason why there is no tolerance; else empty.
         tested: None where the test set was not read for this winner.
-        read_in_vain: whether a reading of the test set for this winner gave no result.
+        reading_failed: whether a reading of the test set for this winner gave no result.
         audit: a line for every reading of the test set.
     """
 
@@ -137,11 +137,11 @@ class Verdict:
     tolerance: float | None
     no_tolerance: str
     tested: Tested | None
-    read_in_vain: bool
+    reading_failed: bool
     audit: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
-        """Return the interface of `hpsearch finalists -f json`."""
+        """Return the verdict as `hpsearch show STUDY --finalists -f json` prints it."""
         return {
             "study": self.study,
             "metric": self.metric,
@@ -163,11 +163,11 @@ class Verdict:
 
 
 def judge(study: str, finals: Finals) -> Verdict:
-    """Return the verdict about a study's finalists."""
+    """Return the verdict on a study's finalists."""
     winner, objective = finals.winner, finals.objective
-    bounds = fitting(bounds_of(objective.metric), _all_values(finals))
-    finalists = tuple(_standing(finalist, winner, objective, bounds) for finalist in finals.finalists)
-    default = _standing(finals.default, winner, objective, bounds) if finals.default else None
+    bounds = kept_bounds(bounds_of(objective.metric), _all_values(finals))
+    finalists = tuple(_summarize(finalist, winner, objective, bounds) for finalist in finals.finalists)
+    default = _summarize(finals.default, winner, objective, bounds) if finals.default else None
     tolerance, no_tolerance = (
         tolerance_of(winner.values, useless_value(objective.metric, winner)) if winner else (None, "")
     )
@@ -182,7 +182,7 @@ def judge(study: str, finals: Finals) -> Verdict:
         tolerance=tolerance,
         no_tolerance=no_tolerance,
         tested=_tested(finals),
-        read_in_vain=any(
+        reading_failed=any(
             winner is not None and reading.winner == winner.trial and not reading.results for reading in finals.readings
         ),
         audit=tuple(reading.line for reading in finals.readings),
@@ -190,7 +190,7 @@ def judge(study: str, finals: Finals) -> Verdict:
 
 
 def useless_value(metric: str, finalist: Finalist) -> float | None:
-    """Return the accuracy of guessing, 1 / classes; 0 where the classes are not known, None for another metric."""
+    """Return the accuracy of a useless model, 1 / classes, or 0 if the classes are unknown; None for other metrics."""
     if metric.removeprefix("val_") != "accuracy":
         return None
     dataset = finalist.config.data.dataset if isinstance(finalist.config, TrialConfig) else ""
@@ -215,10 +215,11 @@ def _against(winner: Finalist, default: FinalistSummary) -> AgainstDefault | Non
     return AgainstDefault.WORSE if difference.high < 0 else AgainstDefault.NOT_BETTER
 
 
-def _standing(
+def _summarize(
     finalist: Finalist, winner: Finalist | None, objective: Objective, bounds: Bounds | None
 ) -> FinalistSummary:
-    values, of_both = finalist.values, of_differences(bounds)
+    """Return the summary of a finalist, or of the Keras default; `bounds` are those of the metric."""
+    values, of_both = finalist.values, difference_bounds(bounds)
     optimism = None
     if finalist.score is not None and values:
         optimism = mean_interval([objective.gain(finalist.score - value) for value in values], bounds=of_both)
@@ -238,12 +239,12 @@ def _tested(finals: Finals) -> Tested | None:
     over_seeds = over_images = None
     bounds = bounds_of("test_accuracy")
     if theirs and [one.seed for one in ours] == [one.seed for one in theirs]:
-        over_seeds = paired_difference(_accuracies(ours), _accuracies(theirs), bounds=of_differences(bounds))
+        over_seeds = paired_difference(_accuracies(ours), _accuracies(theirs), bounds=difference_bounds(bounds))
         over_images = paired_difference(
             _shares(ours, reading.examples),
             _shares(theirs, reading.examples),
             over="test images",
-            bounds=of_differences(bounds),
+            bounds=difference_bounds(bounds),
         )
     return Tested(
         champion=proportion_interval(sum(row[i] for i, row in enumerate(champion.confusion)), reading.examples),
@@ -262,7 +263,7 @@ def _accuracies(models: Sequence[TestResult]) -> list[float]:
 
 
 def _shares(models: Sequence[TestResult], examples: int) -> list[float]:
-    """Of each image the share of the models that got it right."""
+    """Return, for each image, the share of the models that classify it correctly."""
     counts = [0] * examples
     for model in models:
         bits = bin(int("1" + model.hits, 16))[3:]
@@ -271,7 +272,7 @@ def _shares(models: Sequence[TestResult], examples: int) -> list[float]:
 
 
 _PERCENT = f"{CONFIDENCE:.0%}"
-# The row of the Keras default.
+# The note in the row of the Keras default.
 _NOTES = {AgainstDefault.WORSE: "better than the winner", AgainstDefault.NOT_BETTER: "as good as the winner"}
 
 _COMPARED = {
@@ -323,7 +324,7 @@ def sentences(verdict: Verdict) -> list[str]:
         )
     if verdict.tested:
         found += _test_sentences(verdict, verdict.tested)
-    elif verdict.read_in_vain:
+    elif verdict.reading_failed:
         found.append("The reading of the test set for this winner gave no result; the same command reads it again.")
     elif verdict.audit:
         found.append("The test set was read for an earlier winner, and not for this one.")
@@ -383,7 +384,7 @@ def _shown(interval: Interval | None, sign: str = "") -> str:
 
 
 def markdown(verdict: Verdict) -> str:
-    """Return the verdict as a section of a page."""
+    """Return the verdict as a section of a page in Markdown."""
     table = rows(verdict)
     lines = ["### Finalists", "", *sentences(verdict), "", *_markdown_table(table)]
     if verdict.audit:

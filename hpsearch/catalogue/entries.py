@@ -25,7 +25,7 @@ class Knob:
             REQUIRED: it cannot be left out.
         doc: one line for users and for editors.
         recommended: what a study samples when it leaves the knob out; None: the default.
-        source: where the range or the default was taken from.
+        source: the origin of the range or of the default.
         gt, ge, lt, le: bounds of a value; of each element, where the type is a tuple.
         structural: a number that decides what is compiled, since it is used when the object is built or Keras
             calculates with it in Python. Each of its values is compiled separately, as words and switches always are.
@@ -60,7 +60,7 @@ class Knob:
         }
 
     def _bounds(self) -> str:
-        """`> 0, <= 1`; empty where there are none."""
+        """Return `> 0, <= 1`; empty if there are none."""
         limits = {">": self.gt, ">=": self.ge, "<": self.lt, "<=": self.le}
         return ", ".join(f"{sign} {limit:g}" for sign, limit in limits.items() if limit is not None)
 

@@ -27,7 +27,7 @@ def _keras(name: str, **arguments: Any) -> Callable[[], Any]:
     return build
 
 
-# Beside loss and accuracy, which every training records.
+# The metrics of an epoch beside loss and accuracy, which every training records.
 METRICS = by_name(
     Entry(
         "top_2_accuracy",
@@ -107,13 +107,13 @@ def bounds_of(metric: str) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """One finished training, as the metrics of a whole training see it.
+    """A finished training, in the form from which the metrics of a whole training are computed.
 
     Attributes:
         epochs: the metrics of each epoch, in order.
         best: position of the best epoch by the study's objective; None: it diverged.
         reached: position of the first epoch whose objective is at the target or better; None: none is.
-        weights: how many the model has; None: not known.
+        weights: the number of the model's weights; None: not known.
         diverged: whether its loss or a weight became NaN or infinite.
         chance: the accuracy of guessing, 1 / classes; None: the classes are not known.
     """
@@ -143,7 +143,7 @@ class TrainingSummary:
         return self.epochs[epoch]["accuracy"] - self.epochs[epoch]["val_accuracy"]
 
     def median(self, metric: str) -> float | None:
-        """Return the median over the epochs (of two the smaller), which a compilation in one epoch does not change."""
+        """Return the lower median over the epochs, on which the compilation in one epoch has little effect."""
         values = [epoch[metric] for epoch in self.epochs if math.isfinite(epoch.get(metric, math.nan))]
         return median_low(values) if values else None
 
@@ -224,11 +224,11 @@ SUMMARY_METRICS = {
 
 # ------------------------------------------------------------------ reserved names
 
-# A user's own training may call its metrics anything. A metric that has one of hpsearch's names is kept under `user_`
-# and its name, so that neither replaces the other: `epoch` becomes `user_epoch`. A metric that is called `user_epoch`
-# becomes `user_user_epoch`, so that two metrics never share a name.
+# A user's own training may give its metrics any name. A metric that has one of hpsearch's names gets the prefix
+# `user_`, so that neither replaces the other: `epoch` becomes `user_epoch`. A metric called `user_epoch` then becomes
+# `user_user_epoch`, so that two metrics never share a name.
 PREFIX = "user_"
-# How the names of metrics of the machine begin, in a study and in MLflow.
+# The prefix of the metrics of the machine, in a study and in MLflow.
 SYSTEM = "system/"
 # Names beside the metrics of an epoch: in a study's records, in tables and in files.
 RECORDED = frozenset({"epoch", "epoch_seconds", "trial"})

@@ -21,14 +21,17 @@ CELLS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def _cnn_takes(shape: tuple[int, ...], knobs: Mapping[str, Any]) -> str | None:
-    """Return why images do not fit: they need the size of the kernel, and one halving for each item of `filters`."""
+    """Return why the model cannot take images of this shape, or None.
+
+    Each item of `filters` halves the image, and the kernel may be no larger than the image's longer side.
+    """
     if len(shape) not in (2, 3):
         return (
             "`architecture` cnn takes images [height, width] or [height, width, channels], "
             f"but an example is {list(shape)}; mlp and perceptron take any shape"
         )
     height, width = shape[:2]
-    # Of 28 pixels a halving leaves 14, 7, 3, 1 and then nothing.
+    # Halvings leave 14, 7, 3 and 1 of 28 pixels, and then nothing.
     most = min(height, width).bit_length() - 1
     if len(knobs["filters"]) > most:
         return (
@@ -44,7 +47,7 @@ def _cnn_takes(shape: tuple[int, ...], knobs: Mapping[str, Any]) -> str | None:
 
 
 def _rnn_takes(shape: tuple[int, ...], _knobs: Mapping[str, Any]) -> str | None:
-    """Return a sequence: time steps, each of one or more values."""
+    """Return why the model cannot take examples of this shape, or None: it takes time steps of one or more values."""
     if len(shape) > 1:
         return None
     return (
@@ -122,7 +125,7 @@ def _cnn(
     from keras import layers
 
     inputs = keras.Input(image_shape, dtype="float32")
-    # Keras's configuration file may have another data format.
+    # Keras's configuration file may set another data format.
     order = {"data_format": "channels_last"}
     x = inputs if len(image_shape) == 3 else layers.Reshape((*image_shape, 1))(inputs)
     for channels in filters:

@@ -116,7 +116,7 @@ def one_clipping(knobs: Mapping[str, Any]) -> str | None:
 
 
 def keras_class(name: str, **fixed: Any) -> Callable[..., Any]:
-    """Return a builder of a Keras class, with arguments that are no knobs."""
+    """Return a builder of a Keras class; `fixed` are arguments that are no knobs."""
 
     def build(**knobs: Any) -> Any:
         import keras
@@ -149,7 +149,7 @@ def keras_optimizer(
     """Return the entry of a Keras optimizer: its own knobs, and those that every Keras optimizer has.
 
     Args:
-        weight_decay: of an optimizer that has it switched on.
+        weight_decay: the knob of an optimizer whose weight decay is on by default.
         keras_defaults: whether the defaults are those of a class of Keras.
     """
     every = (*knobs, *common(weight_decay))

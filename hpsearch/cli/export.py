@@ -111,7 +111,7 @@ def _export(
             file = Path(folder, f"exported{''.join(form.suffixes[:1])}")
             file.write_text(text, encoding="utf-8")
             return _verify(file, "the export", selected, form, context)
-    # Absolute: what is trained here may be a user's code that changes the current folder.
+    # Absolute, since a user's code that is trained here may change the current folder.
     written = output.absolute()
     if verify_only:
         say(f"{output} exists: it is verified as it is, not written again")

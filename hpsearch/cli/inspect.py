@@ -107,7 +107,7 @@ def show(
     if trial is None:
         emit(_study_summary(found, output_format), output_format, title=f"Study {study}")
         return
-    record = found.record(trial)
+    record = found.find_record(trial)
     curve = [row.plain() for row in record.epochs]
     about = {
         **record.summary(),
@@ -159,7 +159,7 @@ def _study_summary(found: StoredStudy, output_format: OutputFormat) -> dict[str,
 def _spec_and_varied(found: StoredStudy, records: Sequence[TrialRecord]) -> tuple[StudySpec | None, Varied]:
     from hpsearch.config.study import readable_study, varied_of
 
-    spec = readable_study(found.file, found.name)
+    spec = readable_study(found.text, found.name)
     return spec, varied_of(spec, (record.config for record in records if record.config is not None))
 
 
@@ -183,9 +183,9 @@ def best(study: StudyArgument, home: HomeOption = None, output_format: FormatOpt
 
 
 def best_summary(study: str, record: TrialRecord) -> dict[str, Any]:
-    """Return the interface of `hpsearch best -f json`.
+    """Return the best trial as `hpsearch best -f json` prints it.
 
-    `trial` is the number, too: the key that scripts have used from the beginning.
+    `trial` is the number again, for scripts that read this older key.
     """
     return {
         "study": study,
@@ -317,10 +317,10 @@ class WrittenComparison:
         _print(self.comparison)
 
 
-def compared(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> WrittenComparison | None:
+def write_comparison(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> WrittenComparison | None:
     """Write the comparison that the study file asks for to the home folder, at the end of `hpsearch run`.
 
-    None where it asks for none, or no trial has ended yet.
+    Return None if the file asks for none, or if no trial has ended yet.
     """
     from hpsearch.analysis.comparison import compare_trials
 
@@ -329,7 +329,7 @@ def compared(spec: StudySpec, home: Home, records: Sequence[TrialRecord]) -> Wri
     comparison = compare_trials(spec.name, spec.file.description, spec.objective, spec.file.compare, records)
     if not comparison.every:
         return None
-    report = home.study(spec.name) / "comparison.html"
+    report = home.study_folder(spec.name) / "comparison.html"
     _write(comparison, report)
     return WrittenComparison(comparison, report)
 

@@ -65,14 +65,14 @@ for functions in COMMANDS.values():
     for function in functions:
         app.command()(function)
 app.add_typer(reference.data, name="data")
-# Its new name is `hpsearch show --finalists`.
+# The old name of `hpsearch show --finalists`.
 app.command(hidden=True)(inspect.finalists)
 
-# The base of "no such option" and its like. Some versions of Typer carry their own copy of click, so the
+# The base class of "no such option" and similar errors. Some versions of Typer carry their own copy of click, so the
 # class is taken from Typer and not from click.
 _COMMAND_LINE_ERRORS: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
-# A disk that is full, over its quota, read-only or broken may be so at any write.
+# Errors of a disk that is full, over its quota, read-only or broken; any write may raise them.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 
@@ -118,7 +118,7 @@ def _prepare_process() -> None:
 
 
 def _run() -> int:
-    # They are read once, here: a user's code that reads the command line must not find them.
+    # The arguments are taken off `sys.argv`, so that a user's code which reads the command line does not find them.
     arguments, sys.argv[1:] = sys.argv[1:], []
     try:
         code = app(arguments, standalone_mode=False)
@@ -149,7 +149,7 @@ def _keep_traceback() -> Path:
     """Write the traceback to the home folder's logs, or to the temporary folder where that fails."""
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     home = os.environ.get("HPSEARCH_HOME") or "mlruns"
-    # An address, which is refused elsewhere, is no folder.
+    # HPSEARCH_HOME may be an address by mistake; no log can be written there.
     for folder in [*([] if "://" in home else [Path(home, "logs")]), Path(tempfile.gettempdir())]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -188,7 +188,7 @@ def _problem(error: Any, context: Any) -> str:
 
 
 def _called(parameter: Any) -> str:
-    """`--format` or `FILE`: how the help calls an option or argument."""
+    """Return the name of an option or argument in the help: `--format` or `FILE`."""
     if parameter.param_type_name == "argument":
         return str(parameter.metavar or parameter.name).strip("[]")
     return str(max(parameter.opts, key=len))

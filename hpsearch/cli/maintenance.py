@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,7 +43,7 @@ def doctor(
     with where.hold(find_study(where, study).name):
         # Read again, now that no other process changes it.
         found = find_study(where, study)
-        tracked = tracked_study(found, stored_study(found.file, found.name), found.file, target)
+        tracked = tracked_study(found, stored_study(found.text, found.name), found.text, target)
         check = ConsistencyCheck(tracked, records_of_stages(found), read_finals(found), create=repair)
         findings = check.examine()
         if output_format is OutputFormat.table:
@@ -59,7 +58,7 @@ def doctor(
             set_address_complete(found.optuna, target.key)
     if output_format is not OutputFormat.table:
         result = {"study": study, "mlflow": str(target), "agree": not left}
-        emit({**result, "findings": [asdict(f) for f in findings], "left": [asdict(f) for f in left]}, output_format)
+        emit({**result, "findings": [f.plain() for f in findings], "left": [f.plain() for f in left]}, output_format)
     elif repair:
         for finding in left:
             put(f"not repaired: {finding.line}")
@@ -135,15 +134,17 @@ def _deletions(study: StoredStudy, target: Target) -> list[MlflowDeletion]:
 
 
 def _show(home: Home, study: StoredStudy, deletions: Sequence[MlflowDeletion], *, keep_runs: bool) -> set[str]:
-    """Say what will be deleted; return the MLflow addresses that cannot be reached."""
+    """Print what will be deleted; return the keys of the MLflow addresses that cannot be reached."""
     from hpsearch.search.stages import records_of_stages
 
     parts = [f"{len(records)} {stage.plural}" for stage, records in records_of_stages(study).items()]
-    say(f"{home.study(study.name)}: {', '.join(parts)} of study '{study.name}', its checkpoints, models and logs")
+    say(
+        f"{home.study_folder(study.name)}: {', '.join(parts)} of study '{study.name}', its checkpoints, models and logs"
+    )
     left: set[str] = set()
     for deletion in deletions if not keep_runs else ():
         try:
-            if deletion.target.needs_password:
+            if deletion.target.password_is_masked:
                 raise EnvironmentProblem(
                     f"{deletion.target}: its password is not known here; to delete the runs there, too, stop now and "
                     f"use `{deletion.target.command('delete', study.name)}`"
@@ -160,7 +161,7 @@ def _show(home: Home, study: StoredStudy, deletions: Sequence[MlflowDeletion], *
 
 
 def _ask(study: str, *, yes: bool) -> None:
-    """Go on only where the user agrees.
+    """Ask the user whether to delete the study.
 
     Raises:
         HpsearchError: the user does not agree, or there is no terminal.

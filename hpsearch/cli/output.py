@@ -1,4 +1,4 @@
-"""Printing: results to stdout in the format asked for, everything else to stderr."""
+"""Printing results to stdout, in the requested format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.errors import EnvironmentProblem
-from hpsearch.training.quiet import results
+from hpsearch.training.quiet import result_stream
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -38,12 +38,12 @@ def put(text: str) -> None:
         EnvironmentProblem: it cannot be written to (a full disk, say).
     """
     try:
-        print(text, end="" if text.endswith("\n") else "\n", file=results(), flush=True)
+        print(text, end="" if text.endswith("\n") else "\n", file=result_stream(), flush=True)
     except BrokenPipeError:
-        # The reader of a pipe (`| head`) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), results().fileno())
+        # The reader of the pipe (`| head`) has closed it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), result_stream().fileno())
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), results().fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), result_stream().fileno())
         raise EnvironmentProblem(f"standard output cannot be written to: {error.strerror}") from None
 
 
@@ -67,7 +67,7 @@ def emit(data: Data, fmt: OutputFormat, *, title: str | None = None, below: str 
 
 
 def portable(value: Any) -> Any:
-    """Plain data that every JSON reader takes: NaN and infinities become null."""
+    """Return plain data that every JSON reader takes: NaN and infinities become null."""
     if isinstance(value, Mapping):
         return {str(key): portable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -93,7 +93,7 @@ def shown(value: Any) -> str:
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"params": {"optimizer": "adam"}}` as `{"params.optimizer": "adam"}`: CSV has no depth."""
+    """Return `{"params": {"optimizer": "adam"}}` as `{"params.optimizer": "adam"}`, since CSV has no nested values."""
     flat: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, Mapping):
@@ -128,11 +128,11 @@ def _table(data: Any, title: str | None, below: str) -> str:
     if isinstance(data, list) and not data:
         return f"{title or 'result'}: none yet"
     # A pipe has no width of its own; wide tables must not be cut there.
-    known = results().isatty() or "COLUMNS" in os.environ
+    known = result_stream().isatty() or "COLUMNS" in os.environ
     console = Console(width=None if known else 240, highlight=False)
     with console.capture() as captured:
         if title:
-            # Of its own, since a table's title is wrapped to the table's width.
+            # Printed by itself, since a table's title is wrapped to the table's width.
             console.print(title, style="bold", soft_wrap=True, markup=False)
         if isinstance(data, list):
             for line in _lines(data, console, below):

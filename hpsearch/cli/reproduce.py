@@ -45,7 +45,7 @@ def reproduce(
 
     where = home_of(home)
     found = find_study(where, study)
-    record = found.record(trial)
+    record = found.find_record(trial)
     config = stored_trial(_recorded(found, record), f"trial {trial} of '{study}'", overrides or [])
     threads = int(record.info.get(THREADS) or threads_of(default_workers()))
     folders = [*found.folders, Path.cwd()]
@@ -115,7 +115,7 @@ def _print(
     if output_format is OutputFormat.csv:
         emit(differences, output_format)
     elif output_format is not OutputFormat.table:
-        result = {"study": study, "trial": trial, "identical": compared.identical, "epochs": compared.again}
+        result = {"study": study, "trial": trial, "identical": compared.identical, "epochs": compared.retrained}
         more = {"recorded_epochs": compared.recorded, "metrics": compared.metrics, "threads": threads}
         emit({**result, **more, "differences": differences, "notes": notes}, output_format)
     else:

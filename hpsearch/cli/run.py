@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpsearch.api import say
-from hpsearch.cli.inspect import compared, print_finalists
+from hpsearch.cli.inspect import print_finalists, write_comparison
 from hpsearch.cli.options import (
     FormatOption,
     HomeOption,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hpsearch.search.records import TrialRecord
     from hpsearch.tracking.target import Target
 
-# A run stops within a second or two, unless a database keeps it waiting.
+# The longest wait for a run to stop; most stop within a second or two, unless they wait for a database.
 STOP_SECONDS = 30.0
 
 
@@ -194,7 +194,7 @@ def exit_code(ended: StudyEnded) -> int:
     """Return the exit code of the command."""
     if ended.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_DONE if ended.best and not ended.stopped else EXIT_NO_GOOD_TRIAL
+    return EXIT_DONE if ended.best and not ended.abort_reason else EXIT_NO_GOOD_TRIAL
 
 
 def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, output_format: OutputFormat) -> None:
@@ -211,7 +211,7 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
 
     tally = counts(ended.records)
     done = _done(ended)
-    comparison = compared(spec, target.home, ended.records)
+    comparison = write_comparison(spec, target.home, ended.records)
     verdict = judge(spec.name, ended.finals) if ended.finals else None
     exported = ended.exported
     if output_format is not OutputFormat.table:
@@ -233,7 +233,13 @@ def print_end(spec: StudySpec, target: Target, ended: StudyEnded, total: int, ou
             say(f"no trial ended well; see `{home.command('trials', spec.name)}`")
         return
     _print_best(spec, ended, exported, verdict, tables=output_format is OutputFormat.table and not comparison)
-    if spec.file.finalists and not ended.finals and done < total and not ended.interrupted and not ended.exhausted:
+    if (
+        spec.file.finalists
+        and not ended.finals
+        and done < total
+        and not ended.interrupted
+        and not ended.no_new_configuration
+    ):
         say(f"its finalists are trained once it has its trials; `--trials {done}` ends the search here")
     judged = not spec.file.finalists and not ended.finals and not comparison and not ended.interrupted
     if judgement := judge_search(ended.records, spec.objective) if judged else None:
@@ -253,8 +259,8 @@ def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:
     from hpsearch.search.records import counts
     from hpsearch.training.results import OVER_LIMITS, Outcome
 
-    if ended.stopped and not ended.interrupted:
-        return f"study '{spec.name}' was stopped early: {ended.stopped}"
+    if ended.abort_reason and not ended.interrupted:
+        return f"study '{spec.name}' was stopped early: {ended.abort_reason}"
     tally, done = counts(ended.records), _done(ended)
     failed = f"; {tally['failed']} more failed" if tally["failed"] else ", 0 failed"
     named = f"{tally['complete']} complete, {tally['pruned']} pruned{failed}"
@@ -264,10 +270,10 @@ def _how_it_ended(spec: StudySpec, ended: StudyEnded, total: int) -> str:
     of = f"{done} of {total} trials" if done <= total else f"{done} trials, {total} asked for"
     if ended.interrupted:
         return f"study '{spec.name}' was interrupted: {of} ({named}); the same command goes on"
-    if done < total and not ended.exhausted:
-        if ended.spent == TIMEOUT:
+    if done < total and not ended.no_new_configuration:
+        if ended.budget_reason == TIMEOUT:
             return f"study '{spec.name}' stopped at its timeout: {of} ({named})"
-        return f"study '{spec.name}' is complete: {ended.spent}; {of} ({named})"
+        return f"study '{spec.name}' is complete: {ended.budget_reason}; {of} ({named})"
     why = f"; {_exhausted(spec)}" if done < total else ""
     return f"study '{spec.name}' is complete: {of} ({named}){why}"
 
@@ -286,7 +292,7 @@ def _exhausted(spec: StudySpec) -> str:
 def _print_best(
     spec: StudySpec, ended: StudyEnded, exported: TrialRecord, verdict: Verdict | None, *, tables: bool
 ) -> None:
-    """Print the best trials, the finalists and the best configuration, or at least what speaks against the winner."""
+    """Print the best trials, the finalists and the best configuration; without tables only a warning."""
     from hpsearch.analysis.verdict import default_sentences
     from hpsearch.cli.inspect import trial_rows
     from hpsearch.search.records import ranked

@@ -67,7 +67,7 @@ def train(
     from hpsearch.config.study import load_trial, module_folders
     from hpsearch.config.trial import TrialConfig
     from hpsearch.executors.local import default_workers
-    from hpsearch.export.trainings import TrainingRequest, repeat, start_workers
+    from hpsearch.export.trainings import TrainingRequest, start_workers, train_requested
     from hpsearch.search.stop import ends_at_once
     from hpsearch.tracking.target import find_target
 
@@ -83,8 +83,10 @@ def train(
             ends_at_once(),
             start_workers(at_once, objective, log, folders, say, keras=isinstance(config, TrialConfig)) as started,
         ):
-            parts = repeat(request, started, [_lines(several=seeds > 1), *([listener] if listener else [])], say)
-            written = listener.finish(_figures(parts)) if listener else False
+            parts = train_requested(
+                request, started, [_epoch_lines(several=seeds > 1), *([listener] if listener else [])], say
+            )
+            written = listener.finish(_outcome(parts)) if listener else False
     except KeyboardInterrupt:
         # Some versions of Typer would end without a word.
         raise typer.Abort from None
@@ -118,7 +120,7 @@ def _listener(name: str, request: TrainingRequest, target: Target, folders: Sequ
     return TrainingListener(LoggedTraining(name, text, request.objective, params, data), target, say)
 
 
-def _lines(*, several: bool) -> Listener:
+def _epoch_lines(*, several: bool) -> Listener:
     """Return a listener that prints a line for each epoch.
 
     Args:
@@ -144,7 +146,7 @@ def _lines(*, several: bool) -> Listener:
     return Lines()
 
 
-def _figures(parts: Sequence[Part]) -> TrainingOutcome:
+def _outcome(parts: Sequence[Part]) -> TrainingOutcome:
     """Return the metrics and the description of the parent run."""
     from hpsearch.tracking.training_runs import TrainingOutcome
 
@@ -175,7 +177,7 @@ def _print(name: str, objective: Objective, parts: Sequence[Part], output_format
             continue
         columns = ["seed", "value", "epoch", "epochs", "seconds", "outcome", "test_accuracy", "test_loss"]
         rows = [{key: row[key] for key in columns if key in row} for row in part.rows()]
-        # Where nothing is held out there is nothing to choose an epoch by.
+        # If no example is held out, there is no value to choose the best epoch by.
         gone = {"value", "epoch"} if all(row["value"] is None for row in rows) else set()
         metric = column_name(objective.metric, frozenset(columns))
         shown = [{metric if k == "value" else k: v for k, v in r.items() if k not in gone} for r in rows]

@@ -43,8 +43,8 @@ from hpsearch.errors import unknown_name
 if TYPE_CHECKING:
     from hpsearch.config.study import StudySpec
 
-# The sections that one rule of TrialConfig ties together (a batch is no larger than the training set): of
-# these, every combination is tried.
+# The sections that one rule of TrialConfig ties together (a batch is no larger than the training set). Every
+# combination of their values is checked.
 TIED = ("data", "batch_size")
 MAX_COMBINATIONS = 2_000
 _NUMBER = re.compile(r"\d[\d,.]*")
@@ -54,7 +54,7 @@ def check_space(space: Branch, *, grid: bool = False) -> list[Problem]:
     """Return what TrialConfig refuses at any corner of the space, by the key path in the file.
 
     Args:
-        grid: whether every combination will be trained, and not only those of the tied sections are to be right.
+        grid: whether to check every combination, since a grid trains them all; else only those of the tied sections.
     """
     tied = _tied(space.items if grid else TIED, space)
     found: dict[tuple[KeyPath, str], Problem] = {}
@@ -98,7 +98,7 @@ def with_metric(space: Branch, metric: str) -> Branch:
     """Return the space in which every training records a metric.
 
     Args:
-        space: of hpsearch's own training; a value of the file for the metric is kept.
+        space: of hpsearch's own training; what the file says about the metric is kept.
         metric: the objective's.
     """
     name = metric.removeprefix("val_")
@@ -128,8 +128,8 @@ def with_metric(space: Branch, metric: str) -> Branch:
 
 
 def broken_rules(spec: StudySpec) -> Iterator[Problem]:
-    """Yield the errors of a study whose sections are each right."""
-    yield from _misnamed(spec)
+    """Yield the errors of a study whose sections are valid one by one."""
+    yield from _bad_space(spec)
     yield from _impossible(spec)
     yield from _bad_objective(spec)
     if spec.enqueue and spec.points:
@@ -140,7 +140,8 @@ def broken_rules(spec: StudySpec) -> Iterator[Problem]:
         yield from ((("compare", *path), sentence) for path, sentence in _check_compare(spec.file.compare, spec))
 
 
-def _misnamed(spec: StudySpec) -> Iterator[Problem]:
+def _bad_space(spec: StudySpec) -> Iterator[Problem]:
+    """Yield the error of a study whose trials would all be the same, and references to code that does not exist."""
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
     if not spec.trainable:
@@ -150,7 +151,7 @@ def _misnamed(spec: StudySpec) -> Iterator[Problem]:
 
 
 def absent_modules(space: Branch, folders: Sequence[Path]) -> Iterator[Problem]:
-    """Yield references to the user's own code that name no module, or nothing in it; nothing is imported.
+    """Yield references to the user's own code whose module or name does not exist; nothing is imported.
 
     Args:
         space: in which `check_space` found nothing.
@@ -226,9 +227,9 @@ class UserDataset:
     """The training part of a user's own dataset.
 
     Attributes:
-        examples: how many there are.
-        classes: how many there are.
-        smallest: examples of the rarest class.
+        examples: the number of examples.
+        classes: the number of classes.
+        smallest: the number of examples of the rarest class.
         shape: of one example.
         dtype: of the examples: uint8, float32 or float64.
     """
@@ -241,18 +242,18 @@ class UserDataset:
 
 
 def _corners_with_data(spec: StudySpec) -> Iterator[tuple[Pick, TrialConfig]]:
-    """Yield every corner of the space with every combination of what `data` and `batch_size` may be."""
+    """Yield every corner of the space with each combination of `data` and `batch_size`, MAX_COMBINATIONS at most."""
     space = spec.space
     all_tied = chain([{}], islice(_tied(TIED, space), MAX_COMBINATIONS))
     drawn = (tied | corner for tied in all_tied for corner in corners(space))
     for pick, config in _drawn(space, islice(drawn, MAX_COMBINATIONS)):
-        # Two values that cannot go together fail their trial alone.
+        # Values that are not allowed together make only their own trial fail.
         if isinstance(config, TrialConfig):
             yield pick, config
 
 
 def dataset_paths(spec: StudySpec) -> dict[str, KeyPath]:
-    """Return where in the study file each of its datasets is named."""
+    """Return the key path in the study file of each dataset that it names."""
     found: dict[str, KeyPath] = {}
     for pick, config in _corners_with_data(spec) if not spec.trainable else ():
         found.setdefault(config.data.dataset, origin(spec.space, ("data", "dataset"), pick))
@@ -260,7 +261,7 @@ def dataset_paths(spec: StudySpec) -> dict[str, KeyPath]:
 
 
 def dataset_problems(spec: StudySpec, known: Mapping[str, UserDataset]) -> Iterator[Problem]:
-    """Yield what does not fit between the study and its datasets.
+    """Yield the values of a study that do not fit its datasets.
 
     Args:
         known: the user's own datasets that have been read, by name.
@@ -272,7 +273,7 @@ def dataset_problems(spec: StudySpec, known: Mapping[str, UserDataset]) -> Itera
 
 
 def with_normalization(config: TrialConfig, known: Mapping[str, UserDataset]) -> TrialConfig:
-    """Return the configuration with the normalization that it gets where none is written."""
+    """Return the configuration with the default normalization for its dataset, if it names none."""
     name = config.data.dataset
     return config.for_data(known[name].dtype) if name in known else config
 

@@ -1,6 +1,6 @@
 """Distributions of numbers, as a study file writes them: `{float: [0.001, 1.0], log: true}`.
 
-What is drawn from a distribution is what Optuna holds; of `one_minus` it is 1 - value.
+Optuna holds the number that is drawn; for `one_minus` that is 1 - value.
 """
 
 from __future__ import annotations

@@ -149,10 +149,10 @@ class RandomSearch(Frozen):
 
 
 class QuasiMonteCarlo(Frozen):
-    """Points that cover the space more evenly than random ones do (Bousquet et al. 2017, arXiv:1706.03200)."""
+    """Points of a low-discrepancy sequence, more even than random ones (Bousquet et al. 2017, arXiv:1706.03200)."""
 
     name: Literal["qmc"] = "qmc"
-    sequence: Literal["sobol", "halton"] = Field("sobol", description="whose points are taken, scrambled")
+    sequence: Literal["sobol", "halton"] = Field("sobol", description="the low-discrepancy sequence, scrambled")
 
 
 class Grid(Frozen):

@@ -18,7 +18,7 @@ from typing import Any
 from hpsearch.config.yaml_text import inline_yaml, is_number
 
 # The names that other tools have for a kind of distribution, without case, underscores, dashes and what stands
-# before them (`tune.`, `hp.`, `suggest_`), with our kind and whether it is logarithmic.
+# before them (`tune.`, `hp.`, `suggest_`), with hpsearch's kind and whether it is logarithmic.
 _KINDS: dict[str, tuple[str, bool]] = {
     **dict.fromkeys(("uniform", "quniform", "floatuniform", "uniformfloat"), ("float", False)),
     **dict.fromkeys(("loguniform", "qloguniform", "loguniformvalues", "reciprocal"), ("float", True)),
@@ -48,10 +48,10 @@ _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 
 
 def notation_hint(value: Any) -> str | None:
-    """Return the notation of ours for a distribution in another tool's notation; None if the value is none.
+    """Return how to write a distribution that is in another tool's notation; None if the value is no distribution.
 
     Returns:
-        for instance `write {float: [0.001, 0.1]}`.
+        For instance `write {float: [0.001, 0.1]}`.
     """
     if isinstance(value, Mapping):
         items = _plain_keys(value)
@@ -69,7 +69,7 @@ def notation_hint(value: Any) -> str | None:
 
 
 def several_hint(value: Any, *, whole: bool = False) -> str | None:
-    """Return the notation for several values in the place of one; None if `value` does not hold several.
+    """Return how to write several values that stand in the place of one; None if `value` does not hold several.
 
     Args:
         whole: whether a whole number belongs there.
@@ -91,7 +91,7 @@ def several_hint(value: Any, *, whole: bool = False) -> str | None:
 
 
 def bounds_hint(kind: str, bounds: Any) -> str | None:
-    """Return the correct ends of a range where they are not two numbers, or None."""
+    """Return how to write the bounds of a range that are not two numbers, or None."""
     if not isinstance(bounds, list):
         return notation_hint(bounds)
     numbers = [number for bound in bounds if (number := _number(bound)) is not None]
@@ -170,7 +170,7 @@ def _says_log(value: Any) -> bool:
 
 
 def _range(kind: str | None, log: bool, bounds: Any, step: Any) -> dict[str, Any] | None:
-    """Return our range, where the bounds are two numbers that go up."""
+    """Return the range in hpsearch's notation; None if the bounds are not two numbers that go up."""
     if isinstance(bounds, list | tuple) and len(bounds) == 3 and step is None:
         *bounds, step = bounds
     if not isinstance(bounds, list | tuple) or len(bounds) != 2:

@@ -85,7 +85,7 @@ def _match_options(node: Options, value: Any, path: KeyPath) -> Match:
     """Return the first option that fits; else the problems of the option that was meant."""
     keys = {key for option in node.options for key in _NAME_KEYS if isinstance(option, Branch) and key in option.items}
     if isinstance(value, Mapping) and keys and not keys & set(value):
-        # Without the entry's name several options may fit: which one is meant is not guessed.
+        # Without the entry's name several options may fit, and none is guessed.
         return _misfit(path, f"the key '{min(keys)}' is missing")
     attempts = []
     for label, option in zip(node.labels, node.options, strict=True):
@@ -119,7 +119,7 @@ def _default(items: Mapping[Any, Node], path: KeyPath, key: str) -> Any:
 
 
 def _same(given: Any, default: Any) -> bool:
-    """Return whether a value is the default, of a mapping as far as it is written."""
+    """Return whether a value is the default; of a mapping, only the given keys are compared."""
     if isinstance(given, Mapping) and isinstance(default, Mapping):
         return all(key in default and _same(value, default[key]) for key, value in given.items())
     return bool(given == default)
@@ -134,9 +134,9 @@ def _absent(items: Mapping[Any, Node], path: KeyPath, key: str) -> str:
 def baselines(space: Branch) -> list[dict[str, Any]]:
     """Return, for each optimizer of the space, the parameters nearest to its Keras defaults.
 
-    The rest, too, is as near as the space allows to what TrialConfig takes by default: a constant rate,
-    Keras's batch size of 32. What has no default (the width of a third layer, say) is the first option or
-    the middle of its range.
+    All other values, too, are as near as the space allows to the defaults of TrialConfig: a constant rate, Keras's
+    batch size of 32. A value without a default (the width of a third layer, say) is the first option or the middle of
+    its range.
     """
     wanted = TrialConfig().plain()
     optimizer = space.items.get("optimizer", Fixed(wanted["optimizer"]))
@@ -164,7 +164,7 @@ def _nearest(node: Node, value: Any) -> dict[str, Any]:
 
 
 def _distance(option: Node, value: Any) -> float:
-    """Order options: one that equals the value, one of its name, the nearest number, any other."""
+    """Return the distance of an option from a value: the same, the same name, the nearest number, any other."""
     if not match(option, value).problems:
         return 0.0
     if entry_name(option) is not None and entry_name(option) == entry_name(value):

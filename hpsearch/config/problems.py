@@ -1,4 +1,4 @@
-"""What is wrong with a file, in one line each: where, which rule, which value."""
+"""The errors of a file, in one line each: where, which rule, which value."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _TYPES = {
     "none_required": "null",
 }
 
-# Where a single value belongs, and where a whole number does.
+# The pydantic errors where a whole number is expected, and where any single value is.
 _WHOLE = {"int_type", "int_from_float", "int_parsing"}
 _ONE_VALUE = _WHOLE | {"float_type", "float_parsing", "bool_type", "string_type", "model_attributes_type"}
 
-# Sections of several forms; pydantic names the form in its location, a file does not.
+# Sections of several forms. Pydantic's location of an error contains the form, the key path in the file does not.
 _TAGGED: tuple[KeyPath, ...] = (
     ("training", "class_weight"),
     ("batch_size",),

@@ -42,9 +42,9 @@ class StudySpec:
     """A checked study.
 
     Attributes:
-        file: the top level as written.
-        space: the `trial:` tree, filled from the catalogue, with named parameters.
-        document: the study file.
+        file: the checked sections of the study file; its `trial` is as written.
+        space: the section `trial` as a tree, filled from the catalogue, with named parameters.
+        document: the parsed study file, for messages that name a line.
     """
 
     file: StudyFile
@@ -97,9 +97,9 @@ class StudySpec:
 
     @cached_property
     def varied(self) -> Varied:
-        """The values that differ between the study's trials."""
+        """The settings that differ between the study's trials."""
         found = find_varied(self.corners)
-        # Where nothing is drawn from a range of real numbers, some trials may differ in their own seeds only.
+        # If some branch has no range of real numbers, two trials may differ in nothing but their own seeds.
         own_seeds = self.corners[0].seed is None and size(self.space, 0) > 0
         return found.with_seed() if own_seeds else found
 
@@ -109,7 +109,9 @@ class StudySpec:
         return tuple(configurations(self.space)) if isinstance(self.search.sampler, Grid) else ()
 
     def total(self, asked: int | None = None) -> int:
-        """Return the study's number of trials: the requested or written one, but of a grid at most its points.
+        """Return the total number of the study's trials.
+
+        This is `asked`, else `search.trials`. For a grid it is at most the number of points, which is also its default.
 
         Args:
             asked: the number on the command line.
@@ -134,7 +136,7 @@ class StudySpec:
         return sorted({config.data.dataset for config in self.keras_corners})
 
     def identity(self) -> dict[str, Any]:
-        """Return what must stay the same when a study is continued: what decides how its trials train."""
+        """Return what must stay the same when a study is continued: the values that decide how its trials train."""
         search = self.search.model_dump(mode="json", exclude=set(BUDGET))
         return {
             **({TRAINABLE: self.trainable} if self.trainable else {}),
@@ -146,7 +148,7 @@ class StudySpec:
 
 
 def module_folders(file: Path) -> list[Path]:
-    """Return where the modules that a file names are looked for: beside it, then in the current folder."""
+    """Return the folders in which the modules that a file names are looked for: that of the file, the current one."""
     return list(dict.fromkeys([file.absolute().parent, Path.cwd()]))
 
 
@@ -214,7 +216,7 @@ def checked(document: Document, name: str, *, fixed: bool = False) -> StudySpec:
     Raises:
         StudyFileError: with one line for everything that is wrong.
     """
-    # A section whose lines are all commented out is one left out.
+    # A section whose lines are all commented out counts as left out.
     data = {"name": name, **{key: value for key, value in document.data.items() if value is not None}}
     trainable = TRAINABLE in data
     file, found = _top_level(TrainableStudyFile if trainable else StudyFile, data)
@@ -257,7 +259,7 @@ def _top_level(kind: type[StudyFile], data: dict[str, Any]) -> tuple[StudyFile |
 
 
 def _user_rules(space: Branch) -> Iterator[Problem]:
-    """Yield which of the two rules about the keys of a user's own training is broken."""
+    """Yield the broken rules about the keys of a user's own training."""
     if TRAINABLE in space.items:
         yield ("trial", TRAINABLE), "`trainable` stands beside `trial`, not in it"
     seeds = {concrete(space, pick_from(params)).get(SEED) for params in corners(space)} - {None}
@@ -266,17 +268,17 @@ def _user_rules(space: Branch) -> Iterator[Problem]:
 
 
 def stored_study(text: str, name: str) -> StudySpec:
-    """Return the study of a text that was checked when it was run; files that it names may be gone.
+    """Return the study of a stored text, which was checked when it was run; files that it names may be gone.
 
     Raises:
-        StudyFileError: another version of hpsearch took what this one does not.
+        StudyFileError: another version of hpsearch accepted what this one refuses.
     """
     source = f"the file of study '{name}'"
     return checked(Document(source, load_value(text, source)), name)
 
 
 def readable_study(text: str, name: str) -> StudySpec | None:
-    """Return the `stored_study`, or None if the study keeps no text or one that this version cannot read."""
+    """Return `stored_study`, or None if the text is empty or this version cannot read it."""
     if text:
         with suppress(StudyFileError):
             return stored_study(text, name)
@@ -302,7 +304,7 @@ def stored_trial(plain: Mapping[str, Any], name: str, overrides: Iterable[str] =
         overrides: `trial.key.path=value` each, which replace its own values.
 
     Raises:
-        StudyFileError: an override breaks a rule, or another version of hpsearch took what this one does not.
+        StudyFileError: an override breaks a rule, or another version of hpsearch accepted what this one refuses.
     """
     document = apply_overrides(Document(name, {"trial": dict(plain)}), overrides)
     if others := [key for key in document.data if key != "trial"]:

@@ -527,7 +527,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def watches_epochs(config: TrialConfig) -> bool:
-    """Return whether the schedule depends on the metrics of each epoch, so that only a training can tell its rates."""
+    """Return whether a callback sets the rates, perhaps by metrics, so that they are known after a training only."""
     return config.schedule.entry.callback
 
 

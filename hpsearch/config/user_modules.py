@@ -20,7 +20,6 @@ from hashlib import sha256
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
-from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Annotated, Any
@@ -82,9 +81,18 @@ def _owner(module: str, paths: Sequence[str]) -> str | None:
         return "a module of Python's own"
     if module == "hpsearch":
         return "hpsearch itself"
-    elsewhere = PathFinder.find_spec(module, [path for path in sys.path if path not in paths])
     # Looking up the distribution takes one second, so it is done last.
-    return "a package that hpsearch needs" if elsewhere is not None and _is_needed(module) else None
+    return "a package that hpsearch needs" if _is_installed(module, paths) and _is_needed(module) else None
+
+
+def _is_installed(module: str, paths: Sequence[str]) -> bool:
+    """Return whether Python finds a module outside of these folders.
+
+    A package that is installed as editable may be in no folder of `sys.path`, so all finders are asked.
+    """
+    outside = [path for path in sys.path if path not in paths]
+    finders = [each for each in sys.meta_path if hasattr(each, "find_spec") and not isinstance(each, _UserFinder)]
+    return any(each.find_spec(module, outside if each is PathFinder else None) for each in finders)
 
 
 @cache
@@ -122,7 +130,9 @@ def reference_problem(reference: str, folders: Sequence[Path]) -> str | None:
     found = _found_in(package, paths)
     if found is not None and (owner := _owner(package, paths)):
         return f"the module '{package}' has the name of {owner}, which would be loaded instead: rename {found.origin}"
-    if PathFinder.find_spec(package, [*paths, *sys.path]) is None and not _is_importable(package):
+    # A loaded module may be one that no finder finds, such as `__main__`.
+    found_anywhere = package in sys.modules or PathFinder.find_spec(package, paths) or _is_installed(package, paths)
+    if not found_anywhere:
         return f"there is no module '{package}' beside the file or in the current folder"
     roots = _roots(folders)
     file, parent = _file_of(module, roots), _file_of(package, roots)
@@ -131,17 +141,6 @@ def reference_problem(reference: str, folders: Sequence[Path]) -> str | None:
     if parent is not None and "." in module and not any(parent.parent.parent.glob(f"{module.replace('.', '/')}*")):
         return f"there is no module '{module}' in {parent.parent}"
     return None
-
-
-def _is_importable(package: str) -> bool:
-    """Return whether Python finds a package by itself.
-
-    One that is installed as editable may be in no folder of `sys.path`.
-    """
-    try:
-        return find_spec(package) is not None
-    except ValueError:  # A module that is loaded and has no spec, such as `__main__`.
-        return True
 
 
 # Code that may define names which cannot be read from the text.

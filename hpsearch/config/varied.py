@@ -75,8 +75,8 @@ class Lines:
     def line(self, config: AnyConfig) -> str:
         """Return the line of a configuration; the same one each time.
 
-        The untuned Keras default differs from the finalists in values that the study does not vary. Then
-        another configuration has the same line, and the number printed before it distinguishes them.
+        The untuned Keras default may differ from a finalist only in values that the study does not vary. Both then have
+        the same line, and the number printed before it distinguishes them.
         """
         owner = json.dumps(config.plain(), sort_keys=True, default=str)
         for line in self._candidates(config):
@@ -159,7 +159,7 @@ def _labels(names: set[str]) -> dict[str, str]:
 
 # The training that the finalists are compared with: the winner's model, and everything else as Keras has it.
 UNTUNED = "untuned Keras default"
-# Keras has no schedule unless it is given one, and neither has a configuration that leaves it out.
+# The schedule of a configuration that names none: a constant rate, as in Keras.
 _WITHOUT_SCHEDULE = TrialConfig().schedule
 _DEFAULTS, _NEAREST = "Keras defaults", "nearest to the Keras defaults"
 

@@ -183,7 +183,7 @@ class _Reader:
         return StudyFileError([f"{self._location(line)}: {sentence}"])
 
 
-# Words that YAML 1.1, which other tools read, takes for something else: they are quoted.
+# Words that tools with YAML 1.1 read as something else; they are quoted.
 _YAML_1_1 = re.compile(r"(?i:yes|no|on|off)|[-+]?[\d_]+(:[0-5]?\d)+(\.[\d_]*)?")
 
 
@@ -221,7 +221,7 @@ def dump(data: Any, *, flow: bool | None = None, width: int = 110) -> str:
     """Return plain data as YAML text, keys in their order.
 
     Args:
-        flow: whether collections are written in one line; None: those that hold no others are.
+        flow: whether collections are written in one line; None: only those that hold no other collections.
     """
     yaml = YAML(typ="safe", pure=True, plug_ins=[])
     yaml.Representer, yaml.Emitter = _Representer, _Emitter

@@ -25,8 +25,8 @@ class Arrays:
     """Read-only arrays of labelled examples.
 
     Attributes:
-        images: uint8 [n, height, width] or [n, height, width, channels]; of a user's own dataset any shape, and
-            where they are not uint8 float32, or float64 if float32 would lose digits.
+        images: uint8 [n, height, width] or [n, height, width, channels]. A user's own dataset may have any shape, and
+            other types: float32, or float64 if float32 would lose digits.
         labels: uint8 [n].
     """
 

@@ -5,7 +5,7 @@ folder that the user names is not in this list: it is the only source then.
 
 The files have the idx format of MNIST: bytes 0 0, the type (8: unsigned byte), the number of dimensions; each dimension
 as big-endian uint32; then the data in C order. A Debian package is downloaded with apt-get and unpacked into a
-folder of ours, without root; apt-get uses the machine's package sources and keys, and its lists, cache and downloads go
+scratch folder, without root; apt-get uses the machine's package sources and keys, and its lists, cache and downloads go
 to that folder.
 """
 
@@ -61,7 +61,7 @@ def sources_for(entry: DatasetEntry) -> list[Source]:
 def named_folder(entry: DatasetEntry, source: Path | None) -> Path | None:
     """Return the folder that the user named (`--from`, then HPSEARCH_DATA_DIR), if any.
 
-    The variable is about downloads, so it does not concern a packaged dataset.
+    The variable has no effect on a packaged dataset, which is never downloaded.
     """
     if source is not None:
         return source.expanduser().absolute()
@@ -76,7 +76,7 @@ def _packaged(entry: DatasetEntry, _scratch: Path, _report: Report) -> Path:
 
 
 def _keras_cache(entry: DatasetEntry, _scratch: Path, _report: Report) -> Path:
-    """Return the same folder as Keras's `get_file`, which turns to the temporary folder where home is read-only."""
+    """Return the folder that Keras's `get_file` uses: a temporary one if the home folder is read-only."""
     home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
     if not os.access(home, os.W_OK):
         elsewhere = Path(tempfile.gettempdir()) / ".keras"
@@ -156,8 +156,8 @@ SOURCES = (
 
 # Seconds for one apt-get; a few are usual.
 _APT_TIMEOUT = 600
-# The machine's hooks after an update (clearing /var/cache, notifying the desktop) need root and are not ours
-# to run; `#clear` works in a file only, and one given with `-c` is read after the machine's own.
+# The machine's hooks after an update (clearing /var/cache, notifying the desktop) need root and must not run here.
+# `#clear` works in a file only; one given with `-c` is read after the machine's own.
 _APT_CONF = """\
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;

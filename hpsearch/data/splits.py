@@ -27,7 +27,7 @@ class Split:
 def split_of(name: str, labels: NDArray[np.uint8], validation: int, seed: int) -> Split:
     """Return the stratified split of a dataset, drawn once and then read from the cache.
 
-    Importing scikit-learn takes a second, which every worker would pay.
+    The cache saves every worker the import of scikit-learn, which takes a second.
 
     Args:
         name: of the dataset whose `labels` these are.
@@ -55,7 +55,7 @@ def _read(file: Path, n: int, validation: int) -> NDArray[np.int64] | None:
 
 
 def _write(file: Path, positions: NDArray[np.int64]) -> None:
-    # A cache that cannot be written to costs a second, no more.
+    # If the cache cannot be written to, the split is drawn again by each process, in about a second.
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=file.parent)
@@ -108,7 +108,7 @@ def _check(labels: NDArray[np.uint8], validation: int, seed: int) -> None:
 
 
 def _check_every_class_in_both(labels: NDArray[np.uint8], split: Split) -> None:
-    """A class that is much rarer than the others can be missing even if there is room for all."""
+    """Raise if a part lacks a class: one that is much rarer than the others can be missing despite `_check`."""
     for part, positions in (("training", split.train), ("validation", split.validation)):
         missing = np.setdiff1d(labels, labels[positions])
         if len(missing):

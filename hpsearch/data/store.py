@@ -129,10 +129,10 @@ def cache_status(name: str) -> dict[str, object]:
 
 
 def cache_problem(entry: DatasetEntry, folder: Path, parts: Sequence[str] = PARTS) -> str | None:
-    """Return why the cache is not the dataset, or None if every byte is right (55 MB take about 0.1 s).
+    """Return what is wrong with the dataset in the cache, or None if every byte is right (55 MB take about 0.1 s).
 
     Args:
-        parts: the parts whose bytes are checked; of the others only the existence.
+        parts: the parts whose bytes are checked; the files of other parts must only exist.
     """
     if not folder.is_dir():
         return "not fetched yet"
@@ -162,7 +162,7 @@ def _array_problem(folder: Path, raw: RawFile) -> str | None:
         return f"{path.name} is damaged"
     if array.dtype != np.uint8 or array.shape != raw.shape or not array.flags.c_contiguous:
         return f"{path.name} is {array.dtype} {list(array.shape)}, not uint8 {list(raw.shape)}"
-    # The raw file is its header and these bytes, so the published hash can be checked.
+    # Header and bytes are those of the raw file, so the published hash can be checked.
     hashed = hashlib.sha256(idx_header(raw.shape))
     hashed.update(array.data)
     return None if hashed.hexdigest() == raw.sha256 else f"{path.name} is damaged"

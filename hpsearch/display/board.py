@@ -19,12 +19,14 @@ _HALF = 10
 
 @dataclass
 class Running:
+    """A trial that is running, with its epochs so far."""
+
     config: AnyConfig
     epochs: list[EpochMetrics] = field(default_factory=list)
 
 
 class Board(Listener):
-    """What both views show: trials that run, trials that ended, the best so far, the time."""
+    """The state that both views show: running trials, ended trials, the best so far, the time."""
 
     def __init__(self) -> None:
         self._objective = Objective()
@@ -37,7 +39,9 @@ class Board(Listener):
         # Of the ended trials: the best one, how many count, and the most epochs of one that trained to its end.
         self._leader: TrialRecord | None = None
         self._count = self._longest = 0
+        # The number of trials that counted before this run.
         self._before = 0
+        # The number of trials that are done, running ones in part.
         self._done = 0.0
 
     def study_started(self, event: StudyStarted) -> None:
@@ -74,20 +78,20 @@ class Board(Listener):
         return self._leader
 
     def _counted(self) -> int:
-        """Return how many trials count toward the total: of a search those that ended without failing."""
+        """Return how many trials count toward the total; in a search, failed trials do not."""
         return self._count
 
     def _done_trials(self) -> float:
         """Return how many trials are done, a running one in part: its epochs over the most that it may train.
 
-        The number never falls while a study runs: the length of a user's own training is an estimate that changes.
+        The number never falls while a study runs, although the length of a user's own training is only an estimate.
         """
         running = sum(_share(len(each.epochs), each.config, self._longest) for each in self._running.values())
         self._done = min(float(self._total), max(self._done, self._counted() + running))
         return self._done
 
     def _left(self) -> str:
-        """Return the time left, by the speed of this run; empty before its first trial has ended."""
+        """Return the time left, estimated from the speed of this run; empty before its first trial has ended."""
         done = self._done_trials()
         if self._counted() <= self._before or done <= self._before:
             return ""
@@ -107,7 +111,7 @@ def _share(epochs: int, config: AnyConfig, longest: int) -> float:
 
 
 def number_text(value: float) -> str:
-    """Return a number with four decimals, or with four significant digits where these would be mostly zeros."""
+    """Return a number with four decimals; a very small or large one with four significant digits."""
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1e5 else f"{value:.4g}"
 
 

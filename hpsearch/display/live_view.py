@@ -25,7 +25,7 @@ from hpsearch.training.results import BROKEN, OVER_LIMITS, EpochMetrics, Outcome
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_LENGTH = 12
 _BAR_LENGTH = 30
-# Where the configuration has less room than this, the curve and then the current value are left out.
+# If the configuration has less room than this, the curve is left out, and then the current value.
 _LEAST_CONFIGURATION = 16
 # Columns of the terminal that stay empty on the right.
 _MARGIN = 1
@@ -35,8 +35,8 @@ _GAP = 2
 class LiveView(Board):
     """A live view of the study, drawn again a few times a second.
 
-    No line of it is wider than the terminal, and the cursor waits on an empty line below it: what the terminal echoes
-    there (`^C`) does not move the picture.
+    No line of it is wider than the terminal. The cursor waits on an empty line below it, where an echo of the terminal
+    (`^C`) does not move the picture.
 
     Args:
         stop: of the run; the view prints that the run is being stopped, between two pictures.
@@ -84,7 +84,7 @@ class LiveView(Board):
             self._draw()
 
     def study_ended(self, event: StudyEnded) -> None:  # noqa: ARG002
-        # The run may still wait for MLflow, and nothing is drawn then: the signal handler prints that it is stopping.
+        # Nothing more is drawn, while the run may still wait for MLflow. The signal handler prints that it is stopping.
         self._over = True
         self.close()
 
@@ -231,7 +231,7 @@ def _joined(cells: Sequence[str], widths: Sequence[int], columns: Sequence[int])
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return the last values as a row of bars, lowest to highest of what is shown."""
+    """Return the last values as a row of bars; the lowest of these values has the shortest bar."""
     finite = [value for value in values[-_CURVE_LENGTH:] if math.isfinite(value)]
     if not finite:
         return ""

@@ -17,7 +17,7 @@ from hpsearch.training.results import Outcome
 
 
 def make_terminal(stop: Stop | None = None) -> Listener:
-    """Make the live view where stderr is a terminal that can move its cursor, else plain lines.
+    """Make the live view if stderr is a terminal that can move its cursor, else plain lines.
 
     Args:
         stop: of the run; while the live view is shown, the view prints that the run is being stopped.

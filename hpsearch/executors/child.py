@@ -1,4 +1,4 @@
-"""Processes that are forked from the fork server: how one starts, how it ends, and that none outlives its coordinator.
+"""Processes that are forked from the fork server: how they start and end. None outlives its coordinator.
 
 The fork server is multiprocessing's. It blocks SIGINT, SIGTERM and SIGHUP, and processes that it forks inherit that.
 """
@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 
-from hpsearch.training.quiet import everything_to
+from hpsearch.training.quiet import redirect_output
 
 # How long to wait for a process that was killed.
 END_SECONDS = 10.0
@@ -101,7 +101,7 @@ def set_up_process(connection: Connection, log: Path) -> None:
         del os.environ[_SAFE_PATH]
     # The user's code must not see the arguments of the coordinator's command.
     del sys.argv[1:]
-    everything_to(log)
+    redirect_output(log)
 
 
 def ignore_stop_signals() -> None:

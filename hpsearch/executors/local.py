@@ -29,8 +29,8 @@ from hpsearch.training.xla_cache import use_xla_cache
 # A worker forked from the process that imported TensorFlow (650 MB, once) adds 230 MB of its own with the MLP and
 # the real data; the rest is room for larger models.
 WORKER_MEGABYTES = 900
-# After so many workers in a row that die before their first message, no further one is started.
-MAX_STILLBORN = 4
+# After this many workers in a row that die before their first message, no further one is started.
+MAX_FAILED_STARTS = 4
 # How long to wait for the thread that starts a worker, after the worker's connection was closed.
 LAUNCH_SECONDS = 5.0
 # The names of the threads that start workers.
@@ -46,7 +46,10 @@ def cores() -> int:
 
 
 def default_workers() -> int:
-    """Return one worker for each core, or fewer where memory is short: several workers of one thread are faster."""
+    """Return one worker for each core, or fewer if memory is short.
+
+    Several workers with one thread each are faster than one worker with several.
+    """
     fits = int(psutil.virtual_memory().available / 2**20 / WORKER_MEGABYTES)
     return max(1, min(cores(), fits))
 
@@ -67,7 +70,7 @@ class _Worker:
         ended: whether the executor has ended the worker; one that has not started yet is killed as soon as it has.
         refused: why the process could not start, else empty.
         is_ready: whether it has sent its first message.
-        used: whether it has trained a trial to its end.
+        used: whether it has finished a job.
         watch: checks the limits of the job.
     """
 
@@ -117,7 +120,7 @@ class LocalExecutor:
     Args:
         workers: how many at most; a worker starts when there is work for it.
         log: file for the workers' output.
-        report: called with a line when a worker dies and is replaced.
+        report: called with a line when an idle worker dies; if a busy one dies, `events` returns a WorkerFailed.
         folders: the folders of the user's own modules.
         keras: whether hpsearch's own trainer trains. Workers for a user's own training start without TensorFlow.
         threads: TensorFlow's threads in each worker; None: its share of the cores.
@@ -144,9 +147,9 @@ class LocalExecutor:
         self._most, self._log, self._report = workers, log, report
         # Every path sent to a worker is absolute, since the user's code may change the current folder.
         self._folders, self._keras = [str(folder.absolute()) for folder in folders], keras
-        self._stillborn = 0
+        self._failed_starts = 0
         self._workers: list[_Worker] = []
-        # It imports TensorFlow in a process of its own; workers are forked from that process later.
+        # With Keras, the fork server imports TensorFlow; workers are forked from it later.
         child.start_fork_server()
 
     def pids(self) -> list[int]:
@@ -191,7 +194,7 @@ class LocalExecutor:
         for worker in list(self._workers):
             if worker.job is None or worker.watch is None or worker.process.pid is None:
                 continue
-            if verdict := worker.watch.look(worker.process.pid, worker.job.trial):
+            if verdict := worker.watch.check(worker.process.pid, worker.job.trial):
                 self._replace(worker)
                 found.append(verdict)
         return found
@@ -252,7 +255,7 @@ class LocalExecutor:
         if event is None:
             return None if worker.process.is_alive() else self._died(worker)
         if isinstance(event, str):  # READY
-            worker.is_ready, self._stillborn = True, 0
+            worker.is_ready, self._failed_starts = True, 0
             worker.begin_watch()
             return None
         if isinstance(event, EpochDone) and worker.watch:
@@ -270,7 +273,7 @@ class LocalExecutor:
         self._workers.remove(worker)
 
     def _died(self, worker: _Worker) -> WorkerFailed | None:
-        """Note that a worker has ended, by itself or by a signal."""
+        """Replace a worker that has ended, by itself or by a signal; return the failure of its job, if it had one."""
         detail = self._replace(worker)
         if worker.job is not None:
             return WorkerFailed(worker.job.trial, detail)
@@ -278,8 +281,12 @@ class LocalExecutor:
         return None
 
     def _replace(self, worker: _Worker) -> str:
-        """Replace a worker that has ended; return a line about its end."""
-        # Its connection was closed, so the launch is over, or fails now.
+        """End a worker, if it still runs, and start another in its place; return a line about its end.
+
+        Raises:
+            EnvironmentProblem: workers cannot start.
+        """
+        # Either the worker has started, or its connection was closed and the launch fails now.
         worker.launch.join(LAUNCH_SECONDS)
         if worker.refused:
             raise EnvironmentProblem(f"workers cannot start ({worker.refused}); their output is in {self._log}")
@@ -287,12 +294,12 @@ class LocalExecutor:
         worker.wait_for_end()
         code = worker.process.exitcode if worker.up else None
         reason = "exit code unknown" if code is None else f"exit code {code}" if code >= 0 else f"signal {-code}"
-        # The kernel's way when memory runs out.
+        # When memory runs out, the kernel sends this signal.
         reason += ", perhaps out of memory" if code == -signal.SIGKILL else ""
-        self._stillborn += not worker.is_ready
-        if self._stillborn >= MAX_STILLBORN:
+        self._failed_starts += not worker.is_ready
+        if self._failed_starts >= MAX_FAILED_STARTS:
             raise EnvironmentProblem(
-                f"worker processes cannot start: {self._stillborn} in a row ended at once "
+                f"worker processes cannot start: {self._failed_starts} in a row ended at once "
                 f"({reason}); their output is in {self._log}"
             )
         self._workers[self._workers.index(worker)] = self._start()

@@ -1,6 +1,6 @@
-"""The matrix peak of this machine: as many processes as workers, all multiplying at the same time.
+"""The largest speed of matrix products on this machine, with as many processes as workers.
 
-At the same time, since cores of one machine may share units, caches and a power budget.
+They all multiply at the same time, since cores of one machine may share units, caches and a power budget.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ ANSWER_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Peak:
-    """float32 products [128, 784] x [784, 256].
+    """The speed of float32 products [128, 784] x [784, 256].
 
     Attributes:
         gflops: 10^9 operations a second, of each worker.
-        seconds: what measuring took, from the moment when a process was up.
+        seconds: how long measuring took, from the moment when all processes were up until they had ended.
     """
 
     gflops: tuple[float, ...]
@@ -43,14 +43,14 @@ class Peak:
 
     @property
     def mean(self) -> float:
-        """Of one worker while all are busy."""
+        """The mean speed of a worker while all are busy."""
         return self.total / len(self.gflops)
 
 
 def measure_peak(workers: int, threads: int, log: Path) -> Peak:
     """Multiply in `workers` processes of `threads` threads each.
 
-    They are forked as workers are: where a LocalExecutor was made before, TensorFlow is imported once for all.
+    They are forked as workers are: if a LocalExecutor was created before, TensorFlow is not imported again.
 
     Args:
         log: file that takes what the processes print.
@@ -99,14 +99,14 @@ def _round(connections: Sequence[Connection]) -> tuple[float, ...]:
 
 
 def _multiply(connection: Connection, threads: int, log: str) -> None:
-    """Run in each process: send two words (up, ready), then a measured number for each number of seconds received."""
+    """Run in each process: send "up" and "ready", then the measured speed for each number of seconds received."""
     child.set_up_process(connection, Path(log))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        from hpsearch.training.measures import Products
+        from hpsearch.training.measures import ProductSpeed
 
         connection.send("up")
-        products = Products(threads)
+        speed = ProductSpeed(threads)
         connection.send("ready")
         while True:
-            connection.send(products.gflops(connection.recv()))
+            connection.send(speed.gflops(connection.recv()))
     os._exit(1)

@@ -12,29 +12,30 @@ from hpsearch.training.results import EpochMetrics, Outcome
 
 # A worker's first message: it has started.
 READY = "ready"
-# The info of every training with the number of threads of its worker, on which the last bits of sums depend.
+# Key in `info`: the worker's number of threads, on which the last bits of sums depend.
 THREADS = "threads"
-# What an inspection finds: the digest of a dataset beside the fields of a UserDataset.
+# Key in `info` of an inspection: the digest of the dataset. The other keys are the fields of a UserDataset.
 DIGEST = "digest"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to train: its number, a TrialConfig and an Objective as plain data.
+    """One trial to train, or another task for a worker; the configuration and the Objective are plain data.
 
     Attributes:
-        needs: names of what will be compiled for it where it is not there yet.
-        limits: of the study.
-        checkpoint: file for its state; empty: nothing is kept.
-        epochs: the number of epochs that it has finished; `checkpoint` holds its state after the last of them.
-        seconds: so long it has trained already.
-        model: file for the trained model, best epoch's weights; empty: it is not kept.
-        tests: whether the trained model is evaluated on the test images.
-        reads: in place of training, the files of models to evaluate on the test images.
+        trial: the trial's number.
+        needs: names of the functions that it uses; the worker compiles those that it does not have.
+        limits: the study's limits.
+        checkpoint: file for its state; empty: the state is not saved.
+        finished_epochs: the number of epochs trained so far; `checkpoint` holds the state after the last of them.
+        seconds: how long it has already trained.
+        model: file for the trained model with the weights of the best epoch; empty: the model is not saved.
+        test_after: whether the trained model is evaluated on the test images.
+        models_to_test: files of models to evaluate on the test images, in place of training.
         system_metrics: whether each epoch also has metrics of the machine.
-        inspects: in place of training, read the training part of the user's own dataset and check it.
-        data: the digest that the user's own dataset must have; empty: any.
-        sources: the digests that the user's modules must have, by the absolute paths of their files.
+        inspect_data: whether to read and check the training part of the user's own dataset, in place of training.
+        data_digest: the digest that the user's own dataset must have; empty: any.
+        source_digests: the digests that the user's modules must have, by the absolute paths of their files.
     """
 
     trial: int
@@ -43,15 +44,15 @@ class Job:
     needs: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
     checkpoint: str = ""
-    epochs: int = 0
+    finished_epochs: int = 0
     seconds: float = 0.0
     model: str = ""
-    tests: bool = False
-    reads: tuple[str, ...] = ()
+    test_after: bool = False
+    models_to_test: tuple[str, ...] = ()
     system_metrics: bool = False
-    inspects: bool = False
-    data: str = ""
-    sources: Mapping[str, str] = field(default_factory=dict)
+    inspect_data: bool = False
+    data_digest: str = ""
+    source_digests: Mapping[str, str] = field(default_factory=dict)
 
     def absolute(self) -> Job:
         """Return the job with absolute paths: a user's code may change the current folder of its worker."""
@@ -59,16 +60,16 @@ class Job:
         def path(file: str) -> str:
             return str(Path(file).absolute()) if file else ""
 
-        reads = tuple(map(path, self.reads))
-        return replace(self, checkpoint=path(self.checkpoint), model=path(self.model), reads=reads)
+        models = tuple(map(path, self.models_to_test))
+        return replace(self, checkpoint=path(self.checkpoint), model=path(self.model), models_to_test=models)
 
 
 @dataclass(frozen=True)
 class WorkerSlot:
-    """Where one trial at a time can run.
+    """A worker, started or not yet, which runs one job at a time.
 
     Attributes:
-        compiled: names of the functions that were compiled there.
+        compiled: names of the functions of the jobs sent to this worker, compiled or about to be.
     """
 
     busy: bool
@@ -85,14 +86,14 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial ended by itself, by pruning or by an error.
+    """A trial ended by itself, by pruning, by a limit or by an error.
 
     Attributes:
         detail: one line about a failure, else empty.
         traceback: of the failure, else empty.
-        info: what the worker reports about the training: the number of weights, its `threads`.
-        needs_restart: whether the worker should be replaced, since it has grown.
-        changed: whether it was not trained because its data or its modules are other ones than the job names.
+        info: further results of the job, for instance the number of weights, and the worker's number of threads.
+        needs_restart: whether the worker should be replaced: it has built many executables, or its memory has grown.
+        changed: whether it was not trained because its data or its modules do not have the digests in the job.
     """
 
     trial: int
@@ -120,14 +121,14 @@ Event = EpochDone | TrialEnded | WorkerFailed
 
 
 class Executor(Protocol):
-    """Runs jobs somewhere. Used by one thread."""
+    """Runs jobs, for instance in processes on this machine. It is used by one thread only."""
 
     def slots(self) -> list[WorkerSlot]:
         """Return all worker slots, in any order."""
         ...
 
     def submit(self, job: Job) -> None:
-        """Begin a job in the free worker slot that has compiled most of its functions; there must be a free one."""
+        """Begin a job in the free worker slot that has compiled most of its functions; one slot must be free."""
         ...
 
     def events(self, timeout: float) -> list[Event]:
@@ -143,5 +144,5 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """End everything that still runs, at once; no process is left."""
+        """End all workers at once; no process is left."""
         ...

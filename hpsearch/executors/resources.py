@@ -11,48 +11,49 @@ from hpsearch.config.file import Limits
 from hpsearch.executors.protocol import TrialEnded, WorkerFailed
 from hpsearch.training.results import EpochMetrics, Outcome
 
-# A look takes 0.1 ms; a process that does nothing else fills 1 GB a second.
-LOOK_SECONDS = 0.2
-# A longer time between two looks does not count: the coordinator itself was asleep.
+# The time between two checks. A check takes 0.1 ms; between two checks a process can allocate 0.2 GB.
+WATCH_SECONDS = 0.2
+# A longer time between two checks does not count: the coordinator itself was asleep.
 ASLEEP_SECONDS = 5.0
 # A process that was stopped (SIGSTOP) may be continued soon.
 STOPPED_SECONDS = 10.0
 
 
 class Watch:
-    """Looks at a worker while it trains one trial.
+    """Checks a worker while it trains one trial.
 
     Args:
-        limits: of the trial.
-        seconds: how long it has trained in earlier workers.
-        first: whether it is the worker's first one; else the memory may be what others have left.
+        limits: the limits of the trial.
+        seconds: how long the trial has trained in earlier workers.
+        first: whether it is the worker's first trial; if not, earlier trials may have left the memory that it holds.
     """
 
     def __init__(self, limits: Limits, seconds: float, *, first: bool) -> None:
         self._limits, self._first = limits, first
-        self._looked = self._sign = time.monotonic()
-        self._began = self._looked - seconds
-        self._running = self._looked
+        self._last_check = self._last_epoch = self._last_running = time.monotonic()
+        self._began = self._last_check - seconds
 
     def epoch_done(self) -> None:
-        """Note a message of the worker."""
-        self._sign = time.monotonic()
+        """Record that an epoch has ended."""
+        self._last_epoch = time.monotonic()
 
-    def look(self, pid: int, trial: int) -> TrialEnded | WorkerFailed | None:
-        """Return the reason why the worker must be ended, or None; called often."""
+    def check(self, pid: int, trial: int) -> TrialEnded | WorkerFailed | None:
+        """Return the event for a trial whose worker must be ended, or None. Call it often; early calls do nothing."""
         now = time.monotonic()
-        away = now - self._looked
-        if away < LOOK_SECONDS:
+        passed = now - self._last_check
+        if passed < WATCH_SECONDS:
             return None
-        self._looked = now
-        if away > ASLEEP_SECONDS:
-            self._began, self._sign, self._running = self._began + away, self._sign + away, self._running + away
+        self._last_check = now
+        if passed > ASLEEP_SECONDS:
+            self._began += passed
+            self._last_epoch += passed
+            self._last_running += passed
         limits = self._limits
         try:
             process = psutil.Process(pid)
             held = process.memory_info().rss
             if process.status() != psutil.STATUS_STOPPED:
-                self._running = now
+                self._last_running = now
         except psutil.Error:
             return None  # it ended; its executor finds out
         if limits.memory is not None and held > limits.memory:
@@ -63,9 +64,9 @@ class Watch:
         if limits.trial_seconds is not None and now - self._began > limits.trial_seconds:
             detail = f"it trained longer than limits.trial_seconds of {limits.trial_seconds:g} s"
             return TrialEnded(trial, Outcome.OVER_TIME, detail, "", {})
-        if limits.epoch_seconds is not None and now - self._sign > limits.epoch_seconds:
+        if limits.epoch_seconds is not None and now - self._last_epoch > limits.epoch_seconds:
             return WorkerFailed(trial, f"no epoch ended within limits.epoch_seconds of {limits.epoch_seconds:g} s")
-        if now - self._running > STOPPED_SECONDS:
+        if now - self._last_running > STOPPED_SECONDS:
             return WorkerFailed(trial, f"its worker was stopped from outside for {STOPPED_SECONDS:g} s")
         return None
 
@@ -75,7 +76,7 @@ def _size(count: int) -> str:
 
 
 class SystemMetrics:
-    """Measures from epoch to epoch, beginning now. Of the machine as MLflow does, and of this process."""
+    """Measures the machine, as MLflow does, and this process, from epoch to epoch; the first one begins now."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()

@@ -30,7 +30,7 @@ class UserContent:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
-        # A dataset that was read to be checked; the next training on it takes it.
+        # A dataset that was read to be checked, and its name; the next training takes it if it uses this dataset.
         self._inspected: tuple[str, Arrays] | None = None
         self._sources: Mapping[str, str] = {}
 
@@ -63,9 +63,9 @@ class UserContent:
             raise ContentChangedError(name)
 
     def inspect(self, job: Job, config: DataConfig) -> TrialEnded:
-        """Read the training part of a dataset twice; its info are the fields of a UserDataset, and DIGEST.
+        """Read the training part of a dataset twice; return the fields of its UserDataset, and its DIGEST, as `info`.
 
-        Data that is not the same both times fails: no other training could have it.
+        If the data is not the same both times, the inspection fails: no two trainings could have the same data.
         """
         from hpsearch.data.user_data import summary_of
         from hpsearch.training.examples import load_user_data

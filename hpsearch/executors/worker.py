@@ -1,7 +1,7 @@
 """The loop inside a worker process: take a job, train it, send the metrics of each epoch.
 
-TensorFlow is imported once, by the process that the workers are forked from. A trial that raises
-fails alone: the worker reports it and takes the next job.
+TensorFlow is imported once, by the process that the workers are forked from. If a trial raises an exception, only this
+trial fails: the worker reports it and takes the next job.
 """
 
 from __future__ import annotations
@@ -34,74 +34,88 @@ if TYPE_CHECKING:
     from hpsearch.training.executable import Executables
     from hpsearch.training.trainer import Trainer
 
-# TensorFlow keeps 1 MB of each structure that it has traced, XLA 4 MB, for ever (tests/benchmarks/memory.py).
+# A worker is replaced after it has built this many executables: of each, TensorFlow keeps 1 MB and XLA 4 MB until the
+# process ends (tests/benchmarks/memory.py).
 MOST_BUILT = 25
-# Other memory (of the user's own code) may grow by half over its size after the first trials.
+# The process's whole memory, that of the user's own code included, may grow to 1.5 times its size after the first 8
+# trials.
 FIRST_TRIALS, GROWTH = 8, 1.5
-# When memory runs out, the kernel ends a worker and not the coordinator: 0 is the usual, 1000 the first to go.
+# When memory runs out, the kernel ends a worker and not the coordinator: the default is 0, and 1000 is ended first.
 OOM_SCORE = 500
 
 
-class _Alone(Exception):
-    """The coordinator is gone, and no process would receive the result."""
+class _CoordinatorGone(Exception):
+    """The coordinator is gone, so no process would receive the result."""
 
 
 def serve_jobs(connection: Connection, threads: int, log: str, folders: Sequence[str], *, keras: bool) -> None:
     """Serve jobs until the coordinator closes the connection.
 
     Args:
-        connection: receives jobs; sends EpochDone and TrialEnded; after each EpochDone it receives a bool:
-            whether to train on.
-        threads: of the numerical libraries in this process.
+        connection: sends READY and receives jobs; for each job it sends EpochDone events and a TrialEnded. After each
+            EpochDone it receives a bool: whether to train on.
+        threads: the number of threads of the numerical libraries in this process.
         log: file that takes what TensorFlow and user code print.
         folders: where a user's own modules are looked for; absolute.
         keras: whether hpsearch's own trainer trains, with TensorFlow.
     """
     child.set_up_process(connection, Path(log))
-    # The coordinator decides what becomes of the workers.
+    # The coordinator ends the workers.
     child.ignore_stop_signals()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
-    # The coordinator may have had them first in the path, as its current folder.
+    # The path comes from the coordinator, and may begin with one of them as its current folder.
     sys.path[:] = [path for path in sys.path if path not in folders]
     use_folders([Path(folder) for folder in folders])
     _limit_threads(threads, keras=keras)
     user_folders = tuple(map(Path, folders))
-    kept, coordinator = _Kept(user_folders, UserContent(user_folders)), _Coordinator(connection)
+    state, coordinator = _WorkerState(user_folders, UserContent(user_folders)), _Coordinator(connection)
     try:
         coordinator.send(READY)
         while True:
-            end = _run(coordinator.next(), coordinator, kept)
-            coordinator.send(replace(end, needs_restart=kept.needs_restart(), info={**end.info, THREADS: threads}))
-    except _Alone:
+            end = _run(coordinator.next(), coordinator, state)
+            coordinator.send(replace(end, needs_restart=state.needs_restart(), info={**end.info, THREADS: threads}))
+    except _CoordinatorGone:
         child.end_now()
 
 
 class _Coordinator:
-    """The other end of the connection; a user's code may raise the very errors that a broken one does."""
+    """The other end of the connection.
+
+    It turns connection errors into `_CoordinatorGone`, so that they differ from an OSError of the user's code.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def send(self, what: Any) -> None:
+    def send(self, message: Any) -> None:
         try:
-            self._connection.send(what)
+            self._connection.send(message)
         except OSError:
-            raise _Alone from None
+            raise _CoordinatorGone from None
 
     def next(self) -> Any:
         try:
             return self._connection.recv()
         except (EOFError, OSError):
-            raise _Alone from None
+            raise _CoordinatorGone from None
 
 
 @dataclass
-class _Kept:
-    """What a worker keeps from trial to trial: folders of the user's files, the last data, compiled functions."""
+class _WorkerState:
+    """What a worker keeps from trial to trial.
+
+    Attributes:
+        folders: folders of the user's files.
+        user_content: the user's own data and modules.
+        data: the data of the latest trial; `data_key` is its configuration.
+        executables: compiled functions.
+        trials: the number of trials so far.
+        first_bytes: the process's memory after the latest of its first 8 trials.
+    """
 
     folders: tuple[Path, ...]
-    own: UserContent
+    user_content: UserContent
     data_key: str = ""
     data: TrainingData | None = None
     executables: Executables | None = None
@@ -118,10 +132,10 @@ class _Kept:
         return built >= MOST_BUILT or now > GROWTH * self.first_bytes
 
 
-def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
+def _run(job: Job, coordinator: _Coordinator, state: _WorkerState) -> TrialEnded:
     try:
-        return _train(job, coordinator, kept)
-    except _Alone:
+        return _train(job, coordinator, state)
+    except _CoordinatorGone:
         raise
     except ContentChangedError as error:
         return TrialEnded(job.trial, Outcome.FAILED, str(error), "", {}, changed=True)
@@ -133,74 +147,74 @@ def _run(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
         return TrialEnded(job.trial, Outcome.FAILED, first_line(error)[:500], text, {})
 
 
-def _train(job: Job, coordinator: _Coordinator, kept: _Kept) -> TrialEnded:
+def _train(job: Job, coordinator: _Coordinator, state: _WorkerState) -> TrialEnded:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import TrainableConfig, TrialConfig, parse_config
     from hpsearch.training.checkpoint import CheckpointWriter, read
     from hpsearch.training.trainable import TrainableTrainer
 
     config, objective = parse_config(job.config), Objective.model_validate(job.objective)
-    kept.own.check_sources(job.sources)
-    if job.inspects and isinstance(config, TrialConfig):
-        return kept.own.inspect(job, config.data)
-    if job.reads and isinstance(config, TrialConfig):
-        kept.own.check_file(config.data, job.data)
+    state.user_content.check_sources(job.source_digests)
+    if job.inspect_data and isinstance(config, TrialConfig):
+        return state.user_content.inspect(job, config.data)
+    if job.models_to_test and isinstance(config, TrialConfig):
+        state.user_content.check_file(config.data, job.data_digest)
         from hpsearch.training.portable import read_test
 
-        return TrialEnded(job.trial, Outcome.COMPLETED, "", "", read_test(config, job.reads, kept.folders))
+        return TrialEnded(job.trial, Outcome.COMPLETED, "", "", read_test(config, job.models_to_test, state.folders))
     trainer: Trainer | TrainableTrainer
-    keep: Callable[[], None] | None = None
+    save_checkpoint: Callable[[], None] | None = None
     if isinstance(config, TrainableConfig):
         # A trainable has no checkpoint, so it starts from the first epoch.
         trainer = TrainableTrainer(config, objective)
     else:
-        trainer = _keras_trainer(config, objective, kept, job.data)
-        if job.epochs:
+        trainer = _keras_trainer(config, objective, state, job.data_digest)
+        if job.finished_epochs:
             trainer.restore(read(Path(job.checkpoint)))
         if job.checkpoint:
             writer = CheckpointWriter(Path(job.checkpoint), job.config, job.limits.checkpoint_seconds)
-            keep = partial(writer.offer, trainer.state)
+            save_checkpoint = partial(writer.offer, trainer.state)
     system = SystemMetrics() if job.system_metrics else None
     for epoch in trainer.epochs():
         coordinator.send(EpochDone(job.trial, system.added_to(epoch) if system else epoch))
-        # A trial whose last epoch this was has trained to its end: it is complete and not pruned.
+        # After the last epoch the trial keeps its own outcome, and is not pruned.
         if not coordinator.next() and not trainer.finished:
             if isinstance(trainer, TrainableTrainer) and trainer.at_end():
                 break
             return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.info)
-        # Not before the coordinator has recorded the epoch.
-        if keep and not trainer.finished:
-            keep()
+        # Only now, since the coordinator has recorded the epoch.
+        if save_checkpoint and not trainer.finished:
+            save_checkpoint()
     info = dict(trainer.info)
     if not isinstance(trainer, TrainableTrainer) and trainer.best:
-        info |= _of_best_epoch(job, trainer, kept)
+        info |= _save_and_test(job, trainer, state)
     return TrialEnded(job.trial, trainer.outcome, "", "", info)
 
 
-def _of_best_epoch(job: Job, trainer: Trainer, kept: _Kept) -> dict[str, Any]:
-    """Save the model and measure the test metrics of the best epoch, where the job asks for them."""
+def _save_and_test(job: Job, trainer: Trainer, state: _WorkerState) -> dict[str, Any]:
+    """Save the model and measure its test metrics, with the weights of the best epoch, if the job asks for it."""
     info: dict[str, Any] = {}
     if job.model:
         from hpsearch.training.portable import keep_model
 
         info |= keep_model(trainer, Path(job.model))
-    if job.tests:
-        tested = trainer.test(kept.folders)
+    if job.test_after:
+        tested = trainer.test(state.folders)
         info |= dict(zip(TEST_METRICS, (tested.loss, tested.accuracy), strict=True))
     return info
 
 
-def _keras_trainer(config: TrialConfig, objective: Objective, kept: _Kept, digest: str) -> Trainer:
+def _keras_trainer(config: TrialConfig, objective: Objective, state: _WorkerState, digest: str) -> Trainer:
     from hpsearch.training.examples import TrainingData
     from hpsearch.training.executable import Executables
     from hpsearch.training.trainer import Trainer
 
     key = config.data.model_dump_json()
-    if kept.data is None or key != kept.data_key:
-        arrays = kept.own.arrays(config.data, digest)
-        kept.data, kept.data_key = TrainingData.load(config.data, kept.folders, arrays), key
-    kept.executables = kept.executables or Executables()
-    return Trainer(config, objective, kept.data, kept.executables)
+    if state.data is None or key != state.data_key:
+        arrays = state.user_content.arrays(config.data, digest)
+        state.data, state.data_key = TrainingData.load(config.data, state.folders, arrays), key
+    state.executables = state.executables or Executables()
+    return Trainer(config, objective, state.data, state.executables)
 
 
 def _limit_threads(threads: int, *, keras: bool) -> None:

@@ -1,4 +1,4 @@
-"""Results to take away: files of several formats, their verification, and configurations trained outside of a study.
+"""Results as files in several formats, their verification, and configurations trained outside of a study.
 
 formats        what a trial can be exported as, one class each
 selected       the trial that is exported, and the value that another training of it is compared with

@@ -80,11 +80,11 @@ class Format:
         """
         raise NotImplementedError
 
-    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
-        """Train as the file says, and return the metric that `reference` has; None: the file does not print it.
+    def measure(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+        """Train as the file says, or evaluate it, and return its value of the reference metric; None: it prints none.
 
         Raises:
-            HpsearchError: it cannot be trained.
+            HpsearchError: it cannot be trained or evaluated.
         """
         raise NotImplementedError
 
@@ -109,7 +109,7 @@ class Yaml(Format):
         was = {"objective": selected.objective.model_dump(mode="json"), "trial": selected.config.plain()}
         yield from changes(was, {"objective": objective.model_dump(mode="json"), "trial": config.plain()})
 
-    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+    def measure(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
         _, objective, config = load_trial(file)
         record = train_one(config, objective, context)
         reference = self.reference(selected, context)
@@ -155,7 +155,7 @@ class Keras(Format):
 
         yield from knob_differences(exported, selected.keras_config)
 
-    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+    def measure(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
         text = Python().text(selected, context, optimizer_file=file.absolute())
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder, "train.py")
@@ -185,7 +185,7 @@ class Python(Format):
             (_, was), (number, now) = next(pair for pair in pairs if pair[0][1] != pair[1][1])
             yield f"line {number}: was {was!r}, is now {now!r}" if number else f"{was!r} is missing at the end"
 
-    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+    def measure(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
         return accuracy_in(run_alone(file, context.folders, context.report))
 
 
@@ -221,7 +221,7 @@ class Model(Format):
         # A model is checked by evaluating it.
         yield from ()
 
-    def reached(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
+    def measure(self, file: Path, selected: SelectedTrial, context: ExportContext) -> float | None:
         from hpsearch.export.model_file import validation_accuracy
 
         return validation_accuracy(file, selected.keras_config, context)
@@ -317,7 +317,7 @@ def best_json(
     reference: ReferenceValue | None = None,
     winner: WinnerValues | None = None,
 ) -> str:
-    """Return the trial as JSON text, with its origin as the description."""
+    """Return the trial as JSON text, with its origin as the description; as `best_yaml`."""
     name, *rest = configuration(study_name, objective, record).items()
     lines = origin_sentences(study_name, objective, record, reference or reference_of(record, objective), winner)
     described = {"description": " ".join(lines)}

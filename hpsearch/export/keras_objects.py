@@ -28,7 +28,7 @@ _WIDTH = 110
 
 
 def call(thing: Any, indent: int = 0, **instead: str) -> str:
-    """The text that makes a layer, optimizer, schedule, loss or callback; arguments with their default are left out.
+    """Return the text that makes a layer, optimizer, schedule, loss or callback; defaults are left out.
 
     Args:
         indent: spaces before it; a call that is too long for a line has one line for each argument.
@@ -68,7 +68,7 @@ def source(thing: Any) -> str:
 
 
 def arguments(thing: Any) -> dict[str, Any]:
-    """What the class of a Keras object was called with, by name."""
+    """Return the arguments with which the class of a Keras object was called, by name."""
     config = thing.get_config() if hasattr(thing, "get_config") else {}
     found = {}
     for name in _parameters(type(thing)):
@@ -109,12 +109,12 @@ def _text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class KerasSchedule:
-    """What sets the learning rate of a stock training.
+    """The schedule of a training with `model.fit`.
 
     Attributes:
         decay: a LearningRateSchedule over updates; None: the rate is the optimizer's own.
         callbacks: Keras callbacks that set the rate between epochs.
-        updates: of an epoch.
+        updates: the number of updates in an epoch.
     """
 
     decay: Any
@@ -128,7 +128,7 @@ def keras_schedule(config: TrialConfig, examples: int) -> KerasSchedule:
     A schedule without a class in Keras becomes piecewise constant.
 
     Args:
-        examples: how many are trained on.
+        examples: the number of training examples.
 
     Raises:
         UserCodeError: the user's own schedule cannot be found, or raises.
@@ -180,14 +180,14 @@ _READ_WITH = "keras.optimizers.deserialize", "keras.saving.deserialize_keras_obj
 
 
 def serialized(config: TrialConfig, examples: int) -> dict[str, Any]:
-    """`{"optimizer": ..., "schedule": ...}`, and `callbacks` where one sets the learning rate.
+    """Return `{"optimizer": ..., "schedule": ...}`, and `callbacks` if one sets the learning rate.
 
     optimizer  for `read_with`, with the rate at the start
     schedule   for keras.optimizers.schedules.deserialize, in updates; null: the rate stays, or a callback sets it
     callbacks  the class in keras.callbacks and its arguments
 
     Args:
-        examples: how many are trained on.
+        examples: the number of training examples.
 
     Raises:
         HpsearchError: Keras has no such optimizer.
@@ -213,7 +213,7 @@ def serialized(config: TrialConfig, examples: int) -> dict[str, Any]:
 
 
 def keras_json(config: TrialConfig, examples: int, about: str, reference: ReferenceValue | None) -> str:
-    """Return the same as JSON text, with its origin and its value.
+    """Return what `serialized` returns as JSON text, with the trial's origin and its reference value.
 
     Raises:
         As `serialized`.
@@ -223,10 +223,10 @@ def keras_json(config: TrialConfig, examples: int, about: str, reference: Refere
 
 
 def knob_differences(exported: Mapping[str, Any], config: TrialConfig) -> Iterator[str]:
-    """Where the optimizer that Keras makes of an export has other knobs than the configuration.
+    """Yield a line for each knob of an exported optimizer, rebuilt by Keras, that differs from the configuration.
 
     Raises:
-        HpsearchError: Keras does not take it.
+        HpsearchError: Keras cannot build the optimizer.
     """
     try:
         optimizer = keras.saving.deserialize_keras_object(exported["optimizer"])
@@ -241,10 +241,10 @@ def knob_differences(exported: Mapping[str, Any], config: TrialConfig) -> Iterat
 
 
 def _reads(name: str, optimizer: Mapping[str, Any]) -> bool:
-    """Return whether the function of this name gives an optimizer back."""
+    """Return whether the function of this name can read a serialized optimizer."""
     function = keras.optimizers.deserialize if "optimizers" in name else keras.saving.deserialize_keras_object
     try:
-        # It changes its argument.
+        # The function changes its argument.
         return isinstance(function(json.loads(json.dumps(optimizer))), keras.optimizers.Optimizer)
     except (AttributeError, TypeError, ValueError):
         return False

@@ -21,7 +21,7 @@ from hpsearch.search.runner import JobList, run_trials
 from hpsearch.training.results import CLOCKS, EpochMetrics, Outcome
 from hpsearch.training.structure import needs_of
 
-# What takes part in a training, and so in its bits.
+# The packages whose versions may change the results of a training.
 _PACKAGES = ("version", "python", "tensorflow", "keras", "numpy")
 
 
@@ -30,16 +30,16 @@ class Difference:
     """One metric that is not the same.
 
     Attributes:
-        epoch: the first at which it is not.
-        recorded, again: its values there; None: it has none.
-        largest: the largest absolute difference of all epochs that have both; None where no numbers differ.
-        largest_epoch: the first that has it.
+        epoch: the first epoch at which the values differ.
+        recorded, retrained: the values at this epoch; None: there is none.
+        largest: the largest absolute difference of all epochs that have both values; None: no two numbers differ.
+        largest_epoch: the first epoch with this difference.
     """
 
     metric: str
     epoch: int
     recorded: float | None
-    again: float | None
+    retrained: float | None
     largest: float | None
     largest_epoch: int | None
 
@@ -48,7 +48,7 @@ class Difference:
             "metric": self.metric,
             "first_epoch": self.epoch,
             "recorded": self.recorded,
-            "again": self.again,
+            "again": self.retrained,
             "largest_difference": self.largest,
             "at_epoch": self.largest_epoch,
         }
@@ -59,36 +59,38 @@ class CurveComparison:
     """Two curves of one trial.
 
     Attributes:
-        recorded, again: how many epochs each has.
-        metrics: how many were compared.
+        recorded, retrained: the number of epochs of each curve.
+        metrics: the number of metrics that were compared.
     """
 
     recorded: int
-    again: int
+    retrained: int
     metrics: int
     differences: tuple[Difference, ...]
 
     @property
     def identical(self) -> bool:
-        return self.recorded == self.again and not self.differences
+        return self.recorded == self.retrained and not self.differences
 
     @property
     def verdict(self) -> str:
-        """In a line."""
+        """The result in one line."""
         if self.identical:
-            return f"identical: {_count(self.again, 'epoch')}, {_count(self.metrics, 'metric')}"
+            return f"identical: {_count(self.retrained, 'epoch')}, {_count(self.metrics, 'metric')}"
         if not self.differences:
-            return f"different: identical for {_count(min(self.recorded, self.again), 'epoch')}, then one goes on"
+            return f"different: identical for {_count(min(self.recorded, self.retrained), 'epoch')}, then one goes on"
         first = min(difference.epoch for difference in self.differences)
         return f"different: from epoch {first} on, in {len(self.differences)} of {_count(self.metrics, 'metric')}"
 
 
-def compare_curves(recorded: Sequence[EpochMetrics], again: Sequence[EpochMetrics]) -> CurveComparison:
-    """Return every metric but those of clocks and machine, in the epochs that both have."""
-    pairs = list(zip(recorded, again, strict=False))
-    names = list(dict.fromkeys(name for pair in pairs for epoch in pair for name in epoch.metrics if _counts(name)))
+def compare_curves(recorded: Sequence[EpochMetrics], retrained: Sequence[EpochMetrics]) -> CurveComparison:
+    """Compare every metric except those of time and of the machine, in the epochs that both curves have."""
+    pairs = list(zip(recorded, retrained, strict=False))
+    names = list(
+        dict.fromkeys(name for pair in pairs for epoch in pair for name in epoch.metrics if _is_compared(name))
+    )
     differences = [found for name in names if (found := _difference(name, pairs))]
-    return CurveComparison(len(recorded), len(again), len(names), tuple(differences))
+    return CurveComparison(len(recorded), len(retrained), len(names), tuple(differences))
 
 
 def reproduce(
@@ -107,7 +109,7 @@ def reproduce(
     Args:
         record: the trial; it has finished an epoch.
         config: the recorded configuration, or another one that is compared with it.
-        threads: as its worker had.
+        threads: the number of threads that the worker of the trial had.
         log: file that takes what the worker prints.
         folders: where a user's own modules are looked for.
         report: called with a line where data is fetched.
@@ -122,7 +124,7 @@ def reproduce(
         obtain_training(config.data.dataset, report)
     executor = LocalExecutor(1, log, report, folders, keras=keras, threads=threads)
     job = Job(record.number, config.plain(), objective.model_dump(mode="json"), needs_of(config))
-    policy = _Again(record, job, each)
+    policy = _Retraining(record, job, each)
     try:
         run_trials(executor, policy)
     finally:
@@ -133,10 +135,11 @@ def reproduce(
     return compare_curves(record.epochs, policy.epochs[record.number])
 
 
-class _Again(JobList):
+class _Retraining(JobList):
     """The policy that trains for as many epochs as are recorded.
 
-    Where the trial had ended by itself, one more epoch is allowed: the training must end there again.
+    If the trial ended by itself, the training must end by itself, too: one more epoch is allowed, which shows if it
+    does not.
     """
 
     def __init__(self, record: TrialRecord, job: Job, each: Callable[[EpochMetrics, CurveComparison], None]) -> None:
@@ -162,7 +165,7 @@ def other_versions(provenance: Provenance, record: TrialRecord) -> list[str]:
     ]
 
 
-def _counts(metric: str) -> bool:
+def _is_compared(metric: str) -> bool:
     return metric not in CLOCKS and not metric.startswith(SYSTEM)
 
 
@@ -178,7 +181,7 @@ def _difference(name: str, pairs: Sequence[tuple[EpochMetrics, EpochMetrics]]) -
 
 
 def _same(one: float | None, other: float | None) -> bool:
-    """To the last bit; every NaN is the same."""
+    """Return whether two values are equal to the last bit; NaN equals NaN."""
     return one is None is other or (one is not None and other is not None and one.hex() == other.hex())
 
 

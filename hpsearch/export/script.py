@@ -111,7 +111,7 @@ def _data(config: DataConfig, data: TrainingData) -> dict[str, Any]:
         "held_out_text": f"{held_out:,}",
         "held_out_of_class": held_out // data.classes if even else 0,
         "split_seed": config.split_seed,
-        # Where all other examples are trained on, 0.
+        # 0: all other examples are trained on.
         "count": count if count < int(sizes.sum()) - held_out else 0,
         "count_text": f"{count:,}",
         "normalization": config.normalization_of(dtype),
@@ -146,7 +146,7 @@ def _model(config: TrialConfig, data: TrainingData, model: Any) -> dict[str, Any
             "layers": [],
             "builder": knobs[reference].partition(":")[2],
             "arguments": "".join(f", {name}={value!r}" for name, value in knobs["arguments"].items()),
-            # A model around one with methods of its own would not call them.
+            # If a model that overrides methods is wrapped in another, they are not called.
             "methods": overridden_methods(model),
         }
     # Every model of the catalogue is a chain of layers.
@@ -155,7 +155,7 @@ def _model(config: TrialConfig, data: TrainingData, model: Any) -> dict[str, Any
 
 
 def _optimizer(config: TrialConfig, schedule: KerasSchedule, file: Path | None) -> dict[str, Any]:
-    """Return the optimizer and its learning rate as text; `file`: read from a `keras` export."""
+    """Return the optimizer and its learning rate as text; with `file` they are read from that `keras` export."""
     if file:
         return {"file": repr(str(file))}
     knobs = config.optimizer.knobs()
@@ -203,7 +203,7 @@ def _callbacks(of: ScriptSource, schedule: KerasSchedule) -> list[str]:
     best: dict[str, Any] = {"monitor": objective.metric, "mode": objective.direction[:3]}
     stopping = training.early_stopping
     if stopping and stopping.min_delta:
-        # It would not restore an epoch that is better by less than min_delta.
+        # With min_delta, the callback would not restore an epoch that is better by less.
         arguments = {**best, "patience": stopping.patience, "min_delta": stopping.min_delta}
         texts.append(call(keras.callbacks.EarlyStopping(**arguments), 8))
     plain = stopping and not stopping.min_delta

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from hpsearch.analysis.statistics import TOLERANCE_CONFIDENCE, fitting, mean_interval, tolerance_of
+from hpsearch.analysis.statistics import TOLERANCE_CONFIDENCE, kept_bounds, mean_interval, tolerance_of
 from hpsearch.analysis.verdict import useless_value
 from hpsearch.catalogue.datasets import DATASETS
 from hpsearch.catalogue.metrics import bounds_of
@@ -41,12 +41,12 @@ class ReferenceValue:
 
     @property
     def shown(self) -> str:
-        """`0.9030 +- 0.0126 (three standard errors ...)`."""
+        """The value in words: `0.9030 +- 0.0126 (three standard errors ...)`."""
         around = "" if self.tolerance is None else f" +- {self.tolerance:.4f}"
         return f"{self.value:.4f}{around} ({self.basis})"
 
     def agrees(self, value: float) -> bool:
-        """Return whether another training that reached `value` may be one of the same."""
+        """Return whether the value of another training is within the tolerance, or equal if there is none."""
         return abs(value - self.value) <= (self.tolerance or 0.0)
 
     def plain(self) -> dict[str, Any]:
@@ -56,8 +56,8 @@ class ReferenceValue:
 def reference_of(record: TrialRecord, objective: Objective, held_out: int | None = None) -> ReferenceValue | None:
     """Return the reference value of a single trial; None where it did not run to its end.
 
-    Of a Keras training it is the validation accuracy, with a tolerance of 3 sqrt(v (1 - v) / n) for n validation
-    examples; of a user's own training the objective's metric.
+    For a Keras training it is the validation accuracy v, with a tolerance of 3 sqrt(v (1 - v) / n) for n validation
+    examples; for a user's own training it is the objective, without a tolerance.
 
     Args:
         held_out: the number of validation examples, where the configuration does not determine it.
@@ -82,7 +82,7 @@ def reference_of(record: TrialRecord, objective: Objective, held_out: int | None
     tolerance = 3 * math.sqrt(value * (1 - value) / n)
     known = len(DATASETS[data.dataset].classes) if data.dataset in DATASETS else None
     if value - tolerance <= (1 / known if known else 0):
-        # Every training would agree.
+        # The tolerance would reach down to guessing, so every training would agree.
         return ReferenceValue(ACCURACY, value, None, f"on {n:,} validation examples, too few for a tolerance")
     return ReferenceValue(
         ACCURACY, value, tolerance, f"three standard errors of an accuracy on {n:,} validation examples"
@@ -121,7 +121,7 @@ def winner_values(finals: Finals) -> WinnerValues | None:
         if tolerance is not None:
             basis = f"mean over {len(values)} seeds, {TOLERANCE_CONFIDENCE:.0%} Student's t prediction interval"
             references[metric] = ReferenceValue(metric, fmean(values), tolerance, basis)
-    mean = mean_interval(winner.values, bounds=fitting(bounds_of(objective.metric), winner.values))
+    mean = mean_interval(winner.values, bounds=kept_bounds(bounds_of(objective.metric), winner.values))
     sentence = (
         f"It won among the finalists: mean {objective.metric} {mean.shown()} over {mean.count} new seeds "
         f"({mean.confidence:.0%}, {mean.method})."
@@ -141,7 +141,7 @@ def origin_sentences(
     """Return sentences about the origin of an exported trial, and the value that another training is compared with.
 
     Args:
-        winner: of the finalists' winner its trainings with new seeds.
+        winner: the values of the finalists' winner, trained with new seeds; None for other trials.
     """
     best = f"{objective.metric} {record.best.value:.6g} at epoch {record.best.epoch}" if record.best else ""
     lines = [f"Trial {record.number} of the study '{study_name}': {best or 'no finished epoch'}."]
@@ -159,8 +159,8 @@ class SelectedTrial:
     Attributes:
         study: its study's name.
         objective: the study's.
-        winner: of the finalists' winner its trainings with new seeds; None: it is compared by its own values.
-        champion: of the finalists' winner the model file of the champion, which was trained on everything; else None.
+        winner: the values of the finalists' winner, trained with new seeds; None: the trial is compared by its own.
+        champion: the file of the champion, the winner's model that was trained on all images; None for other trials.
     """
 
     study: str
@@ -210,7 +210,7 @@ class SelectedTrial:
         reference = reference_of(self.record, self.objective)
         own = config if isinstance(config, TrialConfig) and config.data.dataset not in DATASETS else None
         if reference and reference.tolerance is None and own:
-            # Of a user's own dataset the validation examples have to be counted.
+            # The validation examples of a user's own dataset have to be counted.
             return reference_of(self.record, self.objective, len(context.data(own.data).validation))
         return reference
 

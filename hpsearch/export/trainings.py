@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.analysis.statistics import Interval, fitting, mean_interval
+from hpsearch.analysis.statistics import Interval, kept_bounds, mean_interval
 from hpsearch.catalogue.metrics import bounds_of
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import (
@@ -31,7 +31,7 @@ from hpsearch.executors.protocol import Job, TrialEnded, WorkerFailed, WorkerSlo
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import TrialRecord, epochs_chosen, most_typical, rates_of
 from hpsearch.search.runner import JobList, run_trials
-from hpsearch.training.quiet import keep_stdout_for_results, native_errors_to
+from hpsearch.training.quiet import keep_stdout_for_results, redirect_native_stderr
 from hpsearch.training.results import CLOCKS, GOOD, TEST_METRICS, Best, EpochMetrics, Outcome, best_of
 from hpsearch.training.structure import engines_for, needs_of, with_engine
 from hpsearch.training.xla_cache import use_xla_cache
@@ -56,12 +56,12 @@ class ExportContext:
 
     def prepare(self) -> None:
         """Prepare this process for TensorFlow and the user's own code."""
-        # This must come first: results go to the present stdout.
+        # First, while stdout is still the one that results go to.
         keep_stdout_for_results()
         use_folders(self.folders)
         if "tensorflow" in sys.modules:
             return
-        native_errors_to(self.log)
+        redirect_native_stderr(self.log)
         use_xla_cache(cache_folder() / "xla", cores())
 
     def data(self, config: DataConfig) -> TrainingData:
@@ -217,7 +217,7 @@ def _with_engine(config: AnyConfig) -> AnyConfig:
 
 
 class _Trainings(JobList):
-    """The policy of given configurations: each is trained to its end, and the first failure ends the run."""
+    """The policy that trains each given configuration to its end; the first failure ends the run."""
 
     def __init__(
         self,
@@ -231,7 +231,7 @@ class _Trainings(JobList):
     ) -> None:
         plain, file = objective.model_dump(mode="json"), str(model) if model else ""
         jobs = [
-            Job(number, config.plain(), plain, needs_of(config), tests=test, model=file)
+            Job(number, config.plain(), plain, needs_of(config), test_after=test, model=file)
             for number, config in configs.items()
         ]
         super().__init__(jobs)
@@ -250,7 +250,7 @@ class _Trainings(JobList):
 
     def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
         if not self.epochs[trial]:
-            # Before its first epoch, the worker may have started and read the data, which does not count.
+            # The time before the first epoch, in which the worker may start and read the data, does not count.
             self._started[trial] = datetime.now() - timedelta(seconds=metrics.metrics["epoch_seconds"])
         self._events.append(lambda listener: listener.epoch_done(trial, metrics))
         return super().epoch_done(trial, metrics)
@@ -360,7 +360,7 @@ class Part:
                 if math.isfinite(value):
                     values.setdefault(name, []).append(value)
         return {
-            name: mean_interval(of_seeds, bounds=fitting(bounds_of(name), of_seeds))
+            name: mean_interval(of_seeds, bounds=kept_bounds(bounds_of(name), of_seeds))
             for name, of_seeds in values.items()
         }
 
@@ -373,7 +373,7 @@ class Part:
         return about | {"metric": self.objective.metric, "seeds": self.rows(), "summary": summary}
 
 
-def repeat(
+def train_requested(
     request: TrainingRequest, workers: Workers, listeners: Sequence[Listener], report: Callable[[str], None]
 ) -> list[Part]:
     """Train with validation images, on all images, or first the one and then the other, as requested.
@@ -403,10 +403,10 @@ def repeat(
 
 
 def _some_good(trained: tuple[Trained, ...], objective: Objective) -> tuple[Trained, ...]:
-    """Return the trainings.
+    """Return the trainings, if any has a best epoch.
 
     Raises:
-        HpsearchError: every one diverged in its first epoch.
+        HpsearchError: all of them diverged in their first epoch.
     """
     if all(one.record.best is None for one in trained):
         raise HpsearchError(f"no epoch had a finite {objective.metric}: {Outcome.DIVERGED.value}")
@@ -419,7 +419,7 @@ def seeds_of(config: AnyConfig, count: int) -> list[int]:
 
 
 def needs_validation(config: TrialConfig) -> bool:
-    """Return whether a training with validation must come before one on all images: for its epochs, or its rates."""
+    """Return whether only a training with validation shows the number of epochs, or the rates, for all images."""
     if config.data.validation == 0:
         return False
     return config.training.stop_after is None or watches_epochs(config)

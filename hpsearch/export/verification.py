@@ -52,12 +52,12 @@ def run_alone(file: Path, folders: Sequence[Path], report: Callable[[str], None]
     """
     command = [sys.executable, "-I", "-u", "-c", _RUN, str(file), *map(str, folders)]
     last = ""
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=said, text=True, errors="replace", start_new_session=True
+            command, stdout=subprocess.PIPE, stderr=stderr, text=True, errors="replace", start_new_session=True
         )
         assert process.stdout is not None
-        # Processes that the script has left would keep its output open.
+        # Processes that the script left behind would keep its output open.
         threading.Thread(target=_end_group, args=(process,), daemon=True).start()
         try:
             with process.stdout:
@@ -72,8 +72,8 @@ def run_alone(file: Path, folders: Sequence[Path], report: Callable[[str], None]
             if process.poll() is None:
                 _kill_group(process)
         if code:
-            said.seek(0)
-            raise HpsearchError(_why(said.read()) or f"exit code {code}")
+            stderr.seek(0)
+            raise HpsearchError(_why(stderr.read()) or f"exit code {code}")
     return last
 
 
@@ -113,10 +113,10 @@ class Verification:
     """The result of verifying a file.
 
     Attributes:
-        reference: the value of the study.
+        reference: the value that the study expects.
         own: the value of the trial itself, whose seed the file has.
-        differences: between the trial and what the file rebuilds to; if there are any, nothing was trained.
-        reached: the value of the training; None: the file does not print one.
+        differences: between the trial and the file; if there are any, nothing was trained.
+        reached: the value of the training; None: nothing was trained, or the file does not print its value.
     """
 
     reference: ReferenceValue
@@ -129,7 +129,7 @@ class Verification:
         return not self.differences and self.reached is not None and (self.identical or self._near(self.reached))
 
     def _near(self, reached: float) -> bool:
-        # The best of many trials is better than the mean over seeds, and its own seed gives its own value again.
+        # With its own seed the trial reaches its own value again, which may be far above the mean over seeds.
         again = self.own is not None and abs(reached - self.own) <= (self.reference.tolerance or 0.0)
         return again or self.reference.agrees(reached)
 
@@ -164,5 +164,5 @@ def verify(file: Path, form: Format, selected: SelectedTrial, context: ExportCon
     if reference is None:
         raise HpsearchError(f"{selected.name} did not run to its end: there is no figure that it could be held against")
     differences = tuple(form.differences(file, selected, context))
-    reached = None if differences else form.reached(file, selected, context)
+    reached = None if differences else form.measure(file, selected, context)
     return Verification(reference, selected.own_value(reference.metric), differences, reached)

@@ -22,7 +22,7 @@ from hpsearch.analysis.comparison import (
     Spread,
     capital,
     notes,
-    option,
+    option_text,
     table,
     words,
 )
@@ -42,7 +42,7 @@ class Picture:
 
 
 def pictures(comparison: Comparison) -> Iterator[Picture]:
-    """Yield every picture of the study's section for which there are values."""
+    """Yield every picture that the section `compare` asks for and that has values."""
     section = comparison.section
     for name in section.values:
         if any(point.metrics[name].count for point in comparison.points):
@@ -53,7 +53,7 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
         if any(metric in row.metrics for t in _trials(comparison.points) for row in t.record.epochs):
             yield over_epochs(comparison, metric)
     for fit in comparison.growth:
-        yield growing(comparison, fit)
+        yield over_size(comparison, fit)
 
 
 def over_epochs(comparison: Comparison, metric: str) -> Picture:
@@ -116,31 +116,31 @@ def mean_curve(point: Point, metric: str) -> list[tuple[int, Spread]]:
 
 
 def over_values(comparison: Comparison, name: str) -> Picture:
-    """Return a figure over the first of `by`; a line for each combination of the others."""
+    """Return a metric over the first name in `by`, with a line for each combination of the other names."""
     section, figure = comparison.section, go.Figure()
     first = section.by[0]
     numeric = all(point.x is not None for point in comparison.points)
 
     def x_of(point: Point | Measured) -> Any:
-        return point.x if numeric else option(point.group[first])
+        return point.x if numeric else option_text(point.group[first])
 
     lines = _lines(comparison.points, lambda point: _name({k: v for k, v in point.group.items() if k != first}))
     _draw(figure, lines, name, x_of, joined=numeric)
     label = SUMMARY_METRICS[name].label
     _lay_out(figure, f"{capital(label)} by {words(first)}", words(first), label, section.by[1:])
     if numeric:
-        ticks = {point.x: option(point.group[first]) for point in comparison.points}
+        ticks = {point.x: option_text(point.group[first]) for point in comparison.points}
         figure.update_xaxes(
             type="log" if section.log_x else "linear", tickvals=list(ticks), ticktext=list(ticks.values())
         )
     else:
-        order = list(dict.fromkeys(option(point.group[first]) for point in comparison.points))
+        order = list(dict.fromkeys(option_text(point.group[first]) for point in comparison.points))
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=order)
     return Picture(figure, _ERROR_BARS)
 
 
 def over_best_of(comparison: Comparison) -> Picture:
-    """Draw the objective over the first of `best_of`: every point of every group, of which the best was taken."""
+    """Return the objective over the first name in `best_of`, with every point of each group."""
     first, metric, figure = comparison.section.best_of[0], comparison.objective.metric, go.Figure()
     points = [point for point in comparison.every if _numbers([point], first)]
     _draw(figure, _lines(points, lambda point: _name(point.group)), metric, lambda p: p.at[first], joined=True)
@@ -150,8 +150,8 @@ def over_best_of(comparison: Comparison) -> Picture:
     return Picture(figure, f"{_ERROR_BARS} The table shows the best point of each line.")
 
 
-def growing(comparison: Comparison, fit: Growth) -> Picture:
-    """Return a figure over size, both logarithmic, with the fitted power law."""
+def over_size(comparison: Comparison, fit: Growth) -> Picture:
+    """Return a metric over the size on logarithmic axes, with the fitted power law."""
     figure, first = go.Figure(), comparison.section.by[0]
     points = [point for point in comparison.points if point.x is not None]
     _draw(figure, {"mean of the seeds": points}, fit.metric, lambda point: point.x, joined=False)
@@ -168,7 +168,7 @@ def growing(comparison: Comparison, fit: Growth) -> Picture:
     )
     label = SUMMARY_METRICS[fit.metric].label
     _lay_out(figure, f"Growth of {label} with {words(first)}", words(first), label, ())
-    ticks = {point.x: option(point.group[first]) for point in points}
+    ticks = {point.x: option_text(point.group[first]) for point in points}
     figure.update_xaxes(type="log", tickvals=list(ticks), ticktext=list(ticks.values()))
     figure.update_yaxes(type="log", dtick="D2")
     return Picture(
@@ -250,7 +250,7 @@ def _colours(xs: Sequence[float | None]) -> list[str]:
 
 
 def _dash(index: int, colours: Sequence[str]) -> str:
-    """Return the dash of each group's line: groups that share a colour differ in it."""
+    """Return the dash of a group's line; groups that share a colour have different dashes."""
     return _DASHES[colours[:index].count(colours[index]) % len(_DASHES)]
 
 
@@ -269,7 +269,7 @@ def _longest(comparison: Comparison) -> int:
 
 
 def _name(values: Mapping[str, Any]) -> str:
-    return ", ".join(option(value) for value in values.values())
+    return ", ".join(option_text(value) for value in values.values())
 
 
 _SETTINGS = {"displaylogo": False, "responsive": True}

@@ -4,7 +4,8 @@ run           from a study file to its end
 coordinator   the policy of a study: asks Optuna, records, prunes, informs the listeners
 runner        the one loop over an executor; JobList: the policy of given jobs
 jobs          the configuration and the job of each trial, checkpoints, the order of waiting trials
-sampling      the sampler and its view of the study; pruning: the pruners
+sampling      the sampler and its view of the study; independent: samplers that draw each parameter by itself
+pruning       the pruners; budget: when no new trial starts
 attempts      trained and failed configurations, and when a run aborts
 records       the record of a trial; recording: how a trial's course is recorded in Optuna
 storage       studies in the Optuna database; database: its opening and its errors; sqlite: what is special to SQLite

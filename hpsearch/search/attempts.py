@@ -1,7 +1,8 @@
-"""Which configurations of a study have been trained, are being trained, or have failed, and what counts as a trial.
+"""The configurations that a study has trained, is training or failed to train, and when a run aborts.
 
 A trial that failed does not count toward the study's total. A configuration that was trained is not trained again:
-its seed is part of it, so the result would be the same. The configuration of a failed trial is tried again a few times.
+its seed is part of it, so the result would be the same. A grid enqueues a failed configuration again, up to `retries`
+times; another sampler may draw it again as often.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ class Attempts:
 
     Args:
         records: the trials of the study so far.
-        retries: how often the configuration of a failed trial is tried again without being asked for.
+        retries: how often a failed configuration is tried again without `--retry-failed`.
 
     Attributes:
-        ended: how many trials have ended without failing.
+        counted: the number of trials that have ended without failing. These count toward the study's total.
     """
 
     def __init__(self, records: Iterable[TrialRecord], retries: int) -> None:
         self._retries = retries
-        self.ended = 0
-        # The configuration of each trial that has one, the first trial of each configuration, and how often it failed.
+        self.counted = 0
+        # The configuration and the contents of each trial; the first trial and the failures of each configuration.
         self._keys: dict[int, tuple[str, str]] = {}
         self._first: dict[str, int] = {}
         self._failed: Counter[str] = Counter()
@@ -51,11 +52,11 @@ class Attempts:
         """Note that a trial trains a configuration.
 
         Args:
-            contents: digests of the user's own data and modules: with others it is not the same training. Empty in
-                trials of an early version, which are compared by their configuration alone.
+            contents: digests of the user's own data and modules; a training with other contents is another training.
+                Empty for trials of an early version, which are compared by their configuration alone.
         """
         key = _text(config.plain()), _text(contents)
-        # An interrupted trial of an early version has contents once it is continued.
+        # A continued trial may have other contents than before; its old key is removed.
         before = self._keys.get(trial)
         if before and self._taken.get(before) == trial:
             del self._taken[before]
@@ -67,13 +68,13 @@ class Attempts:
         """Note that a trial has ended."""
         key = self._keys.get(trial)
         if not failed:
-            self.ended += 1
+            self.counted += 1
         elif key is not None:
             self._failed[key[0]] += 1
             self._taken.pop(key, None)
 
-    def first_of(self, config: AnyConfig, contents: Mapping[str, str]) -> int | None:
-        """Return a trial with this configuration where it should not be tried (again), else None."""
+    def blocking_trial(self, config: AnyConfig, contents: Mapping[str, str]) -> int | None:
+        """Return the trial because of which a configuration must not be tried (again); None if it may be tried."""
         text = _text(config.plain())
         if self._failed[text] > self._retries:
             return self._first[text]
@@ -83,7 +84,7 @@ class Attempts:
         """Yield the first trial of each configuration whose trials have all failed.
 
         Args:
-            asked: whether the user asks for them; else only those that have retries left.
+            asked: whether the user asks for these trials; otherwise only those with retries left are returned.
         """
         taken = {config for config, _ in self._taken}
         for config, times in self._failed.items():
@@ -97,22 +98,26 @@ def left_failed(records: Iterable[TrialRecord]) -> list[int]:
 
 
 def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Enqueue a trial's configuration as a new trial, which names it."""
+    """Enqueue the configuration of a failed trial again, as a new trial that records the number of the failed one."""
     baseline = {BASELINE: True} if trial.user_attrs.get(BASELINE) else {}
     study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number, **baseline})
 
 
 def enqueue_failed(study: StoredStudy) -> int:
-    """Enqueue each configuration whose trials have all failed again; return how many there are."""
+    """Enqueue again each configuration whose trials all failed.
+
+    Returns:
+        The number of unfinished retries, earlier ones included.
+    """
     trials = study.optuna.get_trials(deepcopy=False)
-    waiting = {trial.user_attrs[RETRY_OF] for trial in awaited(trials)}
+    waiting = {trial.user_attrs[RETRY_OF] for trial in unfinished_retries(trials)}
     numbers = [number for number in left_failed(study.records()) if number not in waiting]
     for number in numbers:
         enqueue_again(study.optuna, trials[number])
     return len(numbers) + len(waiting)
 
 
-def awaited(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+def unfinished_retries(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials that try a failed configuration again and have not ended."""
     return [trial for trial in trials if RETRY_OF in trial.user_attrs and not trial.state.is_finished()]
 
@@ -123,8 +128,9 @@ def _text(plain: Mapping[str, Any]) -> str:
 
 # The beginning of the message that refuses a user's model.
 REFUSED_MODEL = "UserCodeError: model.builder must return "
-# A run whose first trials all break is stopped: the next ones would too. Since failed trials do not count toward the
-# total, so is a run in which this many for each trial of the total fail, or this many in a small study.
+# A run aborts if its first HOPELESS trials all break, since the next ones would, too. It also aborts if
+# max(FEWEST_FAILURES, FAILURES_PER_TRIAL * total) of its trials fail: failed trials do not count toward the total, so
+# it might never end.
 HOPELESS = 5
 FAILURES_PER_TRIAL, FEWEST_FAILURES = 2, 10
 
@@ -141,7 +147,7 @@ class AbortCheck:
         self._same_model, self._refused = same_model, False
         self._most = max(FEWEST_FAILURES, FAILURES_PER_TRIAL * total)
         self._broken = self._failed = 0
-        self._some_did_not = False
+        self._some_unbroken = False
         self._last = ""
 
     def trial_ended(self, outcome: Outcome, detail: str) -> None:
@@ -150,14 +156,14 @@ class AbortCheck:
         if outcome in BROKEN:
             self._broken, self._last = self._broken + 1, detail or outcome.value
         else:
-            self._some_did_not = True
+            self._some_unbroken = True
 
     @property
     def reason(self) -> str:
         """The reason to abort the run; empty: there is none."""
         if self._refused:
             return "every trial has the same model, which is refused"
-        if not self._some_did_not and self._broken >= HOPELESS:
+        if not self._some_unbroken and self._broken >= HOPELESS:
             return f"the first {self._broken} trials of this run all failed, the last one so: {self._last}"
         if self._failed >= self._most:
             return f"{self._failed} trials of this run failed, the last one so: {self._last}"

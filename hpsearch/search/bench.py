@@ -36,7 +36,7 @@ from hpsearch.search.runner import run_trials
 from hpsearch.training.results import BROKEN, EpochMetrics
 from hpsearch.training.structure import engines_for, needs_of, with_engine
 
-# One with compilation, one without.
+# The first epoch may include compilation; the second does not.
 EPOCHS = 2
 
 
@@ -46,7 +46,7 @@ class MeasuredConfiguration:
 
     Attributes:
         fresh: whether its worker had to compile functions for it.
-        first_seconds: from the moment it was given to its worker to the end of its first epoch.
+        first_seconds: from the submission of the job to the end of the first epoch.
         second_seconds: of the second epoch; None where the first one diverged.
         gflop: 10^9 matrix operations of the training in one epoch; validation is not counted. None: not known.
         weights: of the model.
@@ -90,8 +90,8 @@ class Bench:
 
     Attributes:
         threads: of each worker.
-        first_epoch_seconds: from the start of the workers to the first finished epoch, the measuring of the
-            peak left out.
+        first_epoch_seconds: from the start of the workers to the first finished epoch, without the measurement
+            of the peak.
     """
 
     study: str
@@ -121,7 +121,7 @@ def measure_study(spec: StudySpec, workers: int, report: Callable[[str], None]) 
 
     Args:
         spec: the checked study file.
-        workers: trials at once.
+        workers: the number of trials that run at once.
         report: called with one line for each message.
 
     Raises:
@@ -149,7 +149,7 @@ def measure_study(spec: StudySpec, workers: int, report: Callable[[str], None]) 
             measured = [policy.measured[number] for number in range(len(chosen))]
         finally:
             executor.close()
-        # Once more, and the better one counts: other work may have slowed the first.
+        # The better of two measurements counts, since other work may have slowed the first.
         peak = max(peak, measure_peak(workers, threads, log), key=lambda peak: peak.total)
     fresh = [one.first_seconds - one.steady_seconds for one in measured if one.fresh]
     trials, structures = spec.total(), len({needs_of(config) for config in candidates})
@@ -177,7 +177,7 @@ def _log() -> Iterator[Path]:
         raise
     finally:
         if not named:
-            # The process that workers are forked from opens it when it starts, and prints an error where it cannot.
+            # The process from which workers are forked opens the file when it starts, and prints an error if it cannot.
             deadline = time.monotonic() + 3
             while not log.exists() and time.monotonic() < deadline:
                 time.sleep(0.02)
@@ -239,14 +239,14 @@ class _AllBusy:
         raise _failed(failure, self._running[failure.trial], self._log)
 
     def interrupted(self, trial: int) -> None:
-        """It trained only to keep a worker busy."""
+        """Do nothing: the trial only kept a worker busy."""
 
     def announce(self) -> None:
-        """There are no listeners."""
+        """Do nothing: there are no listeners."""
 
 
 def _for_two_epochs(config: TrialConfig, number: int) -> TrialConfig:
-    """Neither early stopping nor a shorter training ends it; its engine is the one that the study would take."""
+    """Return the configuration with two epochs, without early stopping, and with a seed."""
     training = config.training.model_copy(update={"max_epochs": EPOCHS, "early_stopping": None})
     seed = number if config.seed is None else config.seed
     return config.model_copy(update={"training": training, "seed": seed})
@@ -273,14 +273,14 @@ def _measured(end: TrialEnded, trial: _Running, log: Path) -> MeasuredConfigurat
 
 
 DRAWN = 500
-# So many configurations are trained where every combination would be more, and optimizers and workers are not.
+# The largest number of configurations to train, unless optimizers or workers are more.
 MOST = 12
 
 
 def drawn(space: Branch, seed: int = 0) -> list[TrialConfig]:
-    """Return up to 500 configurations drawn independently, every option as likely as another; at least one.
+    """Draw 500 configurations, add the one of first values, and return those that are valid.
 
-    What a space allows value by value and not together is left out.
+    They are drawn independently, and every option of a choice is equally likely.
     """
     pick = _random_pick(random.Random(seed))
     found = []
@@ -314,22 +314,22 @@ def _random_pick(source: random.Random) -> Pick:
 def spread(configs: Sequence[TrialConfig], workers: int) -> list[TrialConfig]:
     """Return a few configurations: every optimizer, architecture and batch size once, then their combinations.
 
-    As many as there are combinations, but at most 12 (or optimizers, where those are more), and at least one a
-    worker. Among equals, new model shapes come first.
+    Their number is that of the combinations, but at most 12 (or the number of optimizers, if that is larger), and at
+    least the number of workers. Among equals, new model shapes come first.
     """
     combinations = len({_axes(config) for config in configs})
     optimizers = len({config.optimizer.selected() for config in configs})
     wanted = max(workers, min(combinations, max(MOST, optimizers)))
-    left, taken, covered = list(configs), list[TrialConfig](), set[Any]()
+    remaining, taken, covered = list(configs), list[TrialConfig](), set[Any]()
 
-    def news(config: TrialConfig) -> tuple[int, int, int]:
+    def novelty(config: TrialConfig) -> tuple[int, int, int]:
         axes = _axes(config)
         return _new(axes, covered), _new([axes], covered), _new(_shape(config), covered)
 
-    while left and len(taken) < wanted:
-        best = max(left, key=news)
+    while remaining and len(taken) < wanted:
+        best = max(remaining, key=novelty)
         covered.update(_axes(best), [_axes(best)], _shape(best))
-        left.remove(best)
+        remaining.remove(best)
         taken.append(best)
     return taken
 
@@ -343,7 +343,7 @@ def _axes(config: TrialConfig) -> tuple[tuple[str, Any], ...]:
 
 
 def _shape(config: TrialConfig) -> list[tuple[str, Any]]:
-    """Return the model's knobs that are no real numbers: widths, filters, activation, normalization."""
+    """Return the model's knobs except real numbers: widths, filters, activation, normalization."""
     # As text, since not every argument of a user's own builder can be hashed.
     return [(name, repr(value)) for name, value in config.model.knobs().items() if not isinstance(value, float)]
 
@@ -357,12 +357,13 @@ class Forecast:
     """How long a study takes if every trial trains for all its epochs.
 
     Attributes:
-        trials, epochs: of the study; epochs of each trial.
-        workers: trials at once.
+        trials: the number of trials of the study.
+        epochs: the number of epochs of each trial.
+        workers: the number of trials that run at once.
         epoch_seconds: mean over the configurations that were measured.
         compilations: the largest number of compilations; each worker compiles what it has not compiled yet.
         compilation_seconds: the mean time that compilation adds to a first epoch.
-        start_seconds: until the first worker has a trial.
+        start_seconds: the time until the first worker has a trial.
     """
 
     trials: int

@@ -25,7 +25,7 @@ class Budget:
         self._search, self._objective = search, objective
         self._deadline = time.monotonic() + (search.timeout or math.inf)
         self._epochs = self._without_improvement = 0
-        # The best gain of a trial that ended well, and of any epoch.
+        # The best gain of a trial that ended well; and the best gain of such a trial or of any epoch of this run.
         self._best = self._highest = -math.inf
 
     def load(self, records: Iterable[TrialRecord]) -> None:

@@ -1,4 +1,4 @@
-"""Digests of the user's own data and modules, which decide a training as the study file does.
+"""Digests of the user's own data and modules. A training depends on these as on the study file.
 
 A study keeps these digests. They are compared whenever a run continues it, so no trial is trained with other data
 or other code than the trials before it unless the user accepts that.
@@ -34,18 +34,18 @@ class Contents:
     """Digests of the user's own data and modules.
 
     Attributes:
-        data: of datasets, by the names that configurations give them. What a function returns is known once it was
-            called.
-        sources: of modules, by their names below their folder.
-        files: where these modules are now.
+        data: digests of datasets, by their names in configurations. That of a function's dataset is known after
+            the function was called.
+        sources: digests of modules, by their paths below their folder.
+        files: the present files of these modules, by the same paths.
     """
 
     data: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
 
-    def of(self, config: AnyConfig) -> dict[str, str]:
-        """Return the digests that one training is recorded with: of its own dataset and of all modules."""
+    def for_config(self, config: AnyConfig) -> dict[str, str]:
+        """Return the digests to record with a training: `data` for its own dataset, `sources` for all modules."""
         dataset = "" if isinstance(config, TrainableConfig) else config.data.dataset
         found = {"data": self.data.get(dataset, ""), "sources": digest_together(self.sources)}
         return {name: digest for name, digest in found.items() if digest}
@@ -59,7 +59,7 @@ class Contents:
 
     @staticmethod
     def stored(attrs: Mapping[str, Any]) -> Contents | None:
-        """Return the digests that a study has now, from its attributes; None: an early version made it."""
+        """Return the newest digests in a study's attributes; None for a study of an early version."""
         history = attrs.get(CONTENTS_HISTORY)
         return Contents(history[-1]["data"], history[-1]["sources"]) if history else None
 
@@ -68,8 +68,8 @@ def contents_of(spec: StudySpec, study: StoredStudy | None = None, *, accept: bo
     """Compute the digests of a study's files with data and of its modules; files that are missing are left out.
 
     Args:
-        study: that the spec continues; refused as by `check_contents`.
-        accept: as of `check_contents`.
+        study: the study that the spec continues; its contents are checked by `check_contents`.
+        accept: as for `check_contents`.
     """
     references = {name for config in spec.keras_corners for _, name in config.references()}
     if spec.trainable:
@@ -105,15 +105,15 @@ def own_digests(datasets: Iterable[str], folders: Sequence[Path]) -> dict[str, s
 
 
 def changed_in(study: StoredStudy, now: Contents) -> dict[str, str]:
-    """Compare the digests of a study with the present ones, as `changed`.
+    """Compare the digests of a study with the present ones, as `changed` does.
 
-    An early version kept digests of files with data only: of its studies the modules are not compared.
+    An early version kept digests of data files only, so the modules of its studies are not compared.
     """
     return changed(study.contents or Contents(study.provenance.data, now.sources), now)
 
 
 def changed(was: Contents, now: Contents) -> dict[str, str]:
-    """Compare digests from before with what there is now: `was 1a2b3c4d, is now 5e6f7a8b`, by name."""
+    """Return the differences between earlier and present digests, by name: `was 1a2b3c4d, is now 5e6f7a8b`."""
     data = [(name, was.data[name], digest) for name, digest in now.data.items() if name in was.data]
     found = {name: _was_now(before, digest) for name, before, digest in data if before != digest}
     for name in sorted({*was.sources, *now.sources}):
@@ -131,19 +131,19 @@ def check_contents(study: StoredStudy, now: Contents, *, accept: bool) -> list[s
     """Refuse to continue a study whose data or modules have changed since trials were trained.
 
     Args:
-        study: as long as none of its trials has finished an epoch nothing is refused.
-        now: what there is.
+        study: the study to continue. Before any of its trials has finished an epoch, nothing is refused.
+        now: the present digests.
         accept: whether the user accepts the changes.
 
     Returns:
-        What was accepted, a line for each change.
+        One line for each accepted change.
 
     Raises:
-        StudyChangedError: something has changed, and that is not accepted.
+        StudyChangedError: something has changed, and the user does not accept it.
     """
     found = changed_in(study, now)
     records = study.records() if found else []
-    lines = [f"{name}: {change}{_trained_with(name, records)}" for name, change in found.items()]
+    lines = [f"{name}: {change}{_trained_before(name, records)}" for name, change in found.items()]
     if not any(record.epochs for record in records):
         return []
     if not accept:
@@ -156,8 +156,8 @@ def check_contents(study: StoredStudy, now: Contents, *, accept: bool) -> list[s
     return lines
 
 
-def _trained_with(name: str, records: Iterable[TrialRecord]) -> str:
-    """`; trials 0-3, 7 were trained with the old one`."""
+def _trained_before(name: str, records: Iterable[TrialRecord]) -> str:
+    """Return `; trials 0-3, 7 were trained before`, or an empty text."""
     numbers = [
         record.number for record in records if record.epochs and (not is_user_dataset(name) or _dataset(record) == name)
     ]
@@ -174,7 +174,7 @@ def _dataset(record: TrialRecord) -> str:
 
 
 def _ranges(numbers: Sequence[int]) -> Iterator[str]:
-    """Yield `0-3` and `7` of 0, 1, 2, 3, 7."""
+    """Yield `0-3` and `7` for 0, 1, 2, 3, 7."""
     first = last = numbers[0]
     for number in [*numbers[1:], None]:
         if number is not None and number == last + 1:
@@ -186,7 +186,7 @@ def _ranges(numbers: Sequence[int]) -> Iterator[str]:
 
 
 def note_changes(study: StoredStudy, now: Contents, report: Callable[[str], None]) -> None:
-    """Report what has changed since the trials of a study in which nothing is left to be trained."""
+    """Report what has changed since the trials were trained, for a study that has nothing left to train."""
     for name, change in changed_in(study, now).items():
         report(f"note: {name}: {change}; its trials were trained with the old one, and there are no more to be trained")
 
@@ -195,15 +195,15 @@ def settle_contents(study: StoredStudy, now: Contents, report: Callable[[str], N
     """Record the digests with which the coming trials of a study are trained.
 
     Args:
-        now: what there is.
+        now: the present digests.
         report: called with one line for each change that the user has accepted.
-        accept: as of `check_contents`.
+        accept: as for `check_contents`.
 
     Returns:
-        The contents to record with each trial. A module whose code is the same keeps the digest that the study has.
+        The contents to record with each trial. A module whose code is unchanged keeps the digest that the study has.
 
     Raises:
-        StudyChangedError: something has changed, and that is not accepted.
+        StudyChangedError: something has changed, and the user does not accept it.
     """
     for line in check_contents(study, now, accept=accept):
         report(f"accepted: {line}")
@@ -221,10 +221,10 @@ def settle_contents(study: StoredStudy, now: Contents, report: Callable[[str], N
 def changed_since(
     study: StoredStudy, record: TrialRecord, config: AnyConfig, folders: Sequence[Path]
 ) -> dict[str, str]:
-    """Compare the digests of a trial with the present ones, as `changed`.
+    """Compare the digests of a trial with the present ones, as `changed` does.
 
     Args:
-        config: of the trial, or another one that is to be compared with it.
+        config: the configuration of the trial, or another one to compare with it.
         folders: where the user's files and modules are looked for.
     """
     if isinstance(config, TrainableConfig):

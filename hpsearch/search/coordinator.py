@@ -21,7 +21,7 @@ from hpsearch.config.space import can_repeat, distributions
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import InvalidConfigError, StudyChangedError
 from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
-from hpsearch.search.attempts import AbortCheck, Attempts, awaited, enqueue_again
+from hpsearch.search.attempts import AbortCheck, Attempts, enqueue_again, unfinished_retries
 from hpsearch.search.budget import Budget
 from hpsearch.search.contents import Contents
 from hpsearch.search.independent import DrawnValues
@@ -43,11 +43,11 @@ from hpsearch.search.records import (
     best_trial,
     read_trial,
 )
-from hpsearch.search.runner import TICK, run_trials
+from hpsearch.search.runner import POLL_SECONDS, run_trials
 from hpsearch.search.sampling import SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
-from hpsearch.search.storage import EXHAUSTED, StoredStudy
+from hpsearch.search.storage import NO_NEW_CONFIGURATION, StoredStudy
 from hpsearch.training.results import GOOD, WORST, Best, EpochMetrics, Outcome, best_after, best_of
 
 
@@ -58,15 +58,15 @@ class Coordinator:
         study: from `begin_study`; its lock is held by the caller.
         spec: the checked study file.
         executor: where trials run; the coordinator does not close it.
-        listeners: returns the listeners, in the order in which they are informed. Called after the first trials were
-            sent to workers, since importing MLflow takes longer than training an epoch.
+        listeners: returns the listeners, in the order in which they are informed. It is called after the first jobs
+            were submitted, since importing MLflow takes longer than training an epoch.
         total: the number of trials that the study should have; those of earlier runs count, failed ones do not.
         stop: says whether the user asks to stop; checked between events.
         checkpoints: folder for the state of running trials.
-        models: the folder for trained models; None: they are not kept.
-        stage: the stage of the study that is run.
+        models: the folder for trained models; None if they are not kept.
+        stage: the stage of the study to run.
         contents: digests of the user's own data and modules, as they are now.
-        known: shape, type and size of the user's own datasets, by name.
+        user_datasets: shape, type and size of the user's own datasets, by name.
     """
 
     def __init__(
@@ -82,24 +82,24 @@ class Coordinator:
         models: Path | None = None,
         stage: Stage = Stage.SEARCH,
         contents: Contents | None = None,
-        known: Mapping[str, UserDataset] | None = None,
+        user_datasets: Mapping[str, UserDataset] | None = None,
     ) -> None:
         self._study, self._spec, self._executor = study, spec, executor
         self._make_listeners, self._total, self._stop = listeners, total, stop
         self._listeners: Sequence[Listener] | None = None
         # The events that the listeners have not been informed of yet, in order.
         self._events: list[Callable[[Listener], None]] = []
-        self._idled = 0.0
+        self._last_idle = 0.0
         self._checkpoints = Checkpoints(checkpoints)
-        self._jobs = Jobs(study, spec, self._checkpoints, models, contents or Contents(), known or {})
+        self._jobs = Jobs(study, spec, self._checkpoints, models, contents or Contents(), user_datasets or {})
         self._stage = stage
-        # Why the run must end early: the user's own data or modules have changed.
+        # The change of the user's own data or modules that ends the run early; empty if nothing has changed.
         self._content_changed = ""
         self._running: dict[int, optuna.Trial] = {}
         self._best: dict[int, Best] = {}
-        # The running trials that are never pruned, and those that are being pruned and have not ended yet.
+        # The running trials that are never pruned; and those that were pruned and have not ended yet.
         self._unprunable: set[int] = set()
-        self._stopping: set[int] = set()
+        self._being_pruned: set[int] = set()
         self._pruner = make_pruner(spec.search, study.objective)
         # The last epoch of each running trial that was reported to Optuna, which warns of a second report of an epoch.
         self._reported: dict[int, int] = {}
@@ -108,21 +108,34 @@ class Coordinator:
         self._abort = AbortCheck(total, same_model=not any(True for node in sections for _ in distributions(node)))
         self._budget = Budget(spec.search, study.objective)
         self._attempts = Attempts([], spec.file.limits.retries)
-        # A finalist and the untuned default may be the same configuration with the same seeds; both are trained.
+        # Whether a configuration is trained once only. Not in later stages: a finalist and the untuned default may be
+        # the same configuration with the same seeds, and both are trained.
         self._distinct = stage is Stage.SEARCH and can_repeat(spec.space)
         self._sampler = SamplerView(spec)
-        # The trials that wait to be run, by number; and the number of trials in the storage.
+        # The waiting trials, by number; and the number of trials in the storage.
         self._waiting: list[FrozenTrial] = []
         self._count = 0
-        # Whether every configuration has been tried. Reset when a trial fails.
-        self._exhausted = False
+        # Whether no new valid configuration was found; for a grid, whether no failed point has retries left. Reset when
+        # a trial fails.
+        self._no_new_configuration = False
 
     def run(self, text: str, workers: int) -> StudyEnded:
-        """Train until the study has its total, its budget is spent, or the user stops it."""
+        """Train until the study has its total, or until the run ends for another reason.
+
+        It also ends if the budget is spent, no new configuration is found, too many trials fail, the user's files have
+        changed, or the user stops it.
+
+        Args:
+            text: the study file as it is run, for the listeners.
+            workers: the number of trials that run at once, for the listeners.
+
+        Raises:
+            StudyChangedError: the user's own data or modules have changed during the run.
+        """
         began = time.monotonic()
         trials = self._study.optuna.get_trials(deepcopy=False)
         records = [read_trial(trial, self._study.objective) for trial in trials]
-        left = sum(record.state == "RUNNING" for record in records)
+        left_running = sum(record.state == "RUNNING" for record in records)
         self._count = len(trials)
         self._waiting = [trial for trial in trials if not trial.state.is_finished()]
         self._attempts = Attempts(records, self._spec.file.limits.retries)
@@ -132,41 +145,41 @@ class Coordinator:
         if self._stage is Stage.SEARCH:
             self._sampler.load(trials, records)
         # The trials of `--retry-failed` may exceed the total.
-        total = max(self._total, self._attempts.ended + len(awaited(trials)))
-        started = StudyStarted(self._spec, text, records, total, workers, self._stage)
-        self._inform(lambda listener: listener.study_started(started))
-        if left:
-            self.note(f"{left} {self._stage.plural} were left running by an earlier run; they go on")
+        total_with_retries = max(self._total, self._attempts.counted + len(unfinished_retries(trials)))
+        started = StudyStarted(self._spec, text, records, total_with_retries, workers, self._stage)
+        self._queue_event(lambda listener: listener.study_started(started))
+        if left_running:
+            self.note(f"{left_running} {self._stage.plural} were left running by an earlier run; they go on")
         run_trials(self._executor, self, lambda: self._stop.asked)
         records = self._study.records()
-        exhausted = self._exhausted and not self._stop.asked and not self._content_changed
+        no_new_configuration = self._no_new_configuration and not self._stop.asked and not self._content_changed
         # The trials of `--retry-failed` belong to the run, although the study may have its total without them.
-        retrying = bool(awaited(self._waiting))
-        complete = (self._attempts.ended >= self._total and not retrying) or exhausted
+        retrying = bool(unfinished_retries(self._waiting))
+        complete = (self._attempts.counted >= self._total and not retrying) or no_new_configuration
         if self._stage is not Stage.SEARCH:
             complete = all(record.state in FINISHED for record in records)
-        elif exhausted:
-            self._study.optuna.set_user_attr(EXHAUSTED, True)
+        elif no_new_configuration:
+            self._study.optuna.set_user_attr(NO_NEW_CONFIGURATION, True)
         ended = StudyEnded(
             records=records,
             best=best_trial(records, self._study.objective),
             interrupted=self._stop.asked and not complete,
             seconds=time.monotonic() - began,
             epochs=self._epochs,
-            stopped="" if complete else self._abort.reason,
-            exhausted=exhausted and self._stage is Stage.SEARCH,
-            spent="" if complete else self._budget.reason,
+            abort_reason="" if complete else self._abort.reason,
+            no_new_configuration=no_new_configuration and self._stage is Stage.SEARCH,
+            budget_reason="" if complete else self._budget.reason,
         )
-        self._inform(lambda listener: listener.study_ended(ended))
+        self._queue_event(lambda listener: listener.study_ended(ended))
         self.announce()
         if self._content_changed:
             raise StudyChangedError(self._content_changed)
         return ended
 
     def note(self, line: str) -> None:
-        self._inform(lambda listener: listener.note(line))
+        self._queue_event(lambda listener: listener.note(line))
 
-    def _inform(self, event: Callable[[Listener], None]) -> None:
+    def _queue_event(self, event: Callable[[Listener], None]) -> None:
         self._events.append(event)
 
     def announce(self) -> None:
@@ -177,8 +190,8 @@ class Coordinator:
         for event in events:
             for listener in self._listeners:
                 event(listener)
-        if time.monotonic() - self._idled >= TICK:
-            self._idled = time.monotonic()
+        if time.monotonic() - self._last_idle >= POLL_SECONDS:
+            self._last_idle = time.monotonic()
             for listener in self._listeners:
                 listener.idle()
 
@@ -189,10 +202,10 @@ class Coordinator:
 
     def _room(self) -> int:
         """Return the number of trials that the study may still begin."""
-        return self._total - self._attempts.ended - len(self._running)
+        return self._total - self._attempts.counted - len(self._running)
 
     def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
-        """Return the job of the next trial; None: there is none now."""
+        """Return the job of the next trial; None if there is none now."""
         while not self.over and not self._budget.reason:
             found = self._next_trial(slots)
             if found is None:
@@ -202,7 +215,7 @@ class Coordinator:
         return None
 
     def _begin(self, trial: optuna.Trial, epochs: Sequence[EpochMetrics]) -> Job | None:
-        """Return the job of a trial; None: its configuration cannot be trained, and the trial is recorded as failed."""
+        """Return the job of a trial; None if its configuration must not be trained, which is recorded as a failure."""
         try:
             config = self._jobs.config_of(trial)
         except InvalidConfigError as error:
@@ -210,8 +223,8 @@ class Coordinator:
             return None
         # `user_attrs` copies every epoch at each access.
         attrs = trial.user_attrs
-        contents = self._jobs.contents.of(config)
-        first_trial = self._attempts.first_of(config, contents)
+        contents = self._jobs.contents.for_config(config)
+        first_trial = self._attempts.blocking_trial(config, contents)
         if self._distinct and CONFIG not in attrs and RETRY_OF not in attrs and first_trial is not None:
             # The study file enqueues this configuration, and the sampler has drawn the same values.
             detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
@@ -242,32 +255,33 @@ class Coordinator:
             retry_of=attrs.get(RETRY_OF),
             metric=self._study.objective.metric,
         )
-        self._inform(lambda listener: listener.trial_started(started))
+        self._queue_event(lambda listener: listener.trial_started(started))
         return self._jobs.job(trial, config, epochs)
 
     def _next_trial(self, slots: Sequence[WorkerSlot]) -> tuple[optuna.Trial, Sequence[EpochMetrics]] | None:
-        """Return the next trial and the epochs after which it continues; None: there is none now.
+        """Return the next trial, and the epochs that it has already trained; None if there is no next trial now.
 
-        Waiting trials come first, then proposals of the sampler. For a grid, these are the points that failed.
+        Waiting trials come first. When none may start, the sampler proposes a new configuration. A grid's points are
+        all enqueued, so a grid tries a failed point again instead.
         """
         room = self._room()
-        # The study's total may be less than their number. Those enqueued first are run, and all that the user has asked
-        # to try again.
-        retries = awaited(self._waiting)
+        # The total may be smaller than the number of enqueued trials: then only the first of these start. Retries of
+        # failed configurations start even if the study has its total.
+        retries = unfinished_retries(self._waiting)
         others = [trial for trial in self._waiting if trial not in retries]
         waiting = [*others[: max(0, room)], *retries]
         if waiting:
             chosen = choose_waiting(waiting, self._spec.space, self._study.engines, slots)
             self._waiting.remove(chosen)
-            return self._continued(chosen)
-        if room <= 0 or self._stage is not Stage.SEARCH or self._exhausted:
+            return self._take_waiting(chosen)
+        if room <= 0 or self._stage is not Stage.SEARCH or self._no_new_configuration:
             return None
         trial = self._new_trial()
-        self._exhausted = trial is None
+        self._no_new_configuration = trial is None
         return (trial, ()) if trial else None
 
-    def _continued(self, chosen: FrozenTrial) -> tuple[optuna.Trial, Sequence[EpochMetrics]]:
-        """Begin a waiting trial, or continue one that was interrupted."""
+    def _take_waiting(self, chosen: FrozenTrial) -> tuple[optuna.Trial, Sequence[EpochMetrics]]:
+        """Set a waiting or interrupted trial to running; return it, and the epochs after which it continues."""
         epochs = self._jobs.resumable_epochs(chosen)
         if PLANNED not in chosen.user_attrs:
             self._study.optuna.sampler = DrawnValues(self._sampler.begin(chosen))
@@ -278,14 +292,17 @@ class Coordinator:
         return trial, epochs
 
     def _new_trial(self) -> optuna.Trial | None:
-        """Create a trial; None: every configuration was tried."""
+        """Create a trial; None if no new valid configuration was found.
+
+        For a grid, it is a retry of a failed point; None if no failed point has retries left.
+        """
         study = self._study.optuna
         if isinstance(self._spec.search.sampler, Grid):
             failed = next(self._attempts.failed(asked=False), None)
             if failed is None:
                 return None
             enqueue_again(study, self._study.stored(failed))
-            trial, _ = self._continued(self._study.stored(self._count))
+            trial, _ = self._take_waiting(self._study.stored(self._count))
         else:
             is_new = self._is_new if self._distinct else lambda *_: True
             params = self._sampler.begin_new(self._count, lambda drawn: is_new(drawn, self._count))
@@ -297,22 +314,22 @@ class Coordinator:
         return trial
 
     def _is_new(self, drawn: dict[str, Any], number: int) -> bool:
-        """Return whether a configuration can be trained and has not been tried."""
+        """Return whether a configuration is valid, and no earlier trial blocks it."""
         try:
             config = self._jobs.config_from(drawn, number)
         except InvalidConfigError:
             return False
-        return self._attempts.first_of(config, self._jobs.contents.of(config)) is None
+        return self._attempts.blocking_trial(config, self._jobs.contents.for_config(config)) is None
 
     def epoch_done(self, number: int, metrics: EpochMetrics) -> bool:
         """Record an epoch; return whether the trial continues."""
         prunes = self._report(self._running[number], metrics)
         if prunes:
-            self._stopping.add(number)
+            self._being_pruned.add(number)
         self._epochs += 1
         best = self._best.get(number)
         self._budget.epoch_done(best.value if best else None)
-        self._inform(lambda listener: listener.epoch_done(number, metrics))
+        self._queue_event(lambda listener: listener.epoch_done(number, metrics))
         return not prunes
 
     def trial_ended(self, end: TrialEnded) -> None:
@@ -341,30 +358,30 @@ class Coordinator:
         return number not in self._unprunable and self._pruner.prunes(number, epoch.epoch)
 
     def _end(self, trial: optuna.Trial, end: TrialEnded) -> None:
-        """Record the end of a trial, then inform the listeners."""
-        if end.trial in self._stopping and end.outcome not in GOOD:
+        """Record the end of a trial, and queue the event for the listeners."""
+        if end.trial in self._being_pruned and end.outcome not in GOOD:
             # A trial that is being pruned counts as pruned, even if it failed meanwhile.
             end = TrialEnded(end.trial, Outcome.PRUNED, "", "", end.info)
-        self._stopping.discard(end.trial)
+        self._being_pruned.discard(end.trial)
         outcome, detail = record_end(self._study, trial, end, self._best.get(end.trial))
         if outcome in WORST:
             self._pruner.forget(end.trial)
         self._pruner.end(end.trial, completed=outcome in GOOD)
         self._attempts.end(end.trial, failed=outcome is Outcome.FAILED)
         if outcome is Outcome.FAILED:
-            self._exhausted = False
+            self._no_new_configuration = False
         self._abort.trial_ended(outcome, detail)
         self._checkpoints.forget(trial.number)
         self._reported.pop(trial.number, None)
-        record = self._study.record_of(trial.number)
+        record = self._study.read_record(trial.number)
         self._sampler.end(record)
         self._budget.trial_ended(record)
-        self._inform(lambda listener: listener.trial_ended(record))
+        self._queue_event(lambda listener: listener.trial_ended(record))
 
     def worker_failed(self, failure: WorkerFailed) -> None:
         """Let a trial run again after its worker failed, unless it is being pruned or has failed too often."""
         number, trial = failure.trial, self._running[failure.trial]
-        if number in self._stopping:
+        if number in self._being_pruned:
             self._end(self._running.pop(number), TrialEnded(number, Outcome.PRUNED, "", "", {}))
             return
         times, most = record_worker_failure(trial, failure.detail), self._spec.file.limits.retries
@@ -376,8 +393,8 @@ class Coordinator:
         self.interrupted(number)
 
     def interrupted(self, number: int) -> None:
-        """Record that a trial does not run any more and waits to be continued."""
+        """Record that a trial no longer runs and waits to be continued."""
         interrupt(self._running.pop(number))
         self._sampler.forget(number)
         self._waiting = sorted([*self._waiting, self._study.stored(number)], key=lambda trial: trial.number)
-        self._inform(lambda listener: listener.trial_interrupted(number))
+        self._queue_event(lambda listener: listener.trial_interrupted(number))

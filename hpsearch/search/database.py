@@ -1,4 +1,4 @@
-"""The Optuna database of a home folder: opened, and its errors as one line."""
+"""Open the Optuna database of a home folder, and report its errors in one line."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def open_storage(home: Home, *, create: bool) -> RDBStorage:
 
 
 def _create(home: Home) -> None:
-    """Make the database under another name first, since a command that reads it would make missing tables, too."""
+    """Create the database under a temporary name, since a reading command would create missing tables, too."""
     unfinished = home.optuna_db.with_name(f".{home.optuna_db.name}.new")
     # Files of a process that was killed here.
-    for left in home.root.glob(f"{unfinished.name}*"):
-        left.unlink()
+    for file in home.root.glob(f"{unfinished.name}*"):
+        file.unlink()
     prepare_sqlite(unfinished)
-    # Closing it ends its write-ahead log, which would keep that name.
+    # Closing the database removes its write-ahead log, which would keep the temporary name.
     _connect(home, unfinished).engine.dispose()
-    # SQLite would apply the log of a database that the user has moved away to this one.
+    # If the user moved the old database away, SQLite would apply its leftover log to the new one.
     for end in ("-wal", "-shm", "-journal"):
         home.optuna_db.with_name(home.optuna_db.name + end).unlink(missing_ok=True)
     unfinished.replace(home.optuna_db)
@@ -65,7 +65,7 @@ def database_errors(home: Home, *further: type[Exception]) -> Iterator[None]:
         further: further kinds of errors; Optuna raises RuntimeError for a database of another version.
 
     Raises:
-        EnvironmentProblem: the database raised one.
+        EnvironmentProblem: the database raised an error.
     """
     kinds: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *further)
     try:

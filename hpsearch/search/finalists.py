@@ -1,9 +1,10 @@
-"""The finalists of a study: its best trials trained again with new seeds; then one evaluation on the test set.
+"""The finalists of a study: its best trials, trained again with new seeds; then one evaluation on the test set.
 
 A trial's score is the best of many on the same validation images, with one seed: it is optimistic. So the best few
-are trained again, each with the same new seeds, and the best mean wins. The winner and the Keras default of
-the same model are then trained on all training images for the epochs that validation chose, and these models alone
-are evaluated on the test images. Each step is recorded, so after an interruption the next run does the next step.
+are trained again, each with the same new seeds, and the best mean wins. The Keras default of the winner's model is
+trained with these seeds, too. The winner and the default are then trained on all training images for the epochs that
+validation chose, and only these models are evaluated on the test images. Each step is recorded, so after an
+interruption the next run does the next step.
 """
 
 from __future__ import annotations
@@ -58,11 +59,12 @@ class FinalStages:
     Attributes:
         study: the study, whose search is complete.
         spec: the study file, with the section `finalists`.
-        text: the file as it is run.
+        text: the study file as it is run.
+        home: the home folder, for checkpoints and models.
         executor: runs the trainings; closed by the caller.
         listeners: returns the listeners of a stage.
         stop: says whether the user asks to stop; checked between the steps.
-        workers: number of trainings that run at once.
+        workers: the number of trainings that run at once.
         report: called with one line for each message.
         contents: digests of the user's own data and modules.
     """
@@ -110,7 +112,7 @@ class FinalStages:
             return
         stage = open_stage(self.study, Stage.FINAL, FINAL_OBJECTIVE)
         finalists = [winner, *([finals.default] if finals.default and finals.default.values else [])]
-        trainings = [t for e in finalists for t in _seeded(e.trial, on_everything(e), finals.seeds)]
+        trainings = [t for each in finalists for t in _seeded(each.trial, retrain_config(each), finals.seeds)]
         if not self._train(Stage.FINAL, stage, trainings):
             return
         keys = {training.key for training in trainings}
@@ -119,7 +121,7 @@ class FinalStages:
             self._read(winner, records)
 
     def _train(self, stage: Stage, study: StoredStudy, trainings: Sequence[PlannedTraining]) -> bool:
-        """Train the planned trainings that the stage lacks; return whether all have ended then."""
+        """Run the trainings that the stage lacks; return whether all trainings of the stage have ended."""
         total = plan(study, trainings)
         if all(trial.state.is_finished() for trial in study.optuna.get_trials(deepcopy=False)):
             return True
@@ -130,16 +132,16 @@ class FinalStages:
             lambda: self.listeners(stage),
             total=total,
             stop=self.stop,
-            checkpoints=self.home.checkpoints(self.study.name, stage.value),
-            models=self.home.models(self.study.name, stage.value),
+            checkpoints=self.home.checkpoints_folder(self.study.name, stage.value),
+            models=self.home.models_folder(self.study.name, stage.value),
             stage=stage,
             contents=self.contents,
         ).run(self.text, self.workers)
         return all(record.state in FINISHED for record in study.records())
 
     def _read(self, winner: Finalist, records: Sequence[TrialRecord]) -> None:
-        """Read the test set, once. The reading is recorded before it happens, so that no reading is unrecorded."""
-        folder = self.home.models(self.study.name, Stage.FINAL.value)
+        """Read the test set, once. The reading is recorded before it begins, so no reading can be unrecorded."""
+        folder = self.home.models_folder(self.study.name, Stage.FINAL.value)
         config = records[0].config
         assert isinstance(config, TrialConfig)
         line: dict[str, Any] = {
@@ -154,8 +156,9 @@ class FinalStages:
         models = tuple(str(folder / f"{record.number}.keras") for record in records)
         self.report(f"reading the test set, once, for {len(models)} models ...")
         objective = FINAL_OBJECTIVE.model_dump(mode="json")
-        data, sources = self.contents.of(config).get("data", ""), self.contents.expected_sources()
-        info = self._evaluate(Job(0, config.plain(), objective, reads=models, data=data, sources=sources))
+        data, sources = self.contents.for_config(config).get("data", ""), self.contents.expected_sources()
+        job = Job(0, config.plain(), objective, models_to_test=models, data_digest=data, source_digests=sources)
+        info = self._evaluate(job)
         if info is None:
             return
         results = [
@@ -166,12 +169,12 @@ class FinalStages:
         self.study.optuna.set_user_attr(READINGS, [*before, line])
 
     def _digest(self, config: TrialConfig) -> str:
-        """Return the digest of the dataset; empty where it is not known."""
+        """Return the digest of the dataset; empty if it is not known."""
         name = config.data.dataset
         return DATASETS[name].digest if name in DATASETS else self.contents.data.get(name, "")
 
     def _evaluate(self, job: Job) -> Any:
-        """Return a worker's result; None if it failed, which is reported, or if the user stopped the run."""
+        """Return what a worker reports of a job; None if the job failed, or if the user stopped the run."""
         end = run_job(self.executor, job, lambda: self.stop.asked)
         if isinstance(end, TrialEnded) and end.outcome is Outcome.COMPLETED:
             return end.info
@@ -194,7 +197,7 @@ def _rest(tested: dict[str, Any]) -> tuple[tuple[tuple[int, ...], ...], str]:
 
 
 def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: int) -> list[TrialRecord]:
-    """Return the best trials that ended well, best first. Of trials that differ only in the seed, take the best."""
+    """Return the best trials that ended well, best first; of trials that differ only in the seed, the best."""
     distinct: dict[str, TrialRecord] = {}
     for record in ranked(records, objective):
         if record.config:
@@ -204,12 +207,12 @@ def choose_finalists(records: Sequence[TrialRecord], objective: Objective, top: 
 
 def _seeds(stage: StoredStudy, records: Sequence[TrialRecord], first: int, wanted: int) -> list[int]:
     """Return the seeds of the finalists: those of the stage so far, and new ones that no trial of the search has."""
-    known: list[int] = stage.optuna.user_attrs.get(SEEDS, [])
-    if len(known) < wanted:
-        taken = {*known, *(record.config.seed for record in records if record.config)}
-        known = [*known, *islice(_untaken(taken, FIRST_SEED + first), wanted - len(known))]
-        stage.optuna.set_user_attr(SEEDS, known)
-    return known[:wanted]
+    seeds: list[int] = stage.optuna.user_attrs.get(SEEDS, [])
+    if len(seeds) < wanted:
+        taken = {*seeds, *(record.config.seed for record in records if record.config)}
+        seeds = [*seeds, *islice(_untaken(taken, FIRST_SEED + first), wanted - len(seeds))]
+        stage.optuna.set_user_attr(SEEDS, seeds)
+    return seeds[:wanted]
 
 
 def _untaken(taken: set[Any], first: int) -> Iterator[int]:
@@ -223,12 +226,13 @@ def _seeded(of: int | None, config: AnyConfig, seeds: Sequence[int]) -> list[Pla
 def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
     """Return the untuned configuration: the same model and data, everything else at the defaults of Keras.
 
-    This is Adam at 0.001, batches of 32, cross-entropy, pixels in [0, 1]. Epochs and early stopping are those of
-    `config`, so that both may train for equally long. If the objective is a loss, the loss of `config` is kept, since
-    the values of two different losses cannot be compared.
+    This is Adam at 0.001, batches of 32 and cross-entropy. For the catalogue's datasets, pixels are in [0, 1]; a user's
+    own dataset keeps its normalization. Epochs and early stopping are those of `config`, so that both may train for
+    equally long. If the objective is `loss` or `val_loss`, the loss of `config` is kept, since the values of different
+    losses cannot be compared; if it is `loss`, so are the class weights, which are part of it.
     """
-    pixels = config.data.dataset in DATASETS
-    data = config.data.model_copy(update={"normalization": "rescale"}) if pixels else config.data
+    in_catalogue = config.data.dataset in DATASETS
+    data = config.data.model_copy(update={"normalization": "rescale"}) if in_catalogue else config.data
     terms = config.loss_terms(objective.metric)
     class_weight = config.training.class_weight if "training.class_weight" in terms else None
     untuned = {"class_weight": class_weight, "callbacks": (), "gradient_noise": False}
@@ -244,10 +248,11 @@ def keras_default(config: TrialConfig, objective: Objective) -> TrialConfig:
     )
 
 
-def on_everything(finalist: Finalist) -> TrialConfig:
-    """Return a finalist's configuration for a training on all images, for the median of its best epochs; no seed.
+def retrain_config(finalist: Finalist) -> TrialConfig:
+    """Return a finalist's configuration for a training on all images; it has no seed.
 
-    A schedule that depends on validation metrics is replaced by the learning rates of a typical training.
+    The training has as many epochs as the median of the finalist's best epochs. A schedule that depends on validation
+    metrics is replaced by the learning rates of a typical training.
     """
     config = finalist.config
     assert isinstance(config, TrialConfig)
@@ -274,6 +279,6 @@ def is_finished(study: StoredStudy, spec: StudySpec) -> bool:
         return ended
     if finals.reading or (finals.readings and finals.readings[0].winner != finals.winner.trial):
         return True
-    # In its final training the winner may diverge.
+    # The winner may diverge in each of its final trainings: then there is no model to test.
     last = [record for record in finals.final if record.of == finals.winner.trial]
     return bool(last) and all(record.state in FINISHED and not record.good for record in last)

@@ -61,7 +61,7 @@ class Home:
 
     @property
     def arguments(self) -> list[str]:
-        """The option that a further command needs to find this folder; none where it is the default."""
+        """The option with which a further command finds this folder; empty if the folder is the default."""
         default = self.given == "mlruns" and not os.environ.get("HPSEARCH_HOME")
         return [] if default else ["--home", self.given]
 
@@ -69,14 +69,14 @@ class Home:
         """Return a command on this home folder as a shell takes it: `hpsearch trials digits --home runs`."""
         return command_line("hpsearch", *words, *self.arguments)
 
-    def study(self, name: str) -> Path:
+    def study_folder(self, name: str) -> Path:
         return self.root / "studies" / name
 
-    def checkpoints(self, name: str, stage: str = "") -> Path:
-        return self.study(name) / stage / "checkpoints"
+    def checkpoints_folder(self, name: str, stage: str = "") -> Path:
+        return self.study_folder(name) / stage / "checkpoints"
 
-    def models(self, name: str, stage: str) -> Path:
-        return self.study(name) / stage / "models"
+    def models_folder(self, name: str, stage: str) -> Path:
+        return self.study_folder(name) / stage / "models"
 
     def create(self) -> None:
         """Make the folder and see that it can be written to.
@@ -97,12 +97,12 @@ class Home:
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Hold a study: one coordinator at a time. A dead holder's lock is gone with its process.
+        """Hold the lock of a study, which one process at a time can have. It is released when the process dies.
 
         Raises:
             StudyBusyError: another process holds it.
         """
-        folder = self.study(name)
+        folder = self.study_folder(name)
         holder = folder / "holder.json"
         lock = FileLock(folder / "lock")
         about = {
@@ -125,14 +125,14 @@ class Home:
         try:
             yield
         finally:
-            # What cannot be deleted any more (a disk that became read-only) is overwritten by the next one.
+            # If the file cannot be deleted (a disk that became read-only), the next holder overwrites it.
             with suppress(OSError):
                 holder.unlink(missing_ok=True)
             lock.release()
 
     def holder(self, name: str) -> Holder | None:
-        """Return the process that holds a study now; None: no process does."""
-        folder = self.study(name)
+        """Return the process that holds a study now, or None."""
+        folder = self.study_folder(name)
         if not (folder / "lock").is_file():
             return None
         lock = FileLock(folder / "lock")

@@ -33,7 +33,7 @@ class DrawnValues(IndependentSampler):
     """Give a stored trial the values that `SamplerView` has drawn for it.
 
     Args:
-        params: values by the names of the parameters, as Optuna holds them.
+        params: the values by parameter name, as Optuna stores them.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -52,26 +52,27 @@ class DrawnValues(IndependentSampler):
 class QuasiRandomSampler(IndependentSampler):
     """Draw one point of a scrambled Sobol sequence (Owen 1998) or of a scrambled Halton sequence (Owen 2017).
 
-    The points cover the space more evenly than random ones. Optuna's own sampler of this kind counts its points in the
-    storage, and takes only the parameters that every trial has. Here the number of the trial is the position in the
-    sequence, so an interruption changes nothing, and each parameter has a dimension of its own, those of a branch too.
+    The points cover the space more evenly than random ones. Optuna's own quasi-random sampler counts its points in the
+    storage, and covers only the parameters that every trial has. Here the position in the sequence is the trial's
+    number, so an interruption changes nothing; and every parameter has a dimension of its own, also one of a branch.
 
     Args:
-        settings: of the study file.
-        seed: of the scrambling; the same for every trial of a study.
-        position: of the point in the sequence, from 0.
-        names: of the parameters of the whole space; each is a dimension.
+        settings: the sampler's section of the study file.
+        seed: the seed of the scrambling. Trials with the same seed take their points from the same sequence.
+        position: the position of the point in the sequence, from 0. Skipping to point 100,000 takes about 7 ms for
+            Sobol and 160 ms for Halton.
+        names: the names of the parameters of the whole space; each is a dimension.
     """
 
     def __init__(self, settings: QuasiMonteCarlo, seed: int, position: int, names: Sequence[str]) -> None:
-        # It takes half a second to import, and only this sampler needs it.
+        # It takes longer to import than Optuna, and only this sampler needs it.
         from scipy.stats import qmc
 
         sequences = {"sobol": qmc.Sobol, "halton": qmc.Halton}
-        sequence = sequences[settings.sequence](d=max(1, len(names)), scramble=True, rng=seed)
+        sequence = sequences[settings.sequence](d=len(names), scramble=True, rng=seed)
         if position:
             sequence.fast_forward(position)
-        self._point: dict[str, float] = dict(zip(names, sequence.random(1)[0].tolist(), strict=False))
+        self._point: dict[str, float] = dict(zip(names, sequence.random(1)[0].tolist(), strict=True))
 
     def sample_independent(
         self,
@@ -84,10 +85,11 @@ class QuasiRandomSampler(IndependentSampler):
 
 
 def quantile(distribution: BaseDistribution, share: float) -> Any:
-    """Return the value of a distribution below which this share of it lies.
+    """Return the quantile of a distribution: the value below which the share `share` of it lies.
 
     Args:
-        distribution: uniform, in the logarithm where it says so; the options of a choice in their order.
+        distribution: uniform, or uniform in the logarithm if its `log` is true; for a choice, over its options in their
+            order.
         share: at least 0, less than 1.
     """
     if isinstance(distribution, CategoricalDistribution):
@@ -99,7 +101,7 @@ def quantile(distribution: BaseDistribution, share: float) -> Any:
         raise TypeError(f"unknown distribution {distribution}")
     low, high, step = distribution.low, distribution.high, distribution.step
     if distribution.log:
-        # Each whole number has the share of the logarithmic axis that is nearest to it.
+        # Each whole number n has the part of the logarithmic axis from n - 0.5 to n + 0.5.
         return min(max(round(_between(low - 0.5, high + 0.5, share, log=True)), low), high)
     return low + step * int(share * ((high - low) // step + 1))
 

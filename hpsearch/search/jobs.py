@@ -1,4 +1,4 @@
-"""What each trial of a study is to train: its configuration, and the job for a worker."""
+"""The configuration of each trial of a study, and its job for a worker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Checkpoints:
     """The checkpoints of a study's trials, a file each; workers write them.
 
     Attributes:
-        folder: where they are; made when the first is written.
+        folder: the folder of the files; created with the first file.
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class Checkpoints:
         return self.folder / f"{trial}.npz"
 
     def resumable_epochs(self, waiting: FrozenTrial) -> tuple[EpochMetrics, ...]:
-        """Return the epochs after which an interrupted trial continues; empty: it starts again."""
+        """Return the epochs after which an interrupted trial continues; empty if it starts again."""
         config, epochs = waiting.user_attrs.get(CONFIG), epochs_of(waiting)
         return epochs[: count_resumable_epochs(self.file(waiting.number), config, epochs)] if config else ()
 
@@ -64,9 +64,9 @@ class Jobs:
 
     Attributes:
         checkpoints: the files for the state of running trials.
-        models: folder for trained models; None: they are not kept.
-        contents: digests of the user's own data and modules, as trials are to be trained with them.
-        known: what the user's own datasets hold, by name.
+        models: the folder for trained models; None if they are not kept.
+        contents: digests of the user's own data and modules with which trials are to be trained.
+        user_datasets: shape, type and size of the user's own datasets, by name.
     """
 
     study: StoredStudy
@@ -74,7 +74,7 @@ class Jobs:
     checkpoints: Checkpoints
     models: Path | None
     contents: Contents
-    known: Mapping[str, UserDataset]
+    user_datasets: Mapping[str, UserDataset]
 
     def config_of(self, trial: optuna.Trial) -> AnyConfig:
         """Return the planned or drawn configuration of a trial, with engine and normalization chosen.
@@ -100,7 +100,7 @@ class Jobs:
 
     def _completed(self, config: AnyConfig) -> AnyConfig:
         if isinstance(config, TrialConfig):
-            return with_normalization(with_engine(config, self.study.engines), self.known)
+            return with_normalization(with_engine(config, self.study.engines), self.user_datasets)
         return config
 
     def job(self, trial: optuna.Trial, config: AnyConfig, epochs: Sequence[EpochMetrics]) -> Job:
@@ -119,14 +119,14 @@ class Jobs:
             seconds,
             str(self.models / f"{trial.number}.keras") if self.models else "",
             system_metrics=self.spec.file.system_metrics,
-            data=self.contents.of(config).get("data", ""),
-            sources=self.contents.expected_sources(),
+            data_digest=self.contents.for_config(config).get("data", ""),
+            source_digests=self.contents.expected_sources(),
         )
 
     def resumable_epochs(self, waiting: FrozenTrial) -> Sequence[EpochMetrics]:
         """Return the epochs after which an interrupted trial continues.
 
-        There are none where its checkpoint is gone, or where it was trained with other data or other modules.
+        There are none if its checkpoint is gone, or if it was trained with other data or other modules.
         """
         config, contents = waiting.user_attrs.get(CONFIG), waiting.user_attrs.get(CONTENTS)
         if config is not None and not self._are_same(contents, parse_config(config)):
@@ -134,16 +134,17 @@ class Jobs:
         return self.checkpoints.resumable_epochs(waiting)
 
     def _are_same(self, contents: Mapping[str, str] | None, config: AnyConfig) -> bool:
-        """Return whether a trial that began with `contents` would continue with the same; None: of an early version."""
-        now = self.contents.of(config)
+        """Return whether a trial began with the present contents; `contents` is None for one of an early version."""
+        now = self.contents.for_config(config)
         if contents is not None:
             return contents == now
-        # That version kept the digests of files with data for the whole study.
+        # An early version kept one digest of each data file for the whole study.
         before = "" if isinstance(config, TrainableConfig) else self.study.provenance.data.get(config.data.dataset, "")
         return not before or before == now.get("data")
 
 
-# The constant cost of an update, in examples: an MLP's epoch at batch 64 takes 1.4 times one at 512.
+# The fixed cost of an update, as a number of examples that takes as long: an MLP's epoch takes 1.4 times as long at
+# batch 64 as at 512.
 UPDATE_COST = 30
 
 
@@ -152,18 +153,21 @@ def choose_waiting(
 ) -> FrozenTrial:
     """Return the waiting trial to start now.
 
+    Prefer the most functions already compiled on a free worker, then the fewest compiled on busy ones, then the longest
+    training.
+
     Args:
-        waiting: by number; at least one.
-        space: the study's.
-        engines: what `engine: auto` means; empty where the user's own function trains.
+        waiting: at least one trial; interrupted and enqueued trials by number, then retries by number.
+        space: the space of the study.
+        engines: what `engine: auto` means; empty if the user's own function trains.
         slots: the worker slots of the executor; at least one is free.
     """
     if len(waiting) == 1 or len(slots) == 1:
         return waiting[0]
-    free = [place.compiled for place in slots if not place.busy]
-    busy = frozenset[str]().union(*(place.compiled for place in slots if place.busy))
+    free = [slot.compiled for slot in slots if not slot.busy]
+    busy = frozenset[str]().union(*(slot.compiled for slot in slots if slot.busy))
 
-    def suits(trial: FrozenTrial) -> tuple[int, int, float]:
+    def preference(trial: FrozenTrial) -> tuple[int, int, float]:
         config = _outline(trial, space) if engines else None
         if not isinstance(config, TrialConfig):
             return 0, 0, 0.0
@@ -171,11 +175,14 @@ def choose_waiting(
         cost = config.training.max_epochs * (1 + UPDATE_COST / config.examples_per_update)
         return max(len(needs & compiled) for compiled in free), -len(needs & busy), cost
 
-    return max(waiting, key=suits)
+    return max(waiting, key=preference)
 
 
 def _outline(trial: FrozenTrial, space: Branch) -> AnyConfig | None:
-    """Return the trial's configuration as far as it is fixed; of other ranges the middle, of options the first."""
+    """Return the configuration of a trial as far as it is fixed; None if the result is invalid.
+
+    Other values are `low` for an integer range, the midpoint of a real range, and the first option of a choice.
+    """
     if planned := trial.user_attrs.get(PLANNED):
         return parse_config(planned)
     fixed = {**enqueued_params(trial), **trial.params}

@@ -18,7 +18,7 @@ class StudyStarted:
     Attributes:
         spec: the checked study file.
         text: the study file as it was run, `--set` applied.
-        records: the trials that the study has already, by number.
+        records: the existing trials of the study, by number.
         total: the number of trials that the study is to have.
         workers: the number of trials that run at once.
         stage: the part of the study. `records`, and the trial numbers of later events, are of this part.
@@ -38,14 +38,15 @@ class StudyEnded:
 
     Attributes:
         records: every trial of the study, by number.
-        best: the best good one; None where there is none.
+        best: the best trial that ended well, or None.
         interrupted: whether the user stopped it.
-        stopped: the reason why it stopped by itself before its end, else empty.
-        exhausted: whether every configuration of the space has been tried, so that there are no more trials.
-        spent: why no further trial of the study started, if its budget is spent, else empty.
+        abort_reason: why the run aborted, else empty.
+        no_new_configuration: whether the search ended because no new valid configuration was found, or, for a grid,
+            because no failed point has retries left.
+        budget_reason: why no further trial started, if the study's budget is spent, else empty.
         seconds: wall time of this run.
         epochs: the number of epochs that this run trained in its search.
-        finals: the results of the finalists; None: there are none.
+        finals: the results of the finalists; None if there are none.
         lacking: the MLflow addresses that lack a part of the study (`hpsearch.search.storage`).
     """
 
@@ -54,11 +55,11 @@ class StudyEnded:
     interrupted: bool
     seconds: float
     epochs: int
-    stopped: str = ""
+    abort_reason: str = ""
     finals: Finals | None = None
     lacking: tuple[str, ...] = ()
-    exhausted: bool = False
-    spent: str = ""
+    no_new_configuration: bool = False
+    budget_reason: str = ""
 
     @property
     def exported(self) -> TrialRecord | None:
@@ -76,7 +77,7 @@ class Listener:
     behind = False
 
     def study_started(self, event: StudyStarted) -> None:
-        """Before the first trial."""
+        """Called before any other event; the first trials may already train."""
 
     def trial_started(self, record: TrialRecord) -> None:
         """A worker trains the trial; it continues after the epochs `record.epochs`."""
@@ -100,4 +101,4 @@ class Listener:
         """The run of the study has ended."""
 
     def close(self) -> None:
-        """Release resources; also called after an error."""
+        """Release resources. Also called after an error; may be called more than once."""

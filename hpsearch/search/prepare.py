@@ -23,7 +23,7 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, Us
     """Fetch the catalogue's datasets, and check the user's own files.
 
     Returns:
-        What the user's own files hold, by name.
+        Shape, type and size of the user's own files, by name.
 
     Raises:
         DataError: a dataset cannot be loaded, or breaks a rule.
@@ -53,18 +53,18 @@ def check_files(spec: StudySpec) -> dict[str, UserDataset]:
         except DataError as error:
             missing.append((paths[name], str(error)))
     raise_problems(spec.document, missing)
-    known = {name: summary_of(load_npz(name, "train", spec.folders)) for name in files}
-    check_fits(spec, known)
-    return known
+    user_datasets = {name: summary_of(load_npz(name, "train", spec.folders)) for name in files}
+    check_fits(spec, user_datasets)
+    return user_datasets
 
 
-def check_fits(spec: StudySpec, known: Mapping[str, UserDataset]) -> None:
-    """Hold a study against the user's own datasets.
+def check_fits(spec: StudySpec, user_datasets: Mapping[str, UserDataset]) -> None:
+    """Check a study against the user's own datasets.
 
     Raises:
         StudyFileError: a trial of the study would not fit one of them.
     """
-    raise_problems(spec.document, dataset_problems(spec, known))
+    raise_problems(spec.document, dataset_problems(spec, user_datasets))
 
 
 def inspect_functions(
@@ -73,23 +73,24 @@ def inspect_functions(
     """Call the user's own dataset functions twice, in a worker, and check the study against what they return.
 
     Args:
-        contents: of the study's files and modules.
-        log: file that takes what workers print.
+        contents: the digests of the study's files and modules.
+        log: the file of the workers' output.
         stop: checked while a function runs.
 
     Returns:
-        What the functions return, by name, and the contents with their digests. Not all of it where the user stopped.
+        Shape, type and size of the returned datasets, by name, and the contents with their digests. Both are incomplete
+        if the user stopped the run.
 
     Raises:
         DataError: what a function returns breaks a rule, or is not the same in both calls.
         StudyFileError: a function cannot be called, or a trial of the study would not fit what it returns.
         StudyChangedError: a module was edited since the run began.
     """
-    paths, known = dataset_paths(spec), dict[str, UserDataset]()
+    paths, user_datasets = dataset_paths(spec), dict[str, UserDataset]()
     for name in [name for name in spec.datasets() if is_user_dataset(name) and not name.endswith(".npz")]:
         config = next(config for config in spec.keras_corners if config.data.dataset == name)
         sources = contents.expected_sources()
-        job = Job(-1, config.plain(), {"metric": "loss"}, inspects=True, sources=sources)
+        job = Job(-1, config.plain(), {"metric": "loss"}, inspect_data=True, source_digests=sources)
         end = run_job(executor, job, lambda: stop.asked)
         if end is None:
             break
@@ -102,6 +103,6 @@ def inspect_functions(
             raise problem_error(spec.document, [(paths[name], f"{detail}; its traceback is in {log}")])
         info = dict(end.info)
         contents = replace(contents, data={**contents.data, name: info[DIGEST]})
-        known[name] = UserDataset(**{each.name: info[each.name] for each in fields(UserDataset)})
-    check_fits(spec, known)
-    return known, contents
+        user_datasets[name] = UserDataset(**{each.name: info[each.name] for each in fields(UserDataset)})
+    check_fits(spec, user_datasets)
+    return user_datasets, contents

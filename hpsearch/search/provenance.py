@@ -24,9 +24,10 @@ class Provenance:
     """The origin of a study's trials: versions, commit, user, data.
 
     Attributes:
-        study: the study's own id, since its name may be taken elsewhere too; empty in what an early version made.
-        history: tags, each with the time (ISO 8601) from which they are valid, in order.
-        data: digests of the user's own files with data when the study was made, by name.
+        study: the study's own id, since another home folder may have a study of the same name; empty for a study of an
+            early version.
+        history: pairs of a time (ISO 8601) and the tags that are valid from then on, in order.
+        data: digests of the user's own data files when the study was created, by name.
         current: digests of the user's own datasets now; empty in a study of an early version.
     """
 
@@ -44,11 +45,11 @@ class Provenance:
 
     @property
     def current_data(self) -> Mapping[str, str]:
-        """The digests of the user's own datasets, as the next trials are trained with them."""
+        """The digests of the user's own datasets with which the next trials are trained."""
         return {**self.data, **self.current}
 
     def tags(self, started: datetime | None = None) -> dict[str, str]:
-        """Return the tags of a trial that began then; those of the study's first run where it is None."""
+        """Return the tags of a trial that began at `started`; those of the study's first run if it is None."""
         found: Mapping[str, str] = self.history[0][1] if self.history else {}
         if started is not None:
             for since, tags in self.history:
@@ -57,11 +58,11 @@ class Provenance:
 
 
 def new_provenance(attrs: Mapping[str, Any], data: Callable[[], Mapping[str, str]]) -> dict[str, Any]:
-    """What a study is to keep from now on: an id of its own, what its data is, and what trains where that has changed.
+    """Return the attributes to add: id and data digests if the study has no id, and the tags if they changed.
 
     Args:
-        attrs: the attributes that it has.
-        data: computes the digests of the user's own files with data; called once for each study.
+        attrs: the attributes of the study.
+        data: computes the digests of the user's own data files; called only if the study has no id.
     """
     new: dict[str, Any] = {}
     if _ID not in attrs:
@@ -73,7 +74,7 @@ def new_provenance(attrs: Mapping[str, Any], data: Callable[[], Mapping[str, str
 
 
 def provenance_tags() -> dict[str, str]:
-    """Return the tags that every run of a study carries; what cannot be found out is left out."""
+    """Return the tags of every MLflow run of a study; values that cannot be found out are left out."""
     tags = {"hpsearch.python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -90,14 +91,14 @@ def provenance_tags() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Return the commit that the current folder is at; None outside a git work tree or without git."""
+    """Return the commit of the current folder; None outside a git work tree or without git."""
     try:
-        answer = subprocess.run(
+        done = subprocess.run(
             ["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _user() -> str:

@@ -1,8 +1,8 @@
 """Pruners: they decide whether a running trial continues after an epoch.
 
-They decide as Optuna's pruners of the same settings do, but from the values that the coordinator reports to them.
-Optuna's own read every unfinished trial back from the database each time, with all of its epochs, so that an epoch
-would cost more the more epochs there were before it.
+They decide as Optuna's pruners with the same settings do, but from the values that the coordinator reports to them.
+Optuna's pruners read every unfinished trial with all its epochs from the database at each decision, so each epoch would
+take longer than the one before.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Pruner:
         self.objective = objective
 
     def load(self, records: Iterable[TrialRecord]) -> None:
-        """Take in the finished trials of earlier runs."""
+        """Record the finished trials of earlier runs."""
         for record in records:
             if record.state in FINISHED and record.outcome not in WORST:
                 self.replay(record.number, record.epochs)
                 self.end(record.number, completed=record.outcome in GOOD)
 
     def replay(self, trial: int, epochs: Iterable[EpochMetrics]) -> None:
-        """Take in epochs that a trial has behind it."""
+        """Report the epochs that a trial has already trained."""
         best = None
         for epoch in epochs:
             best = best_after(best, epoch, self.objective)
@@ -43,25 +43,25 @@ class Pruner:
                 self.report(trial, epoch.epoch, best.value)
 
     def report(self, trial: int, epoch: int, value: float) -> None:
-        """Take in a trial's best value so far, as of this epoch."""
+        """Record the best value of a trial up to this epoch."""
 
     def prunes(self, trial: int, epoch: int) -> bool:  # noqa: ARG002
-        """Return whether a trial should stop after the epoch just reported."""
+        """Return whether a trial should stop after the epoch that was just reported."""
         return False
 
     def end(self, trial: int, *, completed: bool) -> None:
         """Note that a trial has ended, and whether it trained to its end."""
 
     def forget(self, trial: int) -> None:
-        """Drop the reports of a trial: it is run again, or its values do not count."""
+        """Drop the reports of a trial that is run again or whose values do not count."""
 
 
 class AshaPruner(Pruner):
     """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934).
 
     A rung is an epoch min_resource * reduction_factor**k. A trial continues after a rung if its value is among the best
-    1/reduction_factor of all that have reached that rung; while these are fewer than reduction_factor, if it is the
-    best. Between rungs nothing is compared.
+    1/reduction_factor of all trials that have reached that rung. While fewer than reduction_factor trials have reached
+    it, only the best one continues. Between rungs nothing is compared.
 
     Args:
         settings: of the study file.
@@ -70,32 +70,32 @@ class AshaPruner(Pruner):
     def __init__(self, settings: Asha, objective: Objective) -> None:
         super().__init__(objective)
         self._settings = settings
-        # By the rung's epoch, for each trial: its value as a gain. And the rungs that a trial met in its last epoch.
+        # The gain of each trial at each rung, by the rung's epoch; and the rungs that each trial reached last.
         self._rungs: dict[int, dict[int, float]] = {}
-        self._met: dict[int, list[int]] = {}
+        self._reached: dict[int, list[int]] = {}
 
     def report(self, trial: int, epoch: int, value: float) -> None:
-        self._met[trial] = []
+        self._reached[trial] = []
         rung = self._settings.min_resource
         while rung <= epoch:
-            # Met later than at its own epoch where the value was not finite before.
+            # A trial whose value was not finite at the rung's epoch reaches the rung at its next finite value.
             if trial not in self._rungs.setdefault(rung, {}):
                 self._rungs[rung][trial] = self.objective.gain(value)
-                self._met[trial].append(rung)
+                self._reached[trial].append(rung)
             rung *= self._settings.reduction_factor
 
     def prunes(self, trial: int, epoch: int) -> bool:  # noqa: ARG002
-        return any(not self._promoted(trial, self._rungs[rung]) for rung in self._met.get(trial, ()))
+        return any(not self._promoted(trial, self._rungs[rung]) for rung in self._reached.get(trial, ()))
 
     def _promoted(self, trial: int, gains: dict[int, float]) -> bool:
         better = sum(gain > gains[trial] for gain in gains.values())
         return better < max(1, len(gains) // self._settings.reduction_factor)
 
     def end(self, trial: int, *, completed: bool) -> None:  # noqa: ARG002
-        self._met.pop(trial, None)
+        self._reached.pop(trial, None)
 
     def forget(self, trial: int) -> None:
-        self._met.pop(trial, None)
+        self._reached.pop(trial, None)
         for gains in self._rungs.values():
             gains.pop(trial, None)
 
@@ -110,9 +110,9 @@ class PercentilePruner(Pruner):
     def __init__(self, settings: Median | Percentile, objective: Objective) -> None:
         super().__init__(objective)
         self._settings = settings
-        # The share of the completed trials, worst first, that a trial must not be worse than.
-        self._quantile = 0.5 if isinstance(settings, Median) else 1 - settings.percentile / 100
-        # For each trial that runs its gains by epoch; of the completed ones at each epoch all gains, sorted.
+        # A trial is pruned if its gain is below this quantile of the gains of the completed trials.
+        self._cutoff = 0.5 if isinstance(settings, Median) else 1 - settings.percentile / 100
+        # The gains of each running trial by epoch; and the gains of all completed trials at each epoch, sorted.
         self._running: dict[int, dict[int, float]] = {}
         self._at: dict[int, list[float]] = {}
         self._completed = 0
@@ -124,7 +124,7 @@ class PercentilePruner(Pruner):
         if self._completed < max(1, self._settings.startup_trials) or epoch < self._settings.warmup_epochs:
             return False
         others = self._at.get(epoch, [])
-        return len(others) > 0 and self._running[trial][epoch] < _quantile(others, self._quantile)
+        return len(others) > 0 and self._running[trial][epoch] < _interpolated_quantile(others, self._cutoff)
 
     def end(self, trial: int, *, completed: bool) -> None:
         gains = self._running.pop(trial, {})
@@ -137,8 +137,8 @@ class PercentilePruner(Pruner):
         self._running.pop(trial, None)
 
 
-def _quantile(values: Sequence[float], share: float) -> float:
-    """Return the quantile of sorted values, interpolated linearly, as NumPy's default method."""
+def _interpolated_quantile(values: Sequence[float], share: float) -> float:
+    """Return the quantile of sorted values, interpolated linearly as NumPy does by default."""
     position = (len(values) - 1) * share
     index = min(int(position), len(values) - 1)
     above = values[min(index + 1, len(values) - 1)]

@@ -1,4 +1,4 @@
-"""How a trial's course is recorded in Optuna: interrupted, continued, its worker failed, its end."""
+"""Record in Optuna that a trial was interrupted, is continued, lost its worker or ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STATES = {
     Outcome.EARLY_STOPPED: TrialState.COMPLETE,
     Outcome.PRUNED: TrialState.PRUNED,
     # Optuna's samplers pass over failed trials and learn from pruned ones; a trial that diverged, is too slow or too
-    # large must steer the sampler away: it is recorded as pruned, worse than all others, and its outcome is the reason.
+    # large must steer the sampler away, so it is recorded as pruned, and samplers rank it last.
     Outcome.DIVERGED: TrialState.PRUNED,
     Outcome.OVER_TIME: TrialState.PRUNED,
     Outcome.OVER_MEMORY: TrialState.PRUNED,
@@ -50,7 +50,7 @@ def begin_again(trial: optuna.Trial, epochs: int) -> None:
     """
     attrs = trial.user_attrs
     later = [key for key in attrs if key.startswith(EPOCH_PREFIX) and int(key.removeprefix(EPOCH_PREFIX)) > epochs]
-    # A coordinator that died while it recorded the end may have recorded a part of it.
+    # A coordinator that died while it recorded the end may have left a part of the record.
     for key in (OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK, *later):
         if attrs.get(key):
             trial.set_user_attr(key, None)
@@ -58,7 +58,7 @@ def begin_again(trial: optuna.Trial, epochs: int) -> None:
 
 
 def record_worker_failure(trial: optuna.Trial, reason: str) -> int:
-    """Write down that a running trial has lost its worker: how often it now has without coming further than before."""
+    """Record that the worker of a running trial failed; return the failures since it last trained a new epoch."""
     worker_failures = [*trial.user_attrs.get(WORKER_FAILURES, []), {"epoch": len(epochs_of(trial)), "reason": reason}]
     trial.set_user_attr(WORKER_FAILURES, worker_failures)
     return failures_in_vain(worker_failures)
@@ -77,7 +77,7 @@ def record_end(study: StoredStudy, trial: optuna.Trial, end: TrialEnded, best: B
     """Record the end of a trial in the study; return its outcome and the reason as they are recorded.
 
     Args:
-        best: its best epoch.
+        best: the best epoch of the trial, or None.
     """
     outcome, detail = end.outcome, end.detail
     if outcome in GOOD and best is None:

@@ -1,4 +1,4 @@
-"""TrialRecord: a trial as the storage holds it, read from Optuna and parsed once."""
+"""TrialRecord: a stored trial, read from Optuna and parsed once."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ FINISHED = frozenset({"COMPLETE", "PRUNED", "FAIL"})
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as the storage holds it.
+    """A stored trial.
 
     Attributes:
         number: from 0, as in Optuna.
         state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING, as in Optuna.
-        outcome: why it ended; None before that.
+        outcome: how it ended or was interrupted; None while neither.
         config: the configuration; None before the trial first ran.
         epochs: the metrics of its finished epochs.
         best: its best epoch by the study's objective; None before the first, and for a diverged trial.
-        seconds: wall time from start to end without interruptions; None before its end.
+        seconds: wall time from start to end, without interruptions; None before its end.
         detail: one line about a failure, else empty.
         baseline: whether it is an optimizer with the default arguments of Keras.
         params: the sampled parameters by their Optuna names.
         info: what the worker reported about the training, for instance the number of weights.
         traceback: of a failure, else empty.
-        started: when it was last sent to a worker.
+        started: when it was last sent to a worker; None while it waits.
         ended: when it ended; None before that.
         worker_failures: why its worker failed, for each failure.
         of: for the training of a finalist, the trial that it trains again; else None.
-        metric: the study's objective; empty outside of a study.
+        metric: the name of the objective's metric; empty outside of a study.
         retry_of: the failed trial whose configuration it tries again, or None.
         contents: the digests of the user's own dataset (`data`) and modules (`sources`) that it was trained with.
     """
@@ -93,7 +93,7 @@ class TrialRecord:
 
     @property
     def best_metrics(self) -> Mapping[str, float]:
-        """The metrics of its best epoch; empty where it has none."""
+        """The metrics of its best epoch; empty if it has none."""
         return self.epochs[self.best.epoch - 1].metrics if self.best else {}
 
     @property
@@ -103,7 +103,7 @@ class TrialRecord:
 
     @property
     def reason(self) -> str:
-        """Why it ended, in one line; empty before that."""
+        """Why it ended or was interrupted, in one line; empty while neither."""
         return self.detail or (self.outcome.value if self.outcome else "")
 
     def summary(self) -> dict[str, Any]:
@@ -124,15 +124,15 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
     """Return the record of a trial.
 
     Raises:
-        HpsearchError: another version of hpsearch trained a configuration that this version refuses.
+        HpsearchError: another version of hpsearch trained the trial, with a configuration that this version refuses.
     """
     attrs, epochs = trial.user_attrs, epochs_of(trial)
     finished = trial.state.is_finished()
     outcome = Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None
     # An interrupted trial stays RUNNING in the storage, and waits to be continued.
     waits = trial.state == TrialState.WAITING or (outcome is Outcome.INTERRUPTED and not finished)
-    again = attrs.get(STARTED)
-    started = datetime.fromisoformat(again) if again else trial.datetime_start
+    continued = attrs.get(STARTED)
+    started = datetime.fromisoformat(continued) if continued else trial.datetime_start
     ended = trial.datetime_complete if finished else None
     return TrialRecord(
         number=trial.number,
@@ -151,7 +151,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         traceback=attrs.get(TRACEBACK) or "",
         started=started if not waits else None,
         ended=ended,
-        worker_failures=tuple(loss["reason"] for loss in attrs.get(WORKER_FAILURES, [])),
+        worker_failures=tuple(failure["reason"] for failure in attrs.get(WORKER_FAILURES, [])),
         of=attrs.get(OF),
         contents=attrs.get(CONTENTS, {}),
         retry_of=attrs.get(RETRY_OF),
@@ -199,7 +199,7 @@ def ranked(records: Iterable[TrialRecord], objective: Objective) -> list[TrialRe
 
 
 def best_trial(records: Iterable[TrialRecord], objective: Objective) -> TrialRecord | None:
-    """Return the first of `ranked`; None where there is none."""
+    """Return the best good trial, or None."""
     return next(iter(ranked(records, objective)), None)
 
 

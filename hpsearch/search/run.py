@@ -1,4 +1,4 @@
-"""Run a study from its file to its end: data, lock, workers, coordinator, finalists. Called by `hpsearch run`."""
+"""Run a study from its file to its end: lock, workers, data, coordinator, finalists. Called by `hpsearch run`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from hpsearch.search.stages import Stage
     from hpsearch.search.storage import StoredStudy
 
-# The interval between two checks whether the user asks to stop, in seconds.
-_TICK = 0.1
+# The interval, in seconds, at which the writing of the results checks whether the user asks to stop.
+_STOP_CHECK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class RunRequest:
 
     Attributes:
         spec: the checked study file.
-        text: the file as it is run, `--set` applied.
+        text: the study file as it is run, with `--set` applied.
         trials: the total number of trials.
-        workers: number of trials that run at once.
+        workers: the number of trials that run at once.
         address: the address of MLflow, as the study records it.
         accept_changes: whether the study is continued although the user's own data or modules have changed.
-        retry_failed: whether the configurations of failed trials are tried again.
+        retry_failed: whether the user asks to try failed configurations again.
     """
 
     spec: StudySpec
@@ -65,19 +65,19 @@ def run_study(
         request: what to run.
         home: the home folder of the study.
         listeners: makes the listeners of a stage; called only if there is something to train in it.
-        stop: checked between the steps.
+        stop: says whether the user asks to stop; checked between the steps.
         report: called with one line for each message.
-        write_outcome: writes the results of the whole study while it is still held, where it has finalists or an
-            earlier run was killed before everything was written; returns whether everything is written.
+        write_outcome: writes the results of the whole study while its lock is held, if it has finalists or if an
+            earlier run ended before everything was written; returns whether everything is written.
 
     Raises:
-        HpsearchError: the study is held by another process, its file has changed, the data cannot be loaded.
+        HpsearchError: another process runs the study, its file has changed, or the data cannot be loaded.
     """
     spec = request.spec
     home.create()
     with home.hold(spec.name), ExitStack() as cleanup:
-        # Workers start first: they import TensorFlow while this process imports Optuna and MLflow. An existing study
-        # may have nothing left to train, so it is read first.
+        # Workers of a new study start first: they import TensorFlow while this process imports Optuna and MLflow. An
+        # existing study is read first, since it may have nothing left to train.
         executor = None if home.optuna_db.is_file() else _workers(request, home, cleanup, report)
         from hpsearch.search.contents import contents_of, note_changes
         from hpsearch.search.coordinator import Coordinator
@@ -97,13 +97,13 @@ def run_study(
         if found is not None and (stop.asked or _is_done(found, request, report)):
             note_changes(found, contents_of(spec), report)
             remember(found.optuna, spec, request.text)
-            return _complete(found, request, stop, report, write_outcome)
+            return _end_without_training(found, request, stop, report, write_outcome)
         # A change of the user's data or modules is reported before waiting for workers.
         contents = contents_of(spec, found, accept=request.accept_changes)
         executor = executor or _workers(request, home, cleanup, report)
-        study, contents, known = _prepared(request, home, executor, contents, stop, report)
+        study, contents, user_datasets = _prepared(request, home, executor, contents, stop, report)
         if stop.asked:
-            return _untouched(study, request.spec, stop)
+            return _result_without_training(study, request.spec, stop)
         add_address(study.optuna, request.address)
         _retry(study, request, report)
 
@@ -117,7 +117,7 @@ def run_study(
             return current
 
         if _search_is_over(study, request):
-            ended = _untouched(study, request.spec, stop)
+            ended = _result_without_training(study, request.spec, stop)
         else:
             ended = Coordinator(
                 study,
@@ -126,9 +126,9 @@ def run_study(
                 lambda: listeners_of(Stage.SEARCH),
                 total=request.trials,
                 stop=stop,
-                checkpoints=home.checkpoints(spec.name),
+                checkpoints=home.checkpoints_folder(spec.name),
                 contents=contents,
-                known=known,
+                user_datasets=user_datasets,
             ).run(request.text, request.workers)
         if spec.file.finalists and _search_is_over(study, request) and not stop.asked:
             finish = FinalStages(
@@ -139,7 +139,7 @@ def run_study(
         _close(current)
         ended = replace(ended, finals=read_finals(study))
         if ended.finals:
-            written = _written(lambda: write_outcome(study, ended), stop, asked=ended.interrupted)
+            written = _write_unless_stopped(lambda: write_outcome(study, ended), stop, asked=ended.interrupted)
             ended = replace(ended, interrupted=stop.asked)
         else:
             written = not any(listener.behind for listener in current)
@@ -152,7 +152,7 @@ def run_study(
 
 
 def _is_done(study: StoredStudy, request: RunRequest, report: Callable[[str], None]) -> bool:
-    """Return whether a run has nothing to train; report if the user asks to retry failed trials and there are none."""
+    """Return whether a run has nothing to train; report if the user asks for retries and no trial needs one."""
     from hpsearch.search.attempts import left_failed
     from hpsearch.search.finalists import is_finished
 
@@ -165,7 +165,7 @@ def _is_done(study: StoredStudy, request: RunRequest, report: Callable[[str], No
     return True
 
 
-def _complete(
+def _end_without_training(
     study: StoredStudy,
     request: RunRequest,
     stop: Stop,
@@ -175,10 +175,10 @@ def _complete(
     """End a run that has nothing to train: write to MLflow what an earlier run could not write to this address."""
     from hpsearch.search.storage import incomplete_addresses, is_new_address, set_address_complete
 
-    ended, address = _untouched(study, request.spec, stop), request.address
+    ended, address = _result_without_training(study, request.spec, stop), request.address
     if address in incomplete_addresses(study.optuna) and not stop.asked:
         report("telling MLflow what an earlier run could not ...")
-        if _written(lambda: write_outcome(study, ended), stop, asked=False):
+        if _write_unless_stopped(lambda: write_outcome(study, ended), stop, asked=False):
             set_address_complete(study.optuna, address)
     lacking = incomplete_addresses(study.optuna)
     lacking += [address] if is_new_address(study.optuna, address) else []
@@ -193,25 +193,25 @@ def _prepared(
     stop: Stop,
     report: Callable[[str], None],
 ) -> tuple[StoredStudy, Contents, dict[str, UserDataset]]:
-    """Get all data; return the study, the digests of the user's own content, and the shapes of the user's datasets."""
+    """Get all data; return the study, the digests of the user's data and modules, and the user's own datasets."""
     from hpsearch.search.contents import settle_contents
     from hpsearch.search.storage import begin_study
 
     spec = request.spec
-    known = prepare_data(spec, report)
+    user_datasets = prepare_data(spec, report)
     # Before the study is created, so that a refused first run leaves no study behind.
     returned, contents = inspect_functions(spec, executor, contents, _log(home, spec), stop)
     study = begin_study(home, spec, request.text)
     if not stop.asked:
         contents = settle_contents(study, contents, report, accept=request.accept_changes)
-    return study, contents, known | returned
+    return study, contents, user_datasets | returned
 
 
-def _written(write: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
-    """Return whether `write` wrote everything; return False at once when the user asks to stop.
+def _write_unless_stopped(write: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
+    """Return whether `write` wrote everything; False as soon as the user asks to stop.
 
     Args:
-        asked: whether the user has asked to stop before; a second request does not end the writing.
+        asked: whether the user asked to stop before; then the writing is not interrupted.
     """
     writing = Future[bool]()
 
@@ -223,7 +223,7 @@ def _written(write: Callable[[], bool], stop: Stop, *, asked: bool) -> bool:
 
     Thread(target=run, name="outcome", daemon=True).start()
     while not writing.done() and stop.asked == asked:
-        wait([writing], _TICK)
+        wait([writing], _STOP_CHECK_SECONDS)
     return writing.done() and writing.result()
 
 
@@ -260,25 +260,32 @@ def _nothing_to_retry(study: StoredStudy) -> str:
     return f"{why}, so none is tried again"
 
 
-def _untouched(study: StoredStudy, spec: StudySpec, stop: Stop) -> StudyEnded:
+def _result_without_training(study: StoredStudy, spec: StudySpec, stop: Stop) -> StudyEnded:
     """Return the result of a run that trains nothing."""
     from hpsearch.search.listeners import StudyEnded
     from hpsearch.search.records import best_trial
     from hpsearch.search.stages import read_finals
-    from hpsearch.search.storage import EXHAUSTED
+    from hpsearch.search.storage import NO_NEW_CONFIGURATION
 
     records, finals = study.records(), read_finals(study)
-    best, exhausted = best_trial(records, study.objective), bool(study.optuna.user_attrs.get(EXHAUSTED))
-    spent = _spent(study, spec)
-    return StudyEnded(records, best, stop.asked, 0.0, 0, finals=finals, exhausted=exhausted, spent=spent)
+    return StudyEnded(
+        records,
+        best_trial(records, study.objective),
+        stop.asked,
+        0.0,
+        0,
+        finals=finals,
+        no_new_configuration=bool(study.optuna.user_attrs.get(NO_NEW_CONFIGURATION)),
+        budget_reason=_budget_reason(study, spec),
+    )
 
 
 def _search_is_over(study: StoredStudy, request: RunRequest) -> bool:
-    """Return whether the study has its trials, or has spent its budget."""
-    return is_complete(study, request.trials) or bool(_spent(study, request.spec))
+    """Return whether the search is complete, or the study's budget is spent."""
+    return is_complete(study, request.trials) or bool(_budget_reason(study, request.spec))
 
 
-def _spent(study: StoredStudy, spec: StudySpec) -> str:
+def _budget_reason(study: StoredStudy, spec: StudySpec) -> str:
     """Return why no further trial starts, if the study's budget is spent; else an empty text."""
     from hpsearch.search.budget import reason_of_records
 
@@ -288,18 +295,19 @@ def _spent(study: StoredStudy, spec: StudySpec) -> str:
 def is_complete(study: StoredStudy, total: int) -> bool:
     """Return whether the study has its total of trials that have not failed, and no trial waits to be continued.
 
-    A study whose every configuration was tried is complete with fewer trials.
+    A study in which no new configuration was found is complete with fewer trials.
     """
     from optuna.trial import TrialState
 
-    from hpsearch.search.attempts import awaited
+    from hpsearch.search.attempts import unfinished_retries
     from hpsearch.search.records import OUTCOME
-    from hpsearch.search.storage import EXHAUSTED
+    from hpsearch.search.storage import NO_NEW_CONFIGURATION
 
     trials = study.optuna.get_trials(deepcopy=False)
-    if awaited(trials) or any(trial.state == TrialState.RUNNING for trial in trials):
+    if unfinished_retries(trials) or any(trial.state == TrialState.RUNNING for trial in trials):
         return False
     if sum(trial.state.is_finished() and trial.state != TrialState.FAIL for trial in trials) >= total:
         return True
+    # Early versions put interrupted trials back to WAITING; only these are WAITING and have an outcome.
     interrupted = any(trial.state == TrialState.WAITING and trial.user_attrs.get(OUTCOME) for trial in trials)
-    return bool(study.optuna.user_attrs.get(EXHAUSTED)) and not interrupted
+    return bool(study.optuna.user_attrs.get(NO_NEW_CONFIGURATION)) and not interrupted

@@ -13,22 +13,22 @@ from typing import Protocol
 from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.training.results import EpochMetrics
 
-# The longest time in seconds until clocks are updated and a stop is noticed.
-TICK = 0.2
+# The longest time, in seconds, between two looks for a stop, and between two calls of `announce`.
+POLL_SECONDS = 0.2
 
 
 class Policy(Protocol):
     """Decides what to train, and for how many epochs.
 
     Attributes:
-        over: whether the run must end now, although trials still run.
+        over: whether the run must end now, even if trials still run.
     """
 
     @property
     def over(self) -> bool: ...
 
     def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
-        """Return the next job for a free worker; None: there is none now."""
+        """Return the next job for a free worker; None if there is none now."""
         ...
 
     def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
@@ -48,7 +48,7 @@ class Policy(Protocol):
         ...
 
     def announce(self) -> None:
-        """Inform the listeners. Called when no worker waits for an answer, several times a second."""
+        """Inform the listeners. Called after each event and at least every POLL_SECONDS seconds."""
         ...
 
 
@@ -76,13 +76,13 @@ def run_trials(executor: Executor, policy: Policy, stopped: Callable[[], bool] =
     submit_jobs()
     policy.announce()
     while running and not over():
-        for event in executor.events(TICK):
+        for event in executor.events(POLL_SECONDS):
             # A stop signal may reach the workers, too. Their trials have not failed.
             if event.trial not in running or (stopped() and isinstance(event, WorkerFailed)):
                 continue
             if isinstance(event, EpochDone):
-                answer = executor.continue_trial if policy.epoch_done(event.trial, event.metrics) else executor.prune
-                answer(event.trial)
+                reply = executor.continue_trial if policy.epoch_done(event.trial, event.metrics) else executor.prune
+                reply(event.trial)
             else:
                 running.remove(event.trial)
                 if isinstance(event, TrialEnded):
@@ -97,16 +97,16 @@ def run_trials(executor: Executor, policy: Policy, stopped: Callable[[], bool] =
 
 
 class JobList:
-    """The policy of given jobs: each is trained to its end, in their order.
+    """The policy of given jobs: train each of them to its end, in the given order.
 
     Args:
-        jobs: the jobs.
+        jobs: the jobs to train.
         retries: how often a job is started again after its worker failed.
 
     Attributes:
-        epochs: the epochs so far of each trial that has begun.
-        ends: how each trial ended; WorkerFailed where its worker failed too often.
-        over: always False; all jobs are done.
+        epochs: the finished epochs of each trial that has begun.
+        ends: the last event of each trial that has ended; WorkerFailed if its worker failed too often.
+        over: always False: the run ends when every job has ended.
     """
 
     def __init__(self, jobs: Iterable[Job], retries: int = 2) -> None:
@@ -143,7 +143,7 @@ class JobList:
         """Do nothing: an interrupted job is dropped."""
 
     def announce(self) -> None:
-        """There are no listeners."""
+        """Do nothing: there are no listeners."""
 
 
 def run_job(

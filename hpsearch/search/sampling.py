@@ -1,4 +1,4 @@
-"""Optuna's sampler for a study, and a configuration from one of its trials."""
+"""The samplers of studies, and the values that they draw for each trial."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from hpsearch.training.results import WORST, best_after
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-# How many proposals of the sampler may be turned down for a trial, and how large a space may be to be gone through.
+# The number of proposals of the sampler for one trial. If all are rejected, `begin_new` takes another way.
 PROPOSALS = 50
+# The largest number of configurations of a space that `begin_new` goes through one by one.
 MOST_LISTED = 10_000
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A proposal of a configuration, for which a sampler is made.
+class ProposalRequest:
+    """What a sampler is made from for one proposal.
 
     Attributes:
-        search: the section of the study file.
-        number: of the trial.
-        attempt: how many proposals for this trial were turned down.
-        names: of all parameters of the space, those of its branches too.
+        search: the section `search` of the study file.
+        number: the number of the trial.
+        attempt: the number of rejected proposals for this trial.
+        names: the names of all parameters of the space, those of branches too.
     """
 
     search: SearchConfig
@@ -46,30 +47,30 @@ class Proposal:
 
     @property
     def seed(self) -> int:
-        """A seed that differs for each number of a trial and each attempt."""
+        """A seed that differs for each trial number and each attempt."""
         return (self.search.seed * 1_000_003 + self.number + self.attempt * 7_368_787) % 2**32
 
 
-def _tpe(settings: Tpe, proposal: Proposal) -> BaseSampler:
-    # group: parameters of one branch of a conditional space are modelled together.
+def _tpe(settings: Tpe, request: ProposalRequest) -> BaseSampler:
+    # `group`: the parameters of one branch of a conditional space are modelled together.
     return TPESampler(
-        n_startup_trials=settings.startup_trials, multivariate=True, group=True, constant_liar=True, seed=proposal.seed
+        n_startup_trials=settings.startup_trials, multivariate=True, group=True, constant_liar=True, seed=request.seed
     )
 
 
-def _random(_settings: Any, proposal: Proposal) -> BaseSampler:
-    return RandomSampler(seed=proposal.seed)
+def _random(_settings: Any, request: ProposalRequest) -> BaseSampler:
+    return RandomSampler(seed=request.seed)
 
 
-def _qmc(settings: QuasiMonteCarlo, proposal: Proposal) -> BaseSampler:
-    # One sequence for all trials. The point of a trial that was turned down is taken from another one.
-    seed = replace(proposal, number=0).seed
-    return QuasiRandomSampler(settings, seed, proposal.number, proposal.names)
+def _qmc(settings: QuasiMonteCarlo, request: ProposalRequest) -> BaseSampler:
+    # All trials share one sequence. After a rejected proposal, the next attempt uses another sequence.
+    seed = replace(request, number=0).seed
+    return QuasiRandomSampler(settings, seed, request.number, request.names)
 
 
-# How each sampler of the study file is made, from its settings and the proposal. The points of a grid are enqueued, so
-# that its sampler draws nothing.
-SAMPLERS: dict[str, Callable[[Any, Proposal], BaseSampler]] = {
+# How each sampler of the study file is made, from its settings and the request. The points of a grid are enqueued, so
+# its sampler draws nothing.
+SAMPLERS: dict[str, Callable[[Any, ProposalRequest], BaseSampler]] = {
     "tpe": _tpe,
     "random": _random,
     "qmc": _qmc,
@@ -77,23 +78,23 @@ SAMPLERS: dict[str, Callable[[Any, Proposal], BaseSampler]] = {
 }
 
 
-def make_sampler(proposal: Proposal) -> BaseSampler:
+def make_sampler(request: ProposalRequest) -> BaseSampler:
     """Return the sampler that draws a proposal.
 
-    Each trial has a sampler of its own, seeded by study seed and number: what is drawn depends on the number and on
-    the trials before it alone, so an interruption of a sequential study changes nothing.
+    Each proposal has a sampler of its own, seeded by the study's seed, the trial's number and the attempt. So the drawn
+    values depend only on these and on the trials before, and an interruption of a sequential study changes nothing.
 
     Raises:
         UnknownNameError: there is no such sampler; the message lists the known ones.
     """
-    settings = proposal.search.sampler
+    settings = request.search.sampler
     if settings.name not in SAMPLERS:
         raise UnknownNameError("sampler", settings.name, list(SAMPLERS))
-    return SAMPLERS[settings.name](settings, proposal)
+    return SAMPLERS[settings.name](settings, request)
 
 
 def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
-    """Return one configuration, drawn by Optuna; only parameters on selected branches are drawn."""
+    """Return a configuration that Optuna draws; only parameters of selected branches are drawn."""
 
     def number(node: Ranged) -> int | float:
         distribution = node.distribution
@@ -112,10 +113,9 @@ def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
 
 
 class SamplerView:
-    """A study as its sampler sees it: an Optuna study in memory, made from our record of the epochs.
+    """A study as its sampler sees it: an Optuna study in memory, made from the records of the trials.
 
-    The sampler draws here, so it reads nothing from the storage, and no trial remains of a proposal that is turned
-    down.
+    The sampler draws here, so it reads nothing from the storage, and a rejected proposal leaves no trial there.
 
     Args:
         spec: the study file.
@@ -125,7 +125,7 @@ class SamplerView:
         self._spec = spec
         self._study = optuna.create_study(direction=spec.objective.direction)
         self._names = tuple(dict.fromkeys(node.name for node in distributions(spec.space)))
-        # The trials that run, by their numbers in the study.
+        # The running trials of the study in memory, by their numbers in the stored study.
         self._running: dict[int, optuna.Trial] = {}
 
     def load(self, trials: Iterable[FrozenTrial], records: Iterable[TrialRecord]) -> None:
@@ -146,10 +146,10 @@ class SamplerView:
             )
 
     def begin(self, trial: FrozenTrial) -> dict[str, Any]:
-        """Draw those parameters of a stored trial with which it was not enqueued; return all of its parameters.
+        """Return all parameters of a stored trial, and draw those that it lacks.
 
-        What was drawn for it already is kept. Where its coordinator died while it drew them, all are drawn again,
-        which gives the same values unless other trials have ended since.
+        If the coordinator died while drawing, draw all again except the enqueued ones. If that differs from the stored
+        values, because other trials have ended since, keep those and draw the rest.
         """
         enqueued = enqueued_params(trial)
         params = self._draw(trial.number, enqueued if CONFIG not in trial.user_attrs else {**enqueued, **trial.params})
@@ -158,11 +158,11 @@ class SamplerView:
             params = self._draw(trial.number, {**enqueued, **trial.params})
         return params
 
-    def _proposal(self, number: int, attempt: int = 0) -> Proposal:
-        return Proposal(self._spec.search, number, attempt, self._names)
+    def _request(self, number: int, attempt: int = 0) -> ProposalRequest:
+        return ProposalRequest(self._spec.search, number, attempt, self._names)
 
     def _draw(self, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
-        self._study.sampler = make_sampler(self._proposal(number))
+        self._study.sampler = make_sampler(self._request(number))
         if fixed:
             self._study.enqueue_trial(dict(fixed))
         drawn = self._study.ask()
@@ -171,35 +171,35 @@ class SamplerView:
         return drawn.params
 
     def begin_new(self, number: int, is_new: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-        """Draw the parameters of a configuration that was not trained.
+        """Draw the parameters of a new configuration.
 
-        After `PROPOSALS` of the sampler the first new configuration of the whole space is taken; where the space has no
-        end or is too large to be gone through, as many more are drawn at random.
+        If `PROPOSALS` proposals of the sampler are rejected, take the first new configuration in the space's order.
+        If the space has more than `MOST_LISTED` configurations, make `PROPOSALS` random proposals instead.
 
         Args:
-            number: of the coming trial.
-            is_new: whether a configuration, given as the space yields it, may be trained.
+            number: the number of the coming trial.
+            is_new: returns whether a configuration, as `suggest` returns it, may be trained.
 
         Returns:
-            Its parameters as Optuna holds them; None: nothing new was found.
+            Its parameters as Optuna stores them; None if no new configuration was found.
         """
         space = self._spec.space
-        finite = size(space) <= MOST_LISTED
-        for attempt in range(PROPOSALS if finite else 2 * PROPOSALS):
-            proposal = self._proposal(number, attempt)
-            by_chance = RandomSampler(seed=proposal.seed)
-            self._study.sampler = make_sampler(proposal) if attempt < PROPOSALS else by_chance
+        listable = size(space) <= MOST_LISTED
+        for attempt in range(PROPOSALS if listable else 2 * PROPOSALS):
+            request = self._request(number, attempt)
+            at_random = RandomSampler(seed=request.seed)
+            self._study.sampler = make_sampler(request) if attempt < PROPOSALS else at_random
             drawn = self._study.ask()
             if is_new(suggest(drawn, space)):
                 self._running[number] = drawn
                 return drawn.params
             self._study.tell(drawn, state=TrialState.FAIL)
-        every = configurations(space) if finite else ()
+        every = configurations(space) if listable else ()
         found = next((params for params in every if is_new(suggest(FixedTrial(params), space))), None)
         return None if found is None else self._draw(number, found)
 
     def end(self, record: TrialRecord) -> None:
-        """Take in how a trial ended."""
+        """Report the end of a trial to the sampler."""
         trial = self._running.pop(record.number, None)
         if trial is None:
             return
@@ -211,17 +211,17 @@ class SamplerView:
         self._study.tell(trial, state=TrialState[record.state])
 
     def forget(self, number: int) -> None:
-        """Take back a trial that is to be run again."""
+        """Drop a running trial, which will run again."""
         if trial := self._running.pop(number, None):
-            # Samplers pass over failed trials.
+            # Samplers ignore failed trials.
             self._study.tell(trial, state=TrialState.FAIL)
 
 
 def last_report(record: TrialRecord, objective: Objective) -> dict[int, float]:
-    """Return the best value of a pruned trial by the epoch that it reached.
+    """Return the best value of a trial under its last epoch with a finite value: what samplers learn of a pruned trial.
 
-    Samplers rank pruned trials by their last epoch, and a trial without a report last: one that diverged or broke
-    a limit has none.
+    It is empty for a trial that diverged or broke a limit. Samplers rank pruned trials by the epoch of their last
+    report, and trials without a report last.
     """
     report: dict[int, float] = {}
     best = None

@@ -1,4 +1,4 @@
-"""What is special to SQLite, in one module: its URLs, the write-ahead log, several processes, advice about errors."""
+"""What is special to SQLite: its URLs, the write-ahead log, several processes, advice about errors."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _ADVICE = {
 
 @contextmanager
 def creating(database: Path) -> Iterator[None]:
-    """Hold a lock while the tables of a SQLite file are made: Optuna and MLflow fail where two processes do it at once.
+    """Hold a lock while the tables of a SQLite file are made: Optuna and MLflow fail if two processes do so at once.
 
     Raises:
-        EnvironmentProblem: another process holds it for two minutes.
+        EnvironmentProblem: another process has held the lock for two minutes.
     """
     lock = FileLock(database.with_name(f".{database.name}.lock"), timeout=120)
     try:
@@ -80,13 +80,13 @@ def sqlite_url(database: Path, *, read_only: bool = False) -> str:
     from sqlalchemy.engine import URL, make_url
 
     def rendered(name: str, **query: str) -> str:
-        # With the driver's name: MLflow makes the folder of what follows `sqlite:///`, and does not decode it.
+        # The URL names the driver, since MLflow creates the folder of a path after `sqlite:///` without decoding it.
         return URL.create("sqlite+pysqlite", database=name, query=query).render_as_string(hide_password=False)
 
     if read_only:
         return rendered(f"file:{quoted}", mode="ro", immutable="1", uri="true")
     plain = rendered(path)
-    # Versions of SQLAlchemy that do not encode the path end it at a `?`. Optuna replaces `{}`.
+    # Versions of SQLAlchemy that do not encode the path end it at a `?`. Optuna replaces `{}` in URLs.
     if make_url(plain).database == path and "{" not in plain:
         return plain
     return rendered(f"file:{quoted}", uri="true")

@@ -1,10 +1,10 @@
 """The stages of a study: its search, its finalists, its final trainings; and the results of the later ones.
 
 NAME              the search, from which alone the sampler learns
-NAME/finalists    the best trials trained again with new seeds
-NAME/final        the winner on all training images
+NAME/finalists    the best trials, and the Keras default of the winner's model, trained with new seeds
+NAME/final        the winner and that default, trained on all training images
 
-Each is an Optuna study of its own. Trainings of the later stages are planned before they run.
+Each stage is an Optuna study of its own. Trainings of the later stages are planned before they run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hpsearch.search.storage import ENGINES, IDENTITY, StoredStudy
 
 
 class Stage(Enum):
-    """A part of a study; its value follows the study's name."""
+    """A part of a study; its value follows the study's name and a slash."""
 
     SEARCH = ""
     FINALISTS = "finalists"
@@ -47,11 +47,11 @@ class Stage(Enum):
 
 @dataclass(frozen=True)
 class PlannedTraining:
-    """What a stage is to train.
+    """A training that a stage plans.
 
     Attributes:
-        of: the trial whose configuration it is; None: the Keras default.
-        config: with its seed.
+        of: the trial whose configuration it has; None for the Keras default.
+        config: the configuration, with its seed.
     """
 
     of: int | None
@@ -63,7 +63,7 @@ class PlannedTraining:
 
 
 def open_stage(study: StoredStudy, stage: Stage, objective: Objective) -> StoredStudy:
-    """Return the stage of a study; made where it is missing."""
+    """Return the stage of a study; create it if it is missing."""
     found = optuna.create_study(
         study_name=_name(study, stage), storage=study.storage, direction=objective.direction, load_if_exists=True
     )
@@ -74,24 +74,24 @@ def open_stage(study: StoredStudy, stage: Stage, objective: Objective) -> Stored
 
 
 def find_stage(study: StoredStudy, stage: Stage) -> StoredStudy | None:
-    """Return the stage of a study; None where it has not begun."""
+    """Return the stage of a study; None if it has not begun."""
     name = _name(study, stage)
-    if name not in {known.study_name for known in study.storage.get_all_studies() if IDENTITY in known.user_attrs}:
+    if name not in {each.study_name for each in study.storage.get_all_studies() if IDENTITY in each.user_attrs}:
         return None
     return StoredStudy(study.storage, optuna.load_study(study_name=name, storage=study.storage))
 
 
 def stage_spec(spec: StudySpec, objective: Objective) -> StudySpec:
-    """Return the study file for a later stage: without pruner and budget."""
+    """Return the study file for a later stage: without a pruner and a budget."""
     search = spec.search.model_copy(update={"pruner": NoPruner(), **dict.fromkeys(set(BUDGET) - {"trials"})})
     return replace(spec, file=spec.file.model_copy(update={"search": search, "objective": objective}))
 
 
 def plan(stage: StoredStudy, trainings: Iterable[PlannedTraining]) -> int:
-    """Enqueue the trainings that the stage lacks; return how many it has in all."""
+    """Enqueue the trainings that the stage lacks; return the number of all its trainings."""
     trials = stage.optuna.get_trials(deepcopy=False)
-    known = {_key(trial.user_attrs.get(OF), trial.user_attrs[PLANNED]) for trial in trials}
-    new = [training for training in trainings if training.key not in known]
+    planned = {_key(trial.user_attrs.get(OF), trial.user_attrs[PLANNED]) for trial in trials}
+    new = [training for training in trainings if training.key not in planned]
     for training in new:
         attrs = {PLANNED: training.config.plain(), OF: training.of, BASELINE: training.of is None}
         stage.optuna.enqueue_trial({}, user_attrs=attrs)
@@ -103,7 +103,7 @@ def _key(of: int | None, config: Mapping[str, Any]) -> str:
 
 
 def _name(study: StoredStudy, stage: Stage) -> str:
-    # No study can be called so: the slash is not allowed in a name.
+    # Only for stages after the search. No study has such a name, since a name must not have a slash.
     return f"{study.name}/{stage.value}"
 
 
@@ -116,10 +116,10 @@ class Finalist:
     """One configuration, trained with several new seeds.
 
     Attributes:
-        trial: the trial of the search that it trains again; None: the Keras default of the winner's model.
-        score: the value of that trial, the best of many; None for the Keras default.
-        config: its configuration; the seed is None.
-        runs: its trainings, by their number; some may not have ended.
+        trial: the trial of the search that it trains again; None for the Keras default of the winner's model.
+        score: the value of that trial, which is the best of many; None for the Keras default.
+        config: its configuration, in which the seed is None.
+        runs: its trainings, by number; some may not have ended.
     """
 
     trial: int | None
@@ -138,25 +138,26 @@ class Finalist:
 
     @property
     def mean(self) -> float | None:
-        """Of all its trainings; None where one has not ended, or not well."""
+        """The mean over all its trainings; None if one of them has not ended, or not well."""
         return fmean(self.values) if self.runs and len(self.values) == len(self.runs) else None
 
     @property
     def epochs(self) -> int:
-        """As many as its final trainings are given."""
+        """The number of epochs of its final trainings."""
         return epochs_chosen(self.runs)
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """A final model on the test images.
+    """The result of a final model on the test images.
 
     Attributes:
-        number: of its training in the study's last stage.
-        trial: the trial that it trains again; None: the Keras default.
-        accuracy: share of the images that it got right.
+        number: the number of its training in the study's last stage.
+        trial: the trial that it trains again; None for the Keras default.
+        seed: the seed of its training.
+        accuracy: the share of the images that it classified correctly.
         confusion: [classes, classes], true classes by row.
-        hits: which images it got right, a bit each, in hexadecimal.
+        hits: one bit for each image, 1 if it was classified correctly; in hexadecimal.
     """
 
     number: int
@@ -173,10 +174,11 @@ class Reading:
 
     Attributes:
         when: ISO 8601, local time with its offset.
-        by: the process.
+        by: the process that read it.
         winner: the trial that was the winner then.
         dataset, digest: of the test set.
-        results: of every model; empty where the reading failed.
+        examples: the number of test images; 0 if the reading failed.
+        results: those of every model; empty if the reading failed.
     """
 
     when: str
@@ -198,7 +200,7 @@ class Reading:
 
     @property
     def line(self) -> str:
-        """The audit line."""
+        """The line of this reading in the list of all readings."""
         models = f"{len(self.results)} models" if self.results else "it gave no result"
         return f"{self.when} by {self.by}: the test set of {self.dataset}, for trial {self.winner} ({models})"
 
@@ -208,12 +210,12 @@ class Finals:
     """The finalists of a study.
 
     Attributes:
-        objective: of the study.
-        seeds: that every finalist is trained with.
-        finalists: the finalists, the best mean first; those without one last.
-        default: the Keras default of the winner's model; None where there is none yet.
-        final: trainings on all training images: the winner's and the default's.
-        readings: of the test set, in their order.
+        objective: the objective of the study.
+        seeds: the seeds with which every finalist is trained.
+        finalists: the finalists, the best mean first; those without a mean last.
+        default: the Keras default of the winner's model; None if it has not been trained yet.
+        final: the trainings on all training images: the winner's and the default's.
+        readings: the readings of the test set, in order.
     """
 
     objective: Objective
@@ -225,7 +227,7 @@ class Finals:
 
     @cached_property
     def winner(self) -> Finalist | None:
-        """The best mean; None as long as a finalist's training has not ended, or where none ended well."""
+        """The finalist with the best mean; None while a training is unfinished, or if no finalist has a mean."""
         if not all(run.state in FINISHED for finalist in self.finalists for run in finalist.runs):
             return None
         first = next(iter(self.finalists), None)
@@ -233,14 +235,14 @@ class Finals:
 
     @property
     def reading(self) -> Reading | None:
-        """The reading that was finished; None where there is none."""
+        """The reading that has results; None if there is none."""
         return next((reading for reading in self.readings if reading.results), None)
 
     @property
     def champion(self) -> TestResult | None:
-        """The winner's model of the first seed, a choice that was fixed before the test set was read.
+        """The winner's model of the first seed whose final training ended well.
 
-        None where the test set was not read for the winner.
+        This choice was fixed before the test set was read. It is None if the test set was not read for the winner.
         """
         if self.reading is None or self.winner is None or self.reading.winner != self.winner.trial:
             return None
@@ -253,11 +255,11 @@ class Finals:
 
 
 def read_finals(study: StoredStudy) -> Finals | None:
-    """Return the results of a study's finalists so far; None: it has none."""
+    """Return the results of a study's finalists so far; None if it has none."""
     stage, final = find_stage(study, Stage.FINALISTS), find_stage(study, Stage.FINAL)
     if stage is None:
         return None
-    finalists = list(_entrants(stage, {r.number: r.best.value for r in study.records() if r.best}))
+    finalists = list(_group_by_config(stage, {r.number: r.best.value for r in study.records() if r.best}))
     ranked = _ranked([finalist for finalist in finalists if finalist.trial is not None], study.objective)
     # A study that was continued may have had another winner before, with another model.
     model = _model(ranked[0]) if ranked else None
@@ -288,18 +290,22 @@ def exported_trial(study: StoredStudy) -> TrialRecord | None:
 def exported_trial_of(
     records: Sequence[TrialRecord], finals: Finals | None, best: TrialRecord | None
 ) -> TrialRecord | None:
-    """Return the trial to take away: the finalists' winner, else the best; None where none ended well.
+    """Return the trial to export: the finalists' winner, else the best trial; None if none ended well.
 
     Args:
         records: the trials of the search, by number.
-        best: of them.
+        best: the best of them, or None.
     """
     winner = finals.winner if finals else None
     return best if winner is None or winner.trial is None else records[winner.trial]
 
 
-def _entrants(stage: StoredStudy, scores: Mapping[int, float]) -> Iterator[Finalist]:
-    """Yield the stage's trainings that differ in nothing but the seed, together."""
+def _group_by_config(stage: StoredStudy, scores: Mapping[int, float]) -> Iterator[Finalist]:
+    """Yield a Finalist for each group of trainings that differ only in the seed.
+
+    Args:
+        scores: the values of the trials of the search, by number.
+    """
     groups: dict[str, Finalist] = {}
     for trial in stage.optuna.get_trials(deepcopy=False):
         record = read_trial(trial, stage.objective)

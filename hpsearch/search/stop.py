@@ -36,9 +36,8 @@ class Stop:
     def on_signals(self) -> Iterator[None]:
         """Stop cleanly after the first signal, and end the process at once after the second.
 
-        No exception is raised for the first: raised in the middle of an import or of a callback, it could
-        be swallowed there. After the second, the workers notice that their coordinator is gone and end, and
-        the next run settles the trials.
+        The first raises no exception, which an import or a callback might swallow. After the second, the workers
+        notice that their coordinator is gone and end, and the next run continues the trials.
         """
 
         # os.write, since a handler may run in the middle of a print.
@@ -61,10 +60,10 @@ def stop_study(home: Home, name: str, seconds: float) -> bool:
     Raises:
         UnknownNameError: no such study; the message lists the known ones.
         HpsearchError: no process runs it.
-        StudyBusyError: another machine does.
+        StudyBusyError: a process on another machine runs it, or the process cannot be signalled.
     """
-    if not NAME.fullmatch(name) or not home.study(name).is_dir():
-        folders = home.study(".").glob("*") if home.study(".").is_dir() else []
+    if not NAME.fullmatch(name) or not home.study_folder(name).is_dir():
+        folders = home.study_folder(".").glob("*") if home.study_folder(".").is_dir() else []
         raise UnknownNameError("study", name, [folder.name for folder in folders])
     holder = home.holder(name)
     if holder is None:
@@ -85,10 +84,10 @@ def stop_study(home: Home, name: str, seconds: float) -> bool:
 
 @contextmanager
 def ends_at_once() -> Iterator[None]:
-    """Any of the signals raises KeyboardInterrupt, for what leaves nothing to be recorded; a second one exits.
+    """Raise KeyboardInterrupt on the first signal, exit on the second; for commands that record nothing.
 
     Raises:
-        KeyboardInterrupt: wherever the main thread is.
+        KeyboardInterrupt: anywhere in the main thread.
     """
     asked = False
 
@@ -105,7 +104,7 @@ def ends_at_once() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Handle the signals so, and as before afterwards; does nothing outside of the main thread."""
+    """Install `handler` for the stop signals, and restore the previous handlers at the end; only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -115,7 +114,8 @@ def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
         if os.getpid() == owner:
             handler(number, frame)
             return
-        # A process that a user's code has forked from this one, as multiprocessing's pools do. They end theirs so.
+        # This process was forked from the owner by the user's code, for instance for a pool of multiprocessing, which
+        # ends its processes by SIGTERM. So the default action is taken.
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 

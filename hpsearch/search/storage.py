@@ -42,8 +42,8 @@ FOLDERS = "hpsearch:folders"
 SPEC_TEXT = "hpsearch:file"
 ENQUEUED = "hpsearch:enqueued"
 ENGINES = "hpsearch:engines"
-# Whether every configuration of the space has been tried.
-EXHAUSTED = "hpsearch:exhausted"
+# Whether the search ended because no new valid configuration was found.
+NO_NEW_CONFIGURATION = "hpsearch:exhausted"
 
 
 class StoredStudy:
@@ -51,10 +51,10 @@ class StoredStudy:
 
     Attributes:
         name: as in the study file.
-        objective: of the study.
+        objective: the objective of the study.
         identity: the part of the study file that must not change while the study is continued.
-        description: of the study file.
-        file: the study file's text as it was last run.
+        description: the description in the study file.
+        text: the text of the study file as it was last run.
         folders: the folders of the user's own modules in the last run.
         engines: the engine that `auto` means for each architecture, chosen when the study was created.
     """
@@ -67,7 +67,7 @@ class StoredStudy:
         self.identity: dict[str, Any] = attrs[IDENTITY]
         self.objective = Objective.model_validate(self.identity["objective"])
         self.description: str = attrs.get(DESCRIPTION, "")
-        self.file: str = attrs.get(SPEC_TEXT, "")
+        self.text: str = attrs.get(SPEC_TEXT, "")
         self.folders = [Path(folder) for folder in attrs.get(FOLDERS, [])]
         self.engines: dict[str, str] = attrs.get(ENGINES, {})
 
@@ -83,7 +83,7 @@ class StoredStudy:
     @property
     def compare(self) -> Compare | None:
         """The section `compare` of the study file as it was last run, or None."""
-        section = (load_value(self.file, self.name) or {}).get("compare")
+        section = (load_value(self.text, self.name) or {}).get("compare")
         return Compare.model_validate(section) if section else None
 
     def records(self) -> list[TrialRecord]:
@@ -98,7 +98,7 @@ class StoredStudy:
         """Return one trial as Optuna stores it, without reading the others."""
         return self.storage.get_trial(self.trial_id(number))
 
-    def record_of(self, number: int) -> TrialRecord:
+    def read_record(self, number: int) -> TrialRecord:
         """Return the record of one trial without reading the others."""
         return read_trial(self.stored(number), self.objective)
 
@@ -109,7 +109,7 @@ class StoredStudy:
             self.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
         return optuna.trial.Trial(self.optuna, trial_id)
 
-    def record(self, number: int) -> TrialRecord:
+    def find_record(self, number: int) -> TrialRecord:
         """Return one trial.
 
         Raises:
@@ -167,12 +167,12 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> StoredStudy 
     known = {study.study_name: study for study in storage.get_all_studies()}
     if spec.name not in known:
         return None
-    found = known[spec.name].user_attrs.get(IDENTITY)
-    if found is None and not storage.get_all_trials(storage.get_study_id_from_name(spec.name)):
+    identity = known[spec.name].user_attrs.get(IDENTITY)
+    if identity is None and not storage.get_all_trials(storage.get_study_id_from_name(spec.name)):
         return None  # left by a run that was killed while it created the study
-    if found is None:
+    if identity is None:
         raise StudyChangedError(f"'{spec.name}' in {home.optuna_db} is a study that hpsearch did not make")
-    differences = list(changes(found, spec.identity()))
+    differences = list(changes(identity, spec.identity()))
     if differences:
         lines = [
             f"study '{spec.name}' exists, and its file has changed in a way that matters:",
@@ -184,11 +184,11 @@ def _continued(home: Home, storage: RDBStorage, spec: StudySpec) -> StoredStudy 
     return StoredStudy(storage, optuna.load_study(study_name=spec.name, storage=storage))
 
 
-def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
+def begin_study(home: Home, spec: StudySpec, text: str) -> StoredStudy:
     """Return the study of a file; create it, with its enqueued trials, if it is new.
 
     Args:
-        file: the study file's text as it is run, for the record.
+        text: the text of the study file as it is run, which is recorded.
 
     Raises:
         StudyChangedError: as `check_unchanged`.
@@ -199,10 +199,10 @@ def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
         study_name=spec.name, storage=storage, direction=spec.objective.direction, load_if_exists=True
     )
     optuna_study.set_user_attr(IDENTITY, spec.identity())
-    remember(optuna_study, spec, file)
+    remember(optuna_study, spec, text)
     if ENGINES not in optuna_study.user_attrs:
         # A study of an early version was trained with the engines of that version.
-        optuna_study.set_user_attr(ENGINES, _engines(spec, began=ENQUEUED in optuna_study.user_attrs))
+        optuna_study.set_user_attr(ENGINES, _engines(spec, early_version=ENQUEUED in optuna_study.user_attrs))
     for name, value in new_provenance(
         optuna_study.user_attrs, lambda: own_digests(spec.datasets(), spec.folders)
     ).items():
@@ -214,27 +214,27 @@ def begin_study(home: Home, spec: StudySpec, file: str) -> StoredStudy:
     return study
 
 
-def remember(study: optuna.Study, spec: StudySpec, file: str) -> None:
-    """Store the present text of the file: its description and its comparison may change between runs."""
+def remember(study: optuna.Study, spec: StudySpec, text: str) -> None:
+    """Record the present text of the study file: its description and its comparison may change between runs."""
     study.set_user_attr(DESCRIPTION, spec.file.description)
-    study.set_user_attr(SPEC_TEXT, file)
+    study.set_user_attr(SPEC_TEXT, text)
     study.set_user_attr(FOLDERS, [str(folder) for folder in spec.folders])
 
 
-def _engines(spec: StudySpec, *, began: bool) -> dict[str, str]:
-    """Return the engine that `auto` means for each architecture; empty for a user's own training."""
+def _engines(spec: StudySpec, *, early_version: bool) -> dict[str, str]:
+    """Return the engine that `auto` means for each architecture; empty if the user's own function trains."""
     if spec.longest is None:
         return {}
-    return engines_for(0 if began else spec.longest)
+    return engines_for(0 if early_version else spec.longest)
 
 
 def _enqueue_first(study: optuna.Study, spec: StudySpec) -> None:
     """Enqueue every point of a grid; otherwise the file's `enqueue` trials, then each optimizer's Keras defaults."""
-    # A run that was killed here may have enqueued the first ones.
+    # A run that was killed here may have enqueued the first points.
     for point in spec.points[len(study.get_trials(deepcopy=False)) :]:
         study.enqueue_trial(point)
     for config in spec.enqueue:
-        # Existing ones are skipped: a run that was killed here may have enqueued some.
+        # A run that was killed here may have enqueued some of these, so existing ones are skipped.
         study.enqueue_trial(match(spec.space, config).params, skip_if_exists=True)
     for params in baselines(spec.space) if spec.search.baselines and not spec.trainable else []:
         study.enqueue_trial(params, user_attrs={BASELINE: True}, skip_if_exists=True)
@@ -275,9 +275,9 @@ def delete_files(home: Home, name: str) -> None:
 def delete_folder(home: Home, name: str) -> None:
     """Delete the folder of a study whose files are deleted; the caller holds its lock.
 
-    It must not be called after the lock was released, since another process may hold a new study of this name.
+    It must not be called after the lock is released, since another process may then hold a new study of this name.
     """
-    folder = home.study(name)
+    folder = home.study_folder(name)
     with suppress(OSError):
         for file in HOLDER_FILES:
             (folder / file).unlink(missing_ok=True)
@@ -285,7 +285,7 @@ def delete_folder(home: Home, name: str) -> None:
 
 
 def _files(home: Home, name: str) -> Iterator[Path]:
-    folder = home.study(name)
+    folder = home.study_folder(name)
     if folder.is_dir():
         yield from (path for path in folder.iterdir() if path.name not in HOLDER_FILES)
     logs = (home.logs / f"{name}-{what}.log" for what in ("workers", "models", "reproduce"))
@@ -299,7 +299,7 @@ _LAST = "hpsearch:untold"
 
 
 def add_address(study: optuna.Study, address: str) -> None:
-    """Record that a run with this address begins. Every address lacks a part from now on: the run's new trials."""
+    """Record that a run with this address begins. From now on every address lacks a part: the run's new trials."""
     study.set_user_attr(ADDRESSES, dict.fromkeys([*known_addresses(study), address], False))
 
 
@@ -325,5 +325,5 @@ def known_addresses(study: optuna.Study) -> dict[str, bool]:
     attrs = study.user_attrs
     last = attrs.get(_LAST)
     found = attrs.get(ADDRESSES) or ({} if last is None else {last: False})
-    # Earlier versions kept relative ones.
+    # Earlier versions recorded relative addresses.
     return {absolute_address(address): complete for address, complete in found.items()}

@@ -28,7 +28,7 @@ _QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-# Where MLflow puts artifacts of an experiment that names no place; see CONTRIBUTING, "Private API that we use".
+# The variable with the folder for artifacts of experiments that name none; see CONTRIBUTING, "Private API that we use".
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 # The experiment that MLflow makes in every database.
 _DEFAULT_EXPERIMENT = "0"
@@ -144,7 +144,7 @@ def _copy_tables(version: str, database: Path) -> None:
     """Copy the tables of this version of MLflow, if the cache has them; else leave the file empty."""
     kept = _kept_tables(version)
     if kept.is_file():
-        # MLflow makes what is missing, so a damaged copy does no harm.
+        # A failed copy does no harm: MLflow makes the tables that are missing.
         with suppress(sqlite3.Error):
             _copy(kept, database)
 
@@ -161,7 +161,7 @@ def _keep_tables(mlflow: Any, database: Path) -> None:
         with TemporaryDirectory(dir=kept.parent) as folder:
             scratch, tables = Path(folder, "scratch.db"), Path(folder, "tables.db")
             _copy(database, scratch)
-            # The default experiment says where its artifacts are, which is another place for each database.
+            # The default experiment names its folder for artifacts, which is another one for each database.
             _client(mlflow, database_uri(scratch), kept.parent).delete_experiment(_DEFAULT_EXPERIMENT)
             _get_store(database_uri(scratch))._hard_delete_experiment(_DEFAULT_EXPERIMENT)
             # The write-ahead log of the first copy is a file of its own; the second copy is one file.
@@ -186,7 +186,7 @@ def search_all(search: Any, *arguments: Any, **options: Any) -> Iterator[Any]:
 
 
 def active_experiment(client: Any, name: str) -> str | None:
-    """Return the id of an experiment; None: there is none, or it is in MLflow's bin."""
+    """Return the id of an experiment; None: there is none, or it was deleted."""
     experiment = client.get_experiment_by_name(name)
     active = experiment is not None and experiment.lifecycle_stage == "active"
     return str(experiment.experiment_id) if active else None
@@ -194,7 +194,7 @@ def active_experiment(client: Any, name: str) -> str | None:
 
 @contextmanager
 def mlflow_errors(target: Target, verb: str, *others: type[Exception]) -> Iterator[None]:
-    """Turn an error of MLflow into one line.
+    """Turn an error of MLflow into an EnvironmentProblem of one line.
 
     Args:
         verb: what could not be done: `read` or `written`.

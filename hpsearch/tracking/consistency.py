@@ -28,17 +28,22 @@ class Disagreement:
     Attributes:
         kind: orphan, missing, doubled, status, outcome, parameters, metrics, tags, inputs, parent, artifacts or
             model.
-        trial: its number; None: the study's own run.
-        run: MLflow's id of it; None: there is none.
+        number: of the trial or of the training in a later stage; None for the study's own run, for the model registry,
+            and for a run without a number.
+        run: the run's id in MLflow; None: there is no such run, or several.
         line: the difference in words.
-        stage: of a finalist's training the part of the study that counts it; else empty.
+        stage: `finalists` or `final` for a training in a later stage; else empty.
     """
 
     kind: str
-    trial: int | None
+    number: int | None
     run: str | None
     line: str
     stage: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """Return the difference as `hpsearch doctor -f json` prints it."""
+        return {"kind": self.kind, "trial": self.number, "run": self.run, "line": self.line, "stage": self.stage}
 
 
 class ConsistencyCheck:
@@ -48,7 +53,7 @@ class ConsistencyCheck:
         study: what is tracked.
         parts: the trials of each stage of the study.
         finals: the results of the finalists; None: there are none.
-        create: whether a SQLite file that does not exist is made; if not, it counts as an empty one.
+        create: whether to make a SQLite file that does not exist; if not, the file counts as empty.
 
     Raises:
         EnvironmentProblem: MLflow cannot be opened.
@@ -73,7 +78,7 @@ class ConsistencyCheck:
         return len(self._desired(None).runs)
 
     def examine(self) -> list[Disagreement]:
-        """Return every difference: those of the study's own run first, then by trial.
+        """Return every difference: orphans, the study's own run, the trials and trainings by stage, the models.
 
         Raises:
             EnvironmentProblem: MLflow cannot be read.
@@ -108,21 +113,21 @@ class ConsistencyCheck:
         """Return the desired runs. Only MLflow knows whether the user stopped the last run of the study.
 
         Args:
-            own: the study's own runs in MLflow, whose status is kept where it says that the run has ended.
+            own: the study's own runs in MLflow, whose status is kept if they have ended.
         """
         known = {run.status for run in own or ()} - {RUNNING}
         status = known.pop() if len(known) == 1 else None
         return self._states.desired(self._parts, self._finals, status=status)
 
     def _read(self) -> tuple[dict[RunKey, list[MlflowRun]], list[tuple[MlflowRun, str]]]:
-        """Read MLflow's runs of the study by key, and the runs that are of nothing in it, each with the reason."""
+        """Return MLflow's runs of the study by key, and its orphans, each with the reason."""
         runs: dict[RunKey, list[MlflowRun]] = {}
         orphans: list[tuple[MlflowRun, str]] = []
         target, keys = self._study.target, self._desired(None).runs.keys()
         experiment = active_experiment(self._client, self._study.spec.name) if self._client else None
         for run in study_runs(self._client, experiment) if experiment else ():
             if not run.belongs_to(self._study.provenance, target):
-                # In an MLflow that others use, too, it is theirs.
+                # In an MLflow that other users share, the run is theirs.
                 if not target.shared:
                     orphans.append((run, "belongs to another study of this name"))
             elif run.key in keys:
@@ -150,28 +155,28 @@ class ConsistencyCheck:
 
 
 def _of_run(key: RunKey, state: RunState, runs: Sequence[MlflowRun], parent: str | None) -> Iterator[Disagreement]:
-    """Yield the differences of one desired run."""
+    """Yield the differences between one desired run and the runs in MLflow that have its key."""
     kind, number = key
     is_study = kind == STUDY
     where = "the study's own run" if is_study else f"{STAGES[kind].noun} {number}"
-    trial, stage = (None, "") if is_study else (number, STAGES[kind].value)
+    shown, stage = (None, "") if is_study else (number, STAGES[kind].value)
     if len(runs) != 1:
         several = f"has several runs: {', '.join(run.run_id for run in runs)}"
         missing = "is missing" if is_study else "has no run"
         yield Disagreement(
-            "doubled" if runs else "missing", trial, None, f"{where} {several if runs else missing}", stage
+            "doubled" if runs else "missing", shown, None, f"{where} {several if runs else missing}", stage
         )
         return
     (run,) = runs
     if run.status != state.status:
         should = "and nobody runs the study" if is_study else f"should be {state.status}"
-        yield Disagreement("status", trial, run.run_id, f"{where} is {run.status}, {should}", stage)
+        yield Disagreement("status", shown, run.run_id, f"{where} is {run.status}, {should}", stage)
     if parent and not is_study and run.tags.get(PARENT) != parent:
-        yield Disagreement("parent", trial, run.run_id, f"{where} is no child of the study's own run", stage)
+        yield Disagreement("parent", shown, run.run_id, f"{where} is no child of the study's own run", stage)
     for found in differences(run, state):
-        yield Disagreement(found.kind, trial, run.run_id, f"{where}: {found.line}", stage)
+        yield Disagreement(found.kind, shown, run.run_id, f"{where}: {found.line}", stage)
     for text in wrong_texts(run, state):
-        yield Disagreement("artifacts", trial, run.run_id, f"{where}: {text}", stage)
+        yield Disagreement("artifacts", shown, run.run_id, f"{where}: {text}", stage)
 
 
 def _orphan(run: MlflowRun, why: str) -> Disagreement:

@@ -2,8 +2,8 @@
 
 The Optuna database is the source of truth. The listener keeps the current state of the study, and a thread makes
 MLflow equal to it repeatedly: a slow MLflow gets several epochs at once, and one that was down gets what is missing as
-soon as it answers. An error is reported once. What is still missing at the end is written by the next run of the study
-or by `hpsearch doctor --repair`.
+soon as it answers. The first error of MLflow and the first error of its artifacts are reported. What is still missing
+at the end is written by the next run of the study or by `hpsearch doctor --repair`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from hpsearch.tracking.target import Target
 from hpsearch.tracking.writer import MlflowWriter, StudyExperiment
 from hpsearch.training.results import EpochMetrics
 
-# The thread uses at most this share of a processor: it rests after each write, for at most this time.
+# The thread aims at this share of a processor: it rests after each write, for at most 10 s.
 WRITING_SHARE, LONGEST_REST_SECONDS = 0.01, 10.0
 # The pause after an error; it doubles with each further one.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
@@ -46,7 +46,7 @@ _FINAL_ATTEMPTS, _FINAL_PAUSE_SECONDS = 3, 1.0
 
 
 def lacks_a_part(target: Target, study: str) -> str:
-    """Return the sentence which says that MLflow lacks a part of a study, with the command that writes the part."""
+    """Return the sentence that MLflow lacks a part of a study, with the command that writes it."""
     command = target.command("doctor", study, "--repair")
     return f"{target}: MLflow lacks a part of study '{study}'; write it with `{command}`"
 
@@ -88,7 +88,8 @@ class MlflowListener(Listener):
         target: the MLflow database or server for the runs.
         provenance: of the study.
         render_best: returns the best configuration as YAML text.
-        report: called once with a line if writing to MLflow fails.
+        report: called with one line at the first error of MLflow, at the first error of its artifacts, and by `close`
+            if a part is still missing.
         search: the trials of the search, if a later stage of the study is written.
     """
 
@@ -177,7 +178,7 @@ class MlflowListener(Listener):
             known = self._records
             self._records = {r.number: known[r.number] if known.get(r.number) == r else r for r in event.records}
             self._status, self._over = "KILLED" if event.interrupted else good, True
-        # The command that runs the study names the addresses that lack something.
+        # `hpsearch run` reports the addresses that lack a part.
         missing = self._wait(FINAL_INTERRUPTED_SECONDS if event.interrupted else FINAL_SECONDS)
         self.behind = self.behind or missing
 

@@ -1,7 +1,7 @@
 """The finalists' models in MLflow: each logged with its run, the champion in the model registry.
 
-`mlflow.keras` needs TensorFlow, which the coordinator does not import; so a process of its own logs the models. It is
-forked from the process that workers are forked from.
+`mlflow.keras` needs TensorFlow, which the coordinator does not import. The models are therefore logged in another
+process, which is forked from the same process as the workers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hpsearch.tracking.writer import MlflowWriter, StudyExperiment
 ALIAS, MODEL = "champion", "model"
 # The packages that a loaded model needs.
 _PACKAGES = ("mlflow", "tensorflow", "keras", "numpy")
-# The longest that logging one model may take: a large one, to a server that is far away.
+# The longest time for logging one model, in seconds; a large model on a distant server takes long.
 MODEL_SECONDS = 1800.0
 
 
@@ -40,8 +40,8 @@ class ModelError(Exception):
 
 
 @dataclass(frozen=True)
-class ToLog:
-    """A model that MLflow lacks.
+class WantedModel:
+    """A model that should be in MLflow.
 
     Attributes:
         run: the MLflow run of its training.
@@ -79,9 +79,9 @@ class Models:
         self._study, self._parts, self._finals, self._file, self._log = study, parts, finals, file, log
         self._client: Any = connect(study.target)
 
-    def missing(self) -> list[ToLog]:
+    def missing(self) -> list[WantedModel]:
         """Return the models on disk that MLflow lacks: of each finalist's trainings, and of the winner's final ones."""
-        return [to_log for to_log, models in self._wanted() if not models]
+        return [wanted for wanted, models in self._wanted() if not models]
 
     def write(self) -> None:
         """Log the missing models and register the champion. Errors of MLflow are raised as they are."""
@@ -94,7 +94,7 @@ class Models:
         run = self._champion()
         return run is not None and self._alias() != run.run_id
 
-    def _wanted(self) -> Iterator[tuple[ToLog, Sequence[str]]]:
+    def _wanted(self) -> Iterator[tuple[WantedModel, Sequence[str]]]:
         """Yield each model that should be in MLflow, and the ids of the models that its run has."""
         winner = self._finals.winner.trial if self._finals.winner else None
         by_key = {(stage, record.number): record for stage, records in self._parts.items() for record in records}
@@ -109,7 +109,7 @@ class Models:
                 continue
             file = self._file(stage, number)
             if file.is_file() and isinstance(record.config, TrialConfig):
-                yield ToLog(run.run_id, stage, number, str(file), record.config.data.dataset), run.models
+                yield WantedModel(run.run_id, stage, number, str(file), record.config.data.dataset), run.models
 
     def _runs(self) -> list[MlflowRun]:
         study, experiment = self._study, active_experiment(self._client, self._study.spec.name)
@@ -119,13 +119,13 @@ class Models:
         return [run for run in runs if run.belongs_to(study.provenance, study.target)]
 
     def _champion(self) -> MlflowRun | None:
-        """Return the run of the champion; None while its model is not logged."""
+        """Return the run of the champion; None if there is no champion, or while its model is not logged."""
         champion = self._finals.champion
         key = (KINDS[Stage.FINAL], champion.number) if champion else None
         return next((run for run in self._runs() if run.models and run.key == key), None)
 
     def _alias(self) -> str | None:
-        """Return the run of the model version that has the alias now."""
+        """Return the run id of the model version that has the alias `champion`; None: no version has it."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -173,7 +173,7 @@ class Models:
 
 
 def models_of(study: TrackedStudy, parts: Mapping[Stage, Sequence[TrialRecord]], finals: Finals) -> Models:
-    """Return the models of a study, which its home folder keeps.
+    """Return the models of a study; their files are in the home folder.
 
     Raises:
         EnvironmentProblem: MLflow's database cannot be used.
@@ -181,12 +181,12 @@ def models_of(study: TrackedStudy, parts: Mapping[Stage, Sequence[TrialRecord]],
     home, name = study.target.home, study.spec.name
 
     def file(stage: Stage, number: int) -> Path:
-        return home.models(name, stage.value) / f"{number}.keras"
+        return home.models_folder(name, stage.value) / f"{number}.keras"
 
     return Models(study, parts, finals, file, home.logs / f"{name}-models.log")
 
 
-def _in_a_process(models: Sequence[ToLog], uri: str, spec: StudySpec, log: Path) -> None:
+def _in_a_process(models: Sequence[WantedModel], uri: str, spec: StudySpec, log: Path) -> None:
     """Log models in a process that imports TensorFlow.
 
     Raises:
@@ -195,7 +195,7 @@ def _in_a_process(models: Sequence[ToLog], uri: str, spec: StudySpec, log: Path)
     context = multiprocessing.get_context("forkserver")
     child.start_fork_server()
     ours, theirs = context.Pipe(duplex=False)
-    # The process that others are forked from may have an earlier environment.
+    # The process that is forked may have been started with other variables.
     environment = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     folders = [str(folder) for folder in spec.folders]
     arguments = (theirs, list(models), uri, spec.name, folders, str(log), environment)
@@ -218,7 +218,7 @@ def _in_a_process(models: Sequence[ToLog], uri: str, spec: StudySpec, log: Path)
 
 def _log_models(
     connection: Connection,
-    models: Sequence[ToLog],
+    models: Sequence[WantedModel],
     uri: str,
     experiment: str,
     folders: Sequence[str],
@@ -247,7 +247,7 @@ def _log_models(
 
 
 class _Keras:
-    """MLflow's flavor of Keras models. In MLflow 3.17 it writes the example before it has made the folder."""
+    """MLflow's flavor of Keras models. Makes the folder first: MLflow 3.17 writes the example before it exists."""
 
     __name__ = "mlflow.keras"
 
@@ -258,29 +258,29 @@ class _Keras:
         return save_model(path=path, **arguments)
 
 
-def _log_one(model: Any, each: ToLog) -> None:
+def _log_one(model: Any, each: WantedModel) -> None:
     import numpy as np
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     shape, pixels = model.input_shape[1:], np.dtype(model.inputs[0].dtype)
-    given = TensorSpec(pixels, (-1, *shape), name=None)
-    answer = TensorSpec(np.dtype("float32"), (-1, *model.output_shape[1:]), name=None)
+    taken = TensorSpec(pixels, (-1, *shape), name=None)
+    returned = TensorSpec(np.dtype("float32"), (-1, *model.output_shape[1:]), name=None)
     Model.log(
         artifact_path=None,
         name=MODEL,
         flavor=_Keras(),
         run_id=each.run,
         model=model,
-        # Without both of them MLflow takes ten seconds to find them out.
-        signature=ModelSignature(Schema([given]), Schema([answer])),
+        # MLflow would take ten seconds to find out the signature and the requirements.
+        signature=ModelSignature(Schema([taken]), Schema([returned])),
         pip_requirements=[f"{package}=={version(package)}" for package in _PACKAGES],
         input_example=_example(each.dataset, shape, pixels),
     )
 
 
 def _example(dataset: str, shape: Any, pixels: Any) -> Any:
-    """Return one example [1, ...] for the model: the first training image; of a user's own data all zeros."""
+    """Return one example [1, ...] for the model: the first training image, or zeros for a user's own data."""
     import numpy as np
 
     from hpsearch.catalogue.datasets import DATASETS
@@ -289,7 +289,7 @@ def _example(dataset: str, shape: Any, pixels: Any) -> Any:
     return np.array(load_train(dataset).images[:1]) if dataset in DATASETS else np.zeros((1, *shape), pixels)
 
 
-def write_outcome(
+def write_study(
     study: TrackedStudy,
     parts: Mapping[Stage, Sequence[TrialRecord]],
     finals: Finals | None,
@@ -297,7 +297,7 @@ def write_outcome(
     interrupted: bool,
     report: Callable[[str], None],
 ) -> bool:
-    """Write a study that no process trains to MLflow, with its finalists' models; an error is reported in a line.
+    """Write a study whose trainings have ended to MLflow, with its finalists' models; report an error in one line.
 
     The next run of the study, or `hpsearch doctor --repair`, writes what is missing after an error.
 

@@ -33,7 +33,7 @@ WORKER_FAILURES_TAG = "hpsearch.losses"
 RETRY_OF_TAG = "hpsearch.retry_of"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
-# A tag of experiments: the digest of the description that hpsearch wrote, so that one of the user's is left alone.
+# A tag of experiments: the digest of the description that hpsearch wrote. One with another digest is the user's.
 # MLflow's UI lists no tags that begin with `mlflow.`.
 DESCRIBED = "mlflow.hpsearch.note_digest"
 
@@ -43,7 +43,7 @@ KINDS = {Stage.SEARCH: "trial", Stage.FINALISTS: "finalist", Stage.FINAL: "final
 
 # The most characters that MLflow takes.
 _LONGEST_NAME, _LONGEST_PARAM, LONGEST_TAG = 250, 6_000, 5_000
-# The characters that are kept of a longer name: a prefix and a suffix are added to it.
+# The number of characters that are kept of a name that is changed; a suffix, and perhaps a prefix, is added to them.
 _KEPT_OF_NAME = 220
 _Item = TypeVar("_Item")
 _NOT_IN_NAMES = re.compile(r"[^/\w.\- :]")
@@ -73,11 +73,11 @@ def name_of(name: str) -> str:
     """Return the name that MLflow takes for a metric or parameter of the user's, which may have any name.
 
     A name that MLflow takes is not changed. Any other name ends in eight characters of its digest, so that two
-    names never become one: `hits@10` becomes `hits_10-` and these.
+    names never become one: `hits@10` becomes `hits_10-` plus these characters.
     """
     fit = _NOT_IN_NAMES.sub("_", name)
     path = posixpath.normpath(fit)
-    # MLflow refuses what would be another path if it were one, for instance `a//b` or `../a`.
+    # MLflow refuses a name that is not a normalized relative path, for instance `a//b` or `../a`.
     if path != fit or path == "." or path.startswith(("..", "/")):
         fit = fit.replace("/", "_").strip(".") or "_"
     if fit == name and len(name) <= _LONGEST_NAME:
@@ -96,7 +96,7 @@ def best_name(metric: str) -> str:
 
 
 def param_texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return parameters as texts. A value of None is a knob that is off: the parameter is left out."""
+    """Return parameters as texts; a value of None, a knob that is off, is left out."""
     return {name_of(name): str(value)[:_LONGEST_PARAM] for name, value in values.items() if value is not None}
 
 
@@ -110,11 +110,14 @@ def metric_values(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def summary(record: TrialRecord) -> dict[str, float]:
-    """Return a trial's summary: each metric at its best epoch, and what its worker counted."""
+    """Return a trial's summary: metrics at its best epoch, and the numbers that its worker reported.
+
+    Of hpsearch's own training: each metric that has a direction, and the objective. Of a user's own training: all but
+    the metrics of the machine.
+    """
     values = counted(record)
     if record.best:
         at_best = record.best_metrics
-        # Of a user's own training all metrics are taken.
         own = [name for name in at_best if not name.startswith(SYSTEM)]
         names = own if isinstance(record.config, TrainableConfig) else dict.fromkeys([*DIRECTIONS, record.metric])
         values |= {best_name(name): at_best[name] for name in names if name in at_best}

@@ -24,7 +24,7 @@ class DeletableRuns:
         runs: ids of the study's runs.
         others: the number of other runs in the experiment.
         models: ids of the models that were logged with the runs.
-        versions: the versions of the registered model of the study's name that are of these runs.
+        versions: the versions, made from these runs, of the registered model that has the study's name.
     """
 
     experiment: str | None
@@ -93,8 +93,8 @@ class MlflowDeletion:
     def delete(self) -> None:
         """Delete the study's runs and what belongs to them; also the experiment, unless it has other runs.
 
-        Runs go last, since the rest is found through them. The experiment is renamed before it is deleted, since MLflow
-        keeps the name of one that is deleted.
+        Runs are deleted after their models, which are found by the runs. The experiment is renamed before it is
+        deleted, since a deleted experiment keeps its name in MLflow.
 
         Raises:
             EnvironmentProblem: MLflow cannot be written.
@@ -120,8 +120,8 @@ class MlflowDeletion:
     def _delete_artifacts(self, *folder: str) -> None:
         """Delete a folder of artifacts, and the folders above it that are empty then.
 
-        The folder of the study may hold more: a study of the same name that was deleted with --keep-runs used it, too.
-        An MLflow outside of the home folder deletes artifacts itself, when its bin is emptied.
+        The study's folder may hold other runs: those of a study of the same name that was deleted with --keep-runs.
+        An MLflow outside of the home folder deletes artifacts itself, when its deleted runs are purged.
         """
         if self._target.shared:
             return
@@ -136,7 +136,8 @@ class MlflowDeletion:
     def set_apart(self) -> str | None:
         """Give the experiment another name, so that a new study does not share it; return that name.
 
-        None: there is no experiment, or others may use it, too; the tag of the study's id then distinguishes the runs.
+        Return None if there is no experiment, or if other users may share it; there the tag of the study's id
+        distinguishes the runs.
 
         Raises:
             EnvironmentProblem: MLflow cannot be written.

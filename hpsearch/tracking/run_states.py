@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from operator import is_
 from typing import Any
 
-from hpsearch.analysis.confusion import Confusion, class_metrics, texts
+from hpsearch.analysis.confusion import Confusion, artifact_texts, class_metrics
 from hpsearch.catalogue.datasets import DATASETS, DatasetEntry
 from hpsearch.config.study import StudySpec
 from hpsearch.config.trial import AnyConfig, TrialConfig
@@ -51,7 +51,7 @@ from hpsearch.training.results import CONFUSION, Outcome
 STUDY_TEXT, BEST_TEXT, TRACEBACK_TEXT = "study.yaml", "best.yaml", "traceback.txt"
 
 RUNNING, KILLED = "RUNNING", "KILLED"
-# MLflow shows a pruned trial as finished, and one that diverged as failed.
+# The status of a run for each outcome; MLflow has no status of its own for pruned or diverged trials.
 STATUS = {
     Outcome.COMPLETED: "FINISHED",
     Outcome.EARLY_STOPPED: "FINISHED",
@@ -116,8 +116,8 @@ class TrackedStudy:
     """A study and the MLflow database or server for its runs.
 
     Attributes:
-        spec: the study file.
-        text: the study file as it was run.
+        spec: the checked study file.
+        text: the text of the study file as it was run.
         provenance: who ran the study, with which versions and data.
         target: the MLflow database or server.
         render_best: returns the best configuration as YAML text.
@@ -161,7 +161,7 @@ class StudyRunStates:
             parts: the trials of each stage that are not running.
             finals: the results of the finalists; None: there are none, or they are being trained. The runs of the final
                 trainings are desired after the test set was read.
-            running: the states of trials that are running.
+            running: the desired runs of trials that are running.
             status: of the study's own run; None: it is derived from the trials.
             over: whether the run of the study has ended.
         """
@@ -287,9 +287,9 @@ def _identity_tags(record: TrialRecord, stage: Stage) -> dict[str, str]:
 
 def _run_name(record: TrialRecord, stage: Stage) -> str:
     """Return `trial 7 adam`, `finalist 3 of trial 7 adam`, `final training 5 of the untuned Keras default adam`."""
-    again = "" if stage is Stage.SEARCH else f" of the {UNTUNED}" if record.of is None else f" of trial {record.of}"
+    origin = "" if stage is Stage.SEARCH else f" of the {UNTUNED}" if record.of is None else f" of trial {record.of}"
     optimizer = record.flat.get("optimizer")
-    return f"{stage.noun} {record.number}{again}" + (f" {optimizer}" if optimizer else "")
+    return f"{stage.noun} {record.number}{origin}" + (f" {optimizer}" if optimizer else "")
 
 
 def _digests(inputs: Sequence[DataInput]) -> str:
@@ -312,9 +312,9 @@ def _summary_metrics(record: TrialRecord, stage: Stage, finals: Finals | None) -
 def _confusion_texts(record: TrialRecord, stage: Stage, finals: Finals | None) -> dict[str, str]:
     """Return the artifacts with the confusion matrix, by name."""
     if confusion := record.info.get(CONFUSION):
-        return texts(confusion, _classes(record, confusion), "validation")
+        return artifact_texts(confusion, _classes(record, confusion), "validation")
     tested = _tested(record, stage, finals)
-    return texts(tested.confusion, _classes(record, tested.confusion), "test") if tested else {}
+    return artifact_texts(tested.confusion, _classes(record, tested.confusion), "test") if tested else {}
 
 
 def _tested(record: TrialRecord, stage: Stage, finals: Finals | None) -> TestResult | None:
@@ -362,7 +362,7 @@ def inputs_of(config: AnyConfig | None, provenance: Provenance, contents: Mappin
     """Return the dataset of a training; empty for a user's own training, which reads its data itself.
 
     Args:
-        contents: of the training, as in its TrialRecord; empty for trials of an early version.
+        contents: of the training, as in its TrialRecord; empty for trials of an early version of hpsearch.
     """
     if not isinstance(config, TrialConfig):
         return ()

@@ -15,7 +15,7 @@ from hpsearch.tracking.names import KIND, KINDS, OUTCOME_TAG, STUDY, TRAINING, T
 from hpsearch.tracking.run_states import RunKey, RunState
 from hpsearch.tracking.target import Target
 
-# The most runs and values in one answer of MLflow.
+# The most runs in one request to MLflow, and the most values in one answer.
 _RUNS, _VALUES = 100, 25_000
 
 
@@ -59,7 +59,10 @@ class MlflowRun:
 
     @property
     def kind(self) -> str:
-        """The kind of the run, as its tag says: study, trial, finalist or final; empty if hpsearch did not write it."""
+        """The kind of the run, as its tag says; empty if hpsearch did not write it.
+
+        Kinds: study, trial, finalist and final; of `hpsearch train` training and seed.
+        """
         return self.tags.get(KIND, "")
 
     @property
@@ -84,7 +87,7 @@ def study_runs(client: Any, experiment: str) -> Iterator[MlflowRun]:
 def read_metrics(client: Any, target: Target, runs: Sequence[MlflowRun]) -> None:
     """Read all metric values of several runs into the runs.
 
-    The bulk calls of MLflow are used: its client would need tens of thousands of calls for a thousand trials.
+    Use MLflow's bulk calls: its client would need tens of thousands of calls for a thousand trials.
     """
     by_id = {run.run_id: run for run in runs}
     read = _bulk_reader(target)
@@ -104,8 +107,8 @@ def read_metrics(client: Any, target: Target, runs: Sequence[MlflowRun]) -> None
                 _keep(by_id[run_id], name, step, value)
 
 
-def read_few_metrics(client: Any, run: MlflowRun) -> None:
-    """Read all metric values of one run into the run."""
+def read_run_metrics(client: Any, run: MlflowRun) -> None:
+    """Read all metric values of one run into the run, one call for each metric."""
     run.metrics, run.repeated = {}, {}
     for name in run.metric_names:
         for step, value in _history(client, run.run_id, name):
@@ -143,7 +146,7 @@ def _bulk_reader(target: Target) -> Callable[[str, Sequence[str]], list[tuple[st
 
 
 def _from_server(target: Target, name: str, ids: Sequence[str]) -> list[tuple[str, int, float]]:
-    """Read one metric of many runs, by the call that MLflow's pages use for their charts."""
+    """Return one metric of many runs, by the call that MLflow's pages use for their charts."""
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request, verify_rest_response
 
@@ -155,7 +158,7 @@ def _from_server(target: Target, name: str, ids: Sequence[str]) -> list[tuple[st
 
 
 def read_texts(client: Any, run: MlflowRun) -> None:
-    """Read the artifacts of a run into the run; leave out those that cannot be read."""
+    """Read the artifacts of a run into the run; stop at the first that cannot be read."""
     from mlflow.exceptions import MlflowException
 
     run.texts = {}
@@ -178,7 +181,7 @@ class RunDifference:
     """The differences of one kind between a run and its desired state.
 
     Attributes:
-        kind: parameters, outcome, tags, inputs, metrics or artifacts.
+        kind: parameters, outcome, tags, inputs or metrics.
         texts: each difference in words.
         permanent: whether MLflow cannot remove what is wrong, so that the run must be written again.
     """
@@ -196,7 +199,8 @@ class RunDifference:
 def differences(run: MlflowRun, state: RunState) -> Iterator[RunDifference]:
     """Yield the differences between a run, whose metrics were read, and its desired state, one object for each kind.
 
-    Tags, metrics, inputs and artifacts that the desired state lacks are no difference: users and MLflow add their own.
+    Other tags and metrics, and further inputs, are no difference: users and MLflow add their own. An outcome that the
+    desired state lacks is a difference, and so is a further step of one of its metrics.
     """
     wrong = [name for name in {**run.params, **state.params} if run.params.get(name) != state.params.get(name)]
     if wrong:
@@ -247,7 +251,7 @@ def _wrong_metrics(run: MlflowRun, state: RunState) -> Iterator[tuple[str, bool]
     """Yield each difference of the metrics, and whether it is permanent."""
     known = run.metrics or {}
     if not run.repeated and known.keys() <= {row.step for row in state.rows if known.get(row.step) is row.metrics}:
-        # This process has written these rows itself; only further rows can be missing.
+        # This process wrote these rows; only further rows can be missing.
         lacking = [row for row in state.rows if row.step not in known]
         yield from ((f"step {row.step} is missing", False) for row in lacking)
         return

@@ -16,7 +16,7 @@ from hpsearch.tracking.view_state import FINALISTS_KEY, NESTED_KEY, VIEW_KEY, VI
 
 _LABELS = {"COMPLETE": "trials_complete", "PRUNED": "trials_pruned", "FAIL": "trials_failed"}
 DONE = "trials_done"
-# Not `best_`, with which the metrics of trials begin: a search for trials by these must not find the study's own run.
+# Not `best_`, the prefix of metrics of trials: a search for trials by such a metric must not find the study's own run.
 _BEST = "study_best_"
 
 
@@ -42,8 +42,8 @@ class StudyMetrics:
         self._best: TrialRecord | None = None
 
     def rows(self, records: Sequence[TrialRecord]) -> tuple[MetricRow, ...]:
-        """Return what changed after each trial, in the order in which they ended; at step 0 all numbers are 0."""
-        ended = sorted((record for record in records if record.state in FINISHED), key=_when)
+        """Return the metrics that changed with each trial, in the order of the trials' ends; at step 0 all are 0."""
+        ended = sorted((record for record in records if record.state in FINISHED), key=_end_time)
         if not self._rows or len(ended) < len(self._counted) or any(map(is_not, ended, self._counted)):
             first = min((milliseconds(r.started) for r in records if r.started), default=milliseconds())
             self._counted, self._tally, self._best = [], dict.fromkeys(_LABELS.values(), 0), None
@@ -67,7 +67,7 @@ class StudyMetrics:
         return changed
 
 
-def _when(record: TrialRecord) -> tuple[datetime, int]:
+def _end_time(record: TrialRecord) -> tuple[datetime, int]:
     return record.ended or datetime.min, record.number
 
 

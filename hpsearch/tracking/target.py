@@ -15,8 +15,7 @@ VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SQLITE = "sqlite:///"
-# A password that is masked.
-_HIDDEN = re.compile(r"[:=]\*\*\*")
+_MASKED_PASSWORD = re.compile(r"[:=]\*\*\*")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Target:
     """Where MLflow keeps the runs.
 
     Attributes:
-        home: its own database is taken where nothing else is named.
+        home: the home folder, whose database is used if `uri` is None.
         uri: the given address, as MLflow takes it; it may contain a password.
     """
 
@@ -49,21 +48,21 @@ class Target:
 
     @staticmethod
     def of_key(home: Home, key: str) -> Target:
-        """Return the target that has this `key`; a password in it is masked, so that no connection can be made."""
+        """Return the target with this `key`. A password in the key is masked, so that the MLflow cannot be called."""
         return Target(home, key or None)
 
     @property
-    def needs_password(self) -> bool:
+    def password_is_masked(self) -> bool:
         """Whether the password in the address is masked, so that this MLflow cannot be called."""
-        return self.uri is not None and bool(_HIDDEN.search(self.uri))
+        return self.uri is not None and bool(_MASKED_PASSWORD.search(self.uri))
 
     def command(self, *words: object) -> str:
         """Return a command on the same home folder and MLflow: `hpsearch doctor digits --tracking-uri http://host`.
 
-        An address with a password cannot be given as an option, and that of the home folder needs none; so where
-        MLFLOW_TRACKING_URI has another value, the command begins with the right one.
+        An address with a password cannot be an option, and the home folder's database needs no option. In these cases
+        the command begins by setting MLFLOW_TRACKING_URI, if the variable has another value now.
         """
-        if self.uri is not None and masked(self.uri) == self.uri and not self.needs_password:
+        if self.uri is not None and masked(self.uri) == self.uri and not self.password_is_masked:
             return command_line("hpsearch", *words, *self.home.arguments, "--tracking-uri", self.uri)
         if masked(os.environ.get(VARIABLE, "")) == self.key:
             return self.home.command(*words)

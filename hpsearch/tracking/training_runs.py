@@ -4,7 +4,7 @@
       run <configuration>       hpsearch.kind: training   mean and interval over the seeds, configuration.yaml
       run seed 7 adam           hpsearch.kind: seed       all that the run of a trial has, and test metrics
 
-Other runs of the experiment are left alone, so a study of the same name may keep its own beside them.
+Other runs of the experiment stay as they are: a study of the same name may have its runs there, too.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class TrainingListener(MlflowListener):
     Args:
         training: what is trained.
         target: the MLflow that takes the runs.
-        report: called once with a line where MLflow could not be written.
+        report: called with one line at the first error of MLflow, at the first error of its artifacts, and at the end
+            if a part is still missing.
     """
 
     AFTER_ERROR = "training goes on"
@@ -95,7 +96,7 @@ class TrainingListener(MlflowListener):
 
     def epoch_done(self, number: int, epoch: EpochMetrics) -> None:
         super().epoch_done(number, epoch)
-        # Not earlier: importing MLflow beside TensorFlow would slow down both.
+        # Not earlier: importing MLflow while TensorFlow is imported would slow down both.
         self._start()
 
     def finish(self, outcome: TrainingOutcome) -> bool:
@@ -105,7 +106,7 @@ class TrainingListener(MlflowListener):
         return self.flush(0)
 
     def fail(self) -> None:
-        """Write that the trainings failed, where any began."""
+        """Write that the trainings failed, if any has begun."""
         if self._trials or self._records:
             self._end("FAILED")
 
@@ -159,7 +160,7 @@ class TrainingListener(MlflowListener):
 
 
 class _TrainingExperiment:
-    """The experiment of a configuration; after an error the runs of this command are written again.
+    """The experiment of a configuration; after an error the runs of this command are deleted and written again.
 
     Args:
         training: what is trained.
@@ -173,13 +174,13 @@ class _TrainingExperiment:
     def set_up(self, client: Any, experiment: str) -> None:
         known = client.get_experiment(experiment).tags
         for name, text in training_view_tags(self._training.objective, milliseconds()).items():
-            # A study of this name has views of its own.
+            # A study of this name may have written its own views.
             if name not in known:
                 client.set_experiment_tag(experiment, name, text)
         if not any(name.startswith("mlflow.sharedViewState") for name in known):
             describe(client, experiment, training_experiment_note(self.name, experiment))
 
-    def runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
+    def prepare_runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
         for run in client.search_runs([experiment], f"tags.`{TRAINING_ID}` = '{self._identity}'"):
             client.delete_run(run.info.run_id)
         return ()

@@ -1,4 +1,4 @@
-"""MLflow's own web interface on the runs of a home folder: its server as a process that ends with us."""
+"""MLflow's own web interface on the runs of a home folder: its server as a process that ends with this one."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from hpsearch.tracking.client import artifact_location, database_uri
 from hpsearch.tracking.view_state import VIEW_KEY, view_url
 
 HOST = "127.0.0.1"
-# Who may look, where others than this machine can reach the server: MLflow's own names.
+# MLflow's variables for the name and the password of the user who may log in.
 _USER, _PASSWORD = "MLFLOW_AUTH_ADMIN_USERNAME", "MLFLOW_AUTH_ADMIN_PASSWORD"
 DEFAULT_PORT = 5000
-# Ports after the default one that are tried where it is taken.
+# The number of ports that are tried: the default one, and those that follow it.
 _PORTS_TRIED = 100
 # A cold start compiles MLflow's bytecode on a slow disk.
 START_SECONDS = 180.0
 _STOP_SECONDS = 6.0
 # PR_SET_PDEATHSIG of <linux/prctl.h>: sets the signal that a process gets when its parent dies.
 _PR_SET_PDEATHSIG = 1
-# A proxy that the environment names has no way to this machine's own address.
+# Ignores proxies of the environment: a proxy cannot reach this machine's own address.
 _OPENER = build_opener(ProxyHandler({}))
 
 
@@ -59,17 +59,18 @@ def serve(
     """Serve the home folder's runs until Ctrl-C or SIGTERM.
 
     Args:
-        home: whose runs.
-        study: the study whose comparison view the address shows; None: the list of all studies.
-        port: None: 5000, or the next free one.
-        open_browser: also open the address.
+        home: the home folder whose runs are shown.
+        study: the study whose view the address shows; None: the list of all studies.
+        port: the port; None: 5000, or the next free one.
+        open_browser: whether to open the address in a browser.
         ready: called with the address once the server answers.
         host: the address to bind to.
-        view: which one of the study's views.
+        view: the key of the study's view.
 
     Raises:
-        EnvironmentProblem: no runs yet, the port is taken, a password is required and missing, or the server
+        EnvironmentProblem: there are no runs yet, the port is taken, a password is required and not set, or the server
             does not start.
+        NoRunsError: MLflow has no runs of the study.
     """
     if not home.mlflow_db.is_file():
         raise EnvironmentProblem(
@@ -79,7 +80,7 @@ def serve(
     with _interruptible(), UiServer(home, choose_port(port, host), host, guarded=guarded) as server:
         server.wait_until_it_answers()
         url = f"{server.url}/#/experiments"
-        # Who has to log in first begins at the list of studies.
+        # With a password, the page opens at the list of studies, after the login.
         if study is not None and not guarded:
             url = view_url(server.url, experiment_of(server.url, study), view)
         ready(url)
@@ -89,10 +90,10 @@ def serve(
 
 
 def needs_password(host: str) -> bool:
-    """Return whether other machines could reach a server at this address, so that it has to ask for a password.
+    """Return whether other machines could reach a server at this address, so that it must ask for a password.
 
     Raises:
-        EnvironmentProblem: it has to, and there is none, or MLflow's part for it is missing.
+        EnvironmentProblem: it must, but no password is set, or the package that MLflow needs for it is missing.
     """
     with suppress(ValueError):
         if host == "localhost" or ip_address(host).is_loopback:
@@ -110,7 +111,7 @@ def needs_password(host: str) -> bool:
 
 
 def experiment_of(server: str, study: str) -> str:
-    """Return the id of a study's experiment. The server is asked, which saves importing MLflow here.
+    """Return the id of a study's experiment, from the server, so that MLflow need not be imported here.
 
     Raises:
         NoRunsError: MLflow has no experiment of this name.
@@ -129,7 +130,7 @@ def choose_port(port: int | None, host: str = HOST) -> int:
     """Return the port to serve on.
 
     Raises:
-        EnvironmentProblem: the requested port is taken, or all are.
+        EnvironmentProblem: the requested port is taken, or all ports that are tried are taken.
     """
     if port is not None:
         if not _free(port, host):
@@ -158,16 +159,16 @@ class UiServer:
     """`mlflow server` with one worker, in a process group of its own; a context manager.
 
     Args:
-        home: whose database and artifacts are shown.
-        port: a free one.
+        home: the home folder whose database and artifacts are shown.
+        port: a free port.
         host: the address to bind to.
-        guarded: ask for the password that the environment names.
+        guarded: whether the server asks for the password that the environment names.
     """
 
     def __init__(self, home: Home, port: int, host: str = HOST, *, guarded: bool = False) -> None:
         self._home, self._port, self._host, self._guarded = home, port, host, guarded
         self._process: subprocess.Popen[bytes] | None = None
-        # Of one that listens everywhere this machine's own address is as good as any.
+        # A server that listens on every address is reached at this machine's own.
         named = HOST if host in ("0.0.0.0", "::") else host
         self.url = f"http://[{named}]:{port}" if ":" in named else f"http://{named}:{port}"
         self.log = home.logs / "mlflow-ui.log"
@@ -178,17 +179,17 @@ class UiServer:
         command = [sys.executable, "-m", "mlflow", "server", "--host", self._host, "--port", str(self._port)]
         command += ["--workers", "1", "--uvicorn-opts", "--timeout-graceful-shutdown 2"]
         command += ["--backend-store-uri", database_uri(self._home.mlflow_db)]
-        # Said so that nothing is ever written below the current folder, which is MLflow's default.
+        # MLflow's default is a folder below the current one.
         command += ["--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
         environment = {
             **os.environ,
-            # Without these MLflow starts ten processes of 2.4 GB in all, and reports to its makers.
+            # By default MLflow starts ten more processes, of 2.4 GB in all, and sends telemetry.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         if self._guarded:
             command += ["--app-name", "basic-auth"]
-            environment |= self._guard()
+            environment |= self._set_up_login()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
@@ -204,11 +205,11 @@ class UiServer:
             )
         return self
 
-    def _guard(self) -> dict[str, str]:
-        """Return the environment for MLflow's login, under which no run is shown without a password."""
+    def _set_up_login(self) -> dict[str, str]:
+        """Write the settings of MLflow's login, which shows no run without a password; return its variables."""
         users, settings = self._home.root / "users.db", self._home.root / "users.ini"
         lines = ["[mlflow]", "default_permission = READ", "admin_username = admin"]
-        # MLflow reads the file with interpolation.
+        # MLflow's configparser takes % for the beginning of a reference.
         lines += [f"database_uri = {database_uri(users).replace('%', '%%')}", ""]
         settings.write_text("\n".join(lines), encoding="utf-8")
         return {"MLFLOW_AUTH_CONFIG_PATH": str(settings.resolve()), "MLFLOW_FLASK_SERVER_SECRET_KEY": token_hex()}
@@ -226,7 +227,7 @@ class UiServer:
         """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            self._see_that_it_runs()
+            self._check_that_it_runs()
             try:
                 with _OPENER.open(f"{self.url}/health", timeout=5) as answer:
                     if answer.status == 200:
@@ -236,17 +237,17 @@ class UiServer:
         raise EnvironmentProblem(f"MLflow's server does not answer on {self.url}; see {self.log}")
 
     def wait(self) -> None:
-        """Return never, except by an exception.
+        """Wait until the server ends or an exception, such as KeyboardInterrupt, is raised.
 
         Raises:
             EnvironmentProblem: the server ended by itself.
         """
         while True:
-            self._see_that_it_runs()
+            self._check_that_it_runs()
             time.sleep(0.5)
 
     def stop(self) -> None:
-        """End the server and all processes that it started; also where it has ended already."""
+        """End the server and all processes that it started, even if the server itself has ended already."""
         if self._process is None:
             return
         # MLflow's process passes the signal on and ends when its server has.
@@ -263,7 +264,7 @@ class UiServer:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
-    def _see_that_it_runs(self) -> None:
+    def _check_that_it_runs(self) -> None:
         if self._process is not None and self._process.poll() is not None:
             raise EnvironmentProblem(f"MLflow's server ended ({self._last_words()}); see {self.log}")
 
@@ -274,7 +275,7 @@ class UiServer:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does, and both end the block without an error."""
+    """Treat SIGTERM as Ctrl-C; both end the block without an error."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt

@@ -1,6 +1,6 @@
 """The comparison view: the MLflow runs page that opens with hyperparameters and metrics as columns.
 
-By default the page shows neither, and its charts, a click away, show every metric alone. MLflow's UI keeps a
+By default the page shows no such columns, and its charts, a click away, show each metric alone. MLflow's UI keeps a
 shared view in an experiment tag `mlflow.sharedViewState.<key>`: an envelope `{"name", "createdAt",
 "updatedAt", "state"}` with the view itself as JSON text in `state`. The format is internal to MLflow (read in
 the UI of 3.17.2), so tests/tracking/test_ui_browser.py opens it in a browser.
@@ -16,38 +16,38 @@ from hpsearch.config.study import StudySpec
 from hpsearch.tracking.names import OUTCOME_TAG, best_name, epoch_name, name_of
 
 VIEW_KEY, NESTED_KEY, FINALISTS_KEY = "hpsearch", "hpsearch-nested", "hpsearch-finalists"
-# As the page's list of views shows them.
+# The names of the views in the page's list.
 VIEW_NAMES = {
     VIEW_KEY: "hpsearch: compare trials",
     NESTED_KEY: "hpsearch: study and trials",
     FINALISTS_KEY: "hpsearch: finalists",
 }
 _TAG = "mlflow.sharedViewState."
-# What users look for first.
+# The parameters whose columns come first.
 FIRST = ("optimizer", "learning_rate", "batch_size", "schedule")
-# The page's own columns; the run's name is pinned to the left.
 # Sections of the page's charts: one of our own, and MLflow's.
 _SECTION, _MLFLOW_SECTIONS = "Study", ("Model metrics", "System metrics")
 # Parallel coordinates with more axes than this cannot be read.
 _MOST_AXES = 10
+# The page's own columns; the run's name is pinned to the left.
 _RUN, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # How a trial ended, in the words of `Outcome`: MLflow shows pruned trials, too, as finished, by a green tick.
 _OUTCOME = f"tags.`{OUTCOME_TAG}`"
 
 
 def varied_names(spec: StudySpec) -> list[str]:
-    """Return the plain names of the values that differ between the study's trials; those compared first come first."""
+    """Return the plain names of the values that differ between the study's trials; those in `FIRST` come first."""
     names = spec.varied.names
     return [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
 
 
 def view_state(spec: StudySpec) -> dict[str, object]:
-    """Return the runs page of a study: its trials, best first, by what varies and by how well it went."""
+    """Return the runs page of a study: its trials, best first, with their varied parameters and their metrics."""
     return _page("trial", spec.objective, _columns(spec), _charts(spec))
 
 
 def finalists_state(spec: StudySpec) -> dict[str, object]:
-    """Return the runs page with the finalists' trainings alone: which trial, which seed, how well."""
+    """Return the runs page with the finalists' trainings alone; columns for trial and seed are added."""
     best, *others = _columns(spec)
     outcome, *others = others
     columns = [best, outcome, _column("tags", "hpsearch.trial"), _column("params", "seed"), *others]
@@ -55,7 +55,7 @@ def finalists_state(spec: StudySpec) -> dict[str, object]:
 
 
 def training_state(objective: Objective) -> dict[str, object]:
-    """Return the runs page of what `hpsearch train` has trained: a run a training, best first."""
+    """Return the runs page of an experiment of `hpsearch train`: one run for each training, best first."""
     names = [best_name(objective.metric), "test_accuracy", "best_epoch", "val_accuracy", "val_loss", "loss"]
     best, tested, *others = [_column("metrics", name) for name in dict.fromkeys(names)]
     params = [_column("params", name) for name in ("seed", "validation", *FIRST)]
@@ -64,7 +64,7 @@ def training_state(objective: Objective) -> dict[str, object]:
 
 
 def _page(kind: str, objective: Objective, columns: list[str], charts: list[dict[str, object]]) -> dict[str, object]:
-    """Return the runs of a kind, by the first of the columns."""
+    """Return a runs page with the runs of one kind, sorted by the first column."""
     return {
         # Which runs, in which order.
         "searchFilter": f"tags.`hpsearch.kind` = '{kind}'",
@@ -84,7 +84,7 @@ def _page(kind: str, objective: Objective, columns: list[str], charts: list[dict
 def nested_state(spec: StudySpec) -> dict[str, object]:
     """Return the runs page with the study's own run first and its trials nested in it.
 
-    MLflow nests only where runs are sorted by their beginning, and only in a parent that is on the same page.
+    MLflow nests runs only if they are sorted by start time and the parent is on the same page.
     """
     widths = {**_widths(_columns(spec)), _RUN: 200}
     order = {"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": True}
@@ -100,12 +100,12 @@ def _columns(spec: StudySpec) -> list[str]:
 
 
 def _widths(columns: list[str]) -> dict[str, int]:
-    # The outcome's header is cut, so that its values leave room for the columns after it.
+    # The column of the outcome is as wide as its values; its longer header is cut.
     return {_RUN: 140, _CREATED: 145, _DURATION: 90} | {name: _width(name) for name in columns} | {_OUTCOME: 118}
 
 
 def _charts(spec: StudySpec) -> list[dict[str, object]]:
-    """Parallel coordinates of all trials, and the learning curves of the best ten."""
+    """Return the charts: parallel coordinates of all trials, and the learning curves of the best ten."""
     objective = epoch_name(spec.objective.metric)
     curves = [objective] if spec.trainable else ["val_accuracy", "val_loss", "loss", "learning_rate"]
     parallel = {
@@ -149,7 +149,7 @@ def _section(name: str, opened: bool) -> dict[str, object]:
 
 
 def _always_there(spec: StudySpec) -> list[str]:
-    """Return the names of values that vary and that every trial has: the chart leaves out a trial that lacks one."""
+    """Return the names of the varied values that every trial has; the chart leaves out a trial that lacks a value."""
     flats = [corner.flat() for corner in spec.corners]
     varied = [name for name in varied_names(spec) if len({str(flat.get(name)) for flat in flats}) > 1]
     return [name for name in varied if all(flat.get(name) is not None for flat in flats)]
@@ -162,7 +162,7 @@ def view_tags(spec: StudySpec, now_ms: int) -> dict[str, str]:
 
 
 def training_view_tags(objective: Objective, now_ms: int) -> dict[str, str]:
-    """Return those of an experiment that holds no study."""
+    """Return the tags that hold the view of an experiment of `hpsearch train`."""
     return _tags({VIEW_KEY: training_state(objective)}, now_ms)
 
 
@@ -179,7 +179,7 @@ def _tags(states: Mapping[str, dict[str, object]], now_ms: int) -> dict[str, str
 def view_url(base: str, experiment_id: str, key: str = VIEW_KEY) -> str:
     """Return the comparison view of an experiment on the MLflow server at `base`.
 
-    The workflow type spares the pages about language models, which the UI would list beside it.
+    With this workflow type the UI does not list its pages about language models beside it.
     """
     return f"{base}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={key}"
 

@@ -6,9 +6,9 @@
       run finalist 3 of trial 7 hpsearch.kind: finalist   the same, its confusions and its model
       run final training 0 ...  hpsearch.kind: final      the same, and test metrics
 
-MLflow cannot remove parameters, metrics and inputs, so a run that has wrong ones is deleted (MLflow keeps deleted runs
-until they are purged) and written again. Every error of MLflow is raised to the caller, who then calls `forget`, since
-a call that failed may have written a part of its data.
+MLflow cannot remove parameters, metrics and inputs. A run that has wrong ones is therefore deleted (MLflow keeps
+deleted runs until they are purged) and written again. Every error of MLflow except those of artifacts is raised. Call
+`forget` before using the writer again, since the call that failed may have written a part of its data.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from hpsearch.tracking.names import (
     parts_of,
 )
 from hpsearch.tracking.run_states import RUNNING, DataInput, DesiredRuns, RunKey, RunState, TrackedStudy
-from hpsearch.tracking.runs import MlflowRun, differences, read_few_metrics, study_runs
+from hpsearch.tracking.runs import MlflowRun, differences, read_run_metrics, study_runs
 from hpsearch.tracking.study_run import study_experiment_note
 from hpsearch.tracking.target import Target
 from hpsearch.tracking.view_state import view_tags
 
-# The most of each that MLflow takes in one call.
-_METRICS_IN_A_BATCH, _OTHERS_IN_A_BATCH = 1000, 100
+# MLflow takes at most 1000 items in one call, of them at most 100 parameters and 100 tags.
+_ITEMS_IN_A_CALL, _PARAMS_OR_TAGS_IN_A_CALL = 1000, 100
 
 
 class Experiment(Protocol):
-    """An experiment in MLflow: how to set it up, and which of its runs to compare with the desired runs."""
+    """An experiment in MLflow: how it is set up, and which of its runs are compared with the desired runs."""
 
     @property
     def name(self) -> str: ...
@@ -52,8 +52,8 @@ class Experiment(Protocol):
         """Write the experiment's description and views."""
         ...
 
-    def runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
-        """Read the runs that were written before, by this process or another one."""
+    def prepare_runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
+        """Return the earlier runs to compare with the desired ones; delete those that must be written anew."""
         ...
 
 
@@ -72,7 +72,7 @@ class StudyExperiment:
             client.set_experiment_tag(experiment, name, text)
         describe(client, experiment, study_experiment_note(self._study.spec, experiment))
 
-    def runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
+    def prepare_runs(self, client: Any, experiment: str) -> Iterable[MlflowRun]:
         old_metric = best_name(self._study.spec.objective.metric)
         for run in study_runs(client, experiment):
             if not run.belongs_to(self._study.provenance, self.target):
@@ -80,10 +80,11 @@ class StudyExperiment:
             if run.kind != STUDY:
                 yield run
             elif old_metric in run.metric_names:
-                # An early version has written it with a metric of trials, so searches for trials find it.
+                # An early version of hpsearch gave the study's own run this metric of trials, and a search for trials
+                # by the metric would find the run.
                 client.delete_run(run.run_id)
             else:
-                read_few_metrics(client, run)
+                read_run_metrics(client, run)
                 yield run
 
 
@@ -92,8 +93,8 @@ class MlflowWriter:
 
     Args:
         experiment: the experiment of the runs.
-        artifact_failed: called with the error if an artifact could not be written; everything else is written.
-        client: an `mlflow.MlflowClient`; None: one is made with the first call.
+        artifact_failed: called with the error if an artifact cannot be written; the rest of the run is written.
+        client: an `mlflow.MlflowClient`; None: the first call makes one.
     """
 
     def __init__(
@@ -104,14 +105,14 @@ class MlflowWriter:
         self._runs: dict[RunKey, MlflowRun] | None = None
         # The state that each run was last made equal to.
         self._written: dict[RunKey, RunState] = {}
-        # The ids of runs of which MLflow had a second one with the same key; either of the two may be incomplete.
-        self._doubtful: set[str] = set()
+        # The ids of kept runs of which MLflow had a second one with the same key; either of the two may be incomplete.
+        self._maybe_incomplete: set[str] = set()
 
     def forget(self) -> None:
         """Forget the state of MLflow; the next call reads it again."""
         self._runs = None
         self._written.clear()
-        self._doubtful.clear()
+        self._maybe_incomplete.clear()
 
     def open(self) -> dict[RunKey, MlflowRun]:
         """Return the runs that MLflow holds, by key; create the experiment if it is missing."""
@@ -121,13 +122,13 @@ class MlflowWriter:
             self._id = open_experiment(self._client, self._experiment.name, self._experiment.target)
             self._experiment.set_up(self._client, self._id)
             runs: dict[RunKey, MlflowRun] = {}
-            for run in self._experiment.runs(self._client, self._id):
+            for run in self._experiment.prepare_runs(self._client, self._id):
                 if run.key is None:
                     continue
-                if earlier := runs.get(run.key):
-                    # A user has restored a deleted run, or MLflow created a run and its answer was lost.
+                if kept := runs.get(run.key):
+                    # A user restored a deleted run, or MLflow created a run and its answer was lost.
                     self._client.delete_run(run.run_id)
-                    self._doubtful.add(earlier.run_id)
+                    self._maybe_incomplete.add(kept.run_id)
                 else:
                     runs[run.key] = run
             self._runs = runs
@@ -141,7 +142,10 @@ class MlflowWriter:
                 known[run.key] = run
 
     def write(self, desired: DesiredRuns) -> None:
-        """Write what MLflow lacks of the desired runs; leave all other runs unchanged."""
+        """Write what MLflow lacks of the desired runs; delete and rewrite runs that cannot be corrected.
+
+        Other runs stay unchanged.
+        """
         self.open()
         for key, state in desired.runs.items():
             if self._written.get(key) is state:
@@ -163,18 +167,18 @@ class MlflowWriter:
             self._written[key] = state
 
     def _matching(self, key: RunKey, state: RunState, *, ends: bool) -> MlflowRun | None:
-        """Return the run in MLflow that can become equal to a state; delete one that cannot.
+        """Return the run in MLflow that can be made equal to a state; delete one that cannot.
 
         Args:
-            ends: whether a run of this kind, once ended, is never continued.
+            ends: whether an ended run is kept only if its status and outcome match (all runs but the parent).
         """
         runs = self.open()
         run = runs.get(key)
         if run is None:
             return None
         if run.metrics is None:
-            # An earlier process has written it. If it ended as the state says, it was written completely.
-            matches = run.run_id not in self._doubtful and _ended_like(run, state)
+            # An earlier process wrote the run. If it ended as the state says, it was written completely.
+            matches = run.run_id not in self._maybe_incomplete and _ended_like(run, state)
         else:
             ongoing = not ends or run.status == RUNNING or _ended_like(run, state)
             matches = ongoing and not any(found.permanent for found in differences(run, state))
@@ -194,7 +198,7 @@ class MlflowWriter:
         return MlflowRun(run.info.run_id, tags=tags, metrics={}, texts={})
 
     def _append(self, run: MlflowRun, known: dict[int, Mapping[str, float]], state: RunState) -> None:
-        """Write the metrics, parameters, tags and inputs that a run lacks, and its status."""
+        """Write the metrics, parameters and inputs that a run lacks, the tags that differ, and its status."""
         from mlflow.entities import Metric
 
         metrics: list[Any] = []
@@ -224,12 +228,12 @@ class MlflowWriter:
         run.status = state.status
 
     def _log(self, run_id: str, metrics: list[Any], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
-        """Log everything in as few calls as MLflow's limits allow."""
+        """Log metrics, parameters and tags in few calls, within MLflow's limits."""
         from mlflow.entities import Param, RunTag
 
-        metric_parts = list(parts_of(metrics, _METRICS_IN_A_BATCH - 2 * _OTHERS_IN_A_BATCH))
-        param_parts = list(parts_of([Param(*item) for item in params.items()], _OTHERS_IN_A_BATCH))
-        tag_parts = list(parts_of([RunTag(*item) for item in tags.items()], _OTHERS_IN_A_BATCH))
+        metric_parts = list(parts_of(metrics, _ITEMS_IN_A_CALL - 2 * _PARAMS_OR_TAGS_IN_A_CALL))
+        param_parts = list(parts_of([Param(*item) for item in params.items()], _PARAMS_OR_TAGS_IN_A_CALL))
+        tag_parts = list(parts_of([RunTag(*item) for item in tags.items()], _PARAMS_OR_TAGS_IN_A_CALL))
         while metric_parts or param_parts or tag_parts:
             self._client.log_batch(
                 run_id,
@@ -239,7 +243,7 @@ class MlflowWriter:
             )
 
     def _write_texts(self, run: MlflowRun, state: RunState) -> None:
-        """Write the artifacts that a run lacks; all of them if its artifacts were not read."""
+        """Write the artifacts that a run lacks or has wrong; all of them if its artifacts were not read."""
         run.texts = {} if run.texts is None else run.texts
         for name, text in state.texts.items():
             if run.texts.get(name) != text:
@@ -274,7 +278,7 @@ def open_experiment(client: Any, name: str, target: Target) -> str:
         experiment = str(found.experiment_id)
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(experiment)
-    # Without this tag the page asks whether the experiment is about language models.
+    # Without this tag MLflow's page asks whether the experiment is about language models.
     client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
     return experiment
 

@@ -1,6 +1,6 @@
 """The learning rates of a schedule, and Keras callbacks called at epochs as `model.fit` calls them.
 
-Callbacks are not called for batches, which pass inside of compiled functions.
+Callbacks are called for epochs only: the batches are processed inside compiled functions.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import numpy.typing as npt
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import UserCodeError
 from hpsearch.training.checkpoint import packed, unpacked
-from hpsearch.training.epochs import Parts
+from hpsearch.training.engine import Parts
 from hpsearch.training.user_code import load, with_user_code
 
 
-def made(names: Sequence[str]) -> list[Any]:
-    """Return the callbacks that a study file names as `module:name`, each called with nothing.
+def make_callbacks(names: Sequence[str]) -> list[Any]:
+    """Return the Keras callbacks that a study file names; each `module:name` is called without arguments.
 
     Raises:
-        UserCodeError: there is no such module or name, or it returns no Keras callback.
+        UserCodeError: there is no such module or name, or the call returns no Keras callback.
     """
-    return [_made(name) for name in names]
+    return [_make_callback(name) for name in names]
 
 
-def _made(name: str) -> Any:
+def _make_callback(name: str) -> Any:
     found = load(name, "training.callbacks")
     callback = found() if callable(found) else found
     if not (callable(found) and isinstance(callback, keras.callbacks.Callback)):
@@ -46,7 +46,7 @@ class Callbacks:
         parts: the model and the optimizer that callbacks see.
         callbacks: Keras callbacks.
         epochs: the largest number of epochs that will be trained.
-        rate: the schedule's first.
+        rate: the first learning rate of the schedule.
     """
 
     def __init__(self, parts: Parts, callbacks: Sequence[Any], epochs: int, rate: np.float32) -> None:
@@ -56,7 +56,7 @@ class Callbacks:
             self._model.compile(optimizer=parts.optimizer, loss=parts.loss, metrics=["accuracy"])
         self._list = keras.callbacks.CallbackList(callbacks, model=self._model, epochs=epochs, verbose=0)
         self._model.stop_training = False
-        # An optimizer that is used again still has the rate of another trial.
+        # An optimizer that is used again still has the rate of the trial before.
         self._rate.assign(rate)
         self._list.on_train_begin()
         self._scale = 1.0
@@ -74,19 +74,19 @@ class Callbacks:
         self._rate.assign(before)
         self._list.on_epoch_begin(epoch - 1)
         self._stop = self._model.stop_training
-        if self._now() != before:
+        if self._current_rate() != before:
             self._rescale(float(scheduled[0]))
         self._last_scheduled = float(scheduled[-1])
         if not np.ptp(scheduled):
-            return np.full_like(scheduled, self._now())
+            return np.full_like(scheduled, self._current_rate())
         return (scheduled * self._scale).astype(np.float32)
 
     def epoch_ends(self, epoch: int, rates: npt.NDArray[np.float32], metrics: Mapping[str, float]) -> bool:
         """Return whether a callback asks to stop."""
-        # The engine fit forgets it.
+        # `model.fit`, which the engine `fit` calls, has set it to False.
         self._model.stop_training = self._stop
         self._list.on_epoch_end(epoch - 1, dict(metrics))
-        if self._now() != rates[-1]:
+        if self._current_rate() != rates[-1]:
             self._rescale(self._last_scheduled)
         return bool(self._model.stop_training)
 
@@ -94,26 +94,26 @@ class Callbacks:
         self._list.on_train_end()
 
     def _rescale(self, scheduled: float) -> None:
-        # What a schedule has brought down to zero stays there.
-        self._scale = self._now() / scheduled if scheduled else self._scale
+        # Where the schedule's rate is 0 there is no factor, and the rate stays 0.
+        self._scale = self._current_rate() / scheduled if scheduled else self._scale
 
     def state(self, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
-        """Return the state of the callbacks as JSON takes it; arrays go into `arrays`.
+        """Return the state of the callbacks as plain data for JSON; arrays are put into `arrays`.
 
-        Of each callback its numbers, texts and arrays, lists and mappings of these, and functions of `keras.ops` are
-        kept; other attributes are as the callback was made.
+        It contains the attributes of each callback that are numbers, texts, arrays, lists or mappings of these, or
+        functions of `keras.ops`. All other attributes are those of the new callback after `restore`.
         """
         return {"scale": self._scale, "callbacks": [_kept(callback, arrays) for callback in self._list.callbacks]}
 
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Go on from there, after the training has begun."""
+        """Restore what `state` returned; `on_train_begin` was already called."""
         self._scale = state["scale"]
         for callback, kept in zip(self._list.callbacks, state["callbacks"], strict=True):
             for name, value in kept.items():
                 op = value.get("op") if isinstance(value, dict) else None
                 setattr(callback, name, getattr(keras.ops, op) if op else unpacked(value, arrays))
 
-    def _now(self) -> float:
+    def _current_rate(self) -> float:
         return float(self._rate.numpy())
 
 
@@ -122,9 +122,9 @@ def _kept(callback: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
     for name, value in vars(callback).items():
         op = getattr(value, "__name__", "")
         if op and getattr(keras.ops, op, None) is value:
-            # Of a plateau: which of two values is better, found out in the first epoch.
+            # ReduceLROnPlateau, for instance, has `keras.ops.less` or `greater` as an attribute after its first epoch.
             kept[name] = {"op": op}
-        # Keras's own: the model, and what `CallbackList` has set.
+        # These two are set by Keras's `CallbackList`.
         elif name not in ("_model", "params"):
             with suppress(TypeError):
                 kept[name] = packed(value, arrays)
@@ -134,7 +134,7 @@ def _kept(callback: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
 def learning_rates(config: TrialConfig, epoch: int, updates: int) -> npt.NDArray[np.float32]:
     """Return the schedule's rates for the `updates` updates of an epoch (counted from 1), [updates].
 
-    Of a schedule that is a callback, the optimizer's own rate, which the callback changes.
+    If the schedule is a Keras callback, this is the optimizer's own rate; the callback changes it.
     """
     entry, knobs = config.schedule.entry, config.schedule.knobs()
     start, total = config.optimizer.knobs().get("learning_rate", 1.0), float(config.training.max_epochs)
@@ -148,7 +148,7 @@ def learning_rates(config: TrialConfig, epoch: int, updates: int) -> npt.NDArray
 
 
 def scheduling_callbacks(config: TrialConfig) -> list[Any]:
-    """Return the callback of a schedule that is one; else none.
+    """Return the Keras callback of the schedule in a list; an empty list if the schedule is a formula.
 
     Raises:
         UserCodeError: the user's own schedule cannot be found.

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from hpsearch.training.results import EpochMetrics
 
-# Of a training's time, at most so much goes into its checkpoints.
+# The largest share of training time spent on checkpoints.
 SHARE = 0.05
 ABOUT = "about"
 # Other versions may compute other bits, or keep other variables.
@@ -34,8 +34,8 @@ class State:
 
     Attributes:
         last_epoch: the last finished epoch.
-        plain: as JSON takes it.
-        arrays: by name.
+        plain: plain data for JSON.
+        arrays: the arrays by name.
     """
 
     last_epoch: EpochMetrics
@@ -47,7 +47,7 @@ class CheckpointWriter:
     """Keeps the latest checkpoint of a training in a file.
 
     Args:
-        file: where.
+        file: the checkpoint's file.
         config: of the training, as plain data; no other training continues from it.
         seconds: the shortest time between two checkpoints; it is longer where writing one takes more than 5 % of it.
     """
@@ -57,7 +57,11 @@ class CheckpointWriter:
         self._due = time.monotonic() + seconds
 
     def offer(self, state: Callable[[], State | None]) -> None:
-        """Write one if it is time. That it cannot be written (a full disk) does not end the training."""
+        """Write a checkpoint if it is due. If it cannot be written (a full disk), the training continues.
+
+        Args:
+            state: returns the state; called only if a checkpoint is due.
+        """
         began = time.monotonic()
         if began < self._due:
             return
@@ -74,7 +78,7 @@ def write(file: Path, config: Mapping[str, Any], state: State) -> None:
     """Write a checkpoint; at any time the file holds the previous one or this one.
 
     Raises:
-        OSError: it cannot be written; the one before is still there.
+        OSError: it cannot be written; the file still holds the previous one.
     """
     about = {"made_by": _MADE_BY, "config": config, "row": state.last_epoch.plain(), "plain": state.plain}
     arrays: dict[str, Any] = {ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8), **state.arrays}
@@ -94,7 +98,7 @@ def read(file: Path) -> State:
     """Return the state that a checkpoint holds.
 
     Raises:
-        OSError, ValueError, KeyError, zipfile.BadZipFile: there is none, or it is damaged.
+        OSError, ValueError, KeyError, zipfile.BadZipFile: there is no checkpoint, or it is damaged.
     """
     with np.load(file, allow_pickle=False) as found:
         about = json.loads(found[ABOUT].tobytes())
@@ -127,10 +131,10 @@ def count_resumable_epochs(file: Path, config: Mapping[str, Any], epochs: Sequen
 
 
 def packed(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """Return a value as JSON takes it, its arrays put into `arrays`.
+    """Return a value as plain data for JSON; its arrays are put into `arrays`.
 
     Raises:
-        TypeError: it is neither a number, a text, None, an array nor a list, tuple or mapping of these.
+        TypeError: it is no number, text, None or array, and no list, tuple or mapping of these.
     """
     match value:
         case None | bool() | int() | float() | str():
@@ -149,7 +153,7 @@ def packed(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
 
 
 def unpacked(value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    """Return the inverse of `packed`."""
+    """Return the value of which `packed` made `value`."""
     match value:
         case {"array": name}:
             return arrays[name]

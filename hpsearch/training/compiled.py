@@ -1,10 +1,11 @@
 """A whole epoch as one compiled function over data that stays in memory; the engines `graph` and `xla`.
 
-Python takes no part in the loop over batches: a `tf.while_loop` walks an index vector, gathers uint8
-images, normalizes, computes gradients and updates, and sums loss and hits.
+A `tf.while_loop` walks the batches: it normalizes them, computes gradients and updates, and sums loss and hits. Python
+takes no part in it.
 
-graph  one function for all batch sizes, its shapes are open.
-xla    full batches in a function that XLA compiles for each size; the last partial batch and evaluation in graph.
+graph  gathers each batch inside the loop; one function serves all batch sizes, since its shapes are open.
+xla    gathers all full batches before the loop, which XLA compiles for each batch size; the last partial batch and
+       evaluation run as in graph.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.training.epochs import Evaluation, Examples, Parts, infer
+from hpsearch.training.engine import Evaluation, Examples, Parts, infer
 from hpsearch.training.xla_cache import same_names
 
 # Evaluation needs no gradients, so its batch size is free; at 1,000 the activations still fit the cache.
 EVALUATION_BATCH = 1000
 
 
-class CompiledEpochs:
-    """Training and evaluation, an epoch a call; an Epochs.
+class CompiledEngine:
+    """An Engine that compiles the loop over the batches of an epoch.
 
     Args:
         parts: with an optimizer that is built for the model's trainable variables.
         xla: whether full batches are compiled by XLA.
-        name: distinguishes functions that are compiled separately.
+        name: identifies the function that XLA compiles (`xla_cache.same_names`).
     """
 
     converged = False
@@ -60,25 +61,25 @@ class CompiledEpochs:
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
     ) -> Evaluation:
         self._parts.forget_metrics()
-        indices, speeds = tf.constant(order, tf.int32), tf.constant(rates, tf.float32)
+        indices, learning_rates = tf.constant(order, tf.int32), tf.constant(rates, tf.float32)
         steps = len(order) // batch if self._xla else 0
         total = hits = 0.0
         if steps:
-            # Gathered beforehand: inside, XLA would do it pixel by pixel.
+            # Gathered before the loop: inside it, XLA would gather pixel by pixel.
             block = self._gathered(examples, tf.reshape(indices[: steps * batch], [steps, batch]))
-            sums = self._train_block(block, speeds[:steps])
+            sums = self._train_block(block, learning_rates[:steps])
             total, hits = float(sums[0]), float(sums[1])
         if steps * batch < len(order):
-            sums = self._train(examples, indices[steps * batch :], speeds[steps:], tf.constant(batch))
+            sums = self._train(examples, indices[steps * batch :], learning_rates[steps:], tf.constant(batch))
             total, hits = total + float(sums[0]), hits + float(sums[1])
-        return self._figures(total, hits, len(order))
+        return self._evaluation(total, hits, len(order))
 
     def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Evaluation:
         self._parts.forget_metrics()
         total, hits = self._evaluate(examples, tf.constant(indices, tf.int32))
-        return self._figures(float(total), float(hits), len(indices))
+        return self._evaluation(float(total), float(hits), len(indices))
 
-    def _figures(self, total: float, hits: float, count: int) -> Evaluation:
+    def _evaluation(self, total: float, hits: float, count: int) -> Evaluation:
         return Evaluation(total / count, hits / count, self._parts.read_metrics())
 
     def _gathered(self, examples: Examples, indices: Any) -> Examples:
@@ -88,7 +89,7 @@ class CompiledEpochs:
         return examples._replace(images=images, labels=labels, weights=weights)
 
     def _block_loop(self, block: Examples, rates: Any) -> tuple[Any, Any]:
-        """Full batches [steps, batch, ...], one after the other."""
+        """Train on full batches [steps, batch, ...], one after the other."""
 
         def batch_at(step: Any) -> Examples:
             weights = block.weights[step] if self._parts.weighted else block.weights
@@ -103,7 +104,7 @@ class CompiledEpochs:
         )
 
     def _loop(self, steps: Any, batch_at: Callable[[Any], Examples], rates: Any) -> tuple[Any, Any]:
-        """Train on batch after batch: (sum of losses over examples, hits)."""
+        """Train on one batch after the other; return (sum of losses over examples, hits)."""
 
         def body(step: Any, total: Any, hits: Any) -> tuple[Any, Any, Any]:
             loss, batch_hits = self._update(batch_at(step), rates[step])
@@ -112,11 +113,11 @@ class CompiledEpochs:
         return _while(steps, body)
 
     def _update(self, batch: Examples, rate: Any) -> tuple[Any, Any]:
-        """Train on one batch: its (loss times its size, hits)."""
+        """Train on one batch; return (its loss times its size, its hits)."""
         optimizer, variables = self._parts.optimizer, self._parts.model.trainable_variables
         with tf.GradientTape() as tape:
             loss, hits = self._loss_and_hits(batch, training=True)
-            # Where the model computes in float16, its gradients would else be rounded to zero.
+            # If the model computes in float16, its gradients would otherwise be rounded to zero.
             scaled = optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, variables)
         optimizer.learning_rate.assign(rate)
@@ -148,7 +149,7 @@ class CompiledEpochs:
 
 
 def compiled_function(python: Callable[..., Any], *signature: Any, xla: bool = False) -> Any:
-    # Nothing here needs autograph, whose rewriting of sources takes longer than the tracing.
+    # Nothing here needs autograph: rewriting the source code takes longer than tracing the function.
     return tf.function(python, autograph=False, jit_compile=xla or None, input_signature=signature)
 
 

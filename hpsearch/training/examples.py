@@ -18,7 +18,7 @@ from hpsearch.data.splits import Split, split_of, stratified_split
 from hpsearch.data.store import obtain
 from hpsearch.data.user_data import load_npz, load_returned
 from hpsearch.errors import DataError
-from hpsearch.training.epochs import Examples
+from hpsearch.training.engine import Examples
 from hpsearch.training.user_code import load_function
 
 
@@ -33,7 +33,7 @@ class Normalization(NamedTuple):
     scale: Any = 1.0
 
 
-NONE = Normalization()
+NO_NORMALIZATION = Normalization()
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class TrainingData:
     Attributes:
         examples: all training images, with the normalization that was fitted on the training part alone.
         training, validation: int64 indices into them; disjoint, stratified by class. `validation` may be empty.
-        classes: how many there are.
-        sample_weight: float32 [n], what each example counts in the training loss; None: all the same.
+        classes: the number of classes.
+        sample_weight: float32 [n], the weight of each example in the training loss; None: all have the same.
         normalization: from raw examples to normalized ones, fitted on the training part alone.
-        raw_floats: the training examples as the dataset has them where they are not uint8, which stay raw.
+        raw_floats: the examples before normalization if they are not uint8; None if they are, since `examples` then
+            holds them raw.
     """
 
     examples: Examples
@@ -54,7 +55,7 @@ class TrainingData:
     validation: npt.NDArray[np.int64]
     classes: int
     sample_weight: npt.NDArray[np.float32] | None = None
-    normalization: Normalization = NONE
+    normalization: Normalization = NO_NORMALIZATION
     raw_floats: Any = None
 
     @property
@@ -70,16 +71,16 @@ class TrainingData:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one example."""
+        """The shape of one example."""
         return tuple(self.examples.images.shape[1:])
 
     @staticmethod
     def load(config: DataConfig, folders: Sequence[Path] = (), own: Arrays | None = None) -> TrainingData:
-        """Read the dataset from the cache, or a user's own from where it is, and split it.
+        """Read the dataset, from the cache or from the user's own file or function, and split it.
 
         Args:
             folders: where a user's own file is looked for.
-            own: the training part of a user's own dataset, where it has been read already.
+            own: the training part of a user's own dataset, if it has already been read.
 
         Raises:
             DataError: the dataset is not in the cache (`hpsearch data fetch`), or the user's own breaks a rule.
@@ -117,12 +118,13 @@ class TrainingData:
         return examples_of(read_test_part(config, folders), self.normalization)
 
     def weighted(self, class_weight: Literal["balanced"] | tuple[float, ...] | None) -> Examples:
-        """Return the examples with what each counts: its sample weight times the weight of its class.
+        """Return the examples with their weights: the sample weight times the weight of the class.
 
-        balanced: n / (classes n_c), n_c of the n training examples being of class c (King and Zeng 2001).
+        With `balanced`, the weight of class c is n / (classes * n_c), where n_c of the n training examples are of class
+        c (King and Zeng 2001).
 
         Raises:
-            DataError: there is not one weight for each class.
+            DataError: the number of weights is not the number of classes.
         """
         if class_weight is None and self.sample_weight is None:
             return self.examples
@@ -141,7 +143,10 @@ class TrainingData:
 
 
 def read_test_part(config: DataConfig, folders: Sequence[Path] = ()) -> Arrays:
-    """Return the test part, raw, its bytes checked: the one place that reads it. Raises as `TrainingData.load`."""
+    """Return the test part, raw; a catalogue dataset's bytes are checked. Only this function reads it.
+
+    Raises as `TrainingData.load`.
+    """
     if is_user_dataset(config.dataset):
         return load_user_data(config.dataset, "test", folders)
     obtain(config.dataset, parts=("test",))
@@ -169,7 +174,7 @@ def share_of(
     if count == len(training):
         return training
     shuffled = np.random.default_rng(seed).permutation(training)
-    # The position of the k-th example of a class of m is (k + 1/2) / m: the classes alternate in proportion.
+    # The k-th of the m examples of a class is placed at (k + 1/2) / m, so the classes alternate in proportion.
     turn = np.empty(len(shuffled))
     for label in np.unique(labels[training]):
         members = np.flatnonzero(labels[shuffled] == label)
@@ -197,7 +202,7 @@ def fit_normalization(name: str, images: npt.NDArray[Any], training: npt.NDArray
 
 
 def examples_of(arrays: Arrays, normalization: Normalization) -> Examples:
-    """Return images and labels as tensors, all of the same weight.
+    """Return images and labels as tensors, without weights.
 
     Pixels stay uint8 and are normalized batch by batch. Floats are normalized here, in float64: in float32 a feature
     with a mean that is large beside its deviation would lose its digits.

@@ -16,13 +16,13 @@ import keras
 from hpsearch.catalogue.metrics import METRICS
 from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import DataError
-from hpsearch.training.compiled import CompiledEpochs
-from hpsearch.training.epochs import Epochs, Parts
+from hpsearch.training.compiled import CompiledEngine
+from hpsearch.training.engine import Engine, Parts
 from hpsearch.training.examples import TrainingData
+from hpsearch.training.fit_engine import FitEngine
 from hpsearch.training.knobs import KnobVariable, as_variables, make_turnable, turn_model
-from hpsearch.training.lbfgs import LbfgsEpochs
+from hpsearch.training.lbfgs import LbfgsEngine
 from hpsearch.training.measures import GradientNoise
-from hpsearch.training.stock import StockEpochs
 from hpsearch.training.structure import structure_of
 from hpsearch.training.user_code import with_user_code
 from hpsearch.training.user_model import build_user_model, refuse_for_solver, refuse_what_is_ignored, uses_float16
@@ -61,22 +61,22 @@ class Executable:
 
     Attributes:
         parts: the model, optimizer, loss and metrics.
-        epochs: the engine that trains it.
+        engine: the engine that trains it.
     """
 
     def __init__(self, config: TrialConfig, structure: str, data: TrainingData, *, weighted: bool) -> None:
-        stock = config.training.engine == "fit"
+        uses_fit = config.training.engine == "fit"
         entry, loss_entry = config.optimizer.entry, config.loss.entry
         # A solver changes the weights itself, but callbacks expect an optimizer.
         optimizer = keras.optimizers.SGD(1.0) if entry.needs_closure else entry.build(**config.optimizer.knobs())
         loss = with_user_code("loss", loss_entry, config.loss.knobs())
         model = build_model(config, data)
-        if own := bool(config.model.entry.references()):
+        if is_user_model := bool(config.model.entry.references()):
             refuse_what_is_ignored(model, config.training.engine)
-        if own and entry.needs_closure:
+        if is_user_model and entry.needs_closure:
             refuse_for_solver(model, entry.name)
         self._knobs: list[tuple[str, str, KnobVariable]] = []
-        if not stock:
+        if not uses_fit:
             model, of_model = turn_model(model, config.model.knobs())
             of_loss = as_variables(loss)
             of_optimizer = (
@@ -103,13 +103,13 @@ class Executable:
             weighted=weighted,
             pixels=data.examples.images.dtype.name,
         )
-        self.epochs: Epochs
+        self.engine: Engine
         if entry.needs_closure:
-            self.epochs = LbfgsEpochs(self.parts)
-        elif stock:
-            self.epochs = StockEpochs(self.parts, _steps_per_execution(config, len(data.training)))
+            self.engine = LbfgsEngine(self.parts)
+        elif uses_fit:
+            self.engine = FitEngine(self.parts, _steps_per_execution(config, len(data.training)))
         else:
-            self.epochs = CompiledEpochs(self.parts, xla=config.training.engine == "xla", name=structure)
+            self.engine = CompiledEngine(self.parts, xla=config.training.engine == "xla", name=structure)
 
     @cached_property
     def noise(self) -> GradientNoise:
@@ -125,8 +125,8 @@ class Executable:
             slot.assign(initial)
         for section, name, variable in self._knobs:
             variable.turn(getattr(config, section).knobs()[name])
-        if isinstance(self.epochs, LbfgsEpochs):
-            self.epochs.restart(config.optimizer.entry.build(**config.optimizer.knobs()))
+        if isinstance(self.engine, LbfgsEngine):
+            self.engine.restart(config.optimizer.entry.build(**config.optimizer.knobs()))
 
 
 class Executables:
@@ -144,12 +144,12 @@ class Executables:
         """Return the executable of the configuration's structure, prepared for its training.
 
         Args:
-            config: with its engine chosen.
-            data: of the training.
+            config: with `engine: auto` already replaced.
+            data: the data of the training.
             weighted: whether the examples have weights.
         """
         structure = f"{structure_of(config)} {weighted}"
-        # `model.fit` compiles for each trial.
+        # An executable that uses `model.fit` is not reused: `model.fit` compiles for each trial.
         found = None if config.training.engine == "fit" else self._kept.pop(structure, None)
         if found is None:
             while len(self._kept) >= self._most:

@@ -1,8 +1,7 @@
 """Knobs as variables, so that one compiled function serves every trial of the same structure.
 
-Stock Keras objects read `optimizer.beta_1`, `regularizer.l2` and their like while they are traced; a Python
-number would become a constant of the graph. A variable is read at every step instead, and gives
-the same bits.
+Stock Keras objects read `optimizer.beta_1`, `regularizer.l2` and the like while they are traced; a Python number would
+become a constant of the graph. A variable is read at every step instead, and gives the same bits.
 """
 
 from __future__ import annotations
@@ -18,30 +17,29 @@ from hpsearch.training.structure import MODEL_KNOBS, turnable
 class KnobVariable(keras.Variable):  # type: ignore[misc]
     """A knob h that is never zero, float32.
 
-    Keras writes `1 - self.beta_1` with Python numbers, which rounds 1 - h once, to float32. With a float32
-    h the difference would be rounded from an h that is rounded already, so 1 - h is a variable of its own,
-    and so is 1 / h (`1.0 / global_clipnorm`).
+    With Python numbers, the `1 - self.beta_1` of Keras is rounded once, to float32. With a float32 h there would be two
+    roundings: of h, then of the difference. So 1 - h is a variable of its own, as is 1 / h (`1.0 / global_clipnorm`).
     """
 
     def __init__(self, value: float, name: str) -> None:
         super().__init__(value, trainable=False, dtype="float32", name=name)
         self._complement = keras.Variable(1.0 - value, trainable=False, dtype="float32", name=f"one_minus_{name}")
         self._reciprocal = keras.Variable(1.0, trainable=False, dtype="float32", name=f"one_over_{name}")
-        self._inverse = keras.Variable(1.0, trainable=False, dtype="float32", name=f"inverse_{name}")
+        self._one_over_complement = keras.Variable(1.0, trainable=False, dtype="float32", name=f"inverse_{name}")
         self.turn(value)
 
     def turn(self, value: float) -> None:
-        """Set another value."""
+        """Set the knob to another value."""
         self._exact = value
         self.assign(value)
         self._complement.assign(1.0 - value)
         self._reciprocal.assign(1.0 / value)
-        self._inverse.assign(1.0 / (1.0 - value) if value < 1 else 1.0)
+        self._one_over_complement.assign(1.0 / (1.0 - value) if value < 1 else 1.0)
 
     @property
     def one_over_complement(self) -> Any:
-        """1 / (1 - h), rounded once."""
-        return self._inverse.value
+        """1 / (1 - h), rounded once; 1 where h >= 1."""
+        return self._one_over_complement.value
 
     def __rsub__(self, other: Any) -> Any:
         return self._complement.value if _is(other, 1) else super().__rsub__(other)
@@ -83,7 +81,7 @@ def make_turnable(optimizer: Any, knobs: Mapping[str, Any], structural: Containe
 
     Args:
         optimizer: a Keras optimizer, as constructed with `knobs`.
-        knobs: by the names of its arguments, which are the names of its attributes.
+        knobs: their values, by the names of its arguments, which are also the names of its attributes.
         structural: names of the numbers that stay numbers.
     """
     variables = as_variables(knobs, structural)
@@ -94,7 +92,7 @@ def make_turnable(optimizer: Any, knobs: Mapping[str, Any], structural: Containe
 
 
 def _save_numbers(holder: Any) -> None:
-    """Save numbers in the place of an object's variables, as Keras saves a stock object."""
+    """Let an object's `get_config` return numbers in place of variables, so that it is saved as a stock object."""
     stock = holder.get_config
 
     def get_config() -> dict[str, Any]:
@@ -124,10 +122,12 @@ class TurnableDropout(keras.layers.Dropout):  # type: ignore[misc]
 
 
 def turn_model(model: Any, knobs: Mapping[str, Any]) -> tuple[Any, dict[str, KnobVariable]]:
-    """Return the same model with dropout and L1 and L2 penalties as variables.
+    """Return a clone of the model (without its weights) with dropout and penalties as variables, and these by name.
+
+    Without variables it is the model itself.
 
     Args:
-        model: a functional or sequential Keras model; its weights are not kept.
+        model: a functional or sequential Keras model.
         knobs: of the model's entry: `dropout`, `l1`, `l2` where it has them.
     """
     variables = {name: v for name, v in as_variables(knobs).items() if name in MODEL_KNOBS}

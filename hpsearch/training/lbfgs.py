@@ -15,21 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.training.compiled import CompiledEpochs, compiled_function
-from hpsearch.training.epochs import Evaluation, Examples, Parts
+from hpsearch.training.compiled import CompiledEngine, compiled_function
+from hpsearch.training.engine import Evaluation, Examples, Parts
 
-# Examples at a time, so that memory does not grow with the data set; the sums are of the whole.
+# The number of examples whose gradients are computed at a time, so that memory does not grow with the dataset.
 CHUNK = 5000
-# How long the solver's thread is waited for when it is ended.
+# How long to wait for the end of the solver's thread.
 _END_SECONDS = 5.0
 
 
-class LbfgsEpochs(CompiledEpochs):
-    """Full batches for SciPy's L-BFGS-B without bounds; an Epochs.
+class LbfgsEngine(CompiledEngine):
+    """An Engine for SciPy's L-BFGS-B without bounds, on full batches.
 
-    A call of `train` evaluates the loss and its gradient over all examples at the solver's next point, which is then
-    the model's. Batch size and learning rate play no part: the line search (strong Wolfe conditions, More and Thuente
-    1994) chooses the step, and its trial points are epochs like the others.
+    A call of `train` sets the model's weights to the solver's next point, and evaluates the loss and its gradient over
+    all examples there. Batch size and learning rate have no effect: the line search (strong Wolfe conditions, More and
+    Thuente 1994) chooses the step. Each point that it tries is an epoch.
 
     Args:
         parts: the model and its loss; its optimizer is not used.
@@ -62,16 +62,16 @@ class LbfgsEpochs(CompiledEpochs):
         variables = self._parts.model.trainable_variables
         if self._solver is None:
             self._solver = _Solver(np.concatenate([v.numpy().ravel() for v in variables]), self._options)
-        self._take(self._solver.point)
+        self._set_weights(self._solver.point)
         self._parts.forget_metrics()
         # Always in the same order, so that the same point gives the same bits.
         sums = self._loss_and_gradient(examples, tf.constant(np.sort(order), tf.int32))
         total, hits, gradient = float(sums[0]), float(sums[1]), sums[2].numpy().astype(np.float64)
         self._solver.evaluated(total / len(order), gradient / len(order))
         self.converged = self._solver.done
-        return self._figures(total, hits, len(order))
+        return self._evaluation(total, hits, len(order))
 
-    def _take(self, point: npt.NDArray[np.float64]) -> None:
+    def _set_weights(self, point: npt.NDArray[np.float64]) -> None:
         start = 0
         for variable in self._parts.model.trainable_variables:
             end = start + int(np.prod(variable.shape))
@@ -79,7 +79,7 @@ class LbfgsEpochs(CompiledEpochs):
             start = end
 
     def _gradient_loop(self, examples: Examples, order: Any) -> tuple[Any, Any, Any]:
-        """(sum of losses, hits, gradient of the sum as one vector)."""
+        """Return (sum of losses, hits, gradient of the sum as one vector)."""
         variables = self._parts.model.trainable_variables
 
         def body(step: Any, total: Any, hits: Any, sums: list[Any]) -> tuple[Any, ...]:
@@ -106,10 +106,12 @@ class _Closed(Exception):
 
 
 class _Solver:
-    """`scipy.optimize.minimize(method="L-BFGS-B")` turned inside out.
+    """`scipy.optimize.minimize(method="L-BFGS-B")`, run in a thread of its own.
+
+    It asks for the function's value and gradient at `point`; `evaluated` supplies them.
 
     Attributes:
-        point: to be evaluated next, float64 [weights].
+        point: the point to evaluate next, float64 [weights].
         done: whether the solver has ended; then there is no next point.
     """
 
@@ -144,12 +146,12 @@ class _Solver:
         try:
             from scipy.optimize import minimize
 
-            # An epoch is an evaluation, so the trainer's max_epochs is what limits their number.
+            # Each evaluation is an epoch, so the trainer's max_epochs limits their number.
             minimize(self._ask, start, jac=True, method="L-BFGS-B", options={**options, "maxfun": 10**9})
             self._points.put(None)
         except _Closed:
             return
-        # Of every kind: `_next` waits for a point or an error.
+        # Errors of every kind: `_next` waits for a point or an error.
         except BaseException as error:
             self._points.put(error)
 

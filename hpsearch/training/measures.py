@@ -1,4 +1,4 @@
-"""What is measured beside a training: matrix operations, gradient noise, the speed of matrix products.
+"""Measurements beside a training: matrix operations, gradient noise, the speed of matrix products.
 
 Gradient noise is the simple noise scale of McCandlish et al. 2018, arXiv:1812.06162.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hpsearch.training.epochs import Examples, Parts
+from hpsearch.training.engine import Examples, Parts
 
 # The number of batches in which the gradient is measured, and the examples of each.
 BATCHES, SMALL = 32, 64
@@ -24,8 +24,8 @@ BATCHES, SMALL = 32, 64
 class GradientNoise:
     """Measures tr(S) / |G|^2 (equation 2.9), S the covariance of one example's gradient, G the gradient itself.
 
-    A batch of B examples has a gradient whose noise is (tr(S) / |G|^2) / B of its signal: beyond B = the noise scale a
-    larger batch hardly makes a better step. The model is not changed.
+    In the gradient of a batch of B examples, the noise is (tr(S) / |G|^2) / B of the signal: if B is larger than the
+    noise scale, a still larger batch hardly improves the step. The model is not changed.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -33,9 +33,10 @@ class GradientNoise:
         self._norms = tf.function(self._loop, autograph=False)
 
     def measure(self, examples: Examples, order: npt.NDArray[np.int64]) -> float:
-        """Return the noise scale in examples, from the first 2,048 of `order` [n]; NaN where noise hides the signal.
+        """Return the noise scale in examples, from the first 2,048 of `order` [n].
 
-        Unbiased estimates from two batch sizes (appendix A.1).
+        It is NaN where noise hides the signal, and with fewer than 128 examples. The estimates of tr(S) and |G|^2 are
+        unbiased; they use two batch sizes (appendix A.1).
         """
         batches = min(BATCHES, len(order) // SMALL)
         if batches < 2:
@@ -48,9 +49,9 @@ class GradientNoise:
         return noise_scale(small, big, SMALL, batches * SMALL)
 
     def _loop(self, examples: Examples, indices: Any) -> tuple[Any, Any]:
-        """(mean over batches of |g|^2, |mean over batches of g|^2)."""
+        """Return (mean over batches of |g|^2, |mean over batches of g|^2)."""
         parts, variables = self._parts, self._parts.model.trainable_variables
-        # 1, unless the model computes in float16.
+        # It is 1 unless the model computes in float16.
         scale = parts.optimizer.scale_loss(tf.constant(1.0))
 
         def body(step: Any, squares: Any, sums: list[Any]) -> tuple[Any, ...]:
@@ -71,7 +72,7 @@ class GradientNoise:
 
 
 def noise_scale(small_norm: float, big_norm: float, small: int, big: int) -> float:
-    """tr(S) / |G|^2 from the mean of |g|^2 at two batch sizes (equations A.2 and A.3).
+    """Return tr(S) / |G|^2 from the mean of |g|^2 at two batch sizes (equations A.2 and A.3).
 
     Args:
         small_norm, big_norm: mean squared norm of the gradient of a batch.
@@ -83,15 +84,14 @@ def noise_scale(small_norm: float, big_norm: float, small: int, big: int) -> flo
 
 
 def matrix_flops(model: Any) -> tuple[int, int] | None:
-    """Matrix operations for one example: (forward, training); None where the layers do not determine them.
+    """Return the matrix operations for one example: (forward, training); None if they are not known.
 
-    Counted are the products of Dense, Conv2D and recurrent layers, a multiplication and an addition being two
-    operations: forward, each entry of a kernel is used once at each position of the output (a Conv2D's output has
-    height x width positions, padding counts; a recurrent layer's one for each time step; a Dense layer's has one).
-    Training takes three times that: the output, the gradient by the kernel and the gradient by the input, which
-    the first such layer need not have. Not counted is everything that is no matrix product (biases, activations,
-    normalization, dropout, pooling, the loss), and the optimizer's update. A model that has matrices in any other
-    kind of layer is not counted at all.
+    Only the matrix products of Dense, Conv2D and recurrent layers count, with a multiplication and an addition as two
+    operations. Forward, each entry of a kernel is used once at each position of the output: a Conv2D's output has
+    height x width positions (padding counts), a recurrent layer's one for each time step, a Dense layer's one. Training
+    takes three times as many: for the output, for the gradient by the kernel, and for the gradient by the input, which
+    the first such layer does not need. Biases, activations, normalization, dropout, pooling, the loss and the
+    optimizer's update do not count. The result is None if any other kind of layer has matrices, or if a length is open.
 
     Args:
         model: a Keras model, functional or sequential, whose layers are each used once and not frozen.
@@ -123,7 +123,7 @@ def _products(layer: Any) -> list[int]:
     if isinstance(layer, keras.layers.SimpleRNN | keras.layers.GRU | keras.layers.LSTM):
         steps, cell = layer.input.shape[1], layer.cell
         return [2 * steps * math.prod(kernel.shape) for kernel in (cell.kernel, cell.recurrent_kernel)]
-    # Those that inherit from Conv2D or Dense and mean something else are not counted.
+    # Subclasses of Dense and Conv2D do not count, since they may compute something else.
     if type(layer) in (keras.layers.Dense, keras.layers.Conv2D):
         return [2 * math.prod(layer.kernel.shape) * _positions(layer)]
     return []
@@ -139,8 +139,8 @@ def _positions(layer: Any) -> int:
 ROWS, INNER, COLUMNS = 128, 784, 256
 
 
-class Products:
-    """Products float32 [128, 784] x [784, 256], again and again.
+class ProductSpeed:
+    """Measures the speed of float32 products [128, 784] x [784, 256].
 
     Args:
         threads: TensorFlow's threads in this process, which must not have computed anything yet.
@@ -154,7 +154,7 @@ class Products:
         tf.linalg.matmul(self._left, self._right).numpy()
 
     def gflops(self, seconds: float) -> float:
-        """Multiply for a number of seconds; return 10^9 operations a second."""
+        """Multiply for a number of seconds; return the speed in 10^9 operations a second."""
         began, count = time.perf_counter(), 0
         while (passed := time.perf_counter() - began) < seconds:
             for _ in range(10):

@@ -19,14 +19,14 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.config.trial import TrialConfig
-from hpsearch.training.epochs import infer
+from hpsearch.training.engine import infer
 from hpsearch.training.examples import TrainingData, read_test_part
 from hpsearch.training.executable import build_model
 from hpsearch.training.results import CONFUSION, TEST, TEST_EXAMPLES
 from hpsearch.training.trainer import Trainer
 from hpsearch.training.user_code import with_user_code
 
-# Examples in a call; at 1,000 the activations still fit the cache.
+# Examples in each call; at 1,000 the activations still fit the cache.
 BATCH = 1000
 
 
@@ -47,10 +47,10 @@ def portable_model(trainer: Trainer) -> Any:
 
 
 def _normalized(data: TrainingData) -> tuple[Any, Any]:
-    """Return the input of raw examples, and what normalizes them, both symbolic.
+    """Return two symbolic tensors: raw examples as the input, and the normalized examples.
 
-    Keras keeps a layer's numbers as float32. So the mean of a feature is taken off in two steps, its value as float32
-    and the remainder, and both are computed in float64.
+    Keras keeps a layer's numbers as float32. So the mean of a feature is subtracted in two steps, its value as float32
+    and the remainder, both in float64.
     """
     shift, scale = (np.asarray(number, np.float64) for number in data.normalization)
     if data.raw.dtype == np.uint8:
@@ -71,14 +71,14 @@ def _normalized(data: TrainingData) -> tuple[Any, Any]:
 
 
 def save_portable(trainer: Trainer, file: Path) -> Any:
-    """Write the portable model, which is returned, as a `.keras` file: whole, or not at all."""
+    """Write the portable model as a `.keras` file, whole or not at all; return the model."""
     model = portable_model(trainer)
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(suffix=".keras", dir=file.parent)
     os.close(handle)
     try:
         model.save(draft)
-        # A temporary file is for its owner alone.
+        # Only its owner may read a temporary file.
         Path(draft).chmod(0o666 & ~_umask())
         Path(draft).replace(file)
     finally:
@@ -94,7 +94,7 @@ def _umask() -> int:
 
 
 def load_portable(file: str | Path) -> Any:
-    """Return the model of a file that `save_portable` wrote; nothing in it is executed."""
+    """Return the model of a file that `save_portable` wrote; no code in it is executed."""
     return keras.saving.load_model(file, compile=False, safe_mode=True)
 
 
@@ -117,10 +117,10 @@ def confusion_matrix(labels: Any, predicted: Any, classes: int) -> list[list[int
 
 
 def keep_model(trainer: Trainer, file: Path) -> dict[str, Any]:
-    """Write the model to a file; its confusion matrix on the validation images as a fact.
+    """Write the model to a file; return its validation confusion matrix, if there are validation images.
 
     Args:
-        trainer: that has trained to its end.
+        trainer: a trainer that has trained to its end.
     """
     model = save_portable(trainer, file)
     held_out = trainer.data.validation
@@ -134,14 +134,14 @@ def read_test(config: TrialConfig, models: Sequence[str], folders: Sequence[Path
     """Evaluate models on the test images, which are opened once for all of them.
 
     Args:
-        config: its dataset is read, and the module of a user's own model is imported, which may register layers.
+        config: names the dataset and the user's own model, if any, whose module is imported: it may register layers.
         models: files that `keep_model` wrote.
         folders: where a user's own file is looked for.
 
     Returns:
-        TEST: of each model, in their order, a mapping: `accuracy`; `confusion_matrix`; `hits`, which images it got
-        right: a bit each, eight to a byte, the first image in the highest bit, in hexadecimal. TEST_EXAMPLES: how many
-        images there were.
+        TEST: for each model, in their order, a mapping with `accuracy`, `confusion_matrix` and `hits`: a hexadecimal
+        text with one bit for each image, 1 if its class was predicted; the first image has the highest bit of the first
+        byte. TEST_EXAMPLES: the number of images.
     """
     arrays = read_test_part(config.data, folders)
     with_user_code("model", config.model.entry, config.model.knobs())

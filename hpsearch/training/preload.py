@@ -1,6 +1,6 @@
-"""Imported once by the process that workers are forked from: TensorFlow and the trainer, import only.
+"""Imports TensorFlow and the trainer, once, in the process that workers are forked from.
 
-Nothing is executed here, since TensorFlow's threads do not survive a fork.
+No TensorFlow operation is run here, since TensorFlow's threads do not survive a fork.
 """
 
 import atexit
@@ -10,10 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from hpsearch.training.quiet import WORKER_LOG, everything_to
+from hpsearch.training.quiet import WORKER_LOG, redirect_output
 
-# Keras imports these if it finds them, for plots, data frames and scikit-learn's interface: a third of its
-# import time, and nothing that training needs.
+# Keras imports these if it finds them, for plots, data frames and scikit-learn's interface. They take a third of its
+# import time, and training does not need them.
 OPTIONAL = ("matplotlib", "matplotlib.pyplot", "pandas", "pyarrow", "scipy", "sklearn")
 
 
@@ -30,13 +30,13 @@ def _import_trainer() -> None:
 
 
 if log := os.environ.get(WORKER_LOG):
-    everything_to(Path(log))
-# The garbage collector need not traverse millions of permanent objects, here or in a worker; and memory that the
-# collector does not touch stays shared between the workers.
+    redirect_output(Path(log))
+# The garbage collector need not traverse millions of permanent objects, here or in a worker. Memory that the collector
+# does not touch stays shared between the workers.
 gc.disable()
 _import_trainer()
 gc.freeze()
 gc.enable()
-# The process that workers are forked from ends when the coordinator has gone, and at once: taking TensorFlow apart
-# piece by piece would keep it for two seconds more.
+# This process ends when the coordinator is gone. It skips Python's clean-up at exit, which takes two seconds with
+# TensorFlow.
 atexit.register(os._exit, 0)

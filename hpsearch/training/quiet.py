@@ -11,8 +11,8 @@ from typing import TextIO
 WORKER_LOG = "HPSEARCH_WORKER_LOG"
 
 
-def everything_to(log: Path) -> None:
-    """Send all that this process prints to `log`; for workers, whose words would tear the terminal view."""
+def redirect_output(log: Path) -> None:
+    """Send stdout and stderr of this process to `log`: the output of workers would disturb the terminal view."""
     sys.stdout.flush()
     sys.stderr.flush()
     target = _open(log)
@@ -21,8 +21,8 @@ def everything_to(log: Path) -> None:
     os.close(target)
 
 
-def native_errors_to(log: Path) -> None:
-    """Send what native code prints to `log`; Python's own stderr stays where it is."""
+def redirect_native_stderr(log: Path) -> None:
+    """Send what native code prints to stderr to `log`; Python's own `sys.stderr` still writes to the terminal."""
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     target = _open(log)
@@ -36,15 +36,15 @@ _results: TextIO | None = None
 
 
 def begin_command() -> None:
-    """Note that this process runs a command of hpsearch, which writes its result to `results()` alone."""
+    """Note that this process runs a command of hpsearch, which writes its result to `result_stream()` alone."""
     global _is_command  # noqa: PLW0603
     _is_command = True
 
 
 def keep_stdout_for_results() -> None:
-    """In a command: send everything printed from now on to stderr, except what is written to `results()`.
+    """In a command: send everything printed from now on to stderr, except what is written to `result_stream()`.
 
-    To be called before a user's code is loaded: what that prints must not end up in the result.
+    Call it before a user's code is loaded, whose output must not become part of the result.
     """
     global _results  # noqa: PLW0603
     if not _is_command or _results is not None:
@@ -58,7 +58,7 @@ def keep_stdout_for_results() -> None:
     _results = kept
 
 
-def results() -> TextIO:
+def result_stream() -> TextIO:
     """Return the stream to which a command writes its result."""
     return _results or sys.stdout
 

@@ -26,16 +26,16 @@ class Outcome(Enum):
 
     @property
     def label(self) -> str:
-        """`early_stopped`, as tags and tables show it."""
+        """The name in lower case, as tags and tables show it: `early_stopped`."""
         return self.name.lower()
 
 
-# Metrics of an epoch's speed.
+# Metrics that measure time.
 CLOCKS = frozenset({"epoch_seconds", "seconds_per_update"})
-# Facts about a trained model: on the validation images, where there are any; of several on the test images, and how
-# many of those there are.
+# Keys of `info`: a model's confusion matrix on the validation images; the test results of several models; the number of
+# test images.
 CONFUSION, TEST, TEST_EXAMPLES = "confusion_matrix", "test", "examples"
-# Of a training that is evaluated on the test images when it has ended.
+# Keys of `info`: the metrics of a trained model on the test images.
 TEST_METRICS = ("test_loss", "test_accuracy")
 GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 OVER_LIMITS = frozenset({Outcome.OVER_TIME, Outcome.OVER_MEMORY})
@@ -47,14 +47,16 @@ WORST = OVER_LIMITS | {Outcome.DIVERGED}
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """One finished epoch.
+    """The metrics of one finished epoch.
 
     Attributes:
         epoch: counted from 1.
-        metrics: loss, accuracy (of the training batches as they were trained on), val_loss,
-            val_accuracy, learning_rate (in force at the epoch's last update), updates, seconds_per_update,
-            epoch_seconds (wall, validation included); of a user's own training its metrics and epoch_seconds.
-            None is called `epoch` (see `hpsearch.catalogue.metrics`).
+        metrics: values by name. A Keras model gives loss, accuracy and the metrics in `training.metrics` on training
+            batches, each before its update; the same on the validation images, if there are any, as val_loss and so on;
+            gradient_noise_scale, if it is measured; learning_rate at the last update, unless a solver trains; updates,
+            seconds_per_update, and epoch_seconds (wall time, validation included). A user's own training gives its
+            metrics and epoch_seconds. `system_metrics` adds the use of processor and memory. No metric is named
+            `epoch` (see `hpsearch.catalogue.metrics`).
     """
 
     epoch: int
@@ -65,10 +67,10 @@ class EpochMetrics:
 
     @staticmethod
     def of(plain: Mapping[str, Any], epoch: int | None = None) -> EpochMetrics:
-        """Return the metrics that `plain` gave.
+        """Return the EpochMetrics whose `plain()` gave this mapping.
 
         Args:
-            epoch: its number, where the caller knows it. Earlier versions let a user's metric `epoch` replace it.
+            epoch: the epoch's number, if the caller knows it. Earlier versions let a user's metric `epoch` replace it.
         """
         metrics = {key: float(value) for key, value in plain.items() if key != "epoch"}
         if epoch is not None and plain["epoch"] != epoch:

@@ -1,4 +1,4 @@
-"""Which trials can share what is compiled, and which engine trains them. Plain data, no TensorFlow."""
+"""Which trials can share compiled functions, and which engine trains them. Plain data, no TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from hpsearch.catalogue.models import MODELS
 from hpsearch.config.trial import AnyConfig, Selected, TrainableConfig, TrialConfig
 
-# XLA saves a fifth to a third of an epoch, and its compilation costs about two (a half once it is in the
-# cache on disk), for each batch size: below this many epochs it is not repaid (tests/benchmarks/README.md).
+# XLA makes an epoch a fifth to a third shorter. For each batch size, compiling takes as long as two epochs (half an
+# epoch if the cache on disk has the result): with fewer epochs than this it does not pay (tests/benchmarks/README.md).
 XLA_REPAID = 5
-# Of a model: the numbers that can be variables (`knobs.turn_model`).
+# The knobs of a model that can be variables (`knobs.turn_model`).
 MODEL_KNOBS = ("dropout", "l1", "l2")
 
 
@@ -33,9 +33,10 @@ def turnable(knobs: Mapping[str, Any], structural: Container[str] = ()) -> dict[
 
 
 def structure_of(config: TrialConfig) -> str:
-    """Equal for configurations that can share an executable: their graphs are the same.
+    """Return a text that is the same for configurations that can share an executable, since their graphs are the same.
 
-    Learning rate, momentum, betas, penalties, dropout, batch size, schedule, seed and normalization are inputs.
+    Learning rate, momentum, betas, penalties, dropout, batch size, schedule, seed and normalization are not part of it:
+    they are inputs or variables of the graph.
     """
     training = config.training
     parts = {
@@ -51,7 +52,7 @@ def structure_of(config: TrialConfig) -> str:
 
 
 def _fixed(selected: Selected, variables: Container[str] | None = None) -> dict[str, Any]:
-    """Return the selected entry with its variables replaced by a word.
+    """Return the selected entry with each of its variables replaced by "any", and without the learning rate.
 
     Args:
         variables: the names that can be variables; None: all that are not structural.
@@ -71,7 +72,10 @@ def needs_of(config: AnyConfig) -> frozenset[str]:
 
 
 def with_engine(config: TrialConfig, engines: Mapping[str, str]) -> TrialConfig:
-    """Return the configuration with `engine: auto` replaced by the engine of its architecture in `engines`."""
+    """Return the configuration with `engine: auto` replaced.
+
+    The engine becomes `graph` for a solver or with dropout, else that of the architecture in `engines`.
+    """
     if config.training.engine != "auto":
         return config
     solver = config.optimizer.entry.needs_closure

@@ -1,4 +1,4 @@
-"""A user's own training: a function that yields a mapping of metrics an epoch, driven like a Trainer."""
+"""A user's own training: a function that yields the metrics of each epoch, used like a Trainer."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hpsearch.training.user_code import load_function
 
 
 class TrainableTrainer:
-    """Drives `module:function`, called as `function(values, seed)`; iterate `epochs()` once.
+    """Trains by `module:function`, called as `function(values, seed)`; iterate `epochs()` once.
 
     The function yields a mapping from metric names to numbers after each epoch of its own, the objective's metric
-    among them, and ends when it has trained enough. A metric that has one of hpsearch's names is kept under another one
-    (`hpsearch.catalogue.metrics`). Where it is stopped early, its generator is closed; before that it is run for
-    one more epoch, since only the function knows whether the last one was its last (`at_end`).
+    among them, and ends when it has trained enough. A metric that has one of hpsearch's names is recorded under another
+    one (`hpsearch.catalogue.metrics`). To stop early, call `at_end` (only the function knows whether that was its last
+    epoch), then close the iterator.
 
     Args:
         config: the name of the function, and its arguments.
@@ -33,7 +33,7 @@ class TrainableTrainer:
         best: the best epoch so far; None before the first finite one.
         outcome: how it ended, once it has.
         finished: whether the epoch just yielded is known to be the last one.
-        info: further numbers of the training.
+        info: always empty; present as in Trainer.
 
     Raises:
         HpsearchError: there is no such module or function.
@@ -80,8 +80,8 @@ class TrainableTrainer:
     def at_end(self) -> bool:
         """Return whether the epoch just yielded is the function's last one, by running the function for another.
 
-        This may take as long as an epoch, and nothing can be trained afterwards. A function that raises now had not
-        return: an error that it raises is printed, and the result is False.
+        This may take as long as an epoch, and nothing can be trained afterwards. A function that raises now had more to
+        do: the error is printed, and the result is False.
         """
         try:
             next(self._source)
@@ -112,7 +112,7 @@ class TrainableTrainer:
 def _number(value: Any) -> float | None:
     """Return the number that a value holds; None where it holds none, or several.
 
-    Takes what NumPy, TensorFlow, PyTorch and Keras call scalars, and a Keras metric for its result.
+    Scalars of NumPy, TensorFlow, PyTorch and Keras are numbers, too, and a Keras metric counts as its result.
     """
     if isinstance(value, str | bytes | bytearray):
         return None

@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
-from hpsearch.training.callbacks import Callbacks, learning_rates, made, scheduling_callbacks
+from hpsearch.training.callbacks import Callbacks, learning_rates, make_callbacks, scheduling_callbacks
 from hpsearch.training.checkpoint import State
-from hpsearch.training.epochs import Evaluation
+from hpsearch.training.engine import Evaluation
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.executable import Executables
 from hpsearch.training.measures import matrix_flops
@@ -37,20 +37,20 @@ class Trainer:
     """Trains one configuration; iterate `epochs()` once.
 
     Args:
-        config: what to train; `config.seed` draws initial weights, order and dropout. `engine: auto` is taken
-            for this training alone.
+        config: what to train; from `config.seed` the initial weights, the order of the examples and dropout are drawn.
+            `engine: auto` is decided by the length of this training alone.
         objective: which metric decides the best epoch and early stopping.
         data: from `TrainingData.load(config.data)`.
-        executables: kept from earlier trials, so that nothing is traced twice. What a trainer took from
-            them is shared: the model holds this trial's weights until the next trial of the same structure.
+        executables: those of earlier trials, so that nothing is traced twice. The model is shared with them: it has
+            this trial's weights until the next trial of the same structure begins.
         callbacks: Keras callbacks beside those that the configuration names, after them.
 
     Attributes:
-        config: with the engine that trains it and the normalization that is used.
+        config: the given one, with the engine and the normalization that are used.
         model: a Keras model, logits from normalized images.
-        best: the best epoch so far; None before the first finite one. Without validation it is the last epoch, and
-            its value is NaN unless the objective is of the training images.
-        outcome: how it ended, once it has.
+        best: the best epoch so far; None before the first finite one. Without validation images it is the last epoch;
+            its value is NaN if the objective's metric is one of validation.
+        outcome: how the training ended, once it has.
         finished: whether the epoch just yielded is the last one.
         info: `weights`, their number; `matrix_flops_per_example` of training, where it is known.
     """
@@ -69,11 +69,11 @@ class Trainer:
         self._examples = data.weighted(config.training.class_weight)
         weighted = len(self._examples.weights) > 0
         executable = (executables or Executables()).ready(self.config, data, weighted=weighted)
-        self._solver = config.optimizer.entry.needs_closure
-        self._engine, self._parts = executable.epochs, executable.parts
+        self._uses_solver = config.optimizer.entry.needs_closure
+        self._engine, self._parts = executable.engine, executable.parts
         self.model = executable.parts.model
         self._average = _Average(inner_optimizer(self._parts.optimizer))
-        callbacks = [*scheduling_callbacks(config), *made(config.training.callbacks), *callbacks]
+        callbacks = [*scheduling_callbacks(config), *make_callbacks(config.training.callbacks), *callbacks]
         self._noise = executable.noise if config.training.gradient_noise else None
         self._seed = config.seed or 0
         self.info: dict[str, Any] = {"weights": int(self.model.count_params())}
@@ -131,11 +131,12 @@ class Trainer:
                 self.model.set_weights(self._best_weights)
 
     def state(self) -> State | None:
-        """Return the state on which the coming epochs depend; None: a solver does not give its state.
+        """Return the state on which the coming epochs depend.
 
-        The order of the examples, the schedule and the engine depend on configuration and epoch alone.
+        It is None before the first epoch, and for a solver, whose state cannot be saved. The order of the examples, the
+        schedule and the engine depend on configuration and epoch alone.
         """
-        if self._solver or self._last_epoch is None:
+        if self._uses_solver or self._last_epoch is None:
             return None
         arrays = {f"variable/{i}": variable.numpy() for i, variable in enumerate(self._variables())}
         arrays |= {f"best/{i}": weights for i, weights in enumerate(self._best_weights or [])}
@@ -149,10 +150,10 @@ class Trainer:
         return State(self._last_epoch, plain, arrays)
 
     def restore(self, state: State) -> None:
-        """Continue from a checkpoint's state; to be called before `epochs`.
+        """Continue from a checkpoint's state; call it before `epochs`.
 
         Raises:
-            ValueError: it is the state of another model or optimizer.
+            ValueError: the state is that of another model or optimizer.
         """
         arrays, plain = state.arrays, state.plain
         variables = self._variables()
@@ -173,7 +174,7 @@ class Trainer:
     def _variables(self) -> list[Any]:
         """Return the variables of the model (its random states included) and of the optimizer, each once."""
         optimizer = self._parts.optimizer
-        # Nadam holds one that it does not list.
+        # Nadam has one that is not among `optimizer.variables`.
         own = [value for value in vars(inner_optimizer(optimizer)).values() if isinstance(value, keras.Variable)]
         found = {id(v): v for v in [*self.model.variables, *optimizer.variables, *own]}
         return list(found.values())
@@ -212,7 +213,7 @@ class Trainer:
             **train.more,
             **noise,
             # A solver chooses its steps itself.
-            **({} if self._solver else {"learning_rate": float(rates[-1])}),
+            **({} if self._uses_solver else {"learning_rate": float(rates[-1])}),
             "updates": float(len(rates)),
             "seconds_per_update": trained / len(rates),
         }
@@ -226,7 +227,7 @@ class Trainer:
     def _rates(self, epoch: int) -> npt.NDArray[np.float32]:
         """Return the learning rate of each update of an epoch (counted from 1), [updates]."""
         examples = len(self.data.training)
-        updates = 1 if self._solver else -(-examples // self.config.batch_of(examples))
+        updates = 1 if self._uses_solver else -(-examples // self.config.batch_of(examples))
         return learning_rates(self.config, epoch, updates)
 
 

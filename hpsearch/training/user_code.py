@@ -1,4 +1,4 @@
-"""The user's own code, which a configuration names as `module:name`: found, called, its errors in one line."""
+"""The user's own code, which a configuration names as `module:name`: how it is found and called, and its errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def load(reference: str, where: str) -> Any:
             found = getattr(importlib.import_module(module), name)
     # A module may call `sys.exit` when it is imported, as argparse does.
     except (Exception, SystemExit) as error:
-        # A module that is there may lack another one that it imports: that is for its traceback.
+        # If another module that it imports is missing, keep the cause: its traceback says where.
         absent = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
         if absent or isinstance(error, AttributeError):
             raise UserCodeError(f"{where}: '{reference}' cannot be found: {error}") from None
@@ -61,7 +61,7 @@ def load_function(reference: str, where: str) -> Callable[..., Any]:
     """Return the callable that a reference names.
 
     Raises:
-        UserCodeError: it is not, or cannot be found or imported.
+        UserCodeError: it is not callable, or cannot be found or imported.
     """
     found = load(reference, where)
     if not callable(found):
@@ -87,7 +87,7 @@ def _naming_errors(function: Callable[..., Any], what: str) -> Callable[..., Any
 
 @contextmanager
 def training_with(references: Iterable[str]) -> Iterator[None]:
-    """Raise what goes wrong in a training with a user's own code as a UserCodeError, since that code may be the cause.
+    """Raise errors of a training that uses a user's own code as UserCodeError, since that code may be the cause.
 
     Args:
         references: each `module:name` that the training uses; without any, errors pass unchanged.

@@ -1,4 +1,4 @@
-"""The user's own model: built and checked, and refused where a training here would ignore a part of it."""
+"""The user's own model: built, checked, and refused if a training here would ignore a part of it."""
 
 from __future__ import annotations
 
@@ -25,29 +25,30 @@ _PREDICTING_METHODS = ("predict", "predict_step", "make_predict_function")
 # The number of random examples whose outputs are checked, and how far float16 may take a sum of probabilities from 1.
 _EXAMPLES, _TOLERANCE = 8, 5e-3
 # Builders whose outputs were checked, by identity and arguments: with the same ones they return the same kind of model.
+# The value keeps the function alive, so that its id is not reused.
 _checked: dict[tuple[int, str], Any] = {}
 
 
 def build_user_model(
     build: Callable[..., Any], image_shape: tuple[int, ...], classes: int, knobs: Mapping[str, Any]
 ) -> Any:
-    """Return the model of a user's builder, wrapped where its input has another shape (with a channel, for instance).
+    """Return the model of a user's builder, wrapped if its input has another shape (with a channel, for instance).
 
     A dtype policy that the builder sets holds for its own model and not for those that are built afterwards.
 
     Args:
-        build: of the catalogue's entry.
-        knobs: of the entry, the user's builder among them.
+        build: `build` of the catalogue's entry.
+        knobs: the knobs of the entry, the user's builder among them.
 
     Raises:
-        UserCodeError: it is no model from images to logits, or has something that a training here would ignore.
+        UserCodeError: the result is no Keras model from images to logits, is compiled, or predicts by its own methods.
     """
     before = keras.config.dtype_policy()
     try:
         model = _wrapped(build(image_shape, classes, **knobs), image_shape, classes)
     finally:
         keras.config.set_dtype_policy(before)
-    # A function that is named as `module:name` is wrapped.
+    # `user_code.load` has wrapped the function.
     function = inspect.unwrap(knobs["builder"])
     key = (id(function), json.dumps([image_shape, classes, knobs["arguments"]], default=repr))
     if key not in _checked:
@@ -92,7 +93,8 @@ def _wrapped(model: Any, image_shape: tuple[int, ...], classes: int) -> Any:
     if tuple(getattr(outputs, "shape", ())) != (None, classes):
         raise UserCodeError(f"{expected}, but its output is {getattr(outputs, 'shape', outputs)}")
     own = overridden_methods(model)
-    # A subclass of keras.Model has no shape of its own: it took the images.
+    # A subclassed model has no `input_shape`. With training methods of its own it is used as it is; otherwise it is
+    # wrapped.
     if getattr(model, "input_shape", None if not own else (None, *image_shape)) == (None, *image_shape):
         return model
     if own:
@@ -104,7 +106,7 @@ def _wrapped(model: Any, image_shape: tuple[int, ...], classes: int) -> Any:
 
 
 def _no_logits(model: Any, image_shape: tuple[int, ...]) -> str | None:
-    """Return why the outputs of a model are no logits, and what to do, or None.
+    """Return why the outputs of a model are no logits, with what to do about it; None if they may be logits.
 
     The values decide, since a softmax may be anywhere in the model: outputs that are probabilities, or lie between 0
     and 1, for every example and with other weights, too, are no logits. With its initial weights alone, logits may
@@ -159,7 +161,7 @@ def _weights_kept(model: Any) -> Iterator[None]:
 
 
 def refuse_what_is_ignored(model: Any, engine: str) -> None:
-    """Refuse a model with methods or metrics that only `model.fit` takes note of, unless that trains it.
+    """Refuse a model with methods or metrics that only `model.fit` uses, unless the engine is `fit`.
 
     Raises:
         UserCodeError: it has some.
@@ -207,5 +209,5 @@ def _policies(model: Any) -> Iterator[Any]:
 
 
 def inner_optimizer(optimizer: Any) -> Any:
-    """Return the optimizer itself, where another one scales the loss for it."""
+    """Return the optimizer inside a LossScaleOptimizer, else `optimizer` itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)

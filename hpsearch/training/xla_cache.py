@@ -1,7 +1,6 @@
-"""What XLA compiled, kept on disk for the next worker and the next run.
+"""The functions that XLA has compiled, kept on disk for the next worker and the next run.
 
-TensorFlow reads these settings once, when it first compiles, so they must be in the environment
-before it is imported.
+TensorFlow reads these settings once, when it first compiles, so they must be in the environment before it is imported.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 FLAG = "--tf_xla_persistent_cache_directory"
-# An entry takes about 1 MB; beyond this the oldest ones go.
+# The largest size of the cache. An entry takes about 1 MB; the oldest ones are deleted first.
 MOST_BYTES = 512 * 2**20
 
 
 def use_xla_cache(root: Path, threads: int) -> None:
     """Keep compiled functions below `root`; do nothing where the user has set a cache or the folder cannot be made.
 
-    TensorFlow's own key depends on the program alone. What else decides the code has a folder of its own: kind
-    of processor, version, number of threads (by which XLA splits loops).
+    TensorFlow's own key depends on the program alone. The compiled code also depends on the kind of processor, the
+    version and the number of threads (by which XLA splits loops), so each combination has a folder of its own.
     """
     flags = os.environ.get("TF_XLA_FLAGS", "")
     if FLAG in flags:
@@ -44,14 +43,14 @@ _named: set[str] = set()
 
 @contextmanager
 def same_names(program: str) -> Iterator[None]:
-    """While a function is traced: names that depend on the program alone.
+    """Within this context, give the functions that TensorFlow traces names that depend on the program alone.
 
     TensorFlow numbers its functions by a counter of the process, and the numbers are part of the key of the cache on
-    disk; without this only a process that compiled the same functions in the same order
-    before would find anything there.
+    disk. Without this context, a process would find an entry only if it had compiled the same functions in the same
+    order.
 
     Args:
-        program: identifies the function; the second time in a process TensorFlow's own names are taken.
+        program: identifies the function. At its second use in a process, the names are TensorFlow's own.
     """
     from tensorflow.python.framework import ops
 
@@ -80,6 +79,7 @@ def _machine(threads: int) -> str:
 
 
 def _make_room(folder: Path) -> None:
+    """Delete the oldest entries beyond MOST_BYTES."""
     entries = []
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # another process makes room too

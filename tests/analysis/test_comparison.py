@@ -8,7 +8,7 @@ from statistics import mean, median, stdev
 import pytest
 from support import sample_config
 
-from hpsearch.analysis.comparison import Spread, compare_trials, formatted, grown, notes, table, training_of
+from hpsearch.analysis.comparison import Spread, compare_trials, fit_growth, formatted, notes, table, training_of
 from hpsearch.catalogue.metrics import SUMMARY_METRICS
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.config.file import Compare, Objective
@@ -187,7 +187,7 @@ def test_growth_needs_two_sizes_and_its_error_three():
     assert compared(sized(1.0, [10]), growth=["seconds_per_epoch"]).growth == ()
     (fit,) = compared(sized(1.0, [10, 100]), growth=["seconds_per_epoch"]).growth
     assert fit.standard_error is None
-    assert grown("seconds_per_epoch", []) is None
+    assert fit_growth("seconds_per_epoch", []) is None
 
 
 def test_a_solver_that_has_not_converged_is_marked_and_explained():

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from hpsearch.analysis.confusion import class_metrics, texts
+from hpsearch.analysis.confusion import artifact_texts, class_metrics
 
 NAMES = ("T-shirt/top", "<Coat>", "never")
 # 10 of the first class, 5 of the second, none of the third.
@@ -27,7 +27,7 @@ def test_class_figures_are_those_counted_by_hand():
 
 
 def test_the_artifacts_say_the_same_and_need_no_network():
-    found = texts(MATRIX, NAMES, "test")
+    found = artifact_texts(MATRIX, NAMES, "test")
     assert set(found) == {
         "test_confusion_matrix.csv",
         "test_confusion_matrix.html",

@@ -10,7 +10,7 @@ import pytest
 from export.made import record_of
 from support import sample_config
 
-from hpsearch.analysis.statistics import fitting, mean_interval, of_differences, paired_difference, tolerance_of
+from hpsearch.analysis.statistics import difference_bounds, kept_bounds, mean_interval, paired_difference, tolerance_of
 from hpsearch.analysis.verdict import AgainstDefault, default_sentences, judge, markdown, rows, sentences
 from hpsearch.catalogue.metrics import METRICS, bounds_of
 from hpsearch.config.file import Objective
@@ -127,10 +127,10 @@ def test_no_interval_leaves_what_its_metric_can_be():
     assert mean_interval([0.1, 0.2, 0.3], bounds=bounds_of("val_cross_entropy")).shown() == "0.2000 [0.0000, 0.4484]"
     inside = mean_interval([0.5, 0.51], bounds=(0, 1))
     assert inside == mean_interval([0.5, 0.51])
-    wide = paired_difference([1.0, 0.0], [0.0, 0.1], bounds=of_differences((0, 1)))
+    wide = paired_difference([1.0, 0.0], [0.0, 0.1], bounds=difference_bounds((0, 1)))
     assert (wide.low, wide.high) == (-1, 1)
     # In percent they are no accuracies in [0, 1].
-    assert fitting((0, 1), [87.5, 0.9]) is None
+    assert kept_bounds((0, 1), [87.5, 0.9]) is None
     verdict = judge("s", finals(finalist(1, 0.99, 0.60), default=finalist(None, 0.9, 0.99, config=sample_config())))
     shown = [interval for one in rows(verdict) for interval in one.values() if isinstance(interval, str)]
     assert "0.7950 [0.0000, 1.0000]" in shown

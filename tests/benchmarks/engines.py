@@ -63,8 +63,8 @@ def _contenders(architecture: str, batch: int, images: int) -> dict[str, Callabl
 
     def ours(engine: str) -> Callable[[], Any]:
         chosen = config.model_copy(update={"training": config.training.model_copy(update={"engine": engine})})
-        epochs = Executables().ready(chosen, data, weighted=False).epochs
-        return lambda: epochs.train(data.examples, data.training, rates, batch)
+        compiled = Executables().ready(chosen, data, weighted=False).engine
+        return lambda: compiled.train(data.examples, data.training, rates, batch)
 
     engines = ["graph", "xla"] if MODELS[architecture].xla else ["graph"]
     return {"fit": _plain_fit(config, data), **{engine: ours(engine) for engine in engines}}

@@ -210,7 +210,7 @@ class TestLocal(ExecutorContract):
         assert isinstance(ends[17], WorkerFailed)
         kept = count_resumable_epochs(file, begun.config, rows)
         assert kept > 0
-        executor.submit(replace(begun, epochs=kept))
+        executor.submit(replace(begun, finished_epochs=kept))
         again, _ = drive(executor, prune_at={17: kept + 2})
         assert again == {17: [kept + 1, kept + 2]}
 

@@ -35,13 +35,13 @@ def test_one_bit_is_a_difference():
 def test_nan_equals_nan_and_no_number_and_zero_has_a_sign():
     assert compare_curves(curve(math.nan, math.inf), curve(math.nan, math.inf)).identical
     (found,) = compare_curves(curve(math.nan), curve(1.0)).differences
-    assert (found.again, found.largest, found.largest_epoch) == (1.0, None, None)
+    assert (found.retrained, found.largest, found.largest_epoch) == (1.0, None, None)
     assert not compare_curves(curve(0.0), curve(-0.0)).identical
 
 
 def test_a_metric_that_only_one_has_is_a_difference():
     (found,) = compare_curves(curve(1.0, f1_score=0.5), curve(1.0)).differences
-    assert (found.metric, found.recorded, found.again, found.largest) == ("f1_score", 0.5, None, None)
+    assert (found.metric, found.recorded, found.retrained, found.largest) == ("f1_score", 0.5, None, None)
 
 
 def test_a_curve_that_goes_on_is_another_one():

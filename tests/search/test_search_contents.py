@@ -68,7 +68,7 @@ def begun(folder, text=STUDY, *, early=False):
     trial.set_user_attr(CONFIG, spec.corners[0].plain())
     if not early:
         contents = settle_contents(study, contents_of(spec), print, accept=False)
-        trial.set_user_attr(CONTENTS, contents.of(spec.corners[0]))
+        trial.set_user_attr(CONTENTS, contents.for_config(spec.corners[0]))
     trial.set_user_attr(f"{EPOCH_PREFIX}1", {"epoch": 1, "loss": 1.0})
     interrupt(trial)
     return spec, study
@@ -93,7 +93,7 @@ def test_what_has_changed_is_named_and_refused_until_it_is_accepted(folder, name
     assert [line.partition(":")[0] for line in lines] == ["accepted"]
     # From here on this is what the study's trials are trained with.
     contents_of(spec, check_unchanged(Home(folder / "home"), spec))
-    before = study.record(0)
+    before = study.find_record(0)
     assert before.contents != now.of(spec.corners[0])
     told = [name] if (folder / name).exists() else []
     assert list(changed_since(study, before, spec.corners[0], [folder])) == told

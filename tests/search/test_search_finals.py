@@ -12,7 +12,7 @@ from support import sample_config
 from hpsearch.analysis.verdict import judge, sentences
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig, with_seed
-from hpsearch.search.finalists import FIRST_SEED, _untaken, choose_finalists, keras_default, on_everything
+from hpsearch.search.finalists import FIRST_SEED, _untaken, choose_finalists, keras_default, retrain_config
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Finalist, Finals, Reading, TestResult
 from hpsearch.training.results import EpochMetrics, Outcome, best_of
@@ -96,7 +96,7 @@ def test_the_keras_default_is_the_same_model_and_nothing_else_is_tuned():
 
 def test_a_training_on_everything_stops_at_the_chosen_epoch_and_keeps_its_schedule():
     one = finalist(3, 0.8, 0.9, 0.85, schedule={"name": "cosine"}, training={"max_epochs": 9, "early_stopping": None})
-    config = on_everything(one)
+    config = retrain_config(one)
     assert config.data.validation == 0
     assert (config.training.max_epochs, config.training.stop_after) == (9, 2)
     assert config.training.early_stopping is None
@@ -106,7 +106,7 @@ def test_a_training_on_everything_stops_at_the_chosen_epoch_and_keeps_its_schedu
 
 def test_a_schedule_that_watches_validation_is_replaced_by_the_rates_it_came_to():
     one = finalist(3, 0.8, 0.9, schedule={"name": "reduce_on_plateau"})
-    config = on_everything(one)
+    config = retrain_config(one)
     assert config.schedule.selected() == "piecewise_constant"
     assert config.schedule.knobs() == {"values": (0.1, 0.05)}
 

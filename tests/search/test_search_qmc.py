@@ -23,39 +23,30 @@ search: {{sampler: {}, trials: 64, seed: {}}}
 """
 
 
-@pytest.fixture
-def load(tmp_path):
-    file = tmp_path / "study.yaml"
-
-    def load_text(text):
-        file.write_text(text)
-        return load_study(file)
-
-    return load_text
-
-
-def points(load, sampler, numbers, seed=3):
-    view = SamplerView(load(STUDY.format(sampler, seed)))
+def points(folder, sampler, numbers, seed=3):
+    file = folder / "study.yaml"
+    file.write_text(STUDY.format(sampler, seed))
+    view = SamplerView(load_study(file))
     return [view.begin_new(number, lambda _: True) for number in numbers]
 
 
 @pytest.mark.parametrize("sampler", ["qmc", "{name: qmc, sequence: halton}"])
-def test_a_point_depends_on_the_number_of_its_trial_and_the_seed_alone(load, sampler):
-    drawn = points(load, sampler, range(8))
-    assert points(load, sampler, [6, 2]) == [drawn[6], drawn[2]]
-    assert points(load, sampler, range(8), seed=4) != drawn
+def test_a_point_depends_on_the_number_of_its_trial_and_the_seed_alone(tmp_path, sampler):
+    drawn = points(tmp_path, sampler, range(8))
+    assert points(tmp_path, sampler, [6, 2]) == [drawn[6], drawn[2]]
+    assert points(tmp_path, sampler, range(8), seed=4) != drawn
     assert len({str(point) for point in drawn}) == 8
 
 
-def test_as_many_trials_as_a_power_of_two_have_one_in_each_part_of_a_range(load):
-    drawn = points(load, "qmc", range(64))
+def test_as_many_trials_as_a_power_of_two_have_one_in_each_part_of_a_range(tmp_path):
+    drawn = points(tmp_path, "qmc", range(64))
     # Of 64 points, 8 have each of the 8 batch sizes, and half have each optimizer.
     assert sorted(point["batch_size"] for point in drawn) == [size for size in range(32, 257, 32) for _ in range(8)]
     assert [point["optimizer"] for point in drawn].count("sgd") == 32
 
 
-def test_each_parameter_of_a_branch_has_a_dimension_of_its_own(load):
-    sgd = [point for point in points(load, "qmc", range(64)) if point["optimizer"] == "sgd"]
+def test_each_parameter_of_a_branch_has_a_dimension_of_its_own(tmp_path):
+    sgd = [point for point in points(tmp_path, "qmc", range(64)) if point["optimizer"] == "sgd"]
     rates = np.log10([point["optimizer.sgd.learning_rate"] for point in sgd])
     momenta = np.array([point["optimizer.sgd.momentum"] for point in sgd])
     assert abs(np.corrcoef(rates, momenta)[0, 1]) < 0.3
@@ -63,9 +54,9 @@ def test_each_parameter_of_a_branch_has_a_dimension_of_its_own(load):
     assert abs(np.mean(momenta) - 0.45) < 0.06
 
 
-def test_it_is_more_even_than_random_points(load):
+def test_it_is_more_even_than_random_points(tmp_path):
     def discrepancy(sampler):
-        drawn = points(load, sampler, range(64))
+        drawn = points(tmp_path, sampler, range(64))
         unit = [[(point["batch_size"] - 32) / 32 / 7, point["optimizer"] == "sgd"] for point in drawn]
         return qmc.discrepancy(np.array(unit, float), method="L2-star")
 

@@ -10,13 +10,13 @@ from optuna.samplers import BaseSampler
 from hpsearch.config.file import Objective, SearchConfig
 from hpsearch.errors import UnknownNameError
 from hpsearch.search.pruning import PRUNERS, Pruner, make_pruner
-from hpsearch.search.sampling import SAMPLERS, Proposal, make_sampler
+from hpsearch.search.sampling import SAMPLERS, ProposalRequest, make_sampler
 
 
 def test_every_name_that_a_study_file_may_give_has_an_entry_that_makes_it():
     for name in SAMPLERS:
         search = SearchConfig.model_validate({"sampler": name})
-        assert isinstance(make_sampler(Proposal(search, 0)), BaseSampler), name
+        assert isinstance(make_sampler(ProposalRequest(search, 0)), BaseSampler), name
     for name in PRUNERS:
         # It has no defaults.
         given = {"name": name, "lower": 0.5} if name == "threshold" else name
@@ -29,6 +29,6 @@ def test_every_name_that_a_study_file_may_give_has_an_entry_that_makes_it():
 def test_an_unknown_name_is_refused_with_the_known_ones():
     unknown = SimpleNamespace(sampler=SimpleNamespace(name="tpa"), pruner=SimpleNamespace(name="ash"), seed=0)
     with pytest.raises(UnknownNameError, match=r"sampler 'tpa'.*tpe.*random"):
-        make_sampler(Proposal(unknown, 0))
+        make_sampler(ProposalRequest(unknown, 0))
     with pytest.raises(UnknownNameError, match=r"pruner 'ash'.*asha.*median"):
         make_pruner(unknown, Objective())

@@ -83,7 +83,7 @@ def test_the_end_that_was_half_recorded_is_forgotten(study):
     for name in (OUTCOME, DETAIL, TRACEBACK):
         trial.set_user_attr(name, "FAILED")
     begin_again(study.take(study.stored(0)), 0)
-    record = study.record(0)
+    record = study.find_record(0)
     assert (record.outcome, record.detail, record.traceback) == (None, "", "")
 
 
@@ -113,4 +113,4 @@ def test_each_worker_failure_is_recorded_with_its_reason(study):
     train(trial, [1, 2])
     assert record_worker_failure(trial, "signal 9") == 1
     assert record_worker_failure(trial, "exit code 3") == 2
-    assert study.record(0).worker_failures == ("signal 9", "exit code 3")
+    assert study.find_record(0).worker_failures == ("signal 9", "exit code 3")

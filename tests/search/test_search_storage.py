@@ -17,7 +17,7 @@ from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.recording import begin_again, interrupt
 from hpsearch.search.records import CONFIG, EPOCH_PREFIX, OUTCOME
-from hpsearch.search.sampling import Proposal, last_report, make_sampler, suggest
+from hpsearch.search.sampling import ProposalRequest, last_report, make_sampler, suggest
 from hpsearch.search.storage import (
     ENGINES,
     begin_study,
@@ -51,7 +51,7 @@ def study(spec, tmp_path):
 
 
 def ask(study, spec) -> optuna.Trial:
-    study.optuna.sampler = make_sampler(Proposal(spec.search, 0))
+    study.optuna.sampler = make_sampler(ProposalRequest(spec.search, 0))
     trial = study.optuna.ask()
     trial.set_user_attr(CONFIG, {"optimizer": suggest(trial, spec.space)["optimizer"]})
     return trial
@@ -117,16 +117,16 @@ def test_an_interrupted_trial_stays_running_in_the_storage_and_goes_on_under_its
     params = dict(trial.params)
     interrupt(trial)
     assert study.stored(0).state == TrialState.RUNNING
-    assert (study.record(0).state, study.record(0).outcome) == ("WAITING", Outcome.INTERRUPTED)
+    assert (study.find_record(0).state, study.find_record(0).outcome) == ("WAITING", Outcome.INTERRUPTED)
     again = study.take(study.stored(0))
     assert again.number == trial.number
     begin_again(again, 0)
     suggest(again, spec.space)
     assert dict(again.params) == params
-    record = study.record(0)
+    record = study.find_record(0)
     assert (record.state, record.outcome, record.epochs) == ("RUNNING", None, ())
     again.set_user_attr(f"{EPOCH_PREFIX}1", {"epoch": 1, "val_accuracy": 0.5, "loss": 1.0, "val_loss": 1.0})
-    assert [row.metrics["val_accuracy"] for row in study.record(0).epochs] == [0.5]
+    assert [row.metrics["val_accuracy"] for row in study.find_record(0).epochs] == [0.5]
 
 
 def test_a_diverged_trial_gives_the_sampler_no_report_so_that_it_ranks_last(study, spec):

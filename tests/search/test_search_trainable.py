@@ -140,7 +140,7 @@ def test_what_an_epoch_costs_does_not_grow_with_the_epochs_before_it(folder, exe
         profile.runcall(run.go, total)
         stats = pstats.Stats(profile).stats
         decoded = sum(calls[0] for (_, _, name), calls in stats.items() if name == "raw_decode")
-        counts.append(decoded / len(run.study.record(total - 1).epochs))
+        counts.append(decoded / len(run.study.find_record(total - 1).epochs))
     assert counts[1] < 1.5 * counts[0] < 30
 
 
@@ -182,7 +182,7 @@ def test_failed_trials_do_not_use_up_the_total(folder, executor):
     run = Run(folder, executor, "some", SOME_FAIL, RANDOM.format(4))
     ended = run.go(4)
     assert states(ended.records) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
-    assert (ended.stopped, is_complete(run.study, 4), is_complete(run.study, 5)) == ("", True, False)
+    assert (ended.abort_reason, is_complete(run.study, 4), is_complete(run.study, 5)) == ("", True, False)
     # Continued, it trains what is missing and nothing else.
     assert len(run.go(4).records) == 6
     assert len(run.go(5).records) == 7
@@ -224,7 +224,7 @@ def train(config, seed):
 def test_a_run_in_which_many_more_fail_than_the_study_is_to_have_stops(folder, executor):
     ended = Run(folder, executor, "most", MOST_FAIL, RANDOM.format(3)).go(3)
     assert states(ended.records) == ["COMPLETE", *["FAIL"] * 10]
-    assert ended.stopped == "10 trials of this run failed, the last one so: ValueError: the third wheel came off"
+    assert ended.abort_reason == "10 trials of this run failed, the last one so: ValueError: the third wheel came off"
 
 
 def test_no_proposal_for_a_trial_is_repeated_for_the_next_one(folder):
@@ -292,7 +292,7 @@ def test_a_point_of_a_grid_that_fails_is_tried_again_last_and_not_for_ever(folde
     assert [record.config.values["x"] for record in ended.records] == [0, 1, 2, 1]
     assert [record.retry_of for record in ended.records] == [None, None, None, 1]
     assert ended.records[3].config == ended.records[1].config
-    assert (ended.stopped, ended.exhausted, is_complete(run.study, 3)) == ("", True, True)
+    assert (ended.abort_reason, ended.no_new_configuration, is_complete(run.study, 3)) == ("", True, True)
     assert len(run.go(3).records) == 4
 
 
@@ -313,7 +313,7 @@ def test_with_a_fixed_seed_no_configuration_is_trained_twice(folder, executor, s
     configs = {(record.config.values["x"], record.config.values["y"]) for record in ended.records}
     assert len(ended.records) == len(configs) == 6
     assert ended.records[:4] == half
-    assert (ended.stopped, ended.exhausted, is_complete(run.study, 20)) == ("", True, True)
+    assert (ended.abort_reason, ended.no_new_configuration, is_complete(run.study, 20)) == ("", True, True)
     assert len(run.go(20).records) == 6
 
 

@@ -212,7 +212,7 @@ def test_a_wrong_value_and_a_missing_epoch(story: Story, home: Home) -> None:
     )
     story.records[0] = replace(record, epochs=rows)
     found = doctor(story, home).examine()
-    assert [(finding.kind, finding.trial) for finding in found] == [("metrics", 0)]
+    assert [(finding.kind, finding.number) for finding in found] == [("metrics", 0)]
     assert "loss lacks step 4" in found[0].line
     assert "loss at step 1 is 0.4, should be 0.9" in found[0].line
     patient = doctor(story, home)

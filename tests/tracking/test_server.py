@@ -16,7 +16,7 @@ from support import hpsearch, lines_of, result_of, slow_study, start_hpsearch, w
 from hpsearch.search.home import Home
 from hpsearch.tracking import runs as module
 from hpsearch.tracking.client import connect
-from hpsearch.tracking.runs import read_few_metrics, read_metrics, study_runs
+from hpsearch.tracking.runs import read_metrics, read_run_metrics, study_runs
 from hpsearch.tracking.target import Target
 
 pytestmark = pytest.mark.e2e
@@ -80,7 +80,7 @@ def test_many_runs_are_read_in_few_calls(server: MlflowServer, home: Home, monke
     client = connect(target)
     runs = list(study_runs(client, client.get_experiment_by_name("slow").experiment_id))
     for run in runs:
-        read_few_metrics(client, run)
+        read_run_metrics(client, run)
     one_by_one = [run.metrics for run in runs]
     assert sorted(sum("val_loss" in values for values in metrics.values()) for metrics in one_by_one) == [0, 5]
     with monkeypatch.context() as forbidden:

@@ -12,7 +12,7 @@ from training.stock import assert_same_curves, column, fit, small, train
 from hpsearch.catalogue.metrics import LOGGED, RECORDED
 from hpsearch.config.file import Objective
 from hpsearch.errors import UserCodeError
-from hpsearch.training.callbacks import learning_rates, made
+from hpsearch.training.callbacks import learning_rates, make_callbacks
 from hpsearch.training.examples import TrainingData
 from hpsearch.training.results import Outcome
 
@@ -287,6 +287,6 @@ def test_a_configuration_names_callbacks_and_they_come_first(executables):
 )
 def test_a_name_that_gives_no_callback_is_refused(name, sentence):
     with pytest.raises(UserCodeError) as caught:
-        made([name])
+        make_callbacks([name])
     assert str(caught.value).startswith(f"training.callbacks: '{name}' ")
     assert sentence in str(caught.value)

@@ -1,4 +1,4 @@
-"""Stock `model.fit`, an epoch a call; the engine `fit`, for what cannot be compiled and as the reference."""
+"""The engine `fit`: stock `model.fit`, for models that cannot be compiled here, and as the reference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hpsearch.errors import UserCodeError
-from hpsearch.training.epochs import Evaluation, Examples, Parts
+from hpsearch.training.engine import Evaluation, Examples, Parts
 
 _OURS = ("loss", "accuracy")
 
@@ -42,13 +42,13 @@ class _OfLogits(keras.metrics.Metric):  # type: ignore[misc]
         self._metric.reset_state()
 
 
-class StockEpochs:
-    """Training and evaluation by `model.fit` and `model.evaluate`; an Epochs.
+class FitEngine:
+    """An Engine that calls `model.fit` and `model.evaluate`, once for each epoch.
 
     Args:
         parts: the model, optimizer, loss and metrics.
-        steps_per_execution: updates for each call of the compiled step; more than one is faster, and only
-            possible where the learning rate does not move within an epoch.
+        steps_per_execution: updates in each call of the compiled step; more than one is faster, but possible only if
+            the learning rate is constant within an epoch.
     """
 
     converged = False
@@ -63,7 +63,7 @@ class StockEpochs:
             # Compiling for each trial costs more than it saves (tests/benchmarks/README.md).
             jit_compile=False,
         )
-        # `fit` would write the averaged weights over the model's at the end of each call, that is, each epoch.
+        # `fit` would write the averaged weights over the model's at the end of each call, which here is each epoch.
         parts.optimizer.finalize_variable_values = lambda *_: None
 
     def train(
@@ -74,14 +74,14 @@ class StockEpochs:
         callbacks = [_RateOfEachUpdate(rates)] if moves else []
         data = self._dataset(examples, order, batch, weighted=self._parts.weighted)
         seen = self._parts.model.fit(data, verbose=0, callbacks=callbacks).history
-        return self._figures({name: values[0] for name, values in seen.items()})
+        return self._evaluation({name: values[0] for name, values in seen.items()})
 
     def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Evaluation:
         data = self._dataset(examples, indices, 1000, weighted=False)
         seen = self._parts.model.evaluate(data, verbose=0, return_dict=True)
-        return self._figures(seen)
+        return self._evaluation(seen)
 
-    def _figures(self, seen: Mapping[str, float]) -> Evaluation:
+    def _evaluation(self, seen: Mapping[str, float]) -> Evaluation:
         if missing := [name for name in ("loss", "accuracy", *self._parts.metrics) if name not in seen]:
             raise UserCodeError(
                 f"model.builder: what the model's own train_step and test_step return must include '{missing[0]}', "

@@ -1,4 +1,4 @@
-"""The interface of an engine: training and evaluation of one model, an epoch in each call; and its parts."""
+"""The interface of an engine, which trains and evaluates one model, an epoch in each call; and what it works on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Examples(NamedTuple):
     """Labelled images in memory, and how their raw pixels are normalized: x -> (x - shift) / scale.
 
     Attributes:
-        images: tensor uint8 [n, height, width]; of a user's own dataset any shape, float32 and normalized already where
-            it is not uint8.
+        images: tensor uint8 [n, height, width]. Those of a user's own dataset have any shape; if they are not uint8,
+            they are float32 and already normalized.
         labels: tensor uint8 [n].
-        weights: tensor float32 [n], what each example counts in the training loss; [0] where all count the same.
+        weights: tensor float32 [n], the weight of each example in the training loss; [0] if all have the same.
         shift, scale: tensors float32 [], or of one example's shape where the examples are float32.
     """
 
@@ -40,7 +40,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Parts:
-    """What is trained.
+    """A model, and all that its training needs besides the examples.
 
     Attributes:
         model: logits float32 [batch, classes] from normalized images float32 [batch, height, width].
@@ -48,7 +48,7 @@ class Parts:
         loss: a Keras loss over one-hot labels and logits, averaged over the batch.
         metrics: Keras metrics over one-hot labels and probabilities, by name.
         classes: number of classes.
-        weighted: whether the examples' weights count.
+        weighted: whether the examples have weights.
         pixels: type of the raw examples: uint8 or float32.
     """
 
@@ -61,7 +61,7 @@ class Parts:
     pixels: str = "uint8"
 
     def normalized(self, examples: Examples, pixels: Any) -> Any:
-        """Raw pixels [batch, height, width] as the model takes them."""
+        """Return the model's input, float32 and normalized, from raw pixels [batch, height, width]."""
         return (tf.cast(pixels, tf.float32) - examples.shift) / examples.scale
 
     def one_hot(self, labels: Any) -> Any:
@@ -75,10 +75,11 @@ class Parts:
         return {name: float(metric.result()) for name, metric in self.metrics.items()}
 
 
-class Epochs(Protocol):
-    """An engine. Metrics of two engines differ by the rounding of float32 sums, and with dropout by chance.
+class Engine(Protocol):
+    """Trains and evaluates one model.
 
-    XLA draws other random numbers from the same seed than TensorFlow's own kernels do, in stock Keras too.
+    The metrics of two engines differ by the rounding of float32 sums. With dropout they also differ by chance: from the
+    same seed, XLA draws other random numbers than TensorFlow's own kernels do, in stock Keras too.
 
     Attributes:
         converged: whether there is nothing left to train; only a solver with a stopping rule sets it.
@@ -89,20 +90,20 @@ class Epochs(Protocol):
     def train(
         self, examples: Examples, order: npt.NDArray[np.int64], rates: npt.NDArray[np.float32], batch: int
     ) -> Evaluation:
-        """Return one epoch: the examples `order` [n] in batches of `batch` (the last may be smaller).
+        """Train one epoch on the examples `order` [n] in batches of `batch` (the last may be smaller).
 
         Args:
-            examples: what `order` points into.
+            examples: the examples to which `order` refers.
             order: indices in the order of training.
             rates: learning rate of each update, [ceil(n / batch)].
 
         Returns:
-            Means over the epoch's examples, each before the update that it takes part in.
+            Means over the epoch's examples, each computed before the update that uses the example.
         """
         ...
 
     def evaluate(self, examples: Examples, indices: npt.NDArray[np.int64]) -> Evaluation:
-        """Mean loss (penalties included, as `model.evaluate` has it) and accuracy over `indices` [n], unweighted."""
+        """Return the unweighted metrics over `indices` [n]; the loss includes penalties, as in `model.evaluate`."""
         ...
 
 
