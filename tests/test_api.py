@@ -7,6 +7,7 @@ import doctest
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from support import wait_for
@@ -166,3 +167,12 @@ def test_a_script_without_a_guard_runs_is_interrupted_by_ctrl_c_and_goes_on(tmp_
     file.write_text(SCRIPT.format(pause=0.5))
     done = subprocess.run([sys.executable, str(file)], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "trials: 4\n"
+
+
+def test_say_writes_a_line_in_one_piece(monkeypatch):
+    """Threads print, too: two pieces of a line may have one of another thread between them."""
+    pieces: list[str] = []
+    stderr = SimpleNamespace(write=pieces.append, flush=lambda: None)
+    monkeypatch.setattr("sys.stderr", stderr)
+    api.say("the first line")
+    assert pieces == ["the first line\n"]

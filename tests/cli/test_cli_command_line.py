@@ -63,6 +63,7 @@ def test_what_is_wrong_on_the_command_line_is_one_line(arguments, message, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.e2e
 def test_a_file_that_exists_is_overwritten_only_if_the_user_says_so(tmp_path):
     """A study under a name of the command line, exported to the same file again."""
     file = gain_study(tmp_path, "own", BEST_OF_TWO, "search: {trials: 2, sampler: random, pruner: none}\n")

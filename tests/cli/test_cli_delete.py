@@ -10,6 +10,8 @@ import pytest
 from mlflow.entities import ViewType
 from support import gain_study, hpsearch, lines_of, result_of, start_hpsearch, wait_for
 
+pytestmark = pytest.mark.e2e
+
 TRAINING = """
 import os, time
 
@@ -98,7 +100,6 @@ def test_runs_that_are_kept_do_not_get_into_a_new_study(folder):
     assert studies(folder) == ["other", "other/finalists"]
 
 
-@pytest.mark.e2e
 def test_runs_that_are_kept_keep_their_artifacts(folder):
     """A new study of the same name has its artifacts in the same folder; only its own are deleted with it."""
     artifacts = folder / "home" / "artifacts" / "short"
@@ -134,7 +135,6 @@ def test_another_mlflow_keeps_what_is_not_the_study_s(folder, tmp_path):
     assert len(client.search_runs([experiment], run_view_type=ViewType.DELETED_ONLY)) == 5
 
 
-@pytest.mark.e2e
 def test_a_study_that_is_run_is_refused_and_one_that_was_killed_is_deleted(folder):
     gain_study(folder, "long", TRAINING, "search: {trials: 2, sampler: random, pruner: none}\n")
     process = start_hpsearch("run", "long.yaml", "--workers=1", home=folder / "home", cwd=folder, WAITS="1")

@@ -109,6 +109,7 @@ def test_it_goes_on_and_pays_nothing_twice(study, folder):
     assert 1 <= more["epochs"] <= 6
 
 
+@pytest.mark.e2e
 def test_what_is_exported_trains_to_the_same_value(study, folder):
     home, _ = study
     best = result_of(hpsearch("best", "digits", "-f", "json", home=home))

@@ -162,7 +162,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-@pytest.mark.e2e(but=("own-code",))
+@pytest.mark.e2e
 def test_what_it_trains_is_what_the_study_trained(name, context, data, tmp_path, capfd):
     training = {"max_epochs": 8, "early_stopping": None, "engine": "graph"}
     sections = {"training": training, "data": {"dataset": "fashion_mnist_sample", "validation": 500}}

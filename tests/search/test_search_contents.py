@@ -94,7 +94,7 @@ def test_what_has_changed_is_named_and_refused_until_it_is_accepted(folder, name
     # From here on this is what the study's trials are trained with.
     contents_of(spec, check_unchanged(Home(folder / "home"), spec))
     before = study.find_record(0)
-    assert before.contents != now.of(spec.corners[0])
+    assert before.contents != now.for_config(spec.corners[0])
     told = [name] if (folder / name).exists() else []
     assert list(changed_since(study, before, spec.corners[0], [folder])) == told
 

@@ -180,7 +180,7 @@ def metrics_of_logits():
 
 
 @pytest.mark.parametrize("engine", ["graph", "fit"])
-@pytest.mark.e2e(but=("fit",))
+@pytest.mark.e2e
 def test_further_metrics_are_those_of_keras_and_the_engine_fit_trains_as_it_does(engine):
     config = small(
         engine,
