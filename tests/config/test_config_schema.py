@@ -45,6 +45,7 @@ def test_it_accepts_the_study_files_of_the_project(validator):
         validator.validate(load_value(path.read_text(), path.name))
 
 
+@pytest.mark.e2e
 def test_it_accepts_every_configuration_that_a_study_may_export(validator):
     for path in STUDIES:
         spec = load_study(path)

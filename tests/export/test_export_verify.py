@@ -32,7 +32,7 @@ def written(selected, context, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.e2e(but=("yaml", "python", "model"))
+@pytest.mark.e2e(but=("yaml", "python"))
 def test_it_agrees_as_it_was_written(name, written, selected, context):
     verdict = verify(written[name], FORMATS[name], selected, context)
     assert not verdict.differences
