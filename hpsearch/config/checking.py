@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hpsearch.catalogue.metrics import METRICS, NOISE
-from hpsearch.config.file import Asha, Compare, as_number
+from hpsearch.config.file import Asha, AshaStop, Compare, as_number
 from hpsearch.config.matching import match
 from hpsearch.config.problems import Problem, problems_of
 from hpsearch.config.space import (
@@ -177,7 +177,9 @@ def _impossible(spec: StudySpec) -> Iterator[Problem]:
         yield where, "`engine` must be one value: all trials of a study are trained by the same engine"
     pruner = spec.search.pruner
     # Rungs beyond the last epoch have no effect; a default may be one.
-    rung = pruner.min_resource if isinstance(pruner, Asha) and "min_resource" in pruner.model_fields_set else 0
+    rung = (
+        pruner.min_resource if isinstance(pruner, Asha | AshaStop) and "min_resource" in pruner.model_fields_set else 0
+    )
     if spec.longest is not None and rung > spec.longest:
         yield ("search", "pruner"), f"min_resource is {rung}, but max_epochs is {spec.longest}"
 

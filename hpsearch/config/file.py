@@ -161,12 +161,24 @@ class Grid(Frozen):
     name: Literal["grid"] = "grid"
 
 
-class Asha(Frozen):
-    """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934)."""
+class _Rungs(Frozen):
+    min_resource: int = Field(2, ge=1, description="epochs that every trial may train: the first rung")
+    reduction_factor: int = Field(3, ge=2, description="one of this many continues at each rung")
+
+
+class Asha(_Rungs):
+    """Asynchronous successive halving with promotion (Li et al. 2020, arXiv:1810.05934, algorithm 2).
+
+    Pauses a trial at each rung, and continues the best paused ones.
+    """
 
     name: Literal["asha"] = "asha"
-    min_resource: int = Field(2, ge=1, description="epochs that every trial may train")
-    reduction_factor: int = Field(3, ge=2, description="one of this many continues at each rung")
+
+
+class AshaStop(_Rungs):
+    """Asynchronous successive halving that stops a trial at a rung for good, as Optuna's SuccessiveHalvingPruner."""
+
+    name: Literal["asha_stop"] = "asha_stop"
 
 
 class Median(Frozen):
@@ -238,7 +250,7 @@ _NotNegative = Annotated[float, Field(ge=0)]
 _Seconds = Annotated[_Positive, BeforeValidator(_seconds, json_schema_input_type=_Positive | str)]
 _Size = Annotated[int, Field(ge=_LEAST_MEMORY)]
 _Sampler = Annotated[Tpe | RandomSearch | QuasiMonteCarlo | Grid, Field(discriminator="name")]
-_Pruner = Annotated[Asha | Median | Percentile | Threshold | NoPruner, Field(discriminator="name")]
+_Pruner = Annotated[Asha | AshaStop | Median | Percentile | Threshold | NoPruner, Field(discriminator="name")]
 
 
 # The keys of `search` that say when the search ends. They may change between two runs of a study.
@@ -249,7 +261,9 @@ class SearchConfig(Frozen):
     """How the space is searched, and how long."""
 
     sampler: Annotated[_Sampler, short_for("name", Literal["tpe", "random", "qmc", "grid"] | _Sampler)] = Tpe()
-    pruner: Annotated[_Pruner, short_for("name", Literal["asha", "median", "percentile", "none"] | _Pruner)] = Asha()
+    pruner: Annotated[
+        _Pruner, short_for("name", Literal["asha", "asha_stop", "median", "percentile", "none"] | _Pruner)
+    ] = Asha()
     trials: int = Field(
         40, ge=1, le=1_000_000, description="the study's total, earlier runs included; of a grid: every point"
     )

@@ -11,7 +11,7 @@ from hpsearch.config.varied import Varied
 from hpsearch.search.listeners import Listener, StudyStarted
 from hpsearch.search.records import TrialRecord, best_trial
 from hpsearch.search.stages import Stage
-from hpsearch.training.results import EpochMetrics, Outcome
+from hpsearch.training.results import UNFINISHED, EpochMetrics, Outcome
 
 # The number of epochs that count as half of a training of unknown length.
 _HALF = 10
@@ -36,6 +36,7 @@ class Board(Listener):
         self._began = time.monotonic()
         self._running: dict[int, Running] = {}
         self._ended: dict[int, TrialRecord] = {}
+        self._paused: set[int] = set()
         # Of the ended trials: the best one, how many count, and the most epochs of one that trained to its end.
         self._leader: TrialRecord | None = None
         self._count = self._longest = 0
@@ -49,12 +50,16 @@ class Board(Listener):
         # Later stages train the same configuration with several seeds.
         self._varied = event.spec.varied if event.stage is Stage.SEARCH else event.spec.varied.with_seed()
         self._ended, self._leader, self._count, self._longest = {}, None, 0, 0
+        self._paused = set()
         for record in event.records:
-            if record.outcome and record.outcome is not Outcome.INTERRUPTED:
+            if record.outcome and record.outcome not in UNFINISHED:
                 self._add(record)
+            elif record.outcome is Outcome.PAUSED:
+                self._paused.add(record.number)
         self._before, self._began = self._counted(), time.monotonic()
 
     def trial_started(self, record: TrialRecord) -> None:
+        self._paused.discard(record.number)
         assert record.config is not None
         self._running[record.number] = Running(record.config, list(record.epochs))
 
@@ -63,7 +68,12 @@ class Board(Listener):
 
     def trial_ended(self, record: TrialRecord) -> None:
         self._running.pop(record.number, None)
+        self._paused.discard(record.number)
         self._add(record)
+
+    def trial_paused(self, record: TrialRecord) -> None:
+        self._running.pop(record.number, None)
+        self._paused.add(record.number)
 
     def _add(self, record: TrialRecord) -> None:
         self._ended[record.number] = record
@@ -78,8 +88,8 @@ class Board(Listener):
         return self._leader
 
     def _counted(self) -> int:
-        """Return how many trials count toward the total; in a search, failed trials do not."""
-        return self._count
+        """Return how many trials count toward the total: paused ones, too; in a search, failed trials do not."""
+        return self._count + len(self._paused)
 
     def _done_trials(self) -> float:
         """Return how many trials are done, a running one in part: its epochs over the most that it may train.

@@ -75,6 +75,10 @@ class LiveView(Board):
             self.note(f"{self._stage.noun} {record.number} {record.outcome.label}: {record.detail}")
         self._draw()
 
+    def trial_paused(self, record: TrialRecord) -> None:
+        super().trial_paused(record)
+        self._draw()
+
     def note(self, line: str) -> None:
         self._go_above_reflowed_rows()
         self._live.console.print(line, soft_wrap=True, markup=False)

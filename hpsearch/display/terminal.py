@@ -73,6 +73,14 @@ class PlainLines(Board):
             f"{self._counted()} of {self._total} done{', ' + self._left() if self._left() else ''}"
         )
 
+    def trial_paused(self, record: TrialRecord) -> None:
+        super().trial_paused(record)
+        value = f"{self._objective.metric} {number_text(record.best.value)}" if record.best else "no finite value"
+        self._print(
+            f"{self._stage.noun} {record.number} paused after epoch {len(record.epochs)}: {value}; "
+            f"{self._counted()} of {self._total} begun"
+        )
+
     def trial_interrupted(self, number: int) -> None:
         super().trial_interrupted(number)
         self._print(f"{self._stage.noun} {number} interrupted; it will go on")

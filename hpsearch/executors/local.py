@@ -20,7 +20,7 @@ import psutil
 from hpsearch.data.store import cache_folder
 from hpsearch.errors import EnvironmentProblem
 from hpsearch.executors import child
-from hpsearch.executors.protocol import EpochDone, Event, Job, TrialEnded, WorkerFailed, WorkerSlot
+from hpsearch.executors.protocol import Decision, EpochDone, Event, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.executors.resources import Watch
 from hpsearch.executors.worker import serve_jobs
 from hpsearch.training.quiet import WORKER_LOG
@@ -199,11 +199,11 @@ class LocalExecutor:
                 found.append(verdict)
         return found
 
-    def continue_trial(self, trial: int) -> None:
-        self._answer(trial, True)
-
-    def prune(self, trial: int) -> None:
-        self._answer(trial, False)
+    def answer(self, trial: int, decision: Decision) -> None:
+        worker = next((w for w in self._workers if w.job is not None and w.job.trial == trial), None)
+        with suppress(OSError):  # it died; `events` reports it
+            if worker is not None:
+                worker.connection.send(decision)
 
     def close(self) -> None:
         for worker in self._workers:
@@ -239,12 +239,6 @@ class LocalExecutor:
         worker = _Worker(process, ours, threading.Thread(target=launch, name=LAUNCH, daemon=True))
         worker.launch.start()
         return worker
-
-    def _answer(self, trial: int, continues: bool) -> None:
-        worker = next((w for w in self._workers if w.job is not None and w.job.trial == trial), None)
-        with suppress(OSError):  # it died; `events` reports it
-            if worker is not None:
-                worker.connection.send(continues)
 
     def _receive(self, worker: _Worker) -> Event | None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,9 +77,17 @@ class WorkerSlot:
     compiled: frozenset[str]
 
 
+class Decision(Enum):
+    """What becomes of a trial after an epoch."""
+
+    CONTINUE = "it trains the next epoch"
+    PAUSE = "it ends for now, and its state is kept"
+    PRUNE = "it ends"
+
+
 @dataclass(frozen=True)
 class EpochDone:
-    """A trial finished an epoch; it waits for `continue_trial` or `prune`."""
+    """A trial finished an epoch; it waits for `answer`."""
 
     trial: int
     metrics: EpochMetrics
@@ -135,12 +144,8 @@ class Executor(Protocol):
         """Return the events since the last call; wait at most `timeout` seconds for one."""
         ...
 
-    def continue_trial(self, trial: int) -> None:
-        """Answer to EpochDone: train the next epoch."""
-        ...
-
-    def prune(self, trial: int) -> None:
-        """Answer to EpochDone: stop here; TrialEnded follows."""
+    def answer(self, trial: int, decision: Decision) -> None:
+        """Answer to EpochDone. TrialEnded follows, unless the trial continues."""
         ...
 
     def close(self) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ import psutil
 from hpsearch.config.user_modules import use_folders
 from hpsearch.errors import ContentChangedError, first_line
 from hpsearch.executors import child
-from hpsearch.executors.protocol import READY, THREADS, EpochDone, Job, TrialEnded
+from hpsearch.executors.protocol import READY, THREADS, Decision, EpochDone, Job, TrialEnded
 from hpsearch.executors.resources import SystemMetrics
 from hpsearch.executors.user_content import UserContent
 from hpsearch.training.results import TEST_METRICS, Outcome
@@ -30,8 +29,10 @@ from hpsearch.training.results import TEST_METRICS, Outcome
 if TYPE_CHECKING:
     from hpsearch.config.file import Objective
     from hpsearch.config.trial import TrialConfig
+    from hpsearch.training.checkpoint import CheckpointWriter
     from hpsearch.training.examples import TrainingData
     from hpsearch.training.executable import Executables
+    from hpsearch.training.trainable import TrainableTrainer
     from hpsearch.training.trainer import Trainer
 
 # A worker is replaced after it has built this many executables: of each, TensorFlow keeps 1 MB and XLA 4 MB until the
@@ -163,7 +164,7 @@ def _train(job: Job, coordinator: _Coordinator, state: _WorkerState) -> TrialEnd
 
         return TrialEnded(job.trial, Outcome.COMPLETED, "", "", read_test(config, job.models_to_test, state.folders))
     trainer: Trainer | TrainableTrainer
-    save_checkpoint: Callable[[], None] | None = None
+    checkpoints: CheckpointWriter | None = None
     if isinstance(config, TrainableConfig):
         # A trainable has no checkpoint, so it starts from the first epoch.
         trainer = TrainableTrainer(config, objective)
@@ -172,23 +173,37 @@ def _train(job: Job, coordinator: _Coordinator, state: _WorkerState) -> TrialEnd
         if job.finished_epochs:
             trainer.restore(read(Path(job.checkpoint)))
         if job.checkpoint:
-            writer = CheckpointWriter(Path(job.checkpoint), job.config, job.limits.checkpoint_seconds)
-            save_checkpoint = partial(writer.offer, trainer.state)
-    system = SystemMetrics() if job.system_metrics else None
-    for epoch in trainer.epochs():
-        coordinator.send(EpochDone(job.trial, system.added_to(epoch) if system else epoch))
-        # After the last epoch the trial keeps its own outcome, and is not pruned.
-        if not coordinator.next() and not trainer.finished:
-            if isinstance(trainer, TrainableTrainer) and trainer.at_end():
-                break
-            return TrialEnded(job.trial, Outcome.PRUNED, "", "", trainer.info)
-        # Only now, since the coordinator has recorded the epoch.
-        if save_checkpoint and not trainer.finished:
-            save_checkpoint()
+            checkpoints = CheckpointWriter(Path(job.checkpoint), job.config, job.limits.checkpoint_seconds)
+    if early := _train_epochs(job, trainer, coordinator, checkpoints):
+        return TrialEnded(job.trial, early, "", "", trainer.info)
     info = dict(trainer.info)
     if not isinstance(trainer, TrainableTrainer) and trainer.best:
         info |= _save_and_test(job, trainer, state)
     return TrialEnded(job.trial, trainer.outcome, "", "", info)
+
+
+def _train_epochs(
+    job: Job, trainer: Trainer | TrainableTrainer, coordinator: _Coordinator, checkpoints: CheckpointWriter | None
+) -> Outcome | None:
+    """Train all epochs; return PRUNED or PAUSED if the coordinator ends the trial before its own end."""
+    from hpsearch.training.trainable import TrainableTrainer
+
+    system = SystemMetrics() if job.system_metrics else None
+    for epoch in trainer.epochs():
+        coordinator.send(EpochDone(job.trial, system.added_to(epoch) if system else epoch))
+        decision = coordinator.next()
+        # After the last epoch the trial keeps its own outcome: it is neither pruned nor paused.
+        if trainer.finished:
+            continue
+        if decision is Decision.PRUNE:
+            ended = not isinstance(trainer, TrainableTrainer) or not trainer.at_end()
+            return Outcome.PRUNED if ended else None
+        # Only now, since the coordinator has recorded the epoch.
+        if checkpoints and not isinstance(trainer, TrainableTrainer):
+            (checkpoints.save if decision is Decision.PAUSE else checkpoints.offer)(trainer.state)
+        if decision is Decision.PAUSE:
+            return Outcome.PAUSED
+    return None
 
 
 def _save_and_test(job: Job, trainer: Trainer, state: _WorkerState) -> dict[str, Any]:

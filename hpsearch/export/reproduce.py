@@ -14,7 +14,7 @@ from hpsearch.config.trial import AnyConfig, TrainableConfig
 from hpsearch.data.store import obtain_training
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.executors.protocol import Job, WorkerFailed
+from hpsearch.executors.protocol import Decision, Job, WorkerFailed
 from hpsearch.search.provenance import Provenance, provenance_tags
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.runner import JobList, run_trials
@@ -147,11 +147,11 @@ class _Retraining(JobList):
         self._recorded, self._each = record.epochs, each
         self._most = len(record.epochs) + record.good
 
-    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> Decision:
         super().epoch_done(trial, metrics)
         if metrics.epoch <= len(self._recorded):
             self._each(metrics, compare_curves([self._recorded[metrics.epoch - 1]], [metrics]))
-        return metrics.epoch < self._most
+        return Decision.CONTINUE if metrics.epoch < self._most else Decision.PRUNE
 
 
 def other_versions(provenance: Provenance, record: TrialRecord) -> list[str]:

@@ -27,7 +27,7 @@ from hpsearch.config.user_modules import use_folders
 from hpsearch.data.store import cache_folder, obtain_training
 from hpsearch.errors import DataError, HpsearchError, UserCodeError
 from hpsearch.executors.local import LocalExecutor, cores
-from hpsearch.executors.protocol import Job, TrialEnded, WorkerFailed, WorkerSlot
+from hpsearch.executors.protocol import Decision, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import TrialRecord, epochs_chosen, most_typical, rates_of
 from hpsearch.search.runner import JobList, run_trials
@@ -248,7 +248,7 @@ class _Trainings(JobList):
             self._events.append(lambda listener: listener.trial_started(started))
         return job
 
-    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> Decision:
         if not self.epochs[trial]:
             # The time before the first epoch, in which the worker may start and read the data, does not count.
             self._started[trial] = datetime.now() - timedelta(seconds=metrics.metrics["epoch_seconds"])

@@ -30,7 +30,7 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import HpsearchError
 from hpsearch.executors.local import LocalExecutor, cores, threads_of
 from hpsearch.executors.peak import Peak, measure_peak
-from hpsearch.executors.protocol import Job, TrialEnded, WorkerFailed, WorkerSlot
+from hpsearch.executors.protocol import Decision, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.prepare import prepare_data
 from hpsearch.search.runner import run_trials
 from hpsearch.training.results import BROKEN, EpochMetrics
@@ -223,12 +223,12 @@ class _AllBusy:
         self._running[number] = _Running(config, fresh, time.monotonic(), [])
         return Job(number, config.plain(), self._objective, needs)
 
-    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> Decision:
         now, running = time.monotonic(), self._running[trial]
         self.first_seconds = self.first_seconds or now - self._began
         # The worker's own clock starts with the first epoch.
         running.seconds.append(metrics.metrics["epoch_seconds"] if running.seconds else now - running.submitted)
-        return True
+        return Decision.CONTINUE
 
     def trial_ended(self, end: TrialEnded) -> None:
         measured = _measured(end, self._running.pop(end.trial), self._log)

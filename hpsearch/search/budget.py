@@ -33,6 +33,8 @@ class Budget:
         ended = []
         for record in records:
             self._epochs += len(record.epochs)
+            if record.best:
+                self._highest = max(self._highest, self._objective.gain(record.best.value))
             if record.state in FINISHED:
                 ended.append(record)
         for record in sorted(ended, key=lambda record: record.ended or datetime.min):

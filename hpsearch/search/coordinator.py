@@ -7,7 +7,7 @@ runs and the terminal view, is written by the listeners.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,28 +19,33 @@ from hpsearch.config.checking import UserDataset
 from hpsearch.config.file import Grid
 from hpsearch.config.space import can_repeat, distributions
 from hpsearch.config.study import StudySpec
+from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import InvalidConfigError, StudyChangedError
-from hpsearch.executors.protocol import Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
+from hpsearch.executors.protocol import Decision, Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.attempts import AbortCheck, Attempts, enqueue_again, unfinished_retries
-from hpsearch.search.budget import Budget
+from hpsearch.search.budget import TIMEOUT, Budget
 from hpsearch.search.contents import Contents
 from hpsearch.search.independent import DrawnValues
 from hpsearch.search.jobs import Checkpoints, Jobs, choose_waiting
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted
 from hpsearch.search.pruning import make_pruner
-from hpsearch.search.recording import begin_again, interrupt, record_end, record_worker_failure
+from hpsearch.search.recording import begin_again, interrupt, pause, record_end, record_worker_failure
 from hpsearch.search.records import (
     BASELINE,
     CONFIG,
     CONTENTS,
+    END,
     EPOCH_PREFIX,
     FINISHED,
+    INFO,
     OF,
     OUTCOME,
     PLANNED,
     RETRY_OF,
+    RUNG_PREFIX,
     TrialRecord,
     best_trial,
+    enqueued_params,
     read_trial,
 )
 from hpsearch.search.runner import POLL_SECONDS, run_trials
@@ -100,7 +105,16 @@ class Coordinator:
         # The running trials that are never pruned; and those that were pruned and have not ended yet.
         self._unprunable: set[int] = set()
         self._being_pruned: set[int] = set()
-        self._pruner = make_pruner(spec.search, study.objective)
+        self._pruner = make_pruner(spec.search, study.objective, spec.longest)
+        # The paused trials; those that were paused and whose worker still keeps their state; the running trials whose
+        # state can be kept.
+        self._paused: dict[int, FrozenTrial] = {}
+        self._being_paused: set[int] = set()
+        self._pausable: set[int] = set()
+        # The only baselines that are never paused; None: the pruner does not pause, and prunes no baseline.
+        self._unpausable: set[int] | None = None
+        # The number of times that a trial has reached a rung or ended.
+        self._steps = 0
         # The last epoch of each running trial that was reported to Optuna, which warns of a second report of an epoch.
         self._reported: dict[int, int] = {}
         self._epochs = 0
@@ -111,7 +125,7 @@ class Coordinator:
         # Whether a configuration is trained once only. Not in later stages: a finalist and the untuned default may be
         # the same configuration with the same seeds, and both are trained.
         self._distinct = stage is Stage.SEARCH and can_repeat(spec.space)
-        self._sampler = SamplerView(spec)
+        self._sampler = SamplerView(spec, self._pruner.rungs)
         # The waiting trials, by number; and the number of trials in the storage.
         self._waiting: list[FrozenTrial] = []
         self._count = 0
@@ -137,9 +151,15 @@ class Coordinator:
         records = [read_trial(trial, self._study.objective) for trial in trials]
         left_running = sum(record.state == "RUNNING" for record in records)
         self._count = len(trials)
-        self._waiting = [trial for trial in trials if not trial.state.is_finished()]
+        unfinished = [trial for trial in trials if not trial.state.is_finished()]
+        paused = {record.number for record in records if record.outcome is Outcome.PAUSED}
+        self._waiting = [trial for trial in unfinished if trial.number not in paused]
+        self._paused = {trial.number: trial for trial in unfinished if trial.number in paused}
         self._attempts = Attempts(records, self._spec.file.limits.retries)
-        self._checkpoints.tidy([trial.number for trial in self._waiting])
+        self._checkpoints.tidy([trial.number for trial in unfinished])
+        self._steps = max((step + 1 for record in records for step in record.rungs.values()), default=0)
+        self._unpausable = _references(trials) if self._pruner.rungs else None
+        self._pruner.set_total(self._total, len(self._unpausable or ()))
         self._pruner.load(records)
         self._budget.load(records)
         if self._stage is Stage.SEARCH:
@@ -150,7 +170,10 @@ class Coordinator:
         self._queue_event(lambda listener: listener.study_started(started))
         if left_running:
             self.note(f"{left_running} {self._stage.plural} were left running by an earlier run; they go on")
+        self._prune_paused(self._pruner.hopeless(every=True))
         run_trials(self._executor, self, lambda: self._stop.asked)
+        if not (self._stop.asked or self.over or self._budget.reason == TIMEOUT):
+            self._prune_paused(list(self._paused))
         records = self._study.records()
         no_new_configuration = self._no_new_configuration and not self._stop.asked and not self._content_changed
         # The trials of `--retry-failed` belong to the run, although the study may have its total without them.
@@ -202,7 +225,7 @@ class Coordinator:
 
     def _room(self) -> int:
         """Return the number of trials that the study may still begin."""
-        return self._total - self._attempts.counted - len(self._running)
+        return self._total - self._attempts.counted - len(self._running) - len(self._paused)
 
     def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
         """Return the job of the next trial; None if there is none now."""
@@ -234,8 +257,10 @@ class Coordinator:
         trial.set_user_attr(CONTENTS, contents)
         self._attempts.begin(trial.number, config, contents)
         self._running[trial.number] = trial
-        if attrs.get(BASELINE):
+        if attrs.get(BASELINE) and (self._unpausable is None or attrs.get(RETRY_OF, trial.number) in self._unpausable):
             self._unprunable.add(trial.number)
+        if isinstance(config, TrialConfig) and not config.optimizer.entry.needs_closure:
+            self._pausable.add(trial.number)
         self._pruner.forget(trial.number)
         self._pruner.replay(trial.number, epochs)
         self._best.pop(trial.number, None)
@@ -270,15 +295,27 @@ class Coordinator:
         retries = unfinished_retries(self._waiting)
         others = [trial for trial in self._waiting if trial not in retries]
         waiting = [*others[: max(0, room)], *retries]
+        if all(trial.state == TrialState.WAITING for trial in waiting) and (promoted := self._promoted(last=False)):
+            return promoted
         if waiting:
             chosen = choose_waiting(waiting, self._spec.space, self._study.engines, slots)
             self._waiting.remove(chosen)
             return self._take_waiting(chosen)
-        if room <= 0 or self._stage is not Stage.SEARCH or self._no_new_configuration:
-            return None
-        trial = self._new_trial()
-        self._no_new_configuration = trial is None
-        return (trial, ()) if trial else None
+        if room > 0 and self._stage is Stage.SEARCH and not self._no_new_configuration:
+            trial = self._new_trial()
+            self._no_new_configuration = trial is None
+            if trial:
+                return trial, ()
+        return self._promoted(last=True)
+
+    def _promoted(self, *, last: bool) -> tuple[optuna.Trial, Sequence[EpochMetrics]] | None:
+        """Continue a paused trial that may go on; None: there is none.
+
+        Args:
+            last: whether no new trial can begin.
+        """
+        number = self._pruner.promote(last=last)
+        return None if number is None else self._take_waiting(self._paused.pop(number))
 
     def _take_waiting(self, chosen: FrozenTrial) -> tuple[optuna.Trial, Sequence[EpochMetrics]]:
         """Set a waiting or interrupted trial to running; return it, and the epochs after which it continues."""
@@ -321,27 +358,35 @@ class Coordinator:
             return False
         return self._attempts.blocking_trial(config, self._jobs.contents.for_config(config)) is None
 
-    def epoch_done(self, number: int, metrics: EpochMetrics) -> bool:
-        """Record an epoch; return whether the trial continues."""
-        prunes = self._report(self._running[number], metrics)
-        if prunes:
+    def epoch_done(self, number: int, metrics: EpochMetrics) -> Decision:
+        """Record an epoch; return what becomes of the trial."""
+        trial = self._running[number]
+        decision = self._report(trial, metrics)
+        if decision is Decision.PRUNE:
             self._being_pruned.add(number)
+        elif decision is Decision.PAUSE:
+            # Before its worker keeps its state: if this process dies, the trial is paused all the same.
+            pause(trial)
+            self._being_paused.add(number)
         self._epochs += 1
         best = self._best.get(number)
         self._budget.epoch_done(best.value if best else None)
         self._queue_event(lambda listener: listener.epoch_done(number, metrics))
-        return not prunes
+        self._prune_paused(self._pruner.hopeless())
+        return decision
 
     def trial_ended(self, end: TrialEnded) -> None:
         """Record the end of a trial. One whose data or modules have changed waits again, and the run ends."""
         if end.changed:
             self._content_changed = end.detail
             self.interrupted(end.trial)
+        elif end.outcome is Outcome.PAUSED:
+            self._pause(end.trial, end.info)
         else:
             self._end(self._running.pop(end.trial), end)
 
-    def _report(self, trial: optuna.Trial, epoch: EpochMetrics) -> bool:
-        """Record the epoch; return whether the trial should be pruned.
+    def _report(self, trial: optuna.Trial, epoch: EpochMetrics) -> Decision:
+        """Record the epoch; return what becomes of the trial.
 
         The value reported to Optuna is the best one so far and not that of the epoch, since the value of every trial,
         pruned or not, is that of its best epoch.
@@ -350,19 +395,57 @@ class Coordinator:
         trial.set_user_attr(f"{EPOCH_PREFIX}{epoch.epoch}", epoch.plain())
         best = best_after(self._best.get(number), epoch, self._study.objective)
         if best is None or not epoch.finite:
-            return False
+            return Decision.CONTINUE
         self._best[number] = best
         if epoch.epoch > self._reported.get(number, 0):
             trial.report(best.value, epoch.epoch)
         self._pruner.report(number, epoch.epoch, best.value)
-        return number not in self._unprunable and self._pruner.prunes(number, epoch.epoch)
+        for rung in self._pruner.reached(number):
+            self._record_step(trial, rung)
+            self._sampler.reached(number, rung, best.value)
+        if number in self._unprunable:
+            return Decision.CONTINUE
+        return self._pruner.decide(number, epoch.epoch, pausable=number in self._pausable)
+
+    def _record_step(self, trial: optuna.Trial, rung: int) -> None:
+        """Record that a trial has reached a rung (or its end) after all trials that have done so before."""
+        key = f"{RUNG_PREFIX}{rung}"
+        if key not in trial.user_attrs:
+            trial.set_user_attr(key, self._steps)
+            self._steps += 1
+
+    def _pause(self, number: int, info: Mapping[str, Any]) -> None:
+        """Let a trial wait at its rung."""
+        trial = self._running.pop(number)
+        self._leave(number)
+        trial.set_user_attr(INFO, dict(info))
+        self._pruner.pause(number)
+        self._sampler.forget(number)
+        self._paused[number] = stored = self._study.stored(number)
+        record = read_trial(stored, self._study.objective)
+        self._queue_event(lambda listener: listener.trial_paused(record))
+
+    def _prune_paused(self, numbers: Iterable[int]) -> None:
+        """Record that paused trials will not go on."""
+        for number in numbers:
+            stored = self._paused.pop(number)
+            end = TrialEnded(number, Outcome.PRUNED, "", "", stored.user_attrs.get(INFO) or {})
+            self._end(self._study.take(stored), end)
+
+    def _leave(self, number: int) -> None:
+        """Forget what is known of a running trial only."""
+        for known in (self._being_pruned, self._being_paused, self._pausable):
+            known.discard(number)
+        self._reported.pop(number, None)
 
     def _end(self, trial: optuna.Trial, end: TrialEnded) -> None:
         """Record the end of a trial, and queue the event for the listeners."""
         if end.trial in self._being_pruned and end.outcome not in GOOD:
             # A trial that is being pruned counts as pruned, even if it failed meanwhile.
             end = TrialEnded(end.trial, Outcome.PRUNED, "", "", end.info)
-        self._being_pruned.discard(end.trial)
+        self._leave(end.trial)
+        if self._pruner.rungs and end.outcome in GOOD | WORST:
+            self._record_step(trial, END)
         outcome, detail = record_end(self._study, trial, end, self._best.get(end.trial))
         if outcome in WORST:
             self._pruner.forget(end.trial)
@@ -372,7 +455,6 @@ class Coordinator:
             self._no_new_configuration = False
         self._abort.trial_ended(outcome, detail)
         self._checkpoints.forget(trial.number)
-        self._reported.pop(trial.number, None)
         record = self._study.read_record(trial.number)
         self._sampler.end(record)
         self._budget.trial_ended(record)
@@ -381,6 +463,9 @@ class Coordinator:
     def worker_failed(self, failure: WorkerFailed) -> None:
         """Let a trial run again after its worker failed, unless it is being pruned or has failed too often."""
         number, trial = failure.trial, self._running[failure.trial]
+        if number in self._being_paused:
+            self._pause(number, {})
+            return
         if number in self._being_pruned:
             self._end(self._running.pop(number), TrialEnded(number, Outcome.PRUNED, "", "", {}))
             return
@@ -394,7 +479,22 @@ class Coordinator:
 
     def interrupted(self, number: int) -> None:
         """Record that a trial no longer runs and waits to be continued."""
+        if number in self._being_paused:
+            self._pause(number, {})
+            return
         interrupt(self._running.pop(number))
         self._sampler.forget(number)
         self._waiting = sorted([*self._waiting, self._study.stored(number)], key=lambda trial: trial.number)
         self._queue_event(lambda listener: listener.trial_interrupted(number))
+
+
+def _references(trials: Iterable[FrozenTrial]) -> set[int]:
+    """Return the trial with the untuned Keras default, whose value the search is judged by; it is never paused.
+
+    It is the baseline of the optimizer that TrialConfig has by default; if the study does not search over it, the first
+    baseline.
+    """
+    baselines = [trial for trial in trials if trial.user_attrs.get(BASELINE) and RETRY_OF not in trial.user_attrs]
+    usual = TrialConfig().optimizer.selected()
+    defaults = [trial for trial in baselines if enqueued_params(trial).get("optimizer") == usual] or baselines
+    return {trial.number for trial in defaults[:1]}

@@ -88,6 +88,9 @@ class Listener:
     def trial_ended(self, record: TrialRecord) -> None:
         """A trial has ended: its state, outcome, epochs and best epoch are final."""
 
+    def trial_paused(self, record: TrialRecord) -> None:
+        """A trial waits at a rung. It is continued (`trial_started`) or ends (`trial_ended`)."""
+
     def trial_interrupted(self, number: int) -> None:
         """A running trial was interrupted; it waits to be continued."""
 

@@ -11,10 +11,11 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from hpsearch.config.file import Asha, Median, Objective, Percentile, SearchConfig, Threshold
+from hpsearch.config.file import Asha, AshaStop, Median, Objective, Percentile, SearchConfig, Threshold
 from hpsearch.errors import UnknownNameError
+from hpsearch.executors.protocol import Decision
 from hpsearch.search.records import FINISHED, TrialRecord
-from hpsearch.training.results import GOOD, WORST, EpochMetrics, best_after
+from hpsearch.training.results import GOOD, WORST, EpochMetrics, Outcome, best_after
 
 
 class Pruner:
@@ -24,15 +25,24 @@ class Pruner:
         objective: of the study.
     """
 
+    # The epochs after which trials are compared, in increasing order, where a pruner has such and pauses trials there.
+    rungs: tuple[int, ...] = ()
+
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
 
+    def set_total(self, total: int, unprunable: int) -> None:
+        """Take in how many trials the study is to have, and how many of them are never pruned."""
+
     def load(self, records: Iterable[TrialRecord]) -> None:
-        """Record the finished trials of earlier runs."""
+        """Record the finished and the paused trials of earlier runs."""
         for record in records:
             if record.state in FINISHED and record.outcome not in WORST:
                 self.replay(record.number, record.epochs)
                 self.end(record.number, completed=record.outcome in GOOD)
+            elif record.outcome is Outcome.PAUSED:
+                self.replay(record.number, record.epochs)
+                self.pause(record.number)
 
     def replay(self, trial: int, epochs: Iterable[EpochMetrics]) -> None:
         """Report the epochs that a trial has already trained."""
@@ -49,6 +59,37 @@ class Pruner:
         """Return whether a trial should stop after the epoch that was just reported."""
         return False
 
+    def reached(self, trial: int) -> Sequence[int]:  # noqa: ARG002
+        """Return the rungs that a trial has reached in the epoch just reported."""
+        return ()
+
+    def decide(self, trial: int, epoch: int, *, pausable: bool) -> Decision:  # noqa: ARG002
+        """Return what becomes of a trial after the epoch just reported.
+
+        Args:
+            pausable: whether the trial's state can be kept.
+        """
+        return Decision.PRUNE if self.prunes(trial, epoch) else Decision.CONTINUE
+
+    def pause(self, trial: int) -> None:
+        """Note that a trial waits at the last rung that it has reached."""
+
+    def promote(self, *, last: bool) -> int | None:  # noqa: ARG002
+        """Return the paused trial that is to be continued now; None: there is none.
+
+        Args:
+            last: whether no new trial can begin.
+        """
+        return None
+
+    def hopeless(self, *, every: bool = False) -> list[int]:  # noqa: ARG002
+        """Return paused trials that can never be promoted.
+
+        Args:
+            every: whether to look for all of them; else for those that the last report has displaced.
+        """
+        return []
+
     def end(self, trial: int, *, completed: bool) -> None:
         """Note that a trial has ended, and whether it trained to its end."""
 
@@ -56,8 +97,8 @@ class Pruner:
         """Drop the reports of a trial that is run again or whose values do not count."""
 
 
-class AshaPruner(Pruner):
-    """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934).
+class AshaStopPruner(Pruner):
+    """Asynchronous successive halving that only stops trials (Li et al. 2020, arXiv:1810.05934).
 
     A rung is an epoch min_resource * reduction_factor**k. A trial continues after a rung if its value is among the best
     1/reduction_factor of all trials that have reached that rung. While fewer than reduction_factor trials have reached
@@ -67,7 +108,7 @@ class AshaPruner(Pruner):
         settings: of the study file.
     """
 
-    def __init__(self, settings: Asha, objective: Objective) -> None:
+    def __init__(self, settings: Asha | AshaStop, objective: Objective) -> None:
         super().__init__(objective)
         self._settings = settings
         # The gain of each trial at each rung, by the rung's epoch; and the rungs that each trial reached last.
@@ -172,18 +213,32 @@ class ThresholdPruner(Pruner):
         self._best.pop(trial, None)
 
 
-# How each pruner of the study file is made, from its settings and the objective.
-PRUNERS: dict[str, Callable[[Any, Objective], Pruner]] = {
-    "asha": AshaPruner,
-    "median": PercentilePruner,
-    "percentile": PercentilePruner,
-    "threshold": ThresholdPruner,
-    "none": lambda _settings, objective: Pruner(objective),
+def _asha(settings: Asha, objective: Objective, max_epochs: int | None) -> Pruner:
+    """Return the pruner `asha`. A user's own function has no checkpoint, so its trials are stopped and not paused."""
+    from hpsearch.search.promotion import AshaPruner
+
+    return AshaStopPruner(settings, objective) if max_epochs is None else AshaPruner(settings, objective, max_epochs)
+
+
+# How each pruner of the study file is made, from its settings, the objective and the largest number of epochs of a
+# trial, which is None where the user's own function trains.
+PRUNERS: dict[str, Callable[[Any, Objective, int | None], Pruner]] = {
+    "asha": _asha,
+    "asha_stop": lambda settings, objective, _: AshaStopPruner(settings, objective),
+    "median": lambda settings, objective, _: PercentilePruner(settings, objective),
+    "percentile": lambda settings, objective, _: PercentilePruner(settings, objective),
+    "threshold": lambda settings, objective, _: ThresholdPruner(settings, objective),
+    "none": lambda _settings, objective, _: Pruner(objective),
 }
 
 
-def make_pruner(search: SearchConfig, objective: Objective) -> Pruner:
+def make_pruner(search: SearchConfig, objective: Objective, max_epochs: int | None = None) -> Pruner:
     """Return the pruner of a study file.
+
+    Args:
+        search: the section `search` of the study file.
+        objective: of the study.
+        max_epochs: the largest number of epochs of a trial; None where the user's own function trains.
 
     Raises:
         UnknownNameError: there is no such pruner; the message lists the known ones.
@@ -191,4 +246,4 @@ def make_pruner(search: SearchConfig, objective: Objective) -> Pruner:
     settings = search.pruner
     if settings.name not in PRUNERS:
         raise UnknownNameError("pruner", settings.name, list(PRUNERS))
-    return PRUNERS[settings.name](settings, objective)
+    return PRUNERS[settings.name](settings, objective, max_epochs)

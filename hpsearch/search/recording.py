@@ -16,6 +16,7 @@ from hpsearch.search.records import (
     EPOCH_PREFIX,
     INFO,
     OUTCOME,
+    PAUSED_AT,
     STARTED,
     TRACEBACK,
     WORKER_FAILURES,
@@ -42,6 +43,12 @@ def interrupt(trial: optuna.Trial) -> None:
     trial.set_user_attr(OUTCOME, Outcome.INTERRUPTED.name)
 
 
+def pause(trial: optuna.Trial) -> None:
+    """Record that a trial is paused. It stays RUNNING in the storage until it is continued or pruned."""
+    trial.set_user_attr(PAUSED_AT, datetime.now().isoformat())
+    trial.set_user_attr(OUTCOME, Outcome.PAUSED.name)
+
+
 def begin_again(trial: optuna.Trial, epochs: int) -> None:
     """Record that a trial is continued, and drop the record of its end and of later epochs.
 
@@ -51,7 +58,7 @@ def begin_again(trial: optuna.Trial, epochs: int) -> None:
     attrs = trial.user_attrs
     later = [key for key in attrs if key.startswith(EPOCH_PREFIX) and int(key.removeprefix(EPOCH_PREFIX)) > epochs]
     # A coordinator that died while it recorded the end may have left a part of the record.
-    for key in (OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK, *later):
+    for key in (OUTCOME, EARLIER, DETAIL, INFO, TRACEBACK, PAUSED_AT, *later):
         if attrs.get(key):
             trial.set_user_attr(key, None)
     trial.set_user_attr(STARTED, datetime.now().isoformat())
@@ -85,6 +92,9 @@ def record_end(study: StoredStudy, trial: optuna.Trial, end: TrialEnded, best: B
             outcome, detail = Outcome.DIVERGED, f"no epoch had a finite {study.objective.metric}"
         else:
             outcome, detail = Outcome.FAILED, "it ended without an epoch"
+    if outcome is not Outcome.PRUNED and trial.user_attrs.get(PAUSED_AT):
+        # It was to be paused and has trained to its end with that epoch.
+        trial.set_user_attr(PAUSED_AT, None)
     trial.set_user_attr(OUTCOME, outcome.name)
     trial.set_user_attr(INFO, dict(end.info))
     if detail:

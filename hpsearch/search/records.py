@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hpsearch.config.file import Objective
 from hpsearch.config.trial import AnyConfig, parse_config
 from hpsearch.errors import HpsearchError, InvalidConfigError
-from hpsearch.training.results import GOOD, Best, EpochMetrics, Outcome, best_of
+from hpsearch.training.results import GOOD, UNFINISHED, Best, EpochMetrics, Outcome, best_of
 
 # The names of the user attributes for data that Optuna has no field for.
 CONFIG = "config"
@@ -31,8 +31,13 @@ INFO = "facts"
 TRACEBACK = "traceback"
 WORKER_FAILURES = "losses"
 EARLIER = "earlier_seconds"
-# The time when an interrupted trial was sent to a worker again.
+# The time when an interrupted or paused trial was sent to a worker again; and the time when it was paused.
 STARTED = "started"
+PAUSED_AT = "paused_at"
+# With the epoch of a rung: how many trials had reached a rung of the study before.
+RUNG_PREFIX = "rung:"
+# In place of the epoch: the end of a trial.
+END = 0
 EPOCH_PREFIX = "epoch:"
 # The digests of the user's own data and modules that a trial was trained with.
 CONTENTS = "contents"
@@ -63,6 +68,8 @@ class TrialRecord:
         of: for the training of a finalist, the trial that it trains again; else None.
         metric: the name of the objective's metric; empty outside of a study.
         retry_of: the failed trial whose configuration it tries again, or None.
+        rungs: its place in the order in which trials reached rungs and ended, for the epoch of each rung that it has
+            reached; END stands for its end.
         contents: the digests of the user's own dataset (`data`) and modules (`sources`) that it was trained with.
     """
 
@@ -85,6 +92,7 @@ class TrialRecord:
     contents: Mapping[str, str] = field(default_factory=dict)
     retry_of: int | None = None
     metric: str = ""
+    rungs: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
@@ -129,11 +137,13 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
     attrs, epochs = trial.user_attrs, epochs_of(trial)
     finished = trial.state.is_finished()
     outcome = Outcome[attrs[OUTCOME]] if attrs.get(OUTCOME) else None
-    # An interrupted trial stays RUNNING in the storage, and waits to be continued.
-    waits = trial.state == TrialState.WAITING or (outcome is Outcome.INTERRUPTED and not finished)
+    # An interrupted or paused trial stays RUNNING in the storage, and waits to be continued.
+    waits = trial.state == TrialState.WAITING or (outcome in UNFINISHED and not finished)
     continued = attrs.get(STARTED)
     started = datetime.fromisoformat(continued) if continued else trial.datetime_start
-    ended = trial.datetime_complete if finished else None
+    # A trial that is pruned while it is paused ended when it was paused.
+    paused = datetime.fromisoformat(attrs[PAUSED_AT]) if attrs.get(PAUSED_AT) else None
+    ended = paused or trial.datetime_complete if finished else None
     return TrialRecord(
         number=trial.number,
         state=TrialState.WAITING.name if waits else trial.state.name,
@@ -149,13 +159,14 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         params=trial.params,
         info=attrs.get(INFO) or {},
         traceback=attrs.get(TRACEBACK) or "",
-        started=started if not waits else None,
+        started=started if not waits or paused else None,
         ended=ended,
         worker_failures=tuple(failure["reason"] for failure in attrs.get(WORKER_FAILURES, [])),
         of=attrs.get(OF),
         contents=attrs.get(CONTENTS, {}),
         retry_of=attrs.get(RETRY_OF),
         metric=objective.metric,
+        rungs=rungs_of(trial),
     )
 
 
@@ -185,6 +196,12 @@ def epochs_of(trial: optuna.Trial | FrozenTrial) -> tuple[EpochMetrics, ...]:
         if key.startswith(EPOCH_PREFIX) and value
     )
     return tuple(sorted(found, key=lambda epoch: epoch.epoch))
+
+
+def rungs_of(trial: FrozenTrial) -> dict[int, int]:
+    """Return when a trial reached each rung; see `TrialRecord.rungs`."""
+    attrs = trial.user_attrs.items()
+    return {int(key.removeprefix(RUNG_PREFIX)): order for key, order in attrs if key.startswith(RUNG_PREFIX)}
 
 
 def rates_of(record: TrialRecord) -> list[float]:

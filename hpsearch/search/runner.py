@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
+from hpsearch.executors.protocol import Decision, EpochDone, Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.training.results import EpochMetrics
 
 # The longest time, in seconds, between two looks for a stop, and between two calls of `announce`.
@@ -31,8 +31,8 @@ class Policy(Protocol):
         """Return the next job for a free worker; None if there is none now."""
         ...
 
-    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
-        """Record an epoch; return whether the trial continues. Its worker waits for the answer."""
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> Decision:
+        """Record an epoch; return what becomes of the trial. Its worker waits for the answer."""
         ...
 
     def trial_ended(self, end: TrialEnded) -> None:
@@ -81,8 +81,7 @@ def run_trials(executor: Executor, policy: Policy, stopped: Callable[[], bool] =
             if event.trial not in running or (stopped() and isinstance(event, WorkerFailed)):
                 continue
             if isinstance(event, EpochDone):
-                reply = executor.continue_trial if policy.epoch_done(event.trial, event.metrics) else executor.prune
-                reply(event.trial)
+                executor.answer(event.trial, policy.epoch_done(event.trial, event.metrics))
             else:
                 running.remove(event.trial)
                 if isinstance(event, TrialEnded):
@@ -125,9 +124,9 @@ class JobList:
         self.epochs[job.trial] = []
         return job
 
-    def epoch_done(self, trial: int, metrics: EpochMetrics) -> bool:
+    def epoch_done(self, trial: int, metrics: EpochMetrics) -> Decision:
         self.epochs[trial].append(metrics)
-        return True
+        return Decision.CONTINUE
 
     def trial_ended(self, end: TrialEnded) -> None:
         self.ends[end.trial] = end

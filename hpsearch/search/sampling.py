@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
@@ -17,8 +18,8 @@ from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete, confi
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import UnknownNameError
 from hpsearch.search.independent import QuasiRandomSampler
-from hpsearch.search.records import CONFIG, TrialRecord, enqueued_params
-from hpsearch.training.results import WORST, best_after
+from hpsearch.search.records import CONFIG, END, FINISHED, TrialRecord, enqueued_params
+from hpsearch.training.results import GOOD, WORST, best_after, best_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -113,37 +114,56 @@ def suggest(trial: BaseTrial, space: Branch) -> dict[str, Any]:
 
 
 class SamplerView:
-    """A study as its sampler sees it: an Optuna study in memory, made from the records of the trials.
+    """A study as its sampler sees it: Optuna studies in memory, made from the records of the trials.
 
     The sampler draws here, so it reads nothing from the storage, and a rejected proposal leaves no trial there.
 
+    If the pruner has rungs, there is a study for each of them and one for the end of the trials. A trial counts in each
+    study that it has reached, as complete, with its best value so far; a trial that has trained to its end counts in
+    all of them. A proposal is drawn in the study of the highest rung with enough trials, as in BOHB (Falkner et al.
+    2018, arXiv:1807.01774, section 3.2), so paused trials are evidence and not failures. Without rungs there is one
+    study, and a pruned trial is reported as Optuna does.
+
     Args:
         spec: the study file.
+        rungs: the epochs of the pruner's rungs, in increasing order.
     """
 
-    def __init__(self, spec: StudySpec) -> None:
-        self._spec = spec
-        self._study = optuna.create_study(direction=spec.objective.direction)
+    def __init__(self, spec: StudySpec, rungs: Sequence[int] = ()) -> None:
+        self._spec, self._rungs = spec, rungs
+        self._studies = [optuna.create_study(direction=spec.objective.direction) for _ in range(len(rungs) + 1)]
+        self._sizes = [0] * len(self._studies)
         self._names = tuple(dict.fromkeys(node.name for node in distributions(spec.space)))
-        # The running trials of the study in memory, by their numbers in the stored study.
-        self._running: dict[int, optuna.Trial] = {}
+        # Running trials by their numbers in the stored study: the index of the study in memory in which each was drawn,
+        # and its trial there; and each one's parameters and distributions.
+        self._running: dict[int, tuple[int, optuna.Trial]] = {}
+        self._drawn: dict[int, tuple[dict[str, Any], dict[str, BaseDistribution]]] = {}
+        # In how many of the studies each unfinished trial counts.
+        self._levels: dict[int, int] = {}
 
     def load(self, trials: Iterable[FrozenTrial], records: Iterable[TrialRecord]) -> None:
-        """Add the trials that ended in earlier runs."""
+        """Add the trials of earlier runs, in the order in which they ended or reached a rung."""
+        if not self._rungs:
+            for trial, record in zip(trials, records, strict=True):
+                if trial.state.is_finished():
+                    self._studies[0].add_trial(_ended(trial, record, self._spec.objective))
+            return
+        steps: list[tuple[int, int, int, float | None]] = []
         for trial, record in zip(trials, records, strict=True):
-            if not trial.state.is_finished():
-                continue
-            report = last_report(record, self._spec.objective)
-            completed = trial.state == TrialState.COMPLETE
-            self._study.add_trial(
-                optuna.trial.create_trial(
-                    state=trial.state,
-                    value=trial.value if completed else None,
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    intermediate_values=report if trial.state == TrialState.PRUNED else {},
-                )
-            )
+            number, order = record.number, 0
+            self._drawn[number] = trial.params, trial.distributions
+            for level, epoch in enumerate(self._rungs, start=1):
+                if epoch in record.rungs and (best := best_of(record.epochs[:epoch], self._spec.objective)):
+                    order = record.rungs[epoch]
+                    steps.append((order, number, level, best.value))
+            if record.outcome in GOOD | WORST:
+                steps.append((record.rungs.get(END, order), number, len(self._studies), _value(record)))
+        for _, number, level, value in sorted(steps, key=lambda step: step[:3]):
+            self._count(number, value, level)
+        for record in records:
+            self._drawn.pop(record.number)
+            if record.state in FINISHED:
+                self._levels.pop(record.number, None)
 
     def begin(self, trial: FrozenTrial) -> dict[str, Any]:
         """Return all parameters of a stored trial, and draw those that it lacks.
@@ -151,6 +171,10 @@ class SamplerView:
         If the coordinator died while drawing, draw all again except the enqueued ones. If that differs from the stored
         values, because other trials have ended since, keep those and draw the rest.
         """
+        if self._levels.get(trial.number):
+            # It counts already, and must not count as a running trial, too.
+            self._drawn[trial.number] = trial.params, trial.distributions
+            return trial.params
         enqueued = enqueued_params(trial)
         params = self._draw(trial.number, enqueued if CONFIG not in trial.user_attrs else {**enqueued, **trial.params})
         if any(params.get(name) != value for name, value in trial.params.items()):
@@ -161,13 +185,24 @@ class SamplerView:
     def _request(self, number: int, attempt: int = 0) -> ProposalRequest:
         return ProposalRequest(self._spec.search, number, attempt, self._names)
 
+    def _level(self) -> int:
+        """Return the highest level with enough trials to learn from; the lowest if none has."""
+        enough = getattr(self._spec.search.sampler, "startup_trials", 0)
+        return max((level for level, size in enumerate(self._sizes) if size >= enough), default=0)
+
     def _draw(self, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
-        self._study.sampler = make_sampler(self._request(number))
+        level = self._level()
+        study = self._studies[level]
+        study.sampler = make_sampler(self._request(number))
         if fixed:
-            self._study.enqueue_trial(dict(fixed))
-        drawn = self._study.ask()
+            study.enqueue_trial(dict(fixed))
+        drawn = study.ask()
         suggest(drawn, self._spec.space)
-        self._running[number] = drawn
+        return self._begun(number, level, drawn)
+
+    def _begun(self, number: int, level: int, drawn: optuna.Trial) -> dict[str, Any]:
+        self._running[number] = level, drawn
+        self._drawn[number] = drawn.params, drawn.distributions
         return drawn.params
 
     def begin_new(self, number: int, is_new: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
@@ -183,38 +218,77 @@ class SamplerView:
         Returns:
             Its parameters as Optuna stores them; None if no new configuration was found.
         """
-        space = self._spec.space
-        listable = size(space) <= MOST_LISTED
+        space, level = self._spec.space, self._level()
+        study, listable = self._studies[level], size(space) <= MOST_LISTED
         for attempt in range(PROPOSALS if listable else 2 * PROPOSALS):
             request = self._request(number, attempt)
             at_random = RandomSampler(seed=request.seed)
-            self._study.sampler = make_sampler(request) if attempt < PROPOSALS else at_random
-            drawn = self._study.ask()
+            study.sampler = make_sampler(request) if attempt < PROPOSALS else at_random
+            drawn = study.ask()
             if is_new(suggest(drawn, space)):
-                self._running[number] = drawn
-                return drawn.params
-            self._study.tell(drawn, state=TrialState.FAIL)
+                return self._begun(number, level, drawn)
+            study.tell(drawn, state=TrialState.FAIL)
         every = configurations(space) if listable else ()
         found = next((params for params in every if is_new(suggest(FixedTrial(params), space))), None)
         return None if found is None else self._draw(number, found)
 
+    def reached(self, number: int, epoch: int, value: float) -> None:
+        """Report that a running trial has reached the rung of an epoch, and its best value so far."""
+        self._count(number, value, self._rungs.index(epoch) + 1)
+
     def end(self, record: TrialRecord) -> None:
         """Report the end of a trial to the sampler."""
-        trial = self._running.pop(record.number, None)
-        if trial is None:
-            return
-        if record.state == "COMPLETE" and record.best:
-            self._study.tell(trial, record.best.value)
-            return
-        for epoch, value in last_report(record, self._spec.objective).items():
-            trial.report(value, epoch)
-        self._study.tell(trial, state=TrialState[record.state])
+        if self._rungs and record.outcome in GOOD | WORST:
+            self._count(record.number, _value(record), len(self._studies))
+        elif not self._rungs and record.number in self._running:
+            _, trial = self._running.pop(record.number)
+            ended = _ended(trial, record, self._spec.objective)
+            for epoch, value in ended.intermediate_values.items():
+                trial.report(value, epoch)
+            self._studies[0].tell(trial, ended.value, state=ended.state)
+        self.forget(record.number)
+        self._levels.pop(record.number, None)
 
     def forget(self, number: int) -> None:
-        """Drop a running trial, which will run again."""
-        if trial := self._running.pop(number, None):
+        """Drop a running trial, which is paused or will run again."""
+        self._drawn.pop(number, None)
+        if number in self._running:
+            level, trial = self._running.pop(number)
             # Samplers ignore failed trials.
-            self._study.tell(trial, state=TrialState.FAIL)
+            self._studies[level].tell(trial, state=TrialState.FAIL)
+
+    def _count(self, number: int, value: float | None, levels: int) -> None:
+        """Count a trial in the first `levels` studies; without a value it ranks last there."""
+        params, distributions = self._drawn[number]
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        for level in range(self._levels.get(number, 0), levels):
+            study, running = self._studies[level], self._running.get(number)
+            if running and running[0] == level:
+                del self._running[number]
+                study.tell(running[1], value, state=state)
+            else:
+                study.add_trial(
+                    optuna.trial.create_trial(state=state, value=value, params=params, distributions=distributions)
+                )
+            self._sizes[level] += 1
+        self._levels[number] = max(levels, self._levels.get(number, 0))
+
+
+def _value(record: TrialRecord) -> float | None:
+    """Return the best value of a trial; None if it diverged or broke a limit, so that it ranks last."""
+    return record.best.value if record.best and record.outcome not in WORST else None
+
+
+def _ended(trial: FrozenTrial | optuna.Trial, record: TrialRecord, objective: Objective) -> FrozenTrial:
+    """Return a trial that has ended, as samplers see it in a study without rungs."""
+    complete = record.state == "COMPLETE" and record.best is not None
+    return optuna.trial.create_trial(
+        state=TrialState[record.state],
+        value=record.best.value if complete and record.best else None,
+        params=trial.params,
+        distributions=trial.distributions,
+        intermediate_values=last_report(record, objective) if record.state == "PRUNED" else {},
+    )
 
 
 def last_report(record: TrialRecord, objective: Objective) -> dict[int, float]:

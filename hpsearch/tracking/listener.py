@@ -166,6 +166,9 @@ class MlflowListener(Listener):
             self._trials.pop(record.number, None)
             self._records[record.number] = record
 
+    def trial_paused(self, record: TrialRecord) -> None:
+        self.trial_ended(record)
+
     def trial_interrupted(self, number: int) -> None:
         with self._changing():
             self._trials[number].state = self._trials[number].state.interrupted

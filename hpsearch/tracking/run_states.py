@@ -50,7 +50,7 @@ from hpsearch.training.results import CONFUSION, Outcome
 
 STUDY_TEXT, BEST_TEXT, TRACEBACK_TEXT = "study.yaml", "best.yaml", "traceback.txt"
 
-RUNNING, KILLED = "RUNNING", "KILLED"
+RUNNING, KILLED, SCHEDULED = "RUNNING", "KILLED", "SCHEDULED"
 # The status of a run for each outcome; MLflow has no status of its own for pruned or diverged trials.
 STATUS = {
     Outcome.COMPLETED: "FINISHED",
@@ -61,6 +61,7 @@ STATUS = {
     Outcome.OVER_MEMORY: "FAILED",
     Outcome.FAILED: "FAILED",
     Outcome.INTERRUPTED: KILLED,
+    Outcome.PAUSED: SCHEDULED,
 }
 
 # The kind of a run and its number among those of this kind.
@@ -74,7 +75,7 @@ class RunState:
 
     Attributes:
         name: as the runs page shows it.
-        status: RUNNING, FINISHED, FAILED or KILLED.
+        status: RUNNING, FINISHED, FAILED, KILLED (interrupted) or SCHEDULED (paused).
         rows: the metrics of each step.
         started: in milliseconds since 1970.
         ended: in milliseconds since 1970; None: the time of writing.
@@ -251,7 +252,7 @@ def trial_state(
     tags |= {DIGEST_TAG: _digests(inputs)} if inputs else {}
     tags |= {SOURCES_TAG: record.contents["sources"]} if "sources" in record.contents else {}
     texts: dict[str, str] = {}
-    outcome = record.outcome or Outcome.FAILED if ended else Outcome.INTERRUPTED
+    outcome = record.outcome or Outcome.FAILED if ended else _unfinished(record)
     when = milliseconds(record.ended) if ended else rows[-1].when if rows else milliseconds(record.started)
     if ended:
         rows.append(MetricRow(0, when, metric_values(_summary_metrics(record, stage, finals))))
@@ -273,6 +274,11 @@ def trial_state(
         texts,
         inputs,
     )
+
+
+def _unfinished(record: TrialRecord) -> Outcome:
+    """Return the outcome of a trial that has not ended."""
+    return Outcome.PAUSED if record.outcome is Outcome.PAUSED else Outcome.INTERRUPTED
 
 
 def _identity_tags(record: TrialRecord, stage: Stage) -> dict[str, str]:

@@ -57,21 +57,21 @@ class CheckpointWriter:
         self._due = time.monotonic() + seconds
 
     def offer(self, state: Callable[[], State | None]) -> None:
-        """Write a checkpoint if it is due. If it cannot be written (a full disk), the training continues.
-
-        Args:
-            state: returns the state; called only if a checkpoint is due.
-        """
+        """Write a checkpoint if it is time."""
         began = time.monotonic()
         if began < self._due:
             return
+        self.save(state)
+        ended = time.monotonic()
+        self._due = ended + max(self._seconds, (ended - began) / SHARE)
+
+    def save(self, state: Callable[[], State | None]) -> None:
+        """Write a checkpoint. If it cannot be written (a full disk), the training goes on without it."""
         try:
             if (taken := state()) is not None:
                 write(self._file, self._config, taken)
         except OSError as error:
             print(f"{self._file}: no checkpoint could be written: {error}")
-        ended = time.monotonic()
-        self._due = ended + max(self._seconds, (ended - began) / SHARE)
 
 
 def write(file: Path, config: Mapping[str, Any], state: State) -> None:

@@ -23,6 +23,7 @@ class Outcome(Enum):
     OVER_MEMORY = "its worker held more than limits.memory"
     FAILED = "an error ended it"
     INTERRUPTED = "stopped before its end; it will go on"
+    PAUSED = "paused at a rung; it goes on if it is among the best there"
 
     @property
     def label(self) -> str:
@@ -41,6 +42,8 @@ GOOD = frozenset({Outcome.COMPLETED, Outcome.EARLY_STOPPED})
 OVER_LIMITS = frozenset({Outcome.OVER_TIME, Outcome.OVER_MEMORY})
 # Something was wrong, with the trial or around it; diverging and being pruned are part of a search.
 BROKEN = OVER_LIMITS | {Outcome.FAILED}
+# Outcomes of a trial that has not ended.
+UNFINISHED = frozenset({Outcome.INTERRUPTED, Outcome.PAUSED})
 # Trials with these outcomes rank below every other trial.
 WORST = OVER_LIMITS | {Outcome.DIVERGED}
 

@@ -17,7 +17,7 @@ from hpsearch.config.file import Objective
 from hpsearch.config.trial import TrialConfig
 from hpsearch.data.store import obtain
 from hpsearch.executors.local import LocalExecutor
-from hpsearch.executors.protocol import EpochDone, Job
+from hpsearch.executors.protocol import Decision, EpochDone, Job
 from hpsearch.training.structure import needs_of
 
 # A worker is replaced after 25 structures: what it holds rises for so many trials, and begins again.
@@ -56,7 +56,7 @@ def resident(trials: int, log: Path) -> list[int]:
                 for event in executor.events(1.0):
                     if isinstance(event, EpochDone):
                         found.append(psutil.Process(executor.pids()[0]).memory_info().rss // 2**20)
-                        executor.continue_trial(number)
+                        executor.answer(number, Decision.CONTINUE)
             if number % 10 == 9:
                 print(f"trial {number + 1}: {found[-1]} MB", flush=True)
     finally:

@@ -18,7 +18,7 @@ from hpsearch.config.file import Limits, Objective
 from hpsearch.data.store import obtain
 from hpsearch.executors import child, local, resources
 from hpsearch.executors.local import LocalExecutor, default_workers
-from hpsearch.executors.protocol import EpochDone, Executor, Job, TrialEnded, WorkerFailed
+from hpsearch.executors.protocol import Decision, EpochDone, Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.training.checkpoint import count_resumable_epochs
 from hpsearch.training.results import Outcome
 
@@ -57,7 +57,7 @@ def drive(executor: Executor, prune_at: dict[int, int] | None = None, until: int
             if isinstance(event, EpochDone):
                 rows.setdefault(event.trial, []).append(event.metrics.epoch)
                 stop = (prune_at or {}).get(event.trial) == event.metrics.epoch
-                (executor.prune if stop else executor.continue_trial)(event.trial)
+                executor.answer(event.trial, Decision.PRUNE if stop else Decision.CONTINUE)
             else:
                 ends[event.trial] = event
     return rows, ends
@@ -203,7 +203,7 @@ class TestLocal(ExecutorContract):
         while not file.exists() and time.monotonic() < deadline:
             for event in executor.events(1.0):
                 rows.append(event.metrics)
-                executor.continue_trial(17)
+                executor.answer(17, Decision.CONTINUE)
         for pid in executor.pids():
             os.kill(pid, signal.SIGKILL)
         _, ends = drive(executor)
@@ -316,7 +316,7 @@ def test_what_a_users_code_has_started_ends_with_its_worker(own_executor, tmp_pa
         pid = int(first_row(own_executor, number).metrics["pid"])
         assert alive(pid)
         if ending == "it dies":
-            own_executor.continue_trial(number)
+            own_executor.answer(number, Decision.CONTINUE)
             assert isinstance(drive(own_executor)[1][number], WorkerFailed)
         else:
             own_executor.close()
@@ -365,10 +365,10 @@ def test_a_users_code_that_changes_the_folder_leads_no_path_astray(tmp_path, mon
         limits = Limits(checkpoint_seconds=0.0)
         executor.submit(replace(begun, limits=limits, checkpoint="kept/0.npz", model="kept/0.keras"))
         assert first_row(executor, 0).epoch == 1
-        executor.continue_trial(0)
+        executor.answer(0, Decision.CONTINUE)
         assert first_row(executor, 0).epoch == 2
         assert Path("kept/0.npz").is_file()
-        executor.continue_trial(0)
+        executor.answer(0, Decision.CONTINUE)
         _, ends = drive(executor)
         assert ends[0].outcome is Outcome.COMPLETED, ends[0].detail
     finally:

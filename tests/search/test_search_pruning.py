@@ -9,18 +9,18 @@ import pytest
 from optuna.pruners import MedianPruner, PercentilePruner, SuccessiveHalvingPruner, ThresholdPruner
 from optuna.trial import TrialState
 
-from hpsearch.config.file import Asha, Median, NoPruner, Objective, Percentile, SearchConfig, Threshold
+from hpsearch.config.file import AshaStop, Median, NoPruner, Objective, Percentile, SearchConfig, Threshold
 from hpsearch.search.pruning import make_pruner
 from hpsearch.search.records import TrialRecord
 from hpsearch.training.results import Best, EpochMetrics, Outcome
 
 SETTINGS = {
-    "asha": (
-        Asha(min_resource=2, reduction_factor=3),
+    "asha_stop": (
+        AshaStop(min_resource=2, reduction_factor=3),
         lambda s: SuccessiveHalvingPruner(min_resource=s.min_resource, reduction_factor=s.reduction_factor),
     ),
-    "asha of every epoch": (
-        Asha(min_resource=1, reduction_factor=2),
+    "asha_stop of every epoch": (
+        AshaStop(min_resource=1, reduction_factor=2),
         lambda s: SuccessiveHalvingPruner(min_resource=s.min_resource, reduction_factor=s.reduction_factor),
     ),
     "median": (
