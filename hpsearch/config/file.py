@@ -278,7 +278,9 @@ class SearchConfig(Frozen):
         None, description="no new trial starts after this many trials in a row without a better one"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of the sampler; trial N trains with seed + N")
-    baselines: bool = Field(True, description="try each optimizer's Keras defaults first, never pruned")
+    baselines: bool = Field(
+        True, description="try each optimizer's Keras defaults first; only asha pauses and prunes them, except Adam's"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -78,7 +78,7 @@ class PlainLines(Board):
         value = f"{self._objective.metric} {number_text(record.best.value)}" if record.best else "no finite value"
         self._print(
             f"{self._stage.noun} {record.number} paused after epoch {len(record.epochs)}: {value}; "
-            f"{self._counted()} of {self._total} begun"
+            f"{self._counted()} of {self._total} done or paused"
         )
 
     def trial_interrupted(self, number: int) -> None:
