@@ -53,7 +53,7 @@ def export(
     trial: TrialOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Write the best trial: configuration, optimizer, script or model.
+    """Write the winner of the finalists, else the best trial: configuration, optimizer, script or model.
 
     yaml (.yaml) and json (.json) are the configuration that `hpsearch train` takes; keras is optimizer and schedule
     in Keras's JSON; python (.py) a script that needs only TensorFlow; model (.keras) the trained model.

@@ -278,7 +278,7 @@ def compare(
     home: HomeOption = None,
     output_format: FormatOption = OutputFormat.table,
 ) -> None:
-    """Compare the trials of a study by what varies: mean, standard deviation and number of each metric.
+    """Compare the trials of a study by what varies: for each metric the mean, standard deviation and number of trials.
 
     The study file's section `compare` chooses what is compared. -f csv prints a row for each group, with --raw for
     each trial; -f json gives both.

@@ -69,9 +69,17 @@ TrialsOption = Annotated[
 ]
 WorkersOption = Annotated[
     int | None,
-    whole_number_option("--workers", 1, 10_000, help="Number of trials that run at once (default: one per core)."),
+    whole_number_option(
+        "--workers",
+        1,
+        10_000,
+        help="Number of trials that run at once (default: one per core, fewer if memory is short).",
+    ),
 ]
-TrialOption = Annotated[int | None, whole_number_option("--trial", 0, help="Number of a trial (default: the best).")]
+TrialOption = Annotated[
+    int | None,
+    whole_number_option("--trial", 0, help="Number of a trial (default: the winner of the finalists, else the best)."),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists, without asking.")]
 HomeOption = Annotated[
     Path | None,

@@ -127,7 +127,7 @@ def fetch(
             "--from",
             metavar="DIR",
             help="Take the four files (.gz or not) from this folder, and from nowhere else. "
-            "HPSEARCH_DATA_DIR does the same.",
+            "HPSEARCH_DATA_DIR does the same for what the cache lacks.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch again even if the cache is complete.")] = False,

@@ -35,12 +35,16 @@ def train(
     ] = 1,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Then train on all images, for the number of epochs that validation chose."),
+        typer.Option(
+            "--full",
+            help="Then train on all training images, validation included, for the epochs that validation chose.",
+        ),
     ] = False,
     test: Annotated[
         bool,
         typer.Option(
-            "--test", help="Also evaluate on the test images, once; with --full, only the models trained on all images."
+            "--test",
+            help="Also evaluate on the test images, once; with --full, only the models trained on all training images.",
         ),
     ] = False,
     workers: Annotated[
@@ -60,8 +64,8 @@ def train(
 ) -> None:
     """Train one exported configuration, without Optuna.
 
-    Prints the validation accuracy of the best epoch, and only with --test the test accuracy; with --seeds those of
-    each seed, their mean and its confidence interval. MLflow keeps the runs in an experiment of the
+    Prints the objective's metric at the best epoch, and only with --test the loss and accuracy on the test images; with
+    --seeds those of each seed, their means and confidence intervals. MLflow keeps the runs in an experiment of the
     configuration's name. With -f csv a row for each training.
     """
     from hpsearch.config.study import load_trial, module_folders

@@ -29,7 +29,7 @@ def ui(
     ] = None,
     host: Annotated[
         str,
-        typer.Option("--host", help="Address to bind to; any but this machine's own needs MLFLOW_AUTH_ADMIN_PASSWORD."),
+        typer.Option("--host", help="Address to bind to; any but a loopback address needs MLFLOW_AUTH_ADMIN_PASSWORD."),
     ] = "127.0.0.1",
     open_browser: Annotated[
         bool | None,

@@ -162,6 +162,7 @@ class Grid(Frozen):
 
 
 class _Rungs(Frozen):
+    name: str
     min_resource: int = Field(2, ge=1, description="epochs that every trial may train: the first rung")
     reduction_factor: int = Field(3, ge=2, description="one of this many continues at each rung")
 

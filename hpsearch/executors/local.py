@@ -94,7 +94,7 @@ class _Worker:
     def end(self) -> None:
         """Close the connection and kill the process with every process that it has started; do not wait.
 
-        A process that has not started yet ends by itself: it finds the connection closed.
+        A process that has not started yet is killed by `started`.
         """
         self.ended = True
         self.connection.close()

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 # A worker is replaced after it has built this many executables: of each, TensorFlow keeps 1 MB and XLA 4 MB until the
 # process ends (tests/benchmarks/memory.py).
 MOST_BUILT = 25
-# The process's whole memory, that of the user's own code included, may grow to 1.5 times its size after the first 8
-# trials.
+# It is also replaced when its memory, that of the user's own code included, exceeds GROWTH times what it held after its
+# first FIRST_TRIALS trials.
 FIRST_TRIALS, GROWTH = 8, 1.5
 # When memory runs out, the kernel ends a worker and not the coordinator: the default is 0, and 1000 is ended first.
 OOM_SCORE = 500
@@ -65,7 +65,8 @@ def serve_jobs(connection: Connection, threads: int, log: str, folders: Sequence
     child.ignore_stop_signals()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
-    # The path comes from the coordinator, and may begin with one of them as its current folder.
+    # The path is a copy of the coordinator's and may begin with one of these folders, as its current folder;
+    # `use_folders` appends it.
     sys.path[:] = [path for path in sys.path if path not in folders]
     use_folders([Path(folder) for folder in folders])
     _limit_threads(threads, keras=keras)

@@ -128,10 +128,10 @@ def _text(plain: Mapping[str, Any]) -> str:
 
 # The beginning of the message that refuses a user's model.
 REFUSED_MODEL = "UserCodeError: model.builder must return "
-# A run aborts if its first HOPELESS trials all break, since the next ones would, too. It also aborts if
+# A run aborts if its first FIRST_BROKEN trials all break, since the next ones would, too. It also aborts if
 # max(FEWEST_FAILURES, FAILURES_PER_TRIAL * total) of its trials fail: failed trials do not count toward the total, so
 # it might never end.
-HOPELESS = 5
+FIRST_BROKEN = 5
 FAILURES_PER_TRIAL, FEWEST_FAILURES = 2, 10
 
 
@@ -163,7 +163,7 @@ class AbortCheck:
         """The reason to abort the run; empty: there is none."""
         if self._refused:
             return "every trial has the same model, which is refused"
-        if not self._some_unbroken and self._broken >= HOPELESS:
+        if not self._some_unbroken and self._broken >= FIRST_BROKEN:
             return f"the first {self._broken} trials of this run all failed, the last one so: {self._last}"
         if self._failed >= self._most:
             return f"{self._failed} trials of this run failed, the last one so: {self._last}"

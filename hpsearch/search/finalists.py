@@ -100,7 +100,10 @@ class FinalStages:
                 self._test(winner)
 
     def _test(self, winner: Finalist) -> None:
-        """Train the winner and the default on all training images, and read the test set, unless it was read before."""
+        """Train the winner and the default on all training images, and read the test set.
+
+        It is not read if an earlier reading has results or was for another winner.
+        """
         finals = self._finals()
         if finals.readings and finals.readings[0].winner != winner.trial:
             self.report(
@@ -140,7 +143,7 @@ class FinalStages:
         return all(record.state in FINISHED for record in study.records())
 
     def _read(self, winner: Finalist, records: Sequence[TrialRecord]) -> None:
-        """Read the test set, once. The reading is recorded before it begins, so no reading can be unrecorded."""
+        """Read the test set. The reading is recorded before it begins, so no reading can be unrecorded."""
         folder = self.home.models_folder(self.study.name, Stage.FINAL.value)
         config = records[0].config
         assert isinstance(config, TrialConfig)

@@ -50,7 +50,7 @@ class Checkpoints:
             self.file(trial).unlink()
 
     def tidy(self, unfinished: Collection[int]) -> None:
-        """Remove files left by a coordinator that died: of trials that have ended, and incomplete ones."""
+        """Remove what a coordinator left when it died: checkpoints of ended trials, and partly written files."""
         names = {self.file(number).name for number in unfinished}
         for file in self.folder.glob("*"):
             if file.name not in names:

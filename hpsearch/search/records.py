@@ -58,14 +58,15 @@ class TrialRecord:
         best: its best epoch by the study's objective; None before the first, and for a diverged trial.
         seconds: wall time from start to end, without interruptions; None before its end.
         detail: one line about a failure, else empty.
-        baseline: whether it is an optimizer with the default arguments of Keras.
+        baseline: whether it trains an optimizer with the default arguments of Keras; in a later stage, the untuned
+            Keras default of the winner's model.
         params: the sampled parameters by their Optuna names.
         info: what the worker reported about the training, for instance the number of weights.
         traceback: of a failure, else empty.
         started: when it was last sent to a worker; None while it waits.
         ended: when it ended; None before that.
         worker_failures: why its worker failed, for each failure.
-        of: for the training of a finalist, the trial that it trains again; else None.
+        of: in a later stage, the trial whose configuration it trains; None for the Keras default, and in the search.
         metric: the name of the objective's metric; empty outside of a study.
         retry_of: the failed trial whose configuration it tries again, or None.
         rungs: its place in the order in which trials reached rungs and ended, for the epoch of each rung that it has

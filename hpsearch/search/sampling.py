@@ -146,7 +146,7 @@ class SamplerView:
         if not self._rungs:
             for trial, record in zip(trials, records, strict=True):
                 if trial.state.is_finished():
-                    self._studies[0].add_trial(_ended(trial, record, self._spec.objective))
+                    self._studies[0].add_trial(_ended(trial, record, trial.value, self._spec.objective))
             return
         steps: list[tuple[int, int, int, float | None]] = []
         for trial, record in zip(trials, records, strict=True):
@@ -168,8 +168,8 @@ class SamplerView:
     def begin(self, trial: FrozenTrial) -> dict[str, Any]:
         """Return all parameters of a stored trial, and draw those that it lacks.
 
-        If the coordinator died while drawing, draw all again except the enqueued ones. If that differs from the stored
-        values, because other trials have ended since, keep those and draw the rest.
+        If the coordinator died while drawing, draw all that were not enqueued again. If a new value differs from a
+        stored one, because other trials have ended since, keep the stored values and draw only the missing ones.
         """
         if self._levels.get(trial.number):
             # It counts already, and must not count as a running trial, too.
@@ -242,7 +242,7 @@ class SamplerView:
             self._count(record.number, _value(record), len(self._studies))
         elif not self._rungs and record.number in self._running:
             _, trial = self._running.pop(record.number)
-            ended = _ended(trial, record, self._spec.objective)
+            ended = _ended(trial, record, _value(record), self._spec.objective)
             for epoch, value in ended.intermediate_values.items():
                 trial.report(value, epoch)
             self._studies[0].tell(trial, ended.value, state=ended.state)
@@ -279,12 +279,13 @@ def _value(record: TrialRecord) -> float | None:
     return record.best.value if record.best and record.outcome not in WORST else None
 
 
-def _ended(trial: FrozenTrial | optuna.Trial, record: TrialRecord, objective: Objective) -> FrozenTrial:
+def _ended(
+    trial: FrozenTrial | optuna.Trial, record: TrialRecord, value: float | None, objective: Objective
+) -> FrozenTrial:
     """Return a trial that has ended, as samplers see it in a study without rungs."""
-    complete = record.state == "COMPLETE" and record.best is not None
     return optuna.trial.create_trial(
         state=TrialState[record.state],
-        value=record.best.value if complete and record.best else None,
+        value=value if record.state == "COMPLETE" else None,
         params=trial.params,
         distributions=trial.distributions,
         intermediate_values=last_report(record, objective) if record.state == "PRUNED" else {},
@@ -292,10 +293,10 @@ def _ended(trial: FrozenTrial | optuna.Trial, record: TrialRecord, objective: Ob
 
 
 def last_report(record: TrialRecord, objective: Objective) -> dict[int, float]:
-    """Return the best value of a trial under its last epoch with a finite value: what samplers learn of a pruned trial.
+    """Return `{epoch: value}`: the last epoch with finite losses, and the best value up to it.
 
-    It is empty for a trial that diverged or broke a limit. Samplers rank pruned trials by the epoch of their last
-    report, and trials without a report last.
+    This is what samplers learn of a pruned trial. It is empty for a trial that diverged or broke a limit. Samplers rank
+    pruned trials by the epoch of their last report, and trials without a report last.
     """
     report: dict[int, float] = {}
     best = None

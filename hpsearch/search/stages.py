@@ -240,7 +240,7 @@ class Finals:
 
     @property
     def champion(self) -> TestResult | None:
-        """The winner's model of the first seed whose final training ended well.
+        """The test result of the winner's model of the first seed whose final training ended well.
 
         This choice was fixed before the test set was read. It is None if the test set was not read for the winner.
         """

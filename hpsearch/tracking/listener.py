@@ -171,7 +171,7 @@ class MlflowListener(Listener):
 
     def trial_interrupted(self, number: int) -> None:
         with self._changing():
-            self._trials[number].state = self._trials[number].state.interrupted
+            self._trials[number].state = self._trials[number].state.as_interrupted
 
     def study_ended(self, event: StudyEnded) -> None:
         good = "FINISHED" if event.best else "FAILED"
@@ -191,7 +191,7 @@ class MlflowListener(Listener):
             return
         with self._changing():
             for trial in self._trials.values():
-                trial.state = trial.state.interrupted
+                trial.state = trial.state.as_interrupted
             self._status, self._over = "KILLED", True
         self._wait_and_report(FINAL_INTERRUPTED_SECONDS)
 
@@ -258,7 +258,10 @@ class MlflowListener(Listener):
                 self._rest((time.thread_time() - began) / WRITING_SHARE)
 
     def _next(self) -> tuple[int, Snapshot] | None:
-        """Wait for a change; return its number and the state to write, or None if there is nothing left to write."""
+        """Wait for a change; return its number and the state to write.
+
+        None: the thread must end, since everything is written after the run's end, or since writing was given up.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._version != self._written or self._over)
             if self._given_up or self._version == self._written:

@@ -94,7 +94,7 @@ class RunState:
     inputs: tuple[DataInput, ...] = ()
 
     @property
-    def interrupted(self) -> RunState:
+    def as_interrupted(self) -> RunState:
         """The same run, of a trial that was interrupted and waits to be continued."""
         return replace(self, status=KILLED, tags={**self.tags, OUTCOME_TAG: Outcome.INTERRUPTED.label})
 

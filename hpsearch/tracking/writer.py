@@ -151,7 +151,7 @@ class MlflowWriter:
             if self._written.get(key) is state:
                 continue
             parent = "" if key == desired.parent else self.open()[desired.parent].run_id
-            run = self._matching(key, state, ends=key != desired.parent)
+            run = self._matching(key, state, must_end_alike=key != desired.parent)
             if run is None:
                 run = self.open()[key] = self._begin(state, parent)
                 if not parent:
@@ -166,11 +166,12 @@ class MlflowWriter:
             self._write_texts(run, state)
             self._written[key] = state
 
-    def _matching(self, key: RunKey, state: RunState, *, ends: bool) -> MlflowRun | None:
+    def _matching(self, key: RunKey, state: RunState, *, must_end_alike: bool) -> MlflowRun | None:
         """Return the run in MLflow that can be made equal to a state; delete one that cannot.
 
         Args:
-            ends: whether an ended run is kept only if its status and outcome match (all runs but the parent).
+            must_end_alike: whether a run that has ended is kept only if its status and outcome match; False for the
+                parent.
         """
         runs = self.open()
         run = runs.get(key)
@@ -180,7 +181,7 @@ class MlflowWriter:
             # An earlier process wrote the run. If it ended as the state says, it was written completely.
             matches = run.run_id not in self._maybe_incomplete and _ended_like(run, state)
         else:
-            ongoing = not ends or run.status == RUNNING or _ended_like(run, state)
+            ongoing = not must_end_alike or run.status == RUNNING or _ended_like(run, state)
             matches = ongoing and not any(found.permanent for found in differences(run, state))
         if matches:
             return run

@@ -38,7 +38,7 @@ class Trainer:
 
     Args:
         config: what to train; from `config.seed` the initial weights, the order of the examples and dropout are drawn.
-            `engine: auto` is decided by the length of this training alone.
+            `engine: auto` is resolved for the length of this training, not for the longest of a study.
         objective: which metric decides the best epoch and early stopping.
         data: from `TrainingData.load(config.data)`.
         executables: those of earlier trials, so that nothing is traced twice. The model is shared with them: it has
