@@ -113,6 +113,7 @@ def show(
         **record.summary(),
         "keras_defaults": record.config is not None and has_keras_defaults(record.config),
         **({"retry_of": record.retry_of} if record.retry_of is not None else {}),
+        **({"continues": record.continues} if record.continues is not None else {}),
         **({"losses": list(record.worker_failures)} if record.worker_failures else {}),
         **({"traceback": record.traceback} if record.traceback else {}),
     }

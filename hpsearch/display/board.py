@@ -54,7 +54,7 @@ class Board(Listener):
         for record in event.records:
             if record.outcome and record.outcome not in UNFINISHED:
                 self._add(record)
-            elif record.outcome is Outcome.PAUSED:
+            elif record.outcome is Outcome.PAUSED and record.continues is None:
                 self._paused.add(record.number)
         self._before, self._began = self._counted(), time.monotonic()
 
@@ -73,11 +73,14 @@ class Board(Listener):
 
     def trial_paused(self, record: TrialRecord) -> None:
         self._running.pop(record.number, None)
-        self._paused.add(record.number)
+        if record.continues is None:
+            self._paused.add(record.number)
 
     def _add(self, record: TrialRecord) -> None:
         self._ended[record.number] = record
-        self._count += self._stage is not Stage.SEARCH or record.outcome is not Outcome.FAILED
+        # One that takes over a paused trial of an earlier search does not count again.
+        counts = record.outcome is not Outcome.FAILED and record.continues is None
+        self._count += self._stage is not Stage.SEARCH or counts
         self._longest = max(self._longest, len(record.epochs)) if record.good else self._longest
         self._leader = best_trial(filter(None, [self._leader, record]), self._objective)
 

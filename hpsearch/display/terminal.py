@@ -50,6 +50,7 @@ class PlainLines(Board):
         note = f" ({note})" if note else ""
         begins = f"goes on after epoch {len(record.epochs)}" if record.epochs else "started"
         begins += "" if record.retry_of is None else f", trial {record.retry_of} again"
+        begins += "" if record.continues is None else f", from trial {record.continues}"
         line = self._lines.line(record.config)
         self._print(f"{self._stage.noun} {record.number} {begins}{note}{f': {line}' if line else ''}")
 

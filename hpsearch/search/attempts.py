@@ -30,6 +30,7 @@ class Attempts:
 
     Attributes:
         counted: the number of trials that have ended without failing. These count toward the study's total.
+        continuing: the trials that take over a paused trial of an earlier search, which counts already.
     """
 
     def __init__(self, records: Iterable[TrialRecord], retries: int) -> None:
@@ -37,12 +38,16 @@ class Attempts:
         self.counted = 0
         # The configuration and the contents of each trial; the first trial and the failures of each configuration.
         self._keys: dict[int, tuple[str, str]] = {}
+        # Trials that take over another one, which counts already.
+        self.continuing: set[int] = set()
         self._first: dict[str, int] = {}
         self._failed: Counter[str] = Counter()
         # The trial that has trained, is training or is to continue each configuration, by the configuration and the
         # contents of the user's files.
         self._taken: dict[tuple[str, str], int] = {}
         for record in records:
+            if record.continues is not None:
+                self.continuing.add(record.number)
             if record.config:
                 self.begin(record.number, record.config, record.contents)
             if record.state in FINISHED:
@@ -68,7 +73,7 @@ class Attempts:
         """Note that a trial has ended."""
         key = self._keys.get(trial)
         if not failed:
-            self.counted += 1
+            self.counted += trial not in self.continuing
         elif key is not None:
             self._failed[key[0]] += 1
             self._taken.pop(key, None)

@@ -28,12 +28,14 @@ from hpsearch.search.contents import Contents
 from hpsearch.search.independent import DrawnValues
 from hpsearch.search.jobs import Checkpoints, Jobs, choose_waiting
 from hpsearch.search.listeners import Listener, StudyEnded, StudyStarted
+from hpsearch.search.paused import PausedTrials
 from hpsearch.search.pruning import make_pruner
 from hpsearch.search.recording import begin_again, interrupt, pause, record_end, record_worker_failure
 from hpsearch.search.records import (
     BASELINE,
     CONFIG,
     CONTENTS,
+    CONTINUES,
     END,
     EPOCH_PREFIX,
     FINISHED,
@@ -108,7 +110,7 @@ class Coordinator:
         self._pruner = make_pruner(spec.search, study.objective, spec.longest)
         # The paused trials; those that were paused and whose worker still keeps their state; the running trials whose
         # state can be kept.
-        self._paused: dict[int, FrozenTrial] = {}
+        self._paused = PausedTrials(study, self._pruner, self._checkpoints)
         self._being_paused: set[int] = set()
         self._pausable: set[int] = set()
         # The only baselines that are never paused; None: the pruner does not pause, and prunes no baseline.
@@ -151,16 +153,16 @@ class Coordinator:
         records = [read_trial(trial, self._study.objective) for trial in trials]
         left_running = sum(record.state == "RUNNING" for record in records)
         self._count = len(trials)
-        unfinished = [trial for trial in trials if not trial.state.is_finished()]
-        paused = {record.number for record in records if record.outcome is Outcome.PAUSED}
-        self._waiting = [trial for trial in unfinished if trial.number not in paused]
-        self._paused = {trial.number: trial for trial in unfinished if trial.number in paused}
+        self._waiting = [
+            trial
+            for trial, record in zip(trials, records, strict=True)
+            if not trial.state.is_finished() and record.outcome is not Outcome.PAUSED
+        ]
         self._attempts = Attempts(records, self._spec.file.limits.retries)
-        self._checkpoints.tidy([trial.number for trial in unfinished])
         self._steps = max((step + 1 for record in records for step in record.rungs.values()), default=0)
         self._unpausable = _references(trials) if self._pruner.rungs else None
         self._pruner.set_total(self._total, len(self._unpausable or ()))
-        self._pruner.load(records)
+        self._paused.load(trials, records)
         self._budget.load(records)
         if self._stage is Stage.SEARCH:
             self._sampler.load(trials, records)
@@ -170,10 +172,10 @@ class Coordinator:
         self._queue_event(lambda listener: listener.study_started(started))
         if left_running:
             self.note(f"{left_running} {self._stage.plural} were left running by an earlier run; they go on")
-        self._prune_paused(self._pruner.hopeless(every=True))
+        self._prune_paused(self._paused.hopeless(every=True))
         run_trials(self._executor, self, lambda: self._stop.asked)
         if not (self._stop.asked or self.over or self._budget.reason == TIMEOUT):
-            self._prune_paused(list(self._paused))
+            self._prune_paused(list(self._paused.waiting))
         records = self._study.records()
         no_new_configuration = self._no_new_configuration and not self._stop.asked and not self._content_changed
         # The trials of `--retry-failed` belong to the run, although the study may have its total without them.
@@ -225,7 +227,8 @@ class Coordinator:
 
     def _room(self) -> int:
         """Return the number of trials that the study may still begin."""
-        return self._total - self._attempts.counted - len(self._running) - len(self._paused)
+        begun = {*self._running, *self._paused.waiting} - self._attempts.continuing
+        return self._total - self._attempts.counted - len(begun)
 
     def next_job(self, slots: Sequence[WorkerSlot]) -> Job | None:
         """Return the job of the next trial; None if there is none now."""
@@ -278,6 +281,7 @@ class Coordinator:
             of=attrs.get(OF),
             contents=contents,
             retry_of=attrs.get(RETRY_OF),
+            continues=attrs.get(CONTINUES),
             metric=self._study.objective.metric,
         )
         self._queue_event(lambda listener: listener.trial_started(started))
@@ -314,16 +318,23 @@ class Coordinator:
         Args:
             last: whether no new trial can begin.
         """
-        number = self._pruner.promote(last=last)
-        return None if number is None else self._take_waiting(self._paused.pop(number))
+        chosen = self._paused.next(self._count, last=last)
+        if chosen is None:
+            return None
+        self._count = max(self._count, chosen.number + 1)
+        return self._take_waiting(chosen)
 
     def _take_waiting(self, chosen: FrozenTrial) -> tuple[optuna.Trial, Sequence[EpochMetrics]]:
         """Set a waiting or interrupted trial to running; return it, and the epochs after which it continues."""
+        continues = chosen.user_attrs.get(CONTINUES)
+        if continues is not None:
+            self._checkpoints.rename(continues, chosen.number)
+            self._attempts.continuing.add(chosen.number)
         epochs = self._jobs.resumable_epochs(chosen)
         if PLANNED not in chosen.user_attrs:
             self._study.optuna.sampler = DrawnValues(self._sampler.begin(chosen))
         trial = self._study.take(chosen)
-        if chosen.state == TrialState.RUNNING or chosen.user_attrs.get(OUTCOME):
+        if chosen.state == TrialState.RUNNING or chosen.user_attrs.get(OUTCOME) or continues is not None:
             begin_again(trial, len(epochs))
         self._reported[chosen.number] = max(chosen.intermediate_values, default=0)
         return trial, epochs
@@ -372,7 +383,7 @@ class Coordinator:
         best = self._best.get(number)
         self._budget.epoch_done(best.value if best else None)
         self._queue_event(lambda listener: listener.epoch_done(number, metrics))
-        self._prune_paused(self._pruner.hopeless())
+        self._prune_paused(self._paused.hopeless())
         return decision
 
     def trial_ended(self, end: TrialEnded) -> None:
@@ -419,18 +430,17 @@ class Coordinator:
         trial = self._running.pop(number)
         self._leave(number)
         trial.set_user_attr(INFO, dict(info))
-        self._pruner.pause(number)
         self._sampler.forget(number)
-        self._paused[number] = stored = self._study.stored(number)
-        record = read_trial(stored, self._study.objective)
+        record = read_trial(self._paused.pause(number), self._study.objective)
         self._queue_event(lambda listener: listener.trial_paused(record))
 
     def _prune_paused(self, numbers: Iterable[int]) -> None:
         """Record that paused trials will not go on."""
         for number in numbers:
-            stored = self._paused.pop(number)
+            stored = self._paused.waiting.pop(number)
             end = TrialEnded(number, Outcome.PRUNED, "", "", stored.user_attrs.get(INFO) or {})
-            self._end(self._study.take(stored), end)
+            self._end(self._study.take(stored), end, keeps_checkpoint=True)
+            self._paused.keep_checkpoint(number)
 
     def _leave(self, number: int) -> None:
         """Forget what is known of a running trial only."""
@@ -438,7 +448,7 @@ class Coordinator:
             known.discard(number)
         self._reported.pop(number, None)
 
-    def _end(self, trial: optuna.Trial, end: TrialEnded) -> None:
+    def _end(self, trial: optuna.Trial, end: TrialEnded, *, keeps_checkpoint: bool = False) -> None:
         """Record the end of a trial, and queue the event for the listeners."""
         if end.trial in self._being_pruned and end.outcome not in GOOD:
             # A trial that is being pruned counts as pruned, even if it failed meanwhile.
@@ -454,7 +464,8 @@ class Coordinator:
         if outcome is Outcome.FAILED:
             self._no_new_configuration = False
         self._abort.trial_ended(outcome, detail)
-        self._checkpoints.forget(trial.number)
+        if not keeps_checkpoint:
+            self._checkpoints.forget(trial.number)
         record = self._study.read_record(trial.number)
         self._sampler.end(record)
         self._budget.trial_ended(record)

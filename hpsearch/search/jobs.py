@@ -19,7 +19,7 @@ from hpsearch.config.trial import SEED, AnyConfig, TrainableConfig, TrialConfig,
 from hpsearch.errors import InvalidConfigError
 from hpsearch.executors.protocol import Job, WorkerSlot
 from hpsearch.search.contents import Contents
-from hpsearch.search.records import CONFIG, CONTENTS, EARLIER, PLANNED, RETRY_OF, enqueued_params, epochs_of
+from hpsearch.search.records import CONFIG, CONTENTS, CONTINUES, EARLIER, PLANNED, RETRY_OF, enqueued_params, epochs_of
 from hpsearch.search.sampling import suggest
 from hpsearch.search.storage import StoredStudy
 from hpsearch.training.checkpoint import count_resumable_epochs
@@ -44,6 +44,11 @@ class Checkpoints:
         """Return the epochs after which an interrupted trial continues; empty if it starts again."""
         config, epochs = waiting.user_attrs.get(CONFIG), epochs_of(waiting)
         return epochs[: count_resumable_epochs(self.file(waiting.number), config, epochs)] if config else ()
+
+    def rename(self, trial: int, new: int) -> None:
+        """Give the checkpoint of a trial to another one."""
+        with suppress(OSError):
+            self.file(trial).replace(self.file(new))
 
     def forget(self, trial: int) -> None:
         with suppress(OSError):
@@ -85,6 +90,10 @@ class Jobs:
         attrs = trial.user_attrs
         if planned := attrs.get(PLANNED):
             return self._completed(parse_config(planned))
+        if CONTINUES in attrs:
+            # Optuna stores the parameters of an enqueued trial when they are suggested.
+            suggest(trial, self.spec.space)
+            return parse_config(attrs[CONFIG])
         # A configuration that is tried again keeps its seed.
         return self.config_from(suggest(trial, self.spec.space), attrs.get(RETRY_OF, trial.number))
 

@@ -27,6 +27,8 @@ PLANNED = "planned"
 OF = "of"
 # For a trial that tries a failed configuration again: the first trial that had this configuration.
 RETRY_OF = "retry_of"
+# For a trial that takes over a paused trial of an earlier search: the number of that trial.
+CONTINUES = "continues"
 INFO = "facts"
 TRACEBACK = "traceback"
 WORKER_FAILURES = "losses"
@@ -71,6 +73,7 @@ class TrialRecord:
         retry_of: the failed trial whose configuration it tries again, or None.
         rungs: its place in the order in which trials reached rungs and ended, for the epoch of each rung that it has
             reached; END stands for its end.
+        continues: the paused trial of an earlier search that it takes over, with its epochs, or None.
         contents: the digests of the user's own dataset (`data`) and modules (`sources`) that it was trained with.
     """
 
@@ -92,6 +95,7 @@ class TrialRecord:
     of: int | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
     retry_of: int | None = None
+    continues: int | None = None
     metric: str = ""
     rungs: Mapping[int, int] = field(default_factory=dict)
 
@@ -166,6 +170,7 @@ def read_trial(trial: FrozenTrial, objective: Objective) -> TrialRecord:
         of=attrs.get(OF),
         contents=attrs.get(CONTENTS, {}),
         retry_of=attrs.get(RETRY_OF),
+        continues=attrs.get(CONTINUES),
         metric=objective.metric,
         rungs=rungs_of(trial),
     )

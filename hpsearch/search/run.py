@@ -300,13 +300,14 @@ def is_complete(study: StoredStudy, total: int) -> bool:
     from optuna.trial import TrialState
 
     from hpsearch.search.attempts import unfinished_retries
-    from hpsearch.search.records import OUTCOME
+    from hpsearch.search.records import CONTINUES, OUTCOME
     from hpsearch.search.storage import NO_NEW_CONFIGURATION
 
     trials = study.optuna.get_trials(deepcopy=False)
     if unfinished_retries(trials) or any(trial.state == TrialState.RUNNING for trial in trials):
         return False
-    if sum(trial.state.is_finished() and trial.state != TrialState.FAIL for trial in trials) >= total:
+    counted = (trial for trial in trials if trial.state.is_finished() and trial.state != TrialState.FAIL)
+    if sum(CONTINUES not in trial.user_attrs for trial in counted) >= total:
         return True
     # Early versions put interrupted trials back to WAITING; only these are WAITING and have an outcome.
     interrupted = any(trial.state == TrialState.WAITING and trial.user_attrs.get(OUTCOME) for trial in trials)

@@ -18,7 +18,7 @@ from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete, confi
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import UnknownNameError
 from hpsearch.search.independent import QuasiRandomSampler
-from hpsearch.search.records import CONFIG, END, FINISHED, TrialRecord, enqueued_params
+from hpsearch.search.records import CONFIG, END, FINISHED, TrialRecord, enqueued_params, rungs_of
 from hpsearch.training.results import GOOD, WORST, best_after, best_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -149,6 +149,11 @@ class SamplerView:
                     self._studies[0].add_trial(_ended(trial, record, trial.value, self._spec.objective))
             return
         steps: list[tuple[int, int, int, float | None]] = []
+        records = list(records)
+        rungs_by_number = {record.number: record.rungs for record in records}
+        self._levels = {
+            record.number: len(rungs_by_number[record.continues]) for record in records if record.continues is not None
+        }
         for trial, record in zip(trials, records, strict=True):
             number, order = record.number, 0
             self._drawn[number] = trial.params, trial.distributions
@@ -171,11 +176,14 @@ class SamplerView:
         If the coordinator died while drawing, draw all that were not enqueued again. If a new value differs from a
         stored one, because other trials have ended since, keep the stored values and draw only the missing ones.
         """
-        if self._levels.get(trial.number):
-            # It counts already, and must not count as a running trial, too.
-            self._drawn[trial.number] = trial.params, trial.distributions
-            return trial.params
         enqueued = enqueued_params(trial)
+        if rungs := rungs_of(trial):
+            # It, or the trial that it takes over, counts already, and must not count as a running trial, too.
+            fixed = FixedTrial({**enqueued, **trial.params})
+            suggest(fixed, self._spec.space)
+            self._drawn[trial.number] = fixed.params, fixed.distributions
+            self._levels.setdefault(trial.number, len(rungs))
+            return fixed.params
         params = self._draw(trial.number, enqueued if CONFIG not in trial.user_attrs else {**enqueued, **trial.params})
         if any(params.get(name) != value for name, value in trial.params.items()):
             self.forget(trial.number)

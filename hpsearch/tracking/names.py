@@ -31,6 +31,7 @@ THREADS_TAG = "hpsearch.threads"
 WORKER_FAILURES_TAG = "hpsearch.losses"
 # The failed trial whose configuration a trial tries again.
 RETRY_OF_TAG = "hpsearch.retry_of"
+CONTINUES_TAG = "hpsearch.continues"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 # A tag of experiments: the digest of the description that hpsearch wrote. One with another digest is the user's.

@@ -22,6 +22,7 @@ from hpsearch.search.records import FINISHED, TrialRecord, best_trial
 from hpsearch.search.stages import Finals, Stage, TestResult, exported_trial_of
 from hpsearch.tracking.names import (
     BASELINE_TAG,
+    CONTINUES_TAG,
     DETAIL_TAG,
     DIGEST_TAG,
     KIND,
@@ -286,6 +287,8 @@ def _identity_tags(record: TrialRecord, stage: Stage) -> dict[str, str]:
     tags = {KIND: KINDS[stage], BASELINE_TAG: str(record.baseline).lower()}
     if record.retry_of is not None:
         tags[RETRY_OF_TAG] = str(record.retry_of)
+    if record.continues is not None:
+        tags[CONTINUES_TAG] = str(record.continues)
     if stage is Stage.SEARCH:
         return {**tags, TRIAL: str(record.number)}
     return {**tags, TRAINING: str(record.number), **({TRIAL: str(record.of)} if record.of is not None else {})}

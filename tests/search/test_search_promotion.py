@@ -19,6 +19,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.promotion import AshaPruner, rung_epochs
 from hpsearch.search.pruning import AshaStopPruner, make_pruner
+from hpsearch.search.run import is_complete
 from hpsearch.search.runner import JobList, run_trials
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import begin_study
@@ -166,7 +167,8 @@ def test_a_promoted_trial_has_the_bits_of_one_that_was_never_paused(families, tm
     # The untuned default was trained to its end, the other baselines were paused as any trial.
     reference = next(r for r in ended.records if r.baseline and r.flat["optimizer"] == "adam")
     assert reference.outcome is Outcome.COMPLETED
-    assert not list((tmp_path / "states").iterdir())
+    pruned = {str(record.number) for record in ended.records if record.outcome is Outcome.PRUNED}
+    assert {file.stem for file in (tmp_path / "states").iterdir()} <= pruned
     optimizers = {record.flat["optimizer"] for record in ended.records if len(record.epochs) > 1}
     policy = JobList(
         Job(record.number, record.config.plain(), study.objective.model_dump(mode="json")) for record in ended.records
@@ -219,6 +221,55 @@ def test_a_paused_study_that_is_interrupted_anywhere_is_that_of_an_undisturbed_o
     finally:
         executor.close()
     assert told[0] == told[1]
+
+
+@pytest.mark.e2e
+def test_a_study_that_is_extended_continues_what_its_search_left_as_new_trials(tmp_path):
+    """The new trials of the second search are bad ones, so that those that the first one left are among the best."""
+    obtain("fashion_mnist_sample")
+    file = tmp_path / "paused.yaml"
+    file.write_text(STUDY % ("sgd, adam", 10))
+    spec = load_study(file)
+    home = Home(tmp_path / "home")
+    study = begin_study(home, spec, file.read_text())
+    executor = LocalExecutor(2, tmp_path / "workers.log", print, threads=1)
+    states, results = tmp_path / "states", []
+    try:
+        for total, learning_rate in ((8, 1.0), (20, 0.0005)):
+            assert not is_complete(study, total)
+            coordinator = Coordinator(study, spec, executor, list, total=total, stop=Stop(), checkpoints=states)
+            _propose_below(coordinator, learning_rate)
+            results.append(coordinator.run(file.read_text(), 2).records)
+            assert is_complete(study, total)
+        first, second = results
+        assert {file.stem for file in states.iterdir()} <= {
+            str(r.number) for r in second if r.outcome is Outcome.PRUNED
+        }
+        continuing = [record for record in second if record.continues is not None]
+        assert continuing
+        assert len(second) == 20 + len(continuing)
+        policy = JobList(Job(r.number, r.config.plain(), study.objective.model_dump(mode="json")) for r in continuing)
+        run_trials(executor, policy)
+    finally:
+        executor.close()
+    for record in continuing:
+        left = first[record.continues]
+        assert left.outcome is Outcome.PRUNED
+        assert (record.config, record.params) == (left.config, left.params)
+        assert record.epochs[: len(left.epochs)] == left.epochs
+        assert len(record.epochs) > len(left.epochs)
+        assert rows_of(record.epochs) == rows_of(policy.epochs[record.number][: len(record.epochs)])
+
+
+def _propose_below(coordinator: Coordinator, learning_rate: float) -> None:
+    """Let the sampler propose no configuration with a larger learning rate."""
+    view = coordinator._sampler
+    begin_new = view.begin_new
+
+    def begin(number, is_new):
+        return begin_new(number, lambda drawn: drawn["optimizer"]["learning_rate"] < learning_rate and is_new(drawn))
+
+    view.begin_new = begin
 
 
 class _Stops(Listener):
