@@ -56,7 +56,7 @@ def test_the_example_is_in_the_schema_and_in_the_catalogue(copy):
     assert listed["source"].startswith("Polyak 1964")
     knobs = {knob["name"]: knob for knob in listed["knobs"]}
     assert knobs["momentum"]["default"] == 0.9
-    assert knobs["momentum"]["recommended"] == {"one_minus": [0.001, 1.0], "log": True}
+    assert knobs["momentum"]["recommended"] == {"one_minus": [0.001, 1.0], "log": True, "prior": 0.9}
 
 
 @pytest.mark.e2e

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-# A distribution, as a study file writes it: `{"float": [0.001, 1.0], "log": True}`, `{"choice": [False, True]}`.
+# A distribution, as a study file writes it: `{"float": [0.001, 1.0], "log": True, "prior": 0.01}`,
+# `{"choice": [False, True], "prior": False}`.
 Distribution = Mapping[str, Any]
 # The type of a knob that names a user's own function, and the default of a knob that must be given.
 Reference = Annotated[str, "module:name"]
@@ -24,8 +25,9 @@ class Knob:
         default: the value of a configuration that leaves the knob out, which is Keras's default where Keras has one.
             REQUIRED: it cannot be left out.
         doc: one line for users and for editors.
-        recommended: what a study samples when it leaves the knob out; None: the default.
-        source: the origin of the range or of the default.
+        recommended: what a study samples when it leaves the knob out, with its prior: the value to try first for an
+            image classifier. None: the default.
+        source: the origin of the range or of the default, and of the prior where it is not the default.
         gt, ge, lt, le: bounds of a value; of each element, where the type is a tuple.
         structural: a number that decides what is compiled, since it is used when the object is built or Keras
             calculates with it in Python. Each of its values is compiled separately, as words and switches always are.

@@ -6,6 +6,9 @@ passed is the schedule's start; the trainer sets the rate of each update.
 Ranges contain the Keras default and span the decades in which an image classifier of this size trains at all. The
 parametrization (learning rate on a log scale, momentum and betas as 1 - value on a log scale) is that of Choi et al.
 2019, "On Empirical Comparisons of Optimizers for Deep Learning", arXiv:1910.05446, appendix D.
+
+The prior of a range is where one would start with an image classifier: the default, except where a knob gives another
+value and its source.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from hpsearch.catalogue.entries import Distribution, Entry, Knob, by_name
 _CHOI = "arXiv:1910.05446, appendix D"
 # Schmidt et al. 2021 searched the learning rate of every optimizer from 1e-4 to 1.
 _SCHMIDT = "arXiv:2007.01547"
+# Residual networks on CIFAR-10: learning rate 0.1, momentum 0.9, batches of 128.
+_HE = "arXiv:1512.03385, section 4.2"
 _KERAS = "Keras default"
 _SCIPY = "SciPy default"
 _MEASURED = "measured on Fashion-MNIST, 784-64-10, two epochs"
@@ -32,15 +37,27 @@ def knob(name: str, kind: Any, default: Any, doc: str, **more: Any) -> Knob:
     return Knob(name, kind, default, doc, **{"source": _KERAS, **more})
 
 
-def learning_rate(default: float, low: float, high: float, source: str = _CHOI) -> Knob:
-    """Return the learning rate, sampled on a log scale."""
+def learning_rate(default: float, low: float, high: float, source: str = _CHOI, *, prior: float | None = None) -> Knob:
+    """Return the learning rate, sampled on a log scale.
+
+    Args:
+        prior: the rate to try first; None: the default.
+    """
     doc = "step size at the start of training"
-    return Knob("learning_rate", float, default, doc, {"float": [low, high], "log": True}, source, gt=0)
+    recommended = {"float": [low, high], "log": True, "prior": default if prior is None else prior}
+    return Knob("learning_rate", float, default, doc, recommended, source, gt=0)
 
 
-def decay(name: str, default: float, doc: str, low: float, high: float) -> Knob:
-    """Return a momentum or beta, sampled as 1 - value in [low, high]."""
-    return Knob(name, float, default, doc, {"one_minus": [low, high], "log": True}, _CHOI, ge=0, lt=1)
+def decay(
+    name: str, default: float, doc: str, low: float, high: float, source: str = _CHOI, *, prior: float | None = None
+) -> Knob:
+    """Return a momentum or beta, sampled as 1 - value in [low, high].
+
+    Args:
+        prior: the value to try first; None: the default.
+    """
+    recommended = {"one_minus": [low, high], "log": True, "prior": default if prior is None else prior}
+    return Knob(name, float, default, doc, recommended, source, ge=0, lt=1)
 
 
 def betas() -> tuple[Knob, Knob]:
@@ -82,9 +99,13 @@ def penalty(name: str, doc: str, **more: Any) -> Knob:
     return knob(name, float, 0.0, doc, ge=0, **more)
 
 
-def off_or(low: float, high: float) -> Distribution:
-    """Return 0, which is Keras's default and not on a log scale, or a number in [low, high]."""
-    return {"choice": [0.0, {"float": [low, high], "log": True}]}
+def off_or(low: float, high: float, prior: float) -> Distribution:
+    """Return 0, which is Keras's default and not on a log scale, or a number in [low, high].
+
+    Args:
+        prior: the number to try first; 0 is recommended before it.
+    """
+    return {"choice": [0.0, {"float": [low, high], "log": True, "prior": prior}], "prior": 0.0}
 
 
 def common(weight_decay: Knob | None = None) -> tuple[Knob, ...]:
@@ -164,9 +185,17 @@ OPTIMIZERS = by_name(
         "v <- momentum v - lr g;  w <- w + v  (nesterov: w <- w + momentum v - lr g)",
         "Polyak 1964, doi:10.1016/0041-5553(64)90137-5; Sutskever et al. 2013, ICML (Nesterov form)",
         keras_class("SGD"),
-        learning_rate(0.01, 1e-3, 1.0),
-        decay("momentum", 0.0, "share of the last step that is kept", 1e-3, 1.0),
-        nesterov(recommended={"choice": [False, True]}),
+        learning_rate(0.01, 1e-3, 1.0, f"{_CHOI}; prior: {_HE}", prior=0.1),
+        decay(
+            "momentum",
+            0.0,
+            "share of the last step that is kept",
+            1e-3,
+            1.0,
+            f"{_CHOI}; prior: {_HE}",
+            prior=0.9,
+        ),
+        nesterov(recommended={"choice": [False, True], "prior": False}),
     ),
     keras_optimizer(
         "adagrad",
@@ -174,7 +203,7 @@ OPTIMIZERS = by_name(
         "Duchi et al. 2011, JMLR 12:2121-2159",
         keras_class("Adagrad"),
         # Keras's documentation says that the paper has 1; Keras's own default is at the slow end.
-        learning_rate(1e-3, 1e-3, 1.0, _SCHMIDT),
+        learning_rate(1e-3, 1e-3, 1.0, f"{_SCHMIDT}; prior: PyTorch default", prior=0.01),
         initial_accumulator_value(),
         epsilon(),
     ),
@@ -196,7 +225,7 @@ OPTIMIZERS = by_name(
         "Zeiler 2012, arXiv:1212.5701, algorithm 1",
         keras_class("Adadelta"),
         # The paper has no learning rate, which is the same as 1; Keras's default is a thousandth of that.
-        learning_rate(1e-3, 1e-3, 10.0, "arXiv:1212.5701, algorithm 1 (1.0)"),
+        learning_rate(1e-3, 1e-3, 10.0, "arXiv:1212.5701, algorithm 1 (1.0, the prior)", prior=1.0),
         decay("rho", 0.95, "decay of both averages", 1e-2, 0.5),
         epsilon(),
     ),
@@ -233,16 +262,18 @@ OPTIMIZERS = by_name(
         "n <- n + g^2;  z <- z + g - (change of n^p) w / lr;  w <- -(z - clip(z, l1)) / (n^p / lr + 2 l2),  p = -power",
         "McMahan et al. 2013, KDD, doi:10.1145/2487575.2488200, algorithm 1",
         keras_class("Ftrl"),
-        learning_rate(1e-3, 1e-3, 0.3),
+        # The rate of the measurement below.
+        learning_rate(1e-3, 1e-3, 0.3, f"{_CHOI}; prior: {_MEASURED}", prior=0.01),
         # TensorFlow computes a constant power of 0.5 as a root, which gives other bits.
         knob("learning_rate_power", float, -0.5, "power of n that divides the step", ge=-1, le=0, structural=True),
         # The first update scales the initial weights by 1 - sqrt(n / (n + g^2)), which from 0.1 is nearly 0: an
         # MLP forgets them. From 1e-6 they stay (after two epochs at a rate of 0.01: 0.84 instead of 0.57).
-        initial_accumulator_value(recommended={"choice": [0.1, 1e-6]}, source=_MEASURED),
+        initial_accumulator_value(recommended={"choice": [0.1, 1e-6], "prior": 1e-6}, source=_MEASURED),
         penalty(
             "l1_regularization_strength",
             "weights whose |z| is smaller are exactly zero",
-            recommended=off_or(1e-5, 3e-2),
+            # The prior is the middle of the logarithmic range.
+            recommended=off_or(1e-5, 3e-2, prior=5e-4),
             source=f"{_MEASURED}: 4 to 72 % zeros",
         ),
         penalty("l2_regularization_strength", "shrinks the weights"),
@@ -254,13 +285,23 @@ OPTIMIZERS = by_name(
         "v = w - lr g + momentum times the last change of w;  w <- sign(v) max(|v| - lr l1, 0) / (1 + lr l2)",
         "Parikh and Boyd 2014, doi:10.1561/2400000003, section 4.2; Duchi and Singer 2009, JMLR 10:2899-2934",
         _proximal_gradient_descent,
-        learning_rate(0.01, 1e-3, 1.0),
-        decay("momentum", 0.0, "share of the last change that is kept", 1e-3, 1.0),
+        # Without a penalty it is sgd, and has its priors.
+        learning_rate(0.01, 1e-3, 1.0, f"{_CHOI}; prior: {_HE}", prior=0.1),
+        decay(
+            "momentum",
+            0.0,
+            "share of the last change that is kept",
+            1e-3,
+            1.0,
+            f"{_CHOI}; prior: {_HE}",
+            prior=0.9,
+        ),
         nesterov(),
         penalty(
             "l1",
             "times sum |w| of all weights; gives exact zeros",
-            recommended=off_or(1e-6, 1e-3),
+            # The prior is the middle of the logarithmic range.
+            recommended=off_or(1e-6, 1e-3, prior=3e-5),
             source=f"{_MEASURED}: 0.05 to 73 % zeros",
         ),
         penalty("l2", "half of it times sum w^2 of all weights; shrinks"),
@@ -275,10 +316,10 @@ OPTIMIZERS = by_name(
         *betas(),
         epsilon(),
         amsgrad(),
-        # At a learning rate of 1e-3 the paper's normalized 0.025 is about 0.1 here.
+        # At a learning rate of 1e-3 the paper's normalized 0.025 is about 0.1 here, which is the prior.
         weight_decay=replace(
             knob("weight_decay", float, 0.004, _DECAY, source="arXiv:1711.05101, appendix B.1", gt=0),
-            recommended={"float": [1e-3, 1.0], "log": True},
+            recommended={"float": [1e-3, 1.0], "log": True, "prior": 0.1},
         ),
     ),
     keras_optimizer(
@@ -286,8 +327,8 @@ OPTIMIZERS = by_name(
         "w <- w - lr sign(beta_1 m + (1 - beta_1) g);  m <- beta_2 m + (1 - beta_2) g",
         "Chen et al. 2023, arXiv:2302.06675, algorithm 2",
         keras_class("Lion"),
-        # A third to a tenth of Adam's, by the paper.
-        learning_rate(1e-3, 1e-5, 3e-3, "arXiv:2302.06675"),
+        # A third to a tenth of Adam's, by the paper; the prior is a tenth.
+        learning_rate(1e-3, 1e-5, 3e-3, "arXiv:2302.06675", prior=1e-4),
         # Keras refuses 0.
         replace(decay("beta_1", 0.9, "share of the average in the step's sign", 1e-2, 0.5), ge=None, gt=0),
         decay("beta_2", 0.99, "decay of the average of g", 1e-3, 0.1),
@@ -298,7 +339,7 @@ OPTIMIZERS = by_name(
         "Shazeer and Stern 2018, arXiv:1804.04235, algorithms 4 and 5",
         keras_class("Adafactor"),
         # Relative to the size of the weights; the paper's is 0.01.
-        learning_rate(1e-3, 3e-4, 1e-1, "arXiv:1804.04235, section 9 (0.01)"),
+        learning_rate(1e-3, 3e-4, 1e-1, "arXiv:1804.04235, section 9 (0.01, the prior)", prior=0.01),
         knob("beta_2_decay", float, -0.8, "the decay of v at update t is 1 - t^beta_2_decay", ge=-1, le=0),
         knob("epsilon_1", float, 1e-30, "added to g^2", gt=0),
         knob("epsilon_2", float, 1e-3, "smallest size of weights that scales the step", gt=0),
@@ -347,7 +388,7 @@ OPTIMIZERS = by_name(
                 int,
                 10,
                 "steps that the curvature is estimated from",
-                {"int": [5, 50], "log": True},
+                {"int": [5, 50], "log": True, "prior": 10},
                 _SCIPY,
                 ge=1,
             ),

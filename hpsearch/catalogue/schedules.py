@@ -7,6 +7,9 @@ whole epochs. So a decay rate means the same at every batch size.
 `build(lr0, t, T, **knobs)` is the formula: it returns the rate at time t. Where an entry has `callback`,
 `build(**knobs)` returns a Keras callback that sets the rate between epochs.
 
+The prior of a range is where one would start: the default or a value of the knob's source. Where these do not suit a
+training of 20 epochs (the default of `max_epochs`), it is a value that does, and a comment says which.
+
 `stock(lr0, updates, T, **knobs)` returns the class of `keras.optimizers.schedules` that computes these rates, and its
 arguments. Keras counts in updates, so it takes the number of updates in an epoch. None: no class computes them.
 """
@@ -139,7 +142,8 @@ SCHEDULES = by_name(
                 float,
                 1.0,
                 "how much the divisor grows in one epoch",
-                recommended={"float": [0.01, 10.0], "log": True},
+                # The middle of the logarithmic range: the last of 20 epochs has a seventh of the rate.
+                recommended={"float": [0.01, 10.0], "log": True, "prior": 0.3},
                 source="Bengio 2012, arXiv:1206.5533, section 3.1",
                 ge=0,
             ),
@@ -158,7 +162,8 @@ SCHEDULES = by_name(
                 float,
                 0.9,
                 "what is left of the rate after one epoch",
-                recommended={"one_minus": [0.01, 0.5], "log": True},
+                # The prior is the default: the last of 20 epochs has an eighth of the rate.
+                recommended={"one_minus": [0.01, 0.5], "log": True, "prior": 0.9},
                 source="keras.optimizers.schedules.ExponentialDecay (0.96 in its example)",
                 gt=0,
                 le=1,
@@ -178,8 +183,9 @@ SCHEDULES = by_name(
                 float,
                 0.5,
                 "what is left of the rate after each drop",
-                recommended={"float": [0.1, 0.94]},
-                source="0.1 in He et al. 2016, arXiv:1512.03385; 0.94 in Szegedy et al. 2016, arXiv:1512.00567",
+                recommended={"float": [0.1, 0.94], "prior": 0.1},
+                source="0.1 in He et al. 2016, arXiv:1512.03385 (the prior); 0.94 in Szegedy et al. 2016, "
+                "arXiv:1512.00567",
                 gt=0,
                 le=1,
             ),
@@ -188,7 +194,8 @@ SCHEDULES = by_name(
                 float,
                 10.0,
                 "epochs between two drops; a drop may fall within an epoch where it is no whole number",
-                recommended={"float": [1.0, 10.0], "log": True},
+                # About a third of 20 epochs, as in He et al. 2016.
+                recommended={"float": [1.0, 10.0], "log": True, "prior": 7.0},
                 source="2 in Szegedy et al. 2016, arXiv:1512.00567; about a third of the training in He et al. 2016",
                 ge=0.001,
             ),
@@ -213,7 +220,7 @@ SCHEDULES = by_name(
                 float,
                 1.0,
                 "1: linear; above: most of the decay comes early; below: late",
-                recommended={"float": [0.5, 4.0], "log": True},
+                recommended={"float": [0.5, 4.0], "log": True, "prior": 1.0},
                 source="0.5 and 1 in keras.optimizers.schedules.PolynomialDecay; 0.9 in Chen et al. 2017, "
                 "arXiv:1606.00915, section 4.1; 1 in Li et al. 2020, arXiv:1905.04753",
                 gt=0,
@@ -259,7 +266,8 @@ SCHEDULES = by_name(
                 float,
                 10.0,
                 "epochs of the first period",
-                recommended={"float": [1.0, 10.0], "log": True},
+                # The middle of the logarithmic range: with t_mul = 2 the periods have 3, 6 and 12 epochs.
+                recommended={"float": [1.0, 10.0], "log": True, "prior": 3.0},
                 source=f"1 and 10 in {_SGDR}, section 4.1",
                 ge=0.001,
             ),
@@ -268,7 +276,7 @@ SCHEDULES = by_name(
                 float,
                 2.0,
                 "how much longer each period is than the one before",
-                recommended={"choice": [1.0, 2.0]},
+                recommended={"choice": [1.0, 2.0], "prior": 2.0},
                 source=f"1 and 2 in {_SGDR}, section 4.1",
                 ge=1,
                 le=100,
@@ -290,8 +298,9 @@ SCHEDULES = by_name(
                 float,
                 0.1,
                 "what is left of the rate after each reduction",
-                recommended={"float": [0.1, 0.5]},
-                source="keras.callbacks.ReduceLROnPlateau: models often benefit from a reduction by 2 to 10",
+                recommended={"float": [0.1, 0.5], "prior": 0.2},
+                source="keras.callbacks.ReduceLROnPlateau: models often benefit from a reduction by 2 to 10; 0.2 (the "
+                "prior) in its example",
                 gt=0,
                 lt=1,
             ),
@@ -300,7 +309,8 @@ SCHEDULES = by_name(
                 int,
                 10,
                 "epochs without improvement before a reduction; early stopping may come first",
-                recommended={"int": [1, 10], "log": True},
+                # Half of early stopping's patience, so that two epochs at the reduced rate remain.
+                recommended={"int": [1, 10], "log": True, "prior": 2},
                 source="5 and 10 in keras.callbacks.ReduceLROnPlateau; less beside early stopping's patience of 4",
                 ge=1,
             ),

@@ -156,19 +156,13 @@ def validate(
     output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Check a study file without training, your own .npz files too; print its parameters."""
-    from hpsearch.config.space import Options
+    from hpsearch.config.space import shown_distribution
     from hpsearch.config.study import load_study
     from hpsearch.search.prepare import check_files
 
     spec = load_study(file, overrides or [], quick=quick)
     known = check_files(spec)
-    rows = [
-        {
-            "parameter": node.name,
-            "distribution": {"choice": list(node.labels)} if isinstance(node, Options) else node.distribution.plain(),
-        }
-        for node in spec.parameters
-    ]
+    rows = [{"parameter": node.name, "distribution": shown_distribution(node)} for node in spec.parameters]
     if output_format is OutputFormat.table:
         table = [{**row, "distribution": json.dumps(row["distribution"])} for row in rows]
         grid = f", a grid of {len(spec.points)} points" if spec.points else ""

@@ -6,20 +6,27 @@ Optuna holds the number that is drawn; for `one_minus` that is 1 - value.
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from hpsearch.config import foreign
 from hpsearch.config.trial import Frozen
 from hpsearch.config.yaml_text import is_number, shown_value
 
+# The description in the schema.
+_PRIOR = "the recommended value, around which samplers that use priors draw more often; it may change between runs"
+
 
 class Range(Frozen):
-    """A number to be drawn between two bounds, as a study file writes it: `{float: [0.001, 1.0], log: true}`."""
+    """A number to be drawn between two bounds, as a study file writes it: `{float: [0.001, 1.0], log: true}`.
+
+    `prior` is a value of a configuration, also of `one_minus`.
+    """
 
     kind: ClassVar[str]
     log: bool = Field(False, description="uniform in the logarithm")
+    prior: float | None = Field(None, description=_PRIOR)
 
     @property
     def low(self) -> Any:
@@ -62,9 +69,26 @@ class Range(Frozen):
             raise ValueError(f"the range is [{low}, {high}] with step {step}, but must end at a step; {what}")
         return (low, high) if cls.kind == "int" else (float(low), float(high))
 
-    def plain(self) -> dict[str, Any]:
-        """Return the distribution as a study file writes it."""
-        extra = self.model_dump(exclude={"bounds"}, exclude_defaults=True)
+    @model_validator(mode="after")
+    def _check_prior(self) -> Self:
+        if self.prior is not None and not self.contains(self.prior):
+            low, high = (f"{end:.12g}" for end in sorted(map(self.value, self.ends)))
+            given, instead = shown_value(self.prior), self._prior_hint(self.prior)
+            raise ValueError(f"`prior` is {given}, but must lie in [{low}, {high}]{instead}")
+        return self
+
+    def _prior_hint(self, prior: float) -> str:  # noqa: ARG002
+        """Return what to write in place of a prior that lies outside; empty if it is not known."""
+        return ""
+
+    def plain(self, *, prior: bool = False) -> dict[str, Any]:
+        """Return the distribution as a study file writes it.
+
+        Args:
+            prior: whether to include the prior. It only steers the sampler, so it is no part of a study's identity and
+                of no parameter's name.
+        """
+        extra = self.model_dump(exclude={"bounds"} if prior else {"bounds", "prior"}, exclude_defaults=True)
         return {self.kind: [self.low, self.high], **extra}
 
     def contains(self, value: Any) -> bool:
@@ -98,6 +122,7 @@ class Int(Range):
 
     kind: ClassVar = "int"
     step: int = Field(1, ge=1)
+    prior: int | None = Field(None, description=_PRIOR)
     bounds: tuple[int, int] = Field(alias="int", strict=False)
 
     @field_validator("step")
@@ -106,6 +131,10 @@ class Int(Range):
         if step != 1 and info.data.get("log"):
             raise ValueError(f"step is {step}, but a range with log: true has no steps")
         return step
+
+    def _prior_hint(self, prior: float) -> str:
+        inside = self.step > 1 and self.low <= prior <= self.high
+        return f" on a step of {self.step}; write {self.drawn(prior)}" if inside else ""
 
     def numbers(self) -> range:
         """Return all numbers of the range."""
@@ -134,6 +163,9 @@ class OneMinus(Range):
     @property
     def ends(self) -> tuple[float, float]:
         return self.high, self.low
+
+    def _prior_hint(self, prior: float) -> str:
+        return f"; it is the value itself: write {1 - prior:.12g}" if self.contains(1 - prior) else ""
 
     def contains(self, value: Any) -> bool:
         # 1 - x is rounded, so a bound written as 0.9 meets 1 - 0.1 within one part in 1e12.

@@ -364,6 +364,7 @@ class TrainableStudyFile(StudyFile):
     objective: _TrainableObjective = TrainableObjective()  # type: ignore[assignment]
 
 
+_PRIOR_OPTION = "the recommended option: as it is written, its label, or the name of its catalogue entry"
 # Which distributions can yield which JSON type.
 _NUMERIC = {"number": ("float", "int", "one_minus"), "integer": ("int",)}
 
@@ -406,7 +407,8 @@ def _or_distribution(value: dict[str, Any]) -> dict[str, Any]:
     """Return `value`, or a choice of such values (which may hold distributions again), or a range of numbers."""
     if value.get("type") == "array":
         value = {**value, "items": _or_distribution(value["items"])}
-    kinds = {value.get("type")} | {option.get("type") for option in value.get("anyOf", [])}
+    options = [*value.get("anyOf", ()), *value.get("oneOf", ())]
+    kinds = {value.get("type")} | {option.get("type") for option in options}
     ranges = sorted({name for kind in kinds for name in _NUMERIC.get(str(kind), ())})
     numeric = [{"$ref": f"#/$defs/distribution.{name}"} for name in ranges]
     option = {"anyOf": [value, *numeric, {"type": "object", "required": ["choice"]}]}
@@ -414,7 +416,7 @@ def _or_distribution(value: dict[str, Any]) -> dict[str, Any]:
     labelled = {"type": "object", "minProperties": 1, "additionalProperties": option}
     choice = {
         "type": "object",
-        "properties": {"choice": {"anyOf": [listed, labelled]}},
+        "properties": {"choice": {"anyOf": [listed, labelled]}, "prior": {"description": _PRIOR_OPTION}},
         "required": ["choice"],
         "additionalProperties": False,
     }

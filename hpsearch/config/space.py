@@ -25,7 +25,7 @@ from hpsearch.config import foreign
 from hpsearch.config.distributions import RANGES, Int, OneMinus, Range
 from hpsearch.config.problems import Problem, problems_of
 from hpsearch.config.trial import SEED, SELECTIONS
-from hpsearch.config.yaml_text import KeyPath, inline_yaml, shown_value
+from hpsearch.config.yaml_text import KeyPath, inline_yaml, is_number, shown_value
 from hpsearch.errors import unknown_name
 
 # A larger grid would take days, and is nearly always a mistake.
@@ -33,6 +33,8 @@ MAX_POINTS = 2_000
 # The largest number of configurations of one node that are listed.
 MAX_LISTED = 10_000
 BATCH_SIZES = (32, 64, 128, 256, 512)
+# The middle one, which He et al. 2016 (arXiv:1512.03385, section 4.2) take for CIFAR-10.
+RECOMMENDED_BATCH_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Ranged:
 class Options:
     """One of several sub-trees to be sampled; `labels` distinguish them and are stored by Optuna.
 
-    With `labelled` the file gave the labels: `{choice: {plain: {...}, l2: {...}}}`.
+    With `labelled` the file gave the labels: `{choice: {plain: {...}, l2: {...}}}`. `prior` is the index of the
+    recommended option, if there is one.
     """
 
     options: tuple[Node, ...]
@@ -64,6 +67,7 @@ class Options:
     name: str = ""
     labels: tuple[str | int | float | bool | None, ...] = ()
     labelled: bool = False
+    prior: int | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,10 @@ def concrete(node: Node, pick: Pick) -> Any:
 
 
 def plain(node: Node) -> Any:
-    """Return the tree in the notation of study files. It is stored with a study, and compared when it is continued."""
+    """Return the tree in the notation of study files, without priors.
+
+    It is stored with a study, and compared when it is continued.
+    """
 
     def written(found: Ranged | Options) -> dict[str, Any]:
         if isinstance(found, Ranged):
@@ -152,6 +159,14 @@ def plain(node: Node) -> Any:
         return {"choice": dict(zip(map(str, found.labels), options, strict=True)) if found.labelled else options}
 
     return plain_data(node, written)
+
+
+def shown_distribution(node: Ranged | Options) -> dict[str, Any]:
+    """Return a distribution with its prior, for users; each option of a choice is its label."""
+    if isinstance(node, Ranged):
+        return node.distribution.plain(prior=True)
+    prior = {} if node.prior is None else {"prior": node.labels[node.prior]}
+    return {"choice": list(node.labels), **prior}
 
 
 def origin(node: Node, path: KeyPath, pick: Pick) -> KeyPath:
@@ -275,9 +290,13 @@ def _distribution(kinds: list[str], value: Mapping[str, Any], where: KeyPath, pr
     if len(kinds) > 1:
         problems.append((where, f"one distribution must stand here, but got {' and '.join(kinds)}"))
     elif kind == "choice":
-        unknown = [key for key in value if key != kind]
-        problems += [((*where, str(key)), unknown_name("key beside 'choice'", key, [kind])) for key in unknown]
-        return _choice(value[kind], where, problems)
+        known = [kind, "prior"]
+        unknown = [key for key in value if key not in known]
+        problems += [((*where, str(key)), unknown_name("key beside 'choice'", key, known)) for key in unknown]
+        node = _choice(value[kind], where, problems)
+        if "prior" in value and isinstance(node, Options):
+            return replace(node, prior=_prior_option(value["prior"], value[kind], where, problems))
+        return node
     else:
         try:
             return Ranged(RANGES[kind].model_validate(value), where)
@@ -305,6 +324,36 @@ def _choice(options: Any, where: KeyPath, problems: list[Problem]) -> Node:
     return Options(nodes, where, labels=tuple(options) if labelled else (), labelled=labelled)
 
 
+def _prior_option(prior: Any, options: Any, where: KeyPath, problems: list[Problem]) -> int | None:
+    """Return the index of the option that a choice recommends; None, with a problem, if that is not exactly one.
+
+    Args:
+        prior: an option as it is written, else its label, else the name of the catalogue entry that it selects.
+        options: a list of options, or a mapping from a label to an option.
+    """
+    labels: list[Any] = list(options) if isinstance(options, Mapping) else []
+    written: list[Any] = list(options.values()) if isinstance(options, Mapping) else list(options)
+    names = list(map(entry_name, written)) if isinstance(prior, str) else []
+    for known in (written, labels, names):
+        found = [index for index, name in enumerate(known) if _is_same(name, prior)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            instead = "give the options labels: {choice: {one: ..., other: ...}, prior: one}"
+            sentence = f"prior is {shown_value(prior)}, but this is the name of {len(found)} options; {instead}"
+            problems.append(((*where, "prior"), sentence))
+            return None
+    known = labels or [entry_name(option) or option for option in written]
+    sentence = f"prior is {shown_value(prior)}, but must be one of the options {', '.join(map(shown_value, known))}"
+    problems.append(((*where, "prior"), sentence))
+    return None
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether two plain values are the same in a study file: 1 is 1.0, but not true."""
+    return bool(one == other) and (type(one) is type(other) or (is_number(one) and is_number(other)))
+
+
 def fill(tree: Branch, *, recommended: bool = True) -> Branch:
     """Add the sections that the file leaves out, and the knobs of each selected entry of the catalogue.
 
@@ -319,7 +368,8 @@ def fill(tree: Branch, *, recommended: bool = True) -> Branch:
     items = dict(tree.items)
     for key, values in left_out.items():
         where = (*tree.where, key)
-        items.setdefault(key, Options(tuple(Fixed(value, where) for value in values), where))
+        prior = values.index(RECOMMENDED_BATCH_SIZE) if key == "batch_size" else None
+        items.setdefault(key, Options(tuple(Fixed(value, where) for value in values), where, prior=prior))
     for section in SELECTIONS:
         if section in items:
             items[section] = each_option(items[section], partial(_selection, section=section, recommended=recommended))

@@ -17,6 +17,7 @@ from support import ROOT
 from hpsearch.catalogue.datasets import DATASETS, dataset
 from hpsearch.catalogue.entries import REQUIRED, Entry, Knob, Reference
 from hpsearch.catalogue.metrics import METRICS, SUMMARY_METRICS
+from hpsearch.config.space import Options, distributions, parse
 from hpsearch.config.trial import SELECTIONS, TrialConfig
 from hpsearch.errors import UnknownNameError
 
@@ -108,6 +109,15 @@ def test_a_recommended_range_is_within_the_bounds_and_contains_the_default(secti
                 assert low <= knob.default <= high, knob.name
             case {"one_minus": [low, high]}:
                 assert low <= round(1 - knob.default, 12) <= high, knob.name
+
+
+@every_entry
+def test_every_recommended_range_has_a_prior_that_lies_in_it(section, entry):
+    for knob in entry.knobs:
+        problems: list[Any] = []
+        found = list(distributions(parse(knob.recommended, ("trial", section), problems)))
+        assert problems == [], knob.name
+        assert all((node.prior if isinstance(node, Options) else node.distribution.prior) is not None for node in found)
 
 
 def _outside(knob: Knob) -> Iterator[Any]:

@@ -38,7 +38,7 @@ def test_tables_name_every_entry_and_one_entry_shows_its_ranges():
         shown = hpsearch("catalogue", kind, home=UNUSED, COLUMNS="200").stdout
         assert not [name for name in entries_of(kind) if name not in shown], kind
     shown = hpsearch("catalogue", "optimizers", "adam", home=UNUSED, COLUMNS="240").stdout
-    for text in ("arXiv:1412.6980", "{float: [0.0001, 0.03], log: true}", ">= 0, < 1", "number | null"):
+    for text in ("arXiv:1412.6980", "{float: [0.0001, 0.03], log: true, prior: 0.001}", ">= 0, < 1", "number | null"):
         assert text in shown
     assert "full batches" in hpsearch("catalogue", "optimizers", "lbfgs", home=UNUSED).stdout
 

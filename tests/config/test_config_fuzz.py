@@ -30,8 +30,8 @@ TOKENS = [
 KEYS = [
     "name", "trial", "search", "enqueue", "finalists", "objective", "data", "model", "optimizer", "schedule", "loss",
     "batch_size", "training", "seed", "architecture", "units", "learning_rate", "momentum", "choice", "float", "int",
-    "one_minus", "log", "step", "max_epochs", "early_stopping", "patience", "metric", "direction", "sampler", "pruner",
-    "timeout", "trials", "compare", "quick", "by", "best_of", "report",
+    "one_minus", "log", "step", "prior", "max_epochs", "early_stopping", "patience", "metric", "direction", "sampler",
+    "pruner", "timeout", "trials", "compare", "quick", "by", "best_of", "report",
     "top", "validation", "dataset", "filters", "dropout", "decay_rate", "x",
 ]  # fmt: skip
 VALUES = [

@@ -158,6 +158,44 @@ MALFORMED = [
         "3: trial.batch_size.step",
         "step is 2, but a range with log: true has no steps",
     ),
+    # priors
+    (
+        _optimizer("learning_rate", "{float: [0.1, 1], log: true, prior: 2.5}"),
+        "4: trial.optimizer.learning_rate.prior",
+        "prior is 2.5, but must lie in [0.1, 1]",
+    ),
+    (
+        _optimizer("learning_rate", "{float: [0.1, 1], prior: fast}"),
+        "4: trial.optimizer.learning_rate.prior",
+        "must be a number, but got 'fast'",
+    ),
+    (
+        _optimizer("learning_rate", "{float: [1, 0.1], prior: 2}"),
+        "4: trial.optimizer.learning_rate.float",
+        "the range is [1, 0.1], but low must be less than high",
+    ),
+    (
+        _optimizer("beta_1", "{one_minus: [0.01, 0.5], prior: 0.1}"),
+        "4: trial.optimizer.beta_1.prior",
+        "prior is 0.1, but must lie in [0.5, 0.99]; it is the value itself: write 0.9",
+    ),
+    (
+        _trial("batch_size", "{int: [8, 64], step: 8, prior: 35}"),
+        "3: trial.batch_size.prior",
+        "prior is 35, but must lie in [8, 64] on a step of 8; write 32",
+    ),
+    (_trial("batch_size", f"{{int: [8, 64], prior: {'9' * 400}}}"), "3: trial.batch_size.prior", "but must lie in [8"),
+    (
+        _trial("optimizer", "{choice: [sgd, {name: adam, beta_1: 0.5}], prior: adamw}"),
+        "3: trial.optimizer.prior",
+        "prior is 'adamw', but must be one of the options 'sgd', 'adam'",
+    ),
+    (
+        _trial("optimizer", "{choice: [{name: adam, beta_1: 0.5}, {name: adam, beta_1: 0.6}], prior: adam}"),
+        "3: trial.optimizer.prior",
+        "prior is 'adam', but this is the name of 2 options; give the options labels",
+    ),
+    (_trial("batch_size", "{choice: [32, 64], prior: null}"), "3: trial.batch_size.prior", "of the options 32, 64"),
     (_mlp("units", "[64, {int: [0, 9]}]"), "4: trial.model.units[1]", "must be >= 1, but got 0"),
     # NaN and infinity, wherever a value may stand
     (

@@ -89,6 +89,9 @@ RIGHT = [
     "trial: {optimizer: {choice: {slow: sgd, fast: {name: adam, learning_rate: {choice: {a: 0.1, b: 0.2}}}}}}",
     "trial: {seed: {choice: [1, 2]}}\nsearch: {sampler: grid}\nquick: {trial.seed: 1}\ncompare: {by: [seed]}",
     "limits: {trial_seconds: 2h, epoch_seconds: null, memory: 4GB, retries: 0, checkpoint_seconds: 0}",
+    "trial: {optimizer: {choice: [{name: sgd, momentum: {one_minus: [0.001, 1.0], prior: 0.9}}, adam], prior: sgd}}",
+    "trial: {batch_size: {int: [8, 64], step: 8, prior: 32}, seed: {choice: {a: 1, b: 2}, prior: a}}",
+    "trial: {optimizer: {name: adam, learning_rate: {float: [0.001, 0.1], prior: null}}}",
 ]
 WRONG = [
     "[]",
@@ -113,6 +116,9 @@ WRONG = [
     "trial: {batch_size: {choice: [32, 0]}}",
     "trial: {batch_size: {choice: [32], log: true}}",
     "trial: {batch_size: {float: [1, 2]}}",
+    "trial: {batch_size: {int: [1, 9], prior: 1.5}}",
+    "trial: {optimizer: {name: adam, learning_rate: {float: [0.1, 1], prior: fast}}}",
+    "trial: {optimizer: {name: adam, learning_rate: {float: [0.1, 1], prior: [0.1]}}}",
     "trial: {batch_size: {int: [1, 9], step: 0}}",
     "trial: {model: {architecture: mlp, units: 16}}",
     "trial: {model: {architecture: mlp, units: [0]}}",

@@ -24,6 +24,7 @@ from hpsearch.config.space import (
     parse,
     pick_from,
     plain,
+    shown_distribution,
 )
 from hpsearch.config.trial import TrialConfig
 
@@ -225,9 +226,41 @@ def test_what_a_range_holds_and_how_it_is_written():
         ({"int": [2, 8], "log": True}, [2, 3], [9]),
         ({"one_minus": [0.1, 1.0]}, [0.0, 0, 0.5, 0.9], [0.91, -0.1, False, "0.5", float("nan")]),
         ({"one_minus": [0.001, 0.1], "log": True}, [0.9, 0.99, 0.999], [0.9991, 0.8999]),
+        ({"float": [0.1, 1.0], "log": True, "prior": 0.1}, [0.5], [1.1]),
+        ({"int": [2, 8], "step": 3, "prior": 5}, [5], [4]),
+        ({"one_minus": [0.001, 0.1], "prior": 0.9}, [0.9], [0.1]),
     ]
     for written, inside, outside in cases:
         range_ = RANGES[next(iter(written))].model_validate(written)
-        assert range_.plain() == written
+        assert range_.plain(prior=True) == written
+        assert range_.plain() == {key: value for key, value in written.items() if key != "prior"}
         for value in (*inside, *outside):
             assert range_.contains(value) == any(value is item for item in inside), (written, value)
+
+
+def test_the_prior_of_a_choice_is_an_option_its_label_or_the_name_of_its_entry():
+    cases = [
+        ({"choice": ["sgd", "adam"], "prior": "adam"}, 1),
+        ({"choice": [{"name": "sgd"}, {"architecture": "mlp"}], "prior": "mlp"}, 1),
+        # An option that is the word itself comes before one of that name.
+        ({"choice": [{"name": "sgd", "momentum": 0.5}, "sgd"], "prior": "sgd"}, 1),
+        ({"choice": [{"name": "sgd"}, {"name": "sgd", "momentum": 0.5}], "prior": {"name": "sgd"}}, 0),
+        ({"choice": {"slow": {"name": "sgd"}, "fast": {"name": "adam"}}, "prior": "fast"}, 1),
+        ({"choice": {"slow": {"name": "sgd"}, "fast": {"name": "adam"}}, "prior": "sgd"}, 0),
+        ({"choice": [[128], [256, 128]], "prior": [256, 128]}, 1),
+        ({"choice": [1, True, None], "prior": True}, 1),
+        ({"choice": [1, True, None], "prior": None}, 2),
+        ({"choice": [0.0, {"float": [0.1, 1.0]}], "prior": 0}, 0),
+        ({"choice": ["sgd", "adam"]}, None),
+    ]
+    for written, index in cases:
+        node = _named({"a": written}).items["a"]
+        assert node.prior == index, written
+        assert "prior" not in plain(node)
+        shown = shown_distribution(node)
+        assert shown == {"choice": list(node.labels)} | ({} if index is None else {"prior": node.labels[index]})
+
+
+def test_knobs_beside_a_choice_of_names_leave_the_choice_its_prior(load):
+    node = load("trial: {optimizer: {name: {choice: [adam, sgd], prior: sgd}, learning_rate: 0.1}}\n")
+    assert shown_distribution(node.space.items["optimizer"]) == {"choice": ["adam", "sgd"], "prior": "sgd"}

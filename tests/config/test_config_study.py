@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from hpsearch.catalogue.optimizers import OPTIMIZERS
 from hpsearch.catalogue.schedules import SCHEDULES
-from hpsearch.config.space import plain
+from hpsearch.config.space import plain, shown_distribution
 from hpsearch.config.study import load_study, load_trial
 from hpsearch.config.trial import TrialConfig
 from hpsearch.config.yaml_text import dump
@@ -45,12 +46,18 @@ def _space(spec: Any) -> Any:
     return plain(spec.space)
 
 
+def _without_priors(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_priors(item) for key, item in value.items() if key != "prior"}
+    return [_without_priors(item) for item in value] if isinstance(value, list) else value
+
+
 def test_what_is_left_out_takes_the_recommended_ranges_of_the_whole_catalogue(load):
     for text in ["trial: {}\n", "{}\n", "name: x\n"]:
         space = _space(load(text))
         for section, rows in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             expected = [{"name": row.name, **row.recommended()} for row in rows.values() if row.offered]
-            assert space[section] == {"choice": expected}, text
+            assert space[section] == _without_priors({"choice": expected}), text
         assert space["batch_size"] == {"choice": [32, 64, 128, 256, 512]}, text
         assert set(space) == {"optimizer", "schedule", "batch_size"}, text
 
@@ -161,6 +168,32 @@ def test_whatever_matters_changes_what_a_study_is(load):
         long = IDENTITY.replace("optimizer: sgd", "optimizer: {name: sgd}")
         assert load(long).identity() == load(IDENTITY).identity(), override
         assert load(long, [override]).identity() != load(long).identity(), override
+
+
+def test_a_prior_may_change_between_runs(load):
+    """Priors steer the sampler only, so neither the identity nor a parameter's name has them."""
+    trial = (
+        "trial:\n  optimizer: {{name: sgd, learning_rate: {{float: [0.01, 1.0], log: true{}}}}}\n"
+        "  model: {{architecture: mlp, units: {{choice: [[{{int: [8, 16]{}}}], [4]]{}}}}}\n"
+    )
+    without, with_priors = (
+        load(trial.format(*priors)) for priors in (("", "", ""), (", prior: 0.1", ", prior: 9", ", prior: [4]"))
+    )
+    assert "prior" not in str(without.identity())
+    assert with_priors.identity() == without.identity()
+    assert [node.name for node in with_priors.parameters] == [node.name for node in without.parameters]
+    found = [shown_distribution(node).get("prior") for node in with_priors.parameters]
+    assert {0.1, 9, "[4]"} <= set(found)
+
+
+def test_the_recommended_ranges_of_a_study_have_the_catalogues_priors(load):
+    found = {node.name: shown_distribution(node).get("prior") for node in load("{}\n").parameters}
+    assert found["optimizer.sgd.learning_rate"] == 0.1
+    assert found["optimizer.adam.one_minus_beta_2"] == 0.999
+    assert found["schedule.cosine_restarts.t_mul"] == 2.0
+    assert found["batch_size"] == 128
+    # Which optimizer and which schedule to take is the study's question, so none is recommended.
+    assert {name for name, prior in found.items() if prior is None} == {"optimizer", "schedule"}
 
 
 def test_an_exported_configuration_is_loaded_as_it_was(tmp_path):
