@@ -106,6 +106,24 @@ def quantile(distribution: BaseDistribution, share: float) -> Any:
     return low + step * int(share * ((high - low) // step + 1))
 
 
+def position(distribution: BaseDistribution, value: float) -> float:
+    """Return the share of a range of numbers that lies below a value, from 0 to 1: the inverse of `quantile`.
+
+    Args:
+        distribution: of numbers.
+        value: in the range. A whole number has the middle of its part of the axis.
+    """
+    if isinstance(distribution, FloatDistribution):
+        low, high = distribution.low, distribution.high
+    elif isinstance(distribution, IntDistribution):
+        low, high = distribution.low - distribution.step / 2, distribution.high + distribution.step / 2
+    else:
+        raise TypeError(f"a distribution of numbers is needed, but got {distribution}")
+    if distribution.log:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return min(max((value - low) / (high - low), 0.0), 1.0)
+
+
 def _between(low: float, high: float, share: float, *, log: bool) -> float:
     if log:
         return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
