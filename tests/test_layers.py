@@ -43,7 +43,7 @@ OWNERS = {
     "tensorflow": {"training", "executors.worker"},
     "keras": {"training", "catalogue", "export.keras_objects", "export.script"},
     "sklearn": {"data", "analysis.confusion"},
-    "scipy": {"search.independent", "training.lbfgs", "analysis.statistics"},
+    "scipy": {"search.independent", "training.lbfgs", "analysis.statistics", "analysis.expected_best"},
     "pydantic": {"config"},
     "pydantic_core": {"config"},
     "ruamel": {"config"},

@@ -120,6 +120,23 @@ def paired_difference(
     )
 
 
+def probability_above_zero(differences: Sequence[float]) -> float:
+    """Return the posterior probability that the mean of a distribution is above 0, given draws from it.
+
+    With a normal distribution and the prior 1 / sigma, the posterior of the mean is Student's t around the sample mean,
+    with n - 1 degrees of freedom and the scale s / sqrt(n) (Box and Tiao 1973, section 2.4; `scipy.stats.t`).
+
+    Args:
+        differences: finite; at least two. If all are equal, the probability is 0, 1/2 or 1.
+    """
+    n, mean = len(differences), fmean(differences)
+    if len(set(differences)) == 1:
+        return 0.5 + 0.5 * ((mean > 0) - (mean < 0))
+    from scipy.stats import t
+
+    return float(t.cdf(mean / (stdev(differences) / math.sqrt(n)), n - 1))
+
+
 def proportion_interval(hits: int, count: int, confidence: float = CONFIDENCE) -> Interval:
     """Return Wilson's score interval of a proportion (Wilson 1927; `scipy.stats.binomtest`)."""
     from scipy.stats import binomtest

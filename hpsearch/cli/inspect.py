@@ -20,7 +20,7 @@ from hpsearch.cli.options import (
     whole_number_option,
 )
 from hpsearch.cli.output import OutputFormat, emit, put
-from hpsearch.errors import EnvironmentProblem, HpsearchError, NoGoodTrialError
+from hpsearch.errors import EnvironmentProblem, HpsearchError, NoGoodTrialError, UnknownNameError
 
 if TYPE_CHECKING:
     from hpsearch.analysis.comparison import Comparison
@@ -276,21 +276,39 @@ def compare(
     ] = None,
     force: ForceOption = False,
     raw: Annotated[bool, typer.Option("--raw", help="Print a row for each trial instead of each group.")] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="NAME",
+            help="Compare the options of a choice of any study, such as optimizer, after equally many trials.",
+        ),
+    ] = None,
     home: HomeOption = None,
     output_format: FormatOption = OutputFormat.table,
 ) -> None:
     """Compare the trials of a study by what varies: for each metric the mean, standard deviation and number of trials.
 
     The study file's section `compare` chooses what is compared. -f csv prints a row for each group, with --raw for
-    each trial; -f json gives both.
+    each trial; -f json gives both. With --by, no section is needed: each option of a choice is shown with its best
+    value, the best to be expected of equally many trials, its best finalist, and the probability that it is better
+    than the next option.
     """
+    if by is not None:
+        if raw or output is not None:
+            raise HpsearchError(f"--by and {'--raw' if raw else '--output'} cannot go together: give one of them")
+        _compare_by(study, by, home_of(home), output_format)
+        return
     from hpsearch.analysis.comparison import compare_trials
     from hpsearch.search.storage import find_study
 
     found = find_study(home_of(home), study)
     section = found.compare
     if section is None:
-        raise HpsearchError(f"the file of study '{study}' has no section `compare`, which says what to compare")
+        raise HpsearchError(
+            f"the file of study '{study}' has no section `compare`, which says what to compare; "
+            "`--by NAME` compares the options of a choice"
+        )
     if output is not None:
         check_output(output, force=force)
     comparison = compare_trials(found.name, found.description, found.objective, section, found.records())
@@ -305,6 +323,44 @@ def compare(
     if output is not None:
         _write(comparison, output)
         say(f"table and pictures: {output}")
+
+
+def _compare_by(study: str, by: str, home: Home, output_format: OutputFormat) -> None:
+    """Print the comparison of the options of a choice.
+
+    Raises:
+        UnknownNameError: the space has no such choice; the message lists its choices.
+        NoGoodTrialError: no trial has a value.
+    """
+    from hpsearch.analysis.options import compare_options, sentences, table
+    from hpsearch.config.space import choices, find_choice
+    from hpsearch.config.study import readable_study
+    from hpsearch.search.stages import read_finals
+    from hpsearch.search.storage import find_study
+
+    found = find_study(home, study)
+    spec = readable_study(found.text, found.name)
+    if spec is None:
+        raise HpsearchError(f"the file of study '{study}' was written for another version of hpsearch than this one")
+    known = choices(spec.space)
+    if not known:
+        raise HpsearchError(f"study '{study}' has no parameter that is a choice, so --by has nothing to compare")
+    choice = find_choice(known, by)
+    if choice is None:
+        raise UnknownNameError("choice", by, known)
+    comparison = compare_options(
+        study, found.objective, found.records(), choice, read_finals(found), spec.search.sampler.name
+    )
+    if comparison is None:
+        raise NoGoodTrialError(study, home.command("trials", study))
+    if output_format is OutputFormat.table:
+        emit(table(comparison), output_format, title=f"{study}: {found.objective.metric} by {choice.name}")
+        for line in sentences(comparison):
+            put(line)
+    elif output_format is OutputFormat.csv:
+        emit(comparison.rows(), output_format)
+    else:
+        emit(comparison.plain(), output_format)
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,30 @@ def distributions(node: Node) -> Iterator[Ranged | Options]:
     return (found for found, _ in walk(node) if isinstance(found, Ranged | Options))
 
 
+def choices(space: Node, *, always: bool = False) -> dict[str, Options]:
+    """Return the choices of a space by the names of their parameters.
+
+    Args:
+        always: only those that every trial draws, not those below an option of another choice.
+    """
+    found = [(node, drawn) for node, drawn in walk(space) if isinstance(node, Options)]
+    return {node.name: node for node, drawn in found if not (always and drawn)}
+
+
+def find_choice(known: Mapping[str, Options], name: str) -> Options | None:
+    """Return the choice that a user names; None if there is none.
+
+    The last part of a parameter's name is enough where no other choice ends in it: `activation` for `model.activation`.
+    `architecture` is the choice between models, unless the file labels its options.
+    """
+    if name in known:
+        return known[name]
+    ends = [node for full, node in known.items() if full.rpartition(".")[2] == name]
+    sections = [section for section, (key, _) in SELECTIONS.items() if key == name != "name"]
+    ends += [known[section] for section in sections if section in known and not known[section].labelled]
+    return ends[0] if len(ends) == 1 else None
+
+
 def plain_data(node: Node, draw: Callable[[Ranged | Options], Any]) -> Any:
     """Return the tree as plain data, with what `draw` returns in place of each distribution."""
     match node:

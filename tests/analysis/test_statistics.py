@@ -7,7 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from hpsearch.analysis.statistics import mean_interval, paired_difference, prediction_half_width, proportion_interval
+from hpsearch.analysis.statistics import (
+    mean_interval,
+    paired_difference,
+    prediction_half_width,
+    probability_above_zero,
+    proportion_interval,
+)
 
 
 def test_a_mean_has_students_interval():
@@ -63,3 +69,12 @@ def test_an_interval_reads_as_people_write_it():
     assert found.shown() == "0.2000 [-0.0484, 0.4484]"
     assert found.shown(sign="+") == "+0.2000 [-0.0484, +0.4484]"
     assert mean_interval([0.25]).shown(2) == "0.25"
+
+
+def test_the_probability_that_a_mean_is_above_zero_is_one_minus_the_p_value_of_the_one_sided_test():
+    from scipy.stats import ttest_1samp
+
+    values = [0.01, -0.002, 0.004, 0.006, 0.001]
+    p = ttest_1samp(values, 0.0, alternative="greater").pvalue
+    assert probability_above_zero(values) == pytest.approx(1 - p)
+    assert [probability_above_zero([x, x]) for x in (-1.0, 0.0, 2.0)] == [0.0, 0.5, 1.0]
