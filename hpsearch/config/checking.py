@@ -26,11 +26,13 @@ from hpsearch.config.space import (
     Options,
     Pick,
     Ranged,
+    choices,
     combinations,
     concrete,
     corners,
     distributions,
     each_option,
+    find_choice,
     origin,
     pick_from,
     size,
@@ -131,6 +133,7 @@ def broken_rules(spec: StudySpec) -> Iterator[Problem]:
     """Yield the errors of a study whose sections are valid one by one."""
     yield from _bad_space(spec)
     yield from _impossible(spec)
+    yield from _bad_balance(spec)
     yield from _bad_objective(spec)
     if spec.enqueue and spec.points:
         yield ("enqueue",), "a grid tries all of its points and nothing else; leave `enqueue` out"
@@ -182,6 +185,20 @@ def _impossible(spec: StudySpec) -> Iterator[Problem]:
     )
     if spec.longest is not None and rung > spec.longest:
         yield ("search", "pruner"), f"min_resource is {rung}, but max_epochs is {spec.longest}"
+
+
+def _bad_balance(spec: StudySpec) -> Iterator[Problem]:
+    """Yield why the trials cannot be balanced between the options of a choice."""
+    name = spec.search.balance
+    if name is None or find_choice(known := choices(spec.space, always=True), name):
+        return
+    if not known:
+        yield ("search", "balance"), f"is {name}, but no parameter of the study is a choice"
+    elif find_choice(choices(spec.space), name):
+        listed = ", ".join(known)
+        yield ("search", "balance"), f"must be a choice that every trial draws ({listed}), but got {name}"
+    else:
+        yield ("search", "balance"), unknown_name("choice", name, known)
 
 
 def _bad_objective(spec: StudySpec) -> Iterator[Problem]:

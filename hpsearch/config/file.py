@@ -282,6 +282,9 @@ class SearchConfig(Frozen):
     baselines: bool = Field(
         True, description="try each optimizer's Keras defaults first; only asha pauses and prunes them, except Adam's"
     )
+    balance: str | None = Field(
+        None, description="a choice whose options all get the same number of trials: optimizer; left out: no choice"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -296,6 +299,15 @@ class SearchConfig(Frozen):
     def _check_baselines(self) -> SearchConfig:
         if isinstance(self.sampler, Grid) and self.baselines:
             raise ValueError("`baselines` must be false under a grid, which tries its own points only, but got true")
+        return self
+
+    @model_validator(mode="after")
+    def _check_balance(self) -> SearchConfig:
+        # Under qmc: every second or fourth point of a Sobol sequence may lie in one half of the space.
+        why = {"grid": "which trains each of its points once", "qmc": "whose points belong to all options together"}
+        if self.balance is not None and self.sampler.name in why:
+            name = self.sampler.name
+            raise ValueError(f"`balance` must be left out under {name}, {why[name]}, but got {self.balance}")
         return self
 
 

@@ -138,6 +138,9 @@ class StudySpec:
     def identity(self) -> dict[str, Any]:
         """Return what must stay the same when a study is continued: the values that decide how its trials train."""
         search = self.search.model_dump(mode="json", exclude=set(BUDGET))
+        if self.search.balance is None:
+            # Studies of versions without this key have the same identity.
+            del search["balance"]
         return {
             **({TRAINABLE: self.trainable} if self.trainable else {}),
             "objective": self.objective.model_dump(mode="json"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.errors import InvalidConfigError, StudyChangedError
 from hpsearch.executors.protocol import Decision, Executor, Job, TrialEnded, WorkerFailed, WorkerSlot
 from hpsearch.search.attempts import AbortCheck, Attempts, enqueue_again, unfinished_retries
+from hpsearch.search.balance import Balance
 from hpsearch.search.budget import TIMEOUT, Budget
 from hpsearch.search.contents import Contents
 from hpsearch.search.independent import DrawnValues
@@ -128,6 +130,7 @@ class Coordinator:
         # the same configuration with the same seeds, and both are trained.
         self._distinct = stage is Stage.SEARCH and can_repeat(spec.space)
         self._sampler = SamplerView(spec, self._pruner.rungs)
+        self._balance = Balance(spec)
         # The waiting trials, by number; and the number of trials in the storage.
         self._waiting: list[FrozenTrial] = []
         self._count = 0
@@ -166,6 +169,7 @@ class Coordinator:
         self._budget.load(records)
         if self._stage is Stage.SEARCH:
             self._sampler.load(trials, records)
+            self._balance.load(records)
         # The trials of `--retry-failed` may exceed the total.
         total_with_retries = max(self._total, self._attempts.counted + len(unfinished_retries(trials)))
         started = StudyStarted(self._spec, text, records, total_with_retries, workers, self._stage)
@@ -256,6 +260,7 @@ class Coordinator:
             detail = f"its configuration is that of trial {first_trial}, which is not trained twice"
             self._end(trial, TrialEnded(trial.number, Outcome.FAILED, detail, "", {}))
             return None
+        self._balance.begin(trial.number, trial.params)
         trial.set_user_attr(CONFIG, config.plain())
         trial.set_user_attr(CONTENTS, contents)
         self._attempts.begin(trial.number, config, contents)
@@ -332,7 +337,7 @@ class Coordinator:
             self._attempts.continuing.add(chosen.number)
         epochs = self._jobs.resumable_epochs(chosen)
         if PLANNED not in chosen.user_attrs:
-            self._study.optuna.sampler = DrawnValues(self._sampler.begin(chosen))
+            self._study.optuna.sampler = DrawnValues(self._sampler.begin(chosen, next(self._balance.options())))
         trial = self._study.take(chosen)
         if chosen.state == TrialState.RUNNING or chosen.user_attrs.get(OUTCOME) or continues is not None:
             begin_again(trial, len(epochs))
@@ -352,8 +357,10 @@ class Coordinator:
             enqueue_again(study, self._study.stored(failed))
             trial, _ = self._take_waiting(self._study.stored(self._count))
         else:
-            is_new = self._is_new if self._distinct else lambda *_: True
-            params = self._sampler.begin_new(self._count, lambda drawn: is_new(drawn, self._count))
+            is_new = self._is_new if self._distinct else lambda *_, **__: True
+            new = partial(is_new, number=self._count)
+            proposals = (self._sampler.begin_new(self._count, new, fixed) for fixed in self._balance.options())
+            params = next((params for params in proposals if params is not None), None)
             if params is None:
                 return None
             study.sampler = DrawnValues(params)
@@ -462,6 +469,7 @@ class Coordinator:
         self._pruner.end(end.trial, completed=outcome in GOOD)
         self._attempts.end(end.trial, failed=outcome is Outcome.FAILED)
         if outcome is Outcome.FAILED:
+            self._balance.fail(end.trial)
             self._no_new_configuration = False
         self._abort.trial_ended(outcome, detail)
         if not keeps_checkpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -28,6 +29,8 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 PROPOSALS = 50
 # The largest number of configurations of a space that `begin_new` goes through one by one.
 MOST_LISTED = 10_000
+# No parameter is fixed.
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -170,20 +173,23 @@ class SamplerView:
             if record.state in FINISHED:
                 self._levels.pop(record.number, None)
 
-    def begin(self, trial: FrozenTrial) -> dict[str, Any]:
+    def begin(self, trial: FrozenTrial, fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
         """Return all parameters of a stored trial, and draw those that it lacks.
 
         If the coordinator died while drawing, draw all that were not enqueued again. If a new value differs from a
         stored one, because other trials have ended since, keep the stored values and draw only the missing ones.
+
+        Args:
+            fixed: parameters that are not drawn, where the trial lacks them.
         """
-        enqueued = enqueued_params(trial)
+        enqueued = {**fixed, **enqueued_params(trial)}
         if rungs := rungs_of(trial):
             # It, or the trial that it takes over, counts already, and must not count as a running trial, too.
-            fixed = FixedTrial({**enqueued, **trial.params})
-            suggest(fixed, self._spec.space)
-            self._drawn[trial.number] = fixed.params, fixed.distributions
+            known = FixedTrial({**enqueued, **trial.params})
+            suggest(known, self._spec.space)
+            self._drawn[trial.number] = known.params, known.distributions
             self._levels.setdefault(trial.number, len(rungs))
-            return fixed.params
+            return known.params
         params = self._draw(trial.number, enqueued if CONFIG not in trial.user_attrs else {**enqueued, **trial.params})
         if any(params.get(name) != value for name, value in trial.params.items()):
             self.forget(trial.number)
@@ -213,7 +219,9 @@ class SamplerView:
         self._drawn[number] = drawn.params, drawn.distributions
         return drawn.params
 
-    def begin_new(self, number: int, is_new: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    def begin_new(
+        self, number: int, is_new: Callable[[dict[str, Any]], bool], fixed: Mapping[str, Any] = NOTHING
+    ) -> dict[str, Any] | None:
         """Draw the parameters of a new configuration.
 
         If `PROPOSALS` proposals of the sampler are rejected, take the first new configuration in the space's order.
@@ -222,6 +230,7 @@ class SamplerView:
         Args:
             number: the number of the coming trial.
             is_new: returns whether a configuration, as `suggest` returns it, may be trained.
+            fixed: parameters that are not drawn.
 
         Returns:
             Its parameters as Optuna stores them; None if no new configuration was found.
@@ -232,11 +241,13 @@ class SamplerView:
             request = self._request(number, attempt)
             at_random = RandomSampler(seed=request.seed)
             study.sampler = make_sampler(request) if attempt < PROPOSALS else at_random
+            if fixed:
+                study.enqueue_trial(dict(fixed))
             drawn = study.ask()
             if is_new(suggest(drawn, space)):
                 return self._begun(number, level, drawn)
             study.tell(drawn, state=TrialState.FAIL)
-        every = configurations(space) if listable else ()
+        every = (params for params in configurations(space) if fixed.items() <= params.items()) if listable else ()
         found = next((params for params in every if is_new(suggest(FixedTrial(params), space))), None)
         return None if found is None else self._draw(number, found)
 
