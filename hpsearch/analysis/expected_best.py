@@ -25,7 +25,7 @@ from scipy.stats import bootstrap
 from hpsearch.analysis.statistics import CONFIDENCE, Interval
 
 # The seed of the bootstrap, and its number of resamples: 50 of them lie beyond each end of a 95 % band.
-SEED, RESAMPLES = 0, 2_000
+BOOTSTRAP_SEED, RESAMPLES = 0, 2_000
 # How many resamples are held in memory at once.
 _BATCH = 200
 METHOD = "percentile bootstrap over trials"
@@ -132,5 +132,5 @@ def _bootstrap(samples: tuple[NDArray[np.float64], ...], statistic: Callable[...
         vectorized=True,
         confidence_level=confidence,
         method="percentile",
-        rng=np.random.default_rng(SEED),
+        rng=np.random.default_rng(BOOTSTRAP_SEED),
     )

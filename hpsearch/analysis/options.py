@@ -148,7 +148,7 @@ class OptionComparison:
                 }
                 for option in self.options
             ],
-            "sentences": list(sentences(self)),
+            "sentences": list(option_sentences(self)),
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -279,7 +279,7 @@ def _paired_gains(ours: FinalistSummary, theirs: FinalistSummary, objective: Obj
     return [(gain, other[seed]) for seed, gain in one.items() if seed in other]
 
 
-def table(comparison: OptionComparison) -> list[dict[str, Any]]:
+def option_rows(comparison: OptionComparison) -> list[dict[str, Any]]:
     """Return a row for each option, as the terminal shows it."""
     with_finalists = any(option.finalist for option in comparison.options)
     return [_row(option, comparison, with_finalists=with_finalists) for option in comparison.options]
@@ -318,7 +318,7 @@ def _probability(probability: float) -> str:
     return "< 0.01" if probability < 0.01 else f"{probability:.2f}"
 
 
-def sentences(comparison: OptionComparison) -> Iterator[str]:
+def option_sentences(comparison: OptionComparison) -> Iterator[str]:
     """Yield the finding about the two best options, then how the table is made and what limits it."""
     options, k = comparison.options, comparison.k
     yield _finding(comparison)

@@ -332,7 +332,7 @@ def _compare_by(study: str, by: str, home: Home, output_format: OutputFormat) ->
         UnknownNameError: the space has no such choice; the message lists its choices.
         NoGoodTrialError: no trial has a value.
     """
-    from hpsearch.analysis.options import compare_options, sentences, table
+    from hpsearch.analysis.options import compare_options, option_rows, option_sentences
     from hpsearch.config.space import choices, find_choice
     from hpsearch.config.study import readable_study
     from hpsearch.search.stages import read_finals
@@ -354,8 +354,8 @@ def _compare_by(study: str, by: str, home: Home, output_format: OutputFormat) ->
     if comparison is None:
         raise NoGoodTrialError(study, home.command("trials", study))
     if output_format is OutputFormat.table:
-        emit(table(comparison), output_format, title=f"{study}: {found.objective.metric} by {choice.name}")
-        for line in sentences(comparison):
+        emit(option_rows(comparison), output_format, title=f"{study}: {found.objective.metric} by {choice.name}")
+        for line in option_sentences(comparison):
             put(line)
     elif output_format is OutputFormat.csv:
         emit(comparison.rows(), output_format)

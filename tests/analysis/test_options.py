@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from support import gain_study, hpsearch, result_of, sample_config
 
-from hpsearch.analysis.options import compare_options, sentences, table
+from hpsearch.analysis.options import compare_options, option_rows, option_sentences
 from hpsearch.config.file import Objective
 from hpsearch.config.space import Options, choices, find_choice, name_parameters, parse
 from hpsearch.search.records import TrialRecord
@@ -72,12 +72,12 @@ def test_by_hand():
     assert (adam.lead.over, adam.lead.method) == ("sgd", "bootstrap over trials")
     assert 0.5 < adam.lead.probability < 1
     assert sgd.lead is None
-    first, second, _ = table(found)
+    first, second, _ = option_rows(found)
     assert first["best (trial)"] == "0.9 (0)"
     assert first["best of 2 [95% band]"].startswith("0.8167 [")
     assert first["of its trials"] == "1 pruned, 1 diverged or over limits"
     assert second["of its trials"] == "1 failed, 1 unfinished"
-    text = list(sentences(found))
+    text = list(option_sentences(found))
     assert text[0].startswith("adam ")
     assert "after 2 trials each: expected best val_accuracy 0.8167 [" in text[0]
     for words in (
@@ -121,24 +121,24 @@ def test_finalists_decide_by_paired_seeds():
     assert (sgd.label, sgd.finalist.finalist.trial, adam.finalist.finalist.trial) == ("sgd", 1, 0)
     assert sgd.lead.method == "Student's t over 5 paired seeds"
     assert sgd.lead.probability > 0.999
-    finding, other_way, *_ = sentences(found)
+    finding, other_way, *_ = option_sentences(found)
     assert finding.startswith(
         "sgd is ahead of adam: the mean val_accuracy of its best finalist, trial 1, is 0.7110 [0.6793, 0.7427] against"
     )
     assert "the probability that it is ahead is more than 0.99 (Student's t over 5 paired seeds)." in finding
     assert other_way.startswith("The expected best after 2 trials each is the other way round: 0.8167 [")
-    assert table(found)[0]["best finalist's mean [95%]"] == "0.7110 [0.6793, 0.7427] (trial 1)"
+    assert option_rows(found)[0]["best finalist's mean [95%]"] == "0.7110 [0.6793, 0.7427] (trial 1)"
 
 
 def test_what_cannot_be_told_apart():
     same = [trial(number, ("adam", "sgd")[number % 2], 0.5 + number // 2 / 10) for number in range(10)]
-    finding, *_ = sentences(compare_options("s", UP, same, OPTIMIZER, None))
+    finding, *_ = option_sentences(compare_options("s", UP, same, OPTIMIZER, None))
     assert finding.startswith("adam and sgd cannot be told apart after 5 trials each: expected best")
     assert finding.endswith("is 0.50 (bootstrap over trials), less than 0.95.")
     single = [trial(0, "adam", 0.5), trial(1, "sgd", 0.4)]
-    assert "has a single trial that counts" in next(sentences(compare_options("s", UP, single, OPTIMIZER, None)))
+    assert "has a single trial that counts" in next(option_sentences(compare_options("s", UP, single, OPTIMIZER, None)))
     alone = [trial(0, "adam", 0.5), trial(1, "adam", 0.4)]
-    assert "Only adam has trials that count" in next(sentences(compare_options("s", UP, alone, OPTIMIZER, None)))
+    assert "Only adam has trials that count" in next(option_sentences(compare_options("s", UP, alone, OPTIMIZER, None)))
     assert compare_options("s", UP, [trial(0, "adam", 0.5, Outcome.FAILED)], OPTIMIZER, None) is None
 
 
