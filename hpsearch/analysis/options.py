@@ -7,13 +7,12 @@ trials do not count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from hpsearch.analysis.comparison import option_text
-from hpsearch.analysis.expected_best import CAUTION, METHOD, PROBABILITY_METHOD, expected_best_curve, probability_better
+from hpsearch.analysis.expected_best import METHOD, PROBABILITY_METHOD, expected_best_curve, probability_better
 from hpsearch.analysis.statistics import CONFIDENCE, Interval, probability_above_zero
 from hpsearch.analysis.verdict import FinalistSummary, judge
 from hpsearch.config.file import Objective
@@ -21,10 +20,6 @@ from hpsearch.config.space import Options
 from hpsearch.search.records import TrialRecord
 from hpsearch.search.stages import Finals
 from hpsearch.training.results import GOOD, UNFINISHED, WORST, Outcome
-
-# From this probability on, a sentence says that an option is ahead.
-AHEAD = 0.95
-_PERCENT = f"{CONFIDENCE:.0%}"
 
 
 @dataclass(frozen=True)
@@ -111,8 +106,8 @@ class OptionSummary:
 class OptionComparison:
     """The options of a choice, the best first.
 
-    Options with finalists come first, by the mean of the best one; then the others, by their expected best after k
-    trials; then those without a trial that counts.
+    If at least two options have finalists, these come first, by the mean of the best finalist. Then come the others, by
+    their expected best after k trials, and last those without a trial that counts.
 
     Attributes:
         by: the parameter's name.
@@ -130,7 +125,7 @@ class OptionComparison:
     options: tuple[OptionSummary, ...]
 
     def plain(self) -> dict[str, Any]:
-        """Return the comparison as `hpsearch compare --by NAME -f json` prints it."""
+        """Return the comparison as `hpsearch compare --by NAME -f json` prints it, without its sentences."""
         return {
             "study": self.study,
             "objective": self.objective.model_dump(mode="json"),
@@ -148,7 +143,6 @@ class OptionComparison:
                 }
                 for option in self.options
             ],
-            "sentences": list(option_sentences(self)),
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -195,8 +189,10 @@ def compare_options(
     ]
     k = min(option.trials for option in found if option.trials)
 
+    by_finalists = sum(option.ranked_finalist is not None for option in found) > 1
+
     def order(option: OptionSummary) -> tuple[int, float]:
-        if option.ranked_finalist and option.ranked_finalist.interval:
+        if by_finalists and option.ranked_finalist and option.ranked_finalist.interval:
             return 0, -objective.gain(option.ranked_finalist.interval.mean)
         after = option.after(k)
         return (1, -objective.gain(after.mean)) if after else (2, 0.0)
@@ -277,107 +273,3 @@ def _paired_gains(ours: FinalistSummary, theirs: FinalistSummary, objective: Obj
         for each in (ours, theirs)
     )
     return [(gain, other[seed]) for seed, gain in one.items() if seed in other]
-
-
-def option_rows(comparison: OptionComparison) -> list[dict[str, Any]]:
-    """Return a row for each option, as the terminal shows it."""
-    with_finalists = any(option.finalist for option in comparison.options)
-    return [_row(option, comparison, with_finalists=with_finalists) for option in comparison.options]
-
-
-def _row(option: OptionSummary, comparison: OptionComparison, *, with_finalists: bool) -> dict[str, Any]:
-    after, lead = option.after(comparison.k), option.lead
-    finalist: dict[str, Any] = {}
-    if with_finalists:
-        own = option.finalist
-        finalist = {
-            f"best finalist's mean [{_PERCENT}]": f"{own.interval.shown()} ({own.finalist.label})"
-            if own and own.interval
-            else ""
-        }
-    notes = {"pruned": option.pruned, "diverged or over limits": option.worst, "failed": option.failed}
-    counts = [f"{count} {name}" for name, count in {**notes, "unfinished": option.unfinished}.items() if count]
-    return {
-        comparison.by.rpartition(".")[2]: option_text(option.label),
-        "trials": option.trials,
-        "epochs": option.epochs,
-        "best (trial)": f"{option.best.best.value:.5g} ({option.best.number})"
-        if option.best and option.best.best
-        else "",
-        f"best of {comparison.k} [{_PERCENT} band]": after.shown() if after else "",
-        **finalist,
-        "better than the next": f"{_probability(lead.probability)}" if lead else "",
-        "of its trials": ", ".join(counts),
-    }
-
-
-def _probability(probability: float) -> str:
-    """Return a probability with two digits; never as certain."""
-    if probability > 0.99:
-        return "> 0.99"
-    return "< 0.01" if probability < 0.01 else f"{probability:.2f}"
-
-
-def option_sentences(comparison: OptionComparison) -> Iterator[str]:
-    """Yield the finding about the two best options, then how the table is made and what limits it."""
-    options, k = comparison.options, comparison.k
-    yield _finding(comparison)
-    ours, theirs = options[0], options[1] if len(options) > 1 else None
-    if ours.lead and ours.lead.by_finalists and theirs:
-        one, other = ours.after(k), theirs.after(k)
-        if one and other and comparison.objective.better(other.mean, one.mean):
-            yield (
-                f"The expected best after {k} trials each is the other way round: {other.shown()} of "
-                f"{option_text(theirs.label)} against {one.shown()} of {option_text(ours.label)}."
-            )
-    yield (
-        f"Expected best of {k} of an option's trials, drawn without replacement (Tang et al. 2020, arXiv:2004.13705); "
-        f"{_PERCENT} band: {METHOD}. Pruned trials count with their best value, failed ones do not count."
-    )
-    yield CAUTION
-    if any(option.worst for option in options):
-        yield (
-            "Trials that diverged or broke a limit count with the worst value of the study, "
-            f"{comparison.worst_value:.5g}."
-        )
-    if comparison.sampler == "tpe":
-        yield "The estimate takes trials for independent draws; those of the sampler tpe depend on the trials before."
-    counts = [option.trials for option in options]
-    if max(counts) > min(counts) + 1:
-        yield (
-            "The options have different numbers of trials, and are compared after the smallest of these; "
-            "`search.balance` in a study file gives all the same number."
-        )
-    if empty := [option_text(option.label) for option in options if not option.trials]:
-        yield f"No trial of {', '.join(empty)} counts."
-
-
-def _finding(comparison: OptionComparison) -> str:
-    """Return the sentence about the two best options."""
-    options, k, metric = comparison.options, comparison.k, comparison.objective.metric
-    ours, theirs = options[0], options[1] if len(options) > 1 else None
-    first = option_text(ours.label)
-    if theirs is None or not theirs.trials:
-        return f"Only {first} has trials that count, so it is compared with nothing."
-    second, lead = option_text(theirs.label), ours.lead
-    if lead is None:
-        return f"{first} and {second} cannot be told apart: one of them has a single trial that counts."
-    if lead.by_finalists and ours.finalist and theirs.finalist and ours.finalist.interval and theirs.finalist.interval:
-        means = (
-            f"the mean {metric} of its best finalist, {ours.finalist.finalist.label}, is "
-            f"{ours.finalist.interval.shown()} against {theirs.finalist.interval.shown()} of "
-            f"{theirs.finalist.finalist.label}"
-        )
-        when, its = "", means if lead.probability >= AHEAD else means.replace("its best", f"{first}'s best")
-    else:
-        one, other = ours.after(k), theirs.after(k)
-        assert one
-        assert other
-        when, its = f" after {k} trials each", f"expected best {metric} {one.shown()} against {other.shown()}"
-    chance = f"{_probability(lead.probability).replace('> ', 'more than ').replace('< ', 'less than ')} ({lead.method})"
-    if lead.probability >= AHEAD:
-        return f"{first} is ahead of {second}{when}: {its}; the probability that it is ahead is {chance}."
-    return (
-        f"{first} and {second} cannot be told apart{when}: {its}; the probability that {first} is ahead is {chance}, "
-        f"less than {AHEAD:g}."
-    )

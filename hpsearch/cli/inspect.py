@@ -332,7 +332,8 @@ def _compare_by(study: str, by: str, home: Home, output_format: OutputFormat) ->
         UnknownNameError: the space has no such choice; the message lists its choices.
         NoGoodTrialError: no trial has a value.
     """
-    from hpsearch.analysis.options import compare_options, option_rows, option_sentences
+    from hpsearch.analysis.option_report import option_rows, option_sentences
+    from hpsearch.analysis.options import compare_options
     from hpsearch.config.space import choices, find_choice
     from hpsearch.config.study import readable_study
     from hpsearch.search.stages import read_finals
@@ -360,7 +361,7 @@ def _compare_by(study: str, by: str, home: Home, output_format: OutputFormat) ->
     elif output_format is OutputFormat.csv:
         emit(comparison.rows(), output_format)
     else:
-        emit(comparison.plain(), output_format)
+        emit({**comparison.plain(), "sentences": list(option_sentences(comparison))}, output_format)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 from support import gain_study, hpsearch, result_of, sample_config
 
-from hpsearch.analysis.options import compare_options, option_rows, option_sentences
+from hpsearch.analysis.option_report import option_rows, option_sentences
+from hpsearch.analysis.options import compare_options
 from hpsearch.config.file import Objective
 from hpsearch.config.space import Options, choices, find_choice, name_parameters, parse
 from hpsearch.search.records import TrialRecord
@@ -130,16 +131,40 @@ def test_finalists_decide_by_paired_seeds():
     assert option_rows(found)[0]["best finalist's mean [95%]"] == "0.7110 [0.6793, 0.7427] (trial 1)"
 
 
+def test_finalists_of_one_option_only_decide_nothing():
+    alone = Finals(UP, (0, 1), (finalist(1, 0.99, 0.98),), None, (), ())
+    adam, sgd, _ = compare_options("s", UP, records(), OPTIMIZER, alone).options
+    assert (adam.label, adam.finalist, adam.lead.method) == ("adam", None, "bootstrap over trials")
+    assert sgd.finalist.interval.mean == pytest.approx(0.985)
+
+
 def test_what_cannot_be_told_apart():
     same = [trial(number, ("adam", "sgd")[number % 2], 0.5 + number // 2 / 10) for number in range(10)]
     finding, *_ = option_sentences(compare_options("s", UP, same, OPTIMIZER, None))
     assert finding.startswith("adam and sgd cannot be told apart after 5 trials each: expected best")
     assert finding.endswith("is 0.50 (bootstrap over trials), less than 0.95.")
+    apart = [trial(number, ("adam", "sgd")[number % 2], 0.9 - number % 2 / 2) for number in range(8)]
+    few = next(option_sentences(compare_options("s", UP, apart, OPTIMIZER, None)))
+    assert few.endswith("is more than 0.99 (bootstrap over trials), but 4 trials each are too few to rely on it.")
+    apart += [trial(8, "adam", 0.9), trial(9, "sgd", 0.4)]
+    enough = next(option_sentences(compare_options("s", UP, apart, OPTIMIZER, None)))
+    assert enough == (
+        "adam is ahead of sgd after 5 trials each: expected best val_accuracy 0.9000 [0.9000, 0.9000] against "
+        "0.4000 [0.4000, 0.4000]; the probability that it is ahead is more than 0.99 (bootstrap over trials)."
+    )
     single = [trial(0, "adam", 0.5), trial(1, "sgd", 0.4)]
     assert "has a single trial that counts" in next(option_sentences(compare_options("s", UP, single, OPTIMIZER, None)))
     alone = [trial(0, "adam", 0.5), trial(1, "adam", 0.4)]
     assert "Only adam has trials that count" in next(option_sentences(compare_options("s", UP, alone, OPTIMIZER, None)))
     assert compare_options("s", UP, [trial(0, "adam", 0.5, Outcome.FAILED)], OPTIMIZER, None) is None
+
+
+def test_small_values_and_options_that_are_no_words_are_shown():
+    switch = Options((), name="optimizer", labels=(None, True))
+    tiny = [trial(number, (None, True)[number % 2], 1e-6 * (number + 1)) for number in range(6)]
+    first, second = option_rows(compare_options("s", UP, tiny, switch, None))
+    assert (first["option"], second["option"]) == ("yes", "none")
+    assert first["best of 3 [95% band]"].startswith("6e-06 [")
 
 
 def test_the_names_of_choices():
