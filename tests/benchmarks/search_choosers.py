@@ -32,12 +32,13 @@ BRANCHES = ("optimizer", "schedule")
 class Chooser(Protocol):
     """Chooses the next member."""
 
-    def choose(self, unused: Sequence[Member], evidence: optuna.Study) -> Member:
+    def choose(self, unused: Sequence[Member], evidence: optuna.Study, level: int = 0) -> Member:
         """Return one of the unused members.
 
         Args:
             unused: at least one member.
             evidence: an Optuna study with the trials that the method learns from.
+            level: the number of the rung from which the evidence comes, from 0.
         """
 
 
@@ -51,7 +52,7 @@ class RandomChooser:
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
 
-    def choose(self, unused: Sequence[Member], evidence: optuna.Study) -> Member:
+    def choose(self, unused: Sequence[Member], evidence: optuna.Study, level: int = 0) -> Member:
         return unused[self._rng.integers(len(unused))]
 
 
@@ -68,7 +69,7 @@ class TpeChooser:
     def __init__(self, seed: int, **settings: Any) -> None:
         self._rng, self._settings = np.random.default_rng(seed), settings
 
-    def choose(self, unused: Sequence[Member], evidence: optuna.Study) -> Member:
+    def choose(self, unused: Sequence[Member], evidence: optuna.Study, level: int = 0) -> Member:
         # A sampler keeps the groups of the study that it has seen, and a method may have several studies.
         acquisition = PoolAcquisition(evidence, **self._settings)
         if acquisition.starting:

@@ -29,6 +29,7 @@ from hpsearch.training.results import GOOD, WORST, EpochMetrics, Outcome, best_o
 from .search_choosers import Chooser, RandomChooser, TpeChooser, ask
 from .search_keras_tuner import KerasTunerBayesian, KerasTunerHyperband
 from .search_pool import Member, SearchMethod, SearchPool, Unused
+from .search_priors import KINDS, PriorChooser, PriorThenTpe, hindsight
 
 # hpsearch's settings of TPE, as in `hpsearch.search.sampling`.
 HPSEARCH_TPE: Mapping[str, Any] = {"n_startup_trials": 10, "multivariate": True, "group": True, "constant_liar": True}
@@ -95,6 +96,11 @@ class PoolView(SamplerView):
     """hpsearch's view of a study for its sampler, into which members of a pool are entered as drawn values."""
 
     @property
+    def level(self) -> int:
+        """The rung from which the evidence comes."""
+        return self._level()
+
+    @property
     def evidence(self) -> optuna.Study:
         """The study that hpsearch would draw from now."""
         return self._studies[self._level()]
@@ -158,7 +164,7 @@ class Hpsearch:
             return None
         if self._waiting:
             return self._unused.take(self._waiting.pop(0))
-        return self._unused.take(self._chooser.choose(self._unused.members, self._view.evidence))
+        return self._unused.take(self._chooser.choose(self._unused.members, self._view.evidence, self._view.level))
 
     def report(self, member: Member, epoch: int, value: float) -> Decision:
         number, decision = self._numbers[member.number], Decision.CONTINUE
@@ -189,6 +195,10 @@ class Hpsearch:
         state = "COMPLETE" if outcome in GOOD else "PRUNED"
         best = best_of(epochs, self._objective) if outcome not in WORST else None
         self._view.end(TrialRecord(number, state, outcome, None, epochs, best))
+
+
+def _prior_then_tpe(pool: SearchPool, kind: str, seed: int) -> PriorThenTpe:
+    return PriorThenTpe(PriorChooser(pool, hindsight(pool, kind, seed), seed), TpeChooser(seed, **HPSEARCH_TPE), seed)
 
 
 @dataclass(frozen=True)
@@ -235,6 +245,22 @@ METHODS: dict[str, Entry] = {
         "hpsearch's default: the Keras defaults first, TPE, pruner asha, which pauses and promotes trials",
         lambda pool, seed: Hpsearch(pool, TpeChooser(seed, **HPSEARCH_TPE), {"name": "asha"}),
     ),
+    **{
+        f"hpsearch_{kind}_prior": Entry(
+            f"hpsearch with draws around a {kind} prior before TPE and beside it",
+            lambda pool, seed, kind=kind: Hpsearch(pool, _prior_then_tpe(pool, kind, seed), {"name": "asha"}),
+        )
+        for kind in KINDS
+    },
+    **{
+        f"priorband_{kind}": Entry(
+            f"hpsearch with PriorBand's mixture around a {kind} prior in place of TPE",
+            lambda pool, seed, kind=kind: Hpsearch(
+                pool, PriorChooser(pool, hindsight(pool, kind, seed), seed), {"name": "asha"}
+            ),
+        )
+        for kind in KINDS
+    },
     "hpsearch_random": Entry(
         "hpsearch with random search in place of TPE",
         lambda pool, seed: Hpsearch(pool, RandomChooser(seed), {"name": "asha"}),
