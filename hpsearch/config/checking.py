@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hpsearch.catalogue.metrics import METRICS, NOISE
-from hpsearch.config.file import Asha, AshaStop, Compare, as_number
+from hpsearch.config.file import Asha, AshaStop, CmaEs, Compare, as_number
 from hpsearch.config.matching import match
 from hpsearch.config.problems import Problem, problems_of
 from hpsearch.config.space import (
@@ -33,6 +33,7 @@ from hpsearch.config.space import (
     distributions,
     each_option,
     find_choice,
+    numbers_outside_of_choices,
     origin,
     pick_from,
     size,
@@ -147,6 +148,9 @@ def _bad_space(spec: StudySpec) -> Iterator[Problem]:
     """Yield the error of a study whose trials would all be the same, and references to code that does not exist."""
     if not spec.parameters and isinstance(spec.space.items.get("seed"), Fixed):
         yield ("trial",), "every trial would be the same: no distribution and a fixed seed; see `hpsearch train`"
+    if isinstance(spec.search.sampler, CmaEs) and not numbers_outside_of_choices(spec.space):
+        instead = "take forest, nsga2 or tpe"
+        yield ("search", "sampler"), f"cmaes adapts numbers outside of choices, but `trial` has none; {instead}"
     if not spec.trainable:
         yield from absent_modules(spec.space, spec.folders)
     elif sentence := reference_problem(spec.trainable, spec.folders):

@@ -155,6 +155,33 @@ class QuasiMonteCarlo(Frozen):
     sequence: Literal["sobol", "halton"] = Field("sobol", description="the low-discrepancy sequence, scrambled")
 
 
+class RandomForest(Frozen):
+    """A random forest over configuration and epoch, and expected improvement, as SMAC (Hutter et al. 2011, LION 5)."""
+
+    name: Literal["forest"] = "forest"
+    startup_trials: int = Field(10, ge=0, description="trials drawn at random before the model is used")
+
+
+class CmaEs(Frozen):
+    """Covariance matrix adaptation evolution strategy (Hansen 2016, arXiv:1604.00772), for numbers outside of choices.
+
+    Choices, and what is inside of them, are drawn at random.
+    """
+
+    name: Literal["cmaes"] = "cmaes"
+    population: int | None = Field(None, ge=4, description="trials of a generation; null: 4 + floor(3 ln n), n numbers")
+
+
+class Nsga2(Frozen):
+    """Evolution by crossover and mutation: the genetic algorithm NSGA-II (Deb et al. 2002, IEEE TEVC 6(2)).
+
+    What is inside of a choice is drawn at random.
+    """
+
+    name: Literal["nsga2"] = "nsga2"
+    population: int = Field(10, ge=2, description="trials of a generation; those of the first one are random")
+
+
 class Grid(Frozen):
     """Every combination of the choices once; what is left out takes its default."""
 
@@ -250,7 +277,10 @@ _Positive = Annotated[float, Field(gt=0)]
 _NotNegative = Annotated[float, Field(ge=0)]
 _Seconds = Annotated[_Positive, BeforeValidator(_seconds, json_schema_input_type=_Positive | str)]
 _Size = Annotated[int, Field(ge=_LEAST_MEMORY)]
-_Sampler = Annotated[Tpe | RandomSearch | QuasiMonteCarlo | Grid, Field(discriminator="name")]
+_Sampler = Annotated[
+    Tpe | RandomSearch | QuasiMonteCarlo | RandomForest | CmaEs | Nsga2 | Grid, Field(discriminator="name")
+]
+_SamplerName = Literal["tpe", "random", "qmc", "forest", "cmaes", "nsga2", "grid"]
 _Pruner = Annotated[Asha | AshaStop | Median | Percentile | Threshold | NoPruner, Field(discriminator="name")]
 
 
@@ -261,7 +291,7 @@ BUDGET = ("trials", "timeout", "total_epochs", "stop_at", "patience_trials")
 class SearchConfig(Frozen):
     """How the space is searched, and how long."""
 
-    sampler: Annotated[_Sampler, short_for("name", Literal["tpe", "random", "qmc", "grid"] | _Sampler)] = Tpe()
+    sampler: Annotated[_Sampler, short_for("name", _SamplerName | _Sampler)] = Tpe()
     pruner: Annotated[
         _Pruner, short_for("name", Literal["asha", "asha_stop", "median", "percentile", "none"] | _Pruner)
     ] = Asha()

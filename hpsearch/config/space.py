@@ -130,6 +130,11 @@ def find_choice(known: Mapping[str, Options], name: str) -> Options | None:
     return ends[0] if len(ends) == 1 else None
 
 
+def numbers_outside_of_choices(space: Node) -> list[str]:
+    """Return the names of the numbers that every configuration has."""
+    return [node.name for node, drawn in walk(space) if isinstance(node, Ranged) and not drawn]
+
+
 def plain_data(node: Node, draw: Callable[[Ranged | Options], Any]) -> Any:
     """Return the tree as plain data, with what `draw` returns in place of each distribution."""
     match node:

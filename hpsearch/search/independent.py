@@ -106,25 +106,32 @@ def quantile(distribution: BaseDistribution, share: float) -> Any:
     return low + step * int(share * ((high - low) // step + 1))
 
 
-def position(distribution: BaseDistribution, value: float) -> float:
-    """Return the share of a range of numbers that lies below a value, from 0 to 1: the inverse of `quantile`.
+def position(distribution: BaseDistribution, value: Any) -> float:
+    """Return the share in [0, 1) whose `quantile` is `value`: for a whole number or a choice the middle of its part.
 
-    Args:
-        distribution: of numbers.
-        value: in the range. A whole number has the middle of its part of the axis.
+    A number outside of the range counts as its nearer end.
     """
+    if isinstance(distribution, CategoricalDistribution):
+        return (distribution.choices.index(value) + 0.5) / len(distribution.choices)
     if isinstance(distribution, FloatDistribution):
-        low, high = distribution.low, distribution.high
-    elif isinstance(distribution, IntDistribution):
-        low, high = distribution.low - distribution.step / 2, distribution.high + distribution.step / 2
+        x = _relative(distribution.low, distribution.high, value, log=distribution.log)
+    elif not isinstance(distribution, IntDistribution):
+        raise TypeError(f"unknown distribution {distribution}")
+    elif distribution.log:
+        x = _relative(distribution.low - 0.5, distribution.high + 0.5, value, log=True)
     else:
-        raise TypeError(f"a distribution of numbers is needed, but got {distribution}")
-    if distribution.log:
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return min(max((value - low) / (high - low), 0.0), 1.0)
+        low, high, step = distribution.low, distribution.high, distribution.step
+        x = ((value - low) // step + 0.5) / ((high - low) // step + 1)
+    return min(max(x, 0.0), math.nextafter(1, 0))
 
 
 def _between(low: float, high: float, share: float, *, log: bool) -> float:
     if log:
         return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
     return low + share * (high - low)
+
+
+def _relative(low: float, high: float, value: float, *, log: bool) -> float:
+    if log:
+        return math.log(max(value, low) / low) / math.log(high / low)
+    return (value - low) / (high - low)

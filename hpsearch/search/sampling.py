@@ -10,14 +10,26 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
 from hpsearch.config.distributions import Int
-from hpsearch.config.file import Objective, QuasiMonteCarlo, SearchConfig, Tpe
-from hpsearch.config.space import Branch, Options, Pick, Ranged, concrete, configurations, distributions, size
+from hpsearch.config.file import CmaEs, Nsga2, Objective, QuasiMonteCarlo, RandomForest, SearchConfig, Tpe
+from hpsearch.config.space import (
+    Branch,
+    Options,
+    Pick,
+    Ranged,
+    concrete,
+    configurations,
+    distributions,
+    numbers_outside_of_choices,
+    size,
+)
 from hpsearch.config.study import StudySpec
 from hpsearch.errors import UnknownNameError
+from hpsearch.search.evolution import NumbersCmaEs
+from hpsearch.search.forest import ForestSampler, Observation
 from hpsearch.search.independent import QuasiRandomSampler
 from hpsearch.search.records import CONFIG, END, FINISHED, TrialRecord, enqueued_params, rungs_of
 from hpsearch.training.results import GOOD, WORST, best_after, best_of
@@ -42,12 +54,16 @@ class ProposalRequest:
         number: the number of the trial.
         attempt: the number of rejected proposals for this trial.
         names: the names of all parameters of the space, those of branches too.
+        space: the section `trial` of the study file.
+        observations: returns the results so far, for samplers that do not read them from Optuna's study.
     """
 
     search: SearchConfig
     number: int
     attempt: int = 0
     names: tuple[str, ...] = ()
+    space: Branch = Branch({})  # noqa: RUF009
+    observations: Callable[[], Sequence[Observation]] = tuple
 
     @property
     def seed(self) -> int:
@@ -72,12 +88,31 @@ def _qmc(settings: QuasiMonteCarlo, request: ProposalRequest) -> BaseSampler:
     return QuasiRandomSampler(settings, seed, request.number, request.names)
 
 
+def _forest(settings: RandomForest, request: ProposalRequest) -> BaseSampler:
+    return ForestSampler(settings, request.seed, request.number, request.attempt, request.space, request.observations)
+
+
+def _cmaes(settings: CmaEs, request: ProposalRequest) -> BaseSampler:
+    numbers = numbers_outside_of_choices(request.space)
+    return NumbersCmaEs(seed=request.seed, number=request.number, numbers=numbers, population=settings.population)
+
+
+def _nsga2(settings: Nsga2, request: ProposalRequest) -> BaseSampler:
+    return NSGAIISampler(population_size=settings.population, seed=request.seed)
+
+
+# The samplers whose state is in the trials that they have drawn; see `hpsearch.search.evolution`.
+EVOLUTIONARY = frozenset({"cmaes", "nsga2"})
+
 # How each sampler of the study file is made, from its settings and the request. The points of a grid are enqueued, so
 # its sampler draws nothing.
 SAMPLERS: dict[str, Callable[[Any, ProposalRequest], BaseSampler]] = {
     "tpe": _tpe,
     "random": _random,
     "qmc": _qmc,
+    "forest": _forest,
+    "cmaes": _cmaes,
+    "nsga2": _nsga2,
     "grid": _random,
 }
 
@@ -143,13 +178,26 @@ class SamplerView:
         self._drawn: dict[int, tuple[dict[str, Any], dict[str, BaseDistribution]]] = {}
         # In how many of the studies each unfinished trial counts.
         self._levels: dict[int, int] = {}
+        self._observations: list[Observation] = []
+        self._evolutionary = spec.search.sampler.name in EVOLUTIONARY
 
     def load(self, trials: Iterable[FrozenTrial], records: Iterable[TrialRecord]) -> None:
-        """Add the trials of earlier runs, in the order in which they ended or reached a rung."""
+        """Add the trials of earlier runs, in the order in which they ended or reached a rung.
+
+        An evolutionary sampler draws each of them again, with its stored parameters, before its result is reported:
+        this is the order of one worker. If several trials ran at once, generations may be others than before.
+        """
         if not self._rungs:
-            for trial, record in zip(trials, records, strict=True):
-                if trial.state.is_finished():
-                    self._studies[0].add_trial(_ended(trial, record, trial.value, self._spec.objective))
+            ended = [pair for pair in zip(trials, records, strict=True) if pair[0].state.is_finished()]
+            if self._evolutionary:
+                ended.sort(key=lambda pair: (pair[0].datetime_complete, pair[1].number))
+            for trial, record in ended:
+                if not self._evolutionary:
+                    self._studies[0].add_trial(seen := _ended(trial, record, trial.value, self._spec.objective))
+                    self._observe_end(record, seen)
+                elif record.state != TrialState.FAIL.name:
+                    self._draw(record.number, trial.params)
+                    self.end(record)
             return
         steps: list[tuple[int, int, int, float | None]] = []
         records = list(records)
@@ -167,6 +215,8 @@ class SamplerView:
             if record.outcome in GOOD | WORST:
                 steps.append((record.rungs.get(END, order), number, len(self._studies), _value(record)))
         for _, number, level, value in sorted(steps, key=lambda step: step[:3]):
+            if self._evolutionary and number not in self._levels:
+                self._draw(number, self._drawn[number][0])
             self._count(number, value, level)
         for record in records:
             self._drawn.pop(record.number)
@@ -197,10 +247,17 @@ class SamplerView:
         return params
 
     def _request(self, number: int, attempt: int = 0) -> ProposalRequest:
-        return ProposalRequest(self._spec.search, number, attempt, self._names)
+        return ProposalRequest(
+            self._spec.search, number, attempt, self._names, self._spec.space, lambda: self._observations
+        )
 
     def _level(self) -> int:
-        """Return the highest level with enough trials to learn from; the lowest if none has."""
+        """Return the highest level with enough trials to learn from; the lowest if none has.
+
+        An evolutionary sampler always has the lowest: its generations consist of trials that were drawn there.
+        """
+        if self._evolutionary:
+            return 0
         enough = getattr(self._spec.search.sampler, "startup_trials", 0)
         return max((level for level, size in enumerate(self._sizes) if size >= enough), default=0)
 
@@ -211,6 +268,10 @@ class SamplerView:
         if fixed:
             study.enqueue_trial(dict(fixed))
         drawn = study.ask()
+        if self._evolutionary:
+            # Optuna calls the sampler when it needs a value, and all values may be given. The sampler gives the trial
+            # its generation then.
+            _ = drawn.relative_params
         suggest(drawn, self._spec.space)
         return self._begun(number, level, drawn)
 
@@ -265,6 +326,7 @@ class SamplerView:
             for epoch, value in ended.intermediate_values.items():
                 trial.report(value, epoch)
             self._studies[0].tell(trial, ended.value, state=ended.state)
+            self._observe_end(record, ended)
         self.forget(record.number)
         self._levels.pop(record.number, None)
 
@@ -290,7 +352,22 @@ class SamplerView:
                     optuna.trial.create_trial(state=state, value=value, params=params, distributions=distributions)
                 )
             self._sizes[level] += 1
+            epoch = self._rungs[level] if level < len(self._rungs) else self._spec.longest or 1
+            self._observe(number, params, epoch, value)
         self._levels[number] = max(levels, self._levels.get(number, 0))
+
+    def _observe_end(self, record: TrialRecord, ended: FrozenTrial) -> None:
+        """Add the result of a trial of a study without rungs: its best value under its last epoch."""
+        longest = self._spec.longest or max(1, len(record.epochs))
+        if ended.state == TrialState.COMPLETE:
+            self._observe(record.number, ended.params, longest, ended.value)
+        elif ended.state == TrialState.PRUNED:
+            for epoch, value in ended.intermediate_values.items() or ((longest, None),):
+                self._observe(record.number, ended.params, epoch, value)
+
+    def _observe(self, number: int, params: Mapping[str, Any], epoch: int, value: float | None) -> None:
+        gain = None if value is None else self._spec.objective.gain(value)
+        self._observations.append(Observation(number, params, epoch, gain))
 
 
 def _value(record: TrialRecord) -> float | None:

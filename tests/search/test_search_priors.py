@@ -113,8 +113,7 @@ def test_a_position_is_where_the_quantile_is(distribution):
         assert quantile(distribution, where) == pytest.approx(quantile(distribution, share))
         if isinstance(distribution, FloatDistribution):
             assert where == pytest.approx(share)
-    with pytest.raises(TypeError):
-        position(CategoricalDistribution([1, 2]), 1)
+    assert position(CategoricalDistribution([1, 2]), 1) == 0.25
 
 
 LINE = {"x": {"float": [0.0, 1.0], "prior": 0.2}, "y": {"float": [0.0, 1.0], "prior": 0.2}}
