@@ -182,6 +182,12 @@ class Nsga2(Frozen):
     population: int = Field(10, ge=2, description="trials of a generation; those of the first one are random")
 
 
+class PriorBand(Frozen):
+    """Draws at random, around the priors or around the best trial (Mallik et al. 2023, arXiv:2306.12370)."""
+
+    name: Literal["priorband"] = "priorband"
+
+
 class Grid(Frozen):
     """Every combination of the choices once; what is left out takes its default."""
 
@@ -278,9 +284,9 @@ _NotNegative = Annotated[float, Field(ge=0)]
 _Seconds = Annotated[_Positive, BeforeValidator(_seconds, json_schema_input_type=_Positive | str)]
 _Size = Annotated[int, Field(ge=_LEAST_MEMORY)]
 _Sampler = Annotated[
-    Tpe | RandomSearch | QuasiMonteCarlo | RandomForest | CmaEs | Nsga2 | Grid, Field(discriminator="name")
+    Tpe | RandomSearch | QuasiMonteCarlo | RandomForest | CmaEs | Nsga2 | PriorBand | Grid, Field(discriminator="name")
 ]
-_SamplerName = Literal["tpe", "random", "qmc", "forest", "cmaes", "nsga2", "grid"]
+_SamplerName = Literal["tpe", "random", "qmc", "forest", "cmaes", "nsga2", "priorband", "grid"]
 _Pruner = Annotated[Asha | AshaStop | Median | Percentile | Threshold | NoPruner, Field(discriminator="name")]
 
 

@@ -53,7 +53,7 @@ from hpsearch.search.records import (
     read_trial,
 )
 from hpsearch.search.runner import POLL_SECONDS, run_trials
-from hpsearch.search.sampling import SamplerView
+from hpsearch.search.sampler_view import SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import NO_NEW_CONFIGURATION, StoredStudy

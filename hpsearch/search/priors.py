@@ -38,6 +38,9 @@ SPREAD = 0.25
 # The probability that a parameter of the incumbent is kept, and that a choice takes the prior's option at once.
 KEPT = 0.5
 
+# The reduction factor if the pruner has no rungs: so many trials are needed before one is drawn around the best.
+FACTOR = 3
+
 Way = Literal["random", "prior", "incumbent"]
 WAYS: tuple[Way, ...] = ("random", "prior", "incumbent")
 

@@ -25,7 +25,7 @@ from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import TrialRecord
-from hpsearch.search.sampling import SamplerView
+from hpsearch.search.sampler_view import SamplerView
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import StoredStudy, begin_study
 

@@ -23,7 +23,7 @@ from hpsearch.config.trial import TrialConfig
 from hpsearch.executors.protocol import Decision
 from hpsearch.search.pruning import make_pruner
 from hpsearch.search.records import TrialRecord
-from hpsearch.search.sampling import SamplerView
+from hpsearch.search.sampler_view import SamplerView
 from hpsearch.training.results import GOOD, WORST, EpochMetrics, Outcome, best_of
 
 from .search_choosers import Chooser, RandomChooser, TpeChooser, ask

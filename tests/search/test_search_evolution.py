@@ -11,7 +11,8 @@ from hpsearch.config.study import load_study
 from hpsearch.errors import StudyFileError
 from hpsearch.search.independent import DrawnValues
 from hpsearch.search.records import END, EPOCH_PREFIX, OUTCOME, RUNG_PREFIX, TrialRecord, read_trial
-from hpsearch.search.sampling import SamplerView, suggest
+from hpsearch.search.sampler_view import SamplerView
+from hpsearch.search.sampling import suggest
 from hpsearch.training.results import EpochMetrics, Outcome
 
 STUDY = """

@@ -15,7 +15,7 @@ from hpsearch.search import forest
 from hpsearch.search.forest import EncodedSpace, ForestSampler, Observation, expected_improvement
 from hpsearch.search.independent import position, quantile
 from hpsearch.search.records import TrialRecord
-from hpsearch.search.sampling import SamplerView
+from hpsearch.search.sampler_view import SamplerView
 from hpsearch.training.results import Best, EpochMetrics, Outcome
 
 STUDY = """

@@ -9,7 +9,7 @@ from scipy.stats import qmc
 
 from hpsearch.config.study import load_study
 from hpsearch.search.independent import quantile
-from hpsearch.search.sampling import SamplerView
+from hpsearch.search.sampler_view import SamplerView
 
 STUDY = """
 trial:

@@ -11,7 +11,7 @@ from hpsearch.search.independent import DrawnValues
 from hpsearch.search.jobs import Checkpoints
 from hpsearch.search.recording import begin_again, failures_in_vain, record_worker_failure
 from hpsearch.search.records import CONFIG, DETAIL, EPOCH_PREFIX, OUTCOME, TRACEBACK, epochs_of
-from hpsearch.search.sampling import SamplerView
+from hpsearch.search.sampler_view import SamplerView
 from hpsearch.search.storage import begin_study
 from hpsearch.training.checkpoint import State, write
 from hpsearch.training.results import EpochMetrics

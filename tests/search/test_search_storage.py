@@ -17,7 +17,8 @@ from hpsearch.search.database import open_storage
 from hpsearch.search.home import Home
 from hpsearch.search.recording import begin_again, interrupt
 from hpsearch.search.records import CONFIG, EPOCH_PREFIX, OUTCOME
-from hpsearch.search.sampling import ProposalRequest, last_report, make_sampler, suggest
+from hpsearch.search.sampler_view import last_report
+from hpsearch.search.sampling import ProposalRequest, make_sampler, suggest
 from hpsearch.search.storage import (
     ENGINES,
     begin_study,

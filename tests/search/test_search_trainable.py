@@ -20,7 +20,7 @@ from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
 from hpsearch.search.records import CONTENTS, PLANNED
 from hpsearch.search.run import is_complete
-from hpsearch.search.sampling import PROPOSALS, SamplerView
+from hpsearch.search.sampler_view import PROPOSALS, SamplerView
 from hpsearch.search.stages import Stage
 from hpsearch.search.stop import Stop
 from hpsearch.search.storage import begin_study
