@@ -188,6 +188,16 @@ class PriorBand(Frozen):
     name: Literal["priorband"] = "priorband"
 
 
+class GaussianProcess(Frozen):
+    """A Gaussian process and expected improvement, as Optuna's GPSampler; needs PyTorch.
+
+    Numbers and choices that only some trials have are drawn at random.
+    """
+
+    name: Literal["gp"] = "gp"
+    startup_trials: int = Field(10, ge=0, description="trials drawn at random before the model is used")
+
+
 class Grid(Frozen):
     """Every combination of the choices once; what is left out takes its default."""
 
@@ -284,9 +294,10 @@ _NotNegative = Annotated[float, Field(ge=0)]
 _Seconds = Annotated[_Positive, BeforeValidator(_seconds, json_schema_input_type=_Positive | str)]
 _Size = Annotated[int, Field(ge=_LEAST_MEMORY)]
 _Sampler = Annotated[
-    Tpe | RandomSearch | QuasiMonteCarlo | RandomForest | CmaEs | Nsga2 | PriorBand | Grid, Field(discriminator="name")
+    Tpe | RandomSearch | QuasiMonteCarlo | RandomForest | CmaEs | Nsga2 | PriorBand | GaussianProcess | Grid,
+    Field(discriminator="name"),
 ]
-_SamplerName = Literal["tpe", "random", "qmc", "forest", "cmaes", "nsga2", "priorband", "grid"]
+_SamplerName = Literal["tpe", "random", "qmc", "forest", "cmaes", "nsga2", "priorband", "gp", "grid"]
 _Pruner = Annotated[Asha | AshaStop | Median | Percentile | Threshold | NoPruner, Field(discriminator="name")]
 
 

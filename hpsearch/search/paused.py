@@ -28,7 +28,7 @@ from hpsearch.search.storage import StoredStudy
 from hpsearch.training.results import Outcome
 
 # The largest number of checkpoints of pruned trials that a study keeps.
-MOST_KEPT = 50
+MOST_CHECKPOINTS = 50
 
 
 class PausedTrials:
@@ -114,5 +114,5 @@ class PausedTrials:
     def keep_checkpoint(self, number: int) -> None:
         """Keep the checkpoint of a paused trial that is pruned; remove the oldest one if they are too many."""
         self._kept.append(number)
-        if len(self._kept) > MOST_KEPT:
+        if len(self._kept) > MOST_CHECKPOINTS:
             self._checkpoints.forget(self._kept.popleft())

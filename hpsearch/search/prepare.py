@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from hpsearch.catalogue.datasets import is_user_dataset
@@ -11,7 +12,7 @@ from hpsearch.config.checking import UserDataset, dataset_paths, dataset_problem
 from hpsearch.config.problems import problem_error, raise_problems
 from hpsearch.config.study import StudySpec
 from hpsearch.data.store import obtain_training
-from hpsearch.errors import DataError, StudyChangedError
+from hpsearch.errors import DataError, EnvironmentProblem, StudyChangedError
 from hpsearch.executors.protocol import DIGEST, Executor, Job, TrialEnded, WorkerFailed
 from hpsearch.search.contents import Contents
 from hpsearch.search.runner import run_job
@@ -20,7 +21,7 @@ from hpsearch.training.results import Outcome
 
 
 def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, UserDataset]:
-    """Fetch the catalogue's datasets, and check the user's own files.
+    """Fetch the catalogue's datasets, and check the user's own files and the packages that the sampler needs.
 
     Returns:
         Shape, type and size of the user's own files, by name.
@@ -28,10 +29,28 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, Us
     Raises:
         DataError: a dataset cannot be loaded, or breaks a rule.
         StudyFileError: a file is missing, or a trial of the study would not fit it.
+        EnvironmentProblem: a package that the sampler needs is missing.
     """
+    check_packages(spec)
     for name in spec.datasets():
         obtain_training(name, report)
     return check_files(spec)
+
+
+# The packages that samplers need and that `pip install hpsearch` does not install.
+PACKAGES = {"gp": "torch"}
+
+
+def check_packages(spec: StudySpec) -> None:
+    """Check that the package that the study's sampler needs is installed; it is not imported.
+
+    Raises:
+        EnvironmentProblem: it is missing.
+    """
+    sampler = spec.search.sampler.name
+    package = PACKAGES.get(sampler)
+    if package and find_spec(package) is None:
+        raise EnvironmentProblem(f"search.sampler: {sampler} needs another package: pip install {package}")
 
 
 def check_files(spec: StudySpec) -> dict[str, UserDataset]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial
 
 from hpsearch.config.distributions import Int
-from hpsearch.config.file import CmaEs, Nsga2, QuasiMonteCarlo, RandomForest, SearchConfig, Tpe
+from hpsearch.config.file import CmaEs, GaussianProcess, Nsga2, QuasiMonteCarlo, RandomForest, SearchConfig, Tpe
 from hpsearch.config.space import (
     Branch,
     Options,
@@ -96,6 +96,10 @@ def _priorband(_settings: Any, request: ProposalRequest) -> BaseSampler:
     return PriorSampler(request.space, request.evidence(), level=request.level, factor=factor, seed=request.seed)
 
 
+def _gp(settings: GaussianProcess, request: ProposalRequest) -> BaseSampler:
+    return GPSampler(seed=request.seed, n_startup_trials=settings.startup_trials, warn_independent_sampling=False)
+
+
 # The samplers whose state is in the trials that they have drawn; see `hpsearch.search.evolution`.
 EVOLUTIONARY = frozenset({"cmaes", "nsga2"})
 
@@ -109,6 +113,7 @@ SAMPLERS: dict[str, Callable[[Any, ProposalRequest], BaseSampler]] = {
     "cmaes": _cmaes,
     "nsga2": _nsga2,
     "priorband": _priorband,
+    "gp": _gp,
     "grid": _random,
 }
 

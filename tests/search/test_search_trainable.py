@@ -303,7 +303,9 @@ def train(config, seed):
 """
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "{name: tpe, startup_trials: 0}"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", "random", "qmc", "nsga2", "{name: tpe, startup_trials: 0}", "{name: forest, startup_trials: 2}"]
+)
 def test_with_a_fixed_seed_no_configuration_is_trained_twice(folder, executor, sampler):
     name = "".join(filter(str.isalnum, sampler))
     run = Run(folder, executor, f"letters_{name}", LETTER, LETTERS.format(sampler))

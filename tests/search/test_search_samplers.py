@@ -1,6 +1,8 @@
-"""The samplers `cmaes` and `nsga2`: after an interruption they propose what they would have proposed without it."""
+"""Samplers with a model propose after an interruption what they would have proposed without it."""
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 import numpy as np
 import optuna
@@ -8,7 +10,8 @@ import pytest
 from optuna.trial import TrialState
 
 from hpsearch.config.study import load_study
-from hpsearch.errors import StudyFileError
+from hpsearch.errors import EnvironmentProblem, StudyFileError
+from hpsearch.search import prepare
 from hpsearch.search.independent import DrawnValues
 from hpsearch.search.records import END, EPOCH_PREFIX, OUTCOME, RUNG_PREFIX, TrialRecord, read_trial
 from hpsearch.search.sampler_view import SamplerView
@@ -26,6 +29,8 @@ trial:
 search: {{sampler: {}, trials: 20, seed: {}, pruner: none}}
 """
 SAMPLERS = ["{name: cmaes, population: 4}", "{name: nsga2, population: 4}"]
+WITHOUT_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="the sampler gp needs torch")
+GP = pytest.param("{name: gp, startup_trials: 3}", marks=WITHOUT_TORCH)
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ class Study:
 
 
 @pytest.mark.parametrize("rungs", [(), (1,)], ids=["no rungs", "asha"])
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", [*SAMPLERS, "{name: forest, startup_trials: 3}", GP])
 def test_an_interruption_changes_no_proposal(spec, sampler, rungs):
     settings = {"rungs": rungs, "rejected": (2, 7), "diverged": (3,)}
     undisturbed = Study(spec(sampler), **settings).run(range(20))
@@ -140,3 +145,10 @@ def test_cma_es_needs_a_number_outside_of_choices(tmp_path):
     )
     with pytest.raises(StudyFileError, match=r"study.yaml:4: search.sampler: cmaes .* outside of choices"):
         load_study(file)
+
+
+def test_without_its_package_a_sampler_is_refused_in_one_line_with_the_command_that_installs_it(spec, monkeypatch):
+    monkeypatch.setattr(prepare, "find_spec", lambda name: None)
+    with pytest.raises(EnvironmentProblem, match=r"^search.sampler: gp needs another package: pip install torch$"):
+        prepare.prepare_data(spec("gp"), print)
+    prepare.check_packages(spec("tpe"))
