@@ -38,7 +38,7 @@ def prepare_data(spec: StudySpec, report: Callable[[str], None]) -> dict[str, Us
 
 
 # The packages that samplers need and that `pip install hpsearch` does not install.
-PACKAGES = {"gp": "torch"}
+SAMPLER_PACKAGES = {"gp": "torch"}
 
 
 def check_packages(spec: StudySpec) -> None:
@@ -48,7 +48,7 @@ def check_packages(spec: StudySpec) -> None:
         EnvironmentProblem: it is missing.
     """
     sampler = spec.search.sampler.name
-    package = PACKAGES.get(sampler)
+    package = SAMPLER_PACKAGES.get(sampler)
     if package and find_spec(package) is None:
         raise EnvironmentProblem(f"search.sampler: {sampler} needs another package: pip install {package}")
 
