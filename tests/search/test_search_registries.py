@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler
 
 from hpsearch.config.file import Objective, SearchConfig
 from hpsearch.errors import UnknownNameError
-from hpsearch.search.prepare import PACKAGES
+from hpsearch.search.prepare import SAMPLER_PACKAGES
 from hpsearch.search.pruning import PRUNERS, Pruner, make_pruner
 from hpsearch.search.sampling import SAMPLERS, ProposalRequest, make_sampler
 
@@ -18,7 +18,7 @@ from hpsearch.search.sampling import SAMPLERS, ProposalRequest, make_sampler
 def test_every_name_that_a_study_file_may_give_has_an_entry_that_makes_it():
     for name in SAMPLERS:
         search = SearchConfig.model_validate({"sampler": name})
-        if name in PACKAGES and find_spec(PACKAGES[name]) is None:
+        if name in SAMPLER_PACKAGES and find_spec(SAMPLER_PACKAGES[name]) is None:
             continue
         assert isinstance(make_sampler(ProposalRequest(search, 0)), BaseSampler), name
     for name in PRUNERS:
