@@ -12,7 +12,8 @@ reached a rung, the best n // reduction_factor may go on to the next one. Two ru
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+import math
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
@@ -59,8 +60,11 @@ class _Rung:
         self._waiting.discard(trial)
 
     def rank(self, trial: int) -> int:
-        """Return how many trials are better here."""
-        return bisect_left(self._order, self._keys[trial])
+        """Return how many trials are better here; equal ones are not."""
+        return self._better_than(self._keys[trial])
+
+    def _better_than(self, key: _Key) -> int:
+        return bisect_left(self._order, (key[0], -1))
 
     def is_promoted(self, trial: int, least: int = 0) -> bool:
         """Return whether a trial is among those that may go on now.
@@ -79,9 +83,12 @@ class _Rung:
         return None
 
     def hopeless(self, *, every: bool) -> list[int]:
-        """Return waiting trials that can never go on: the one that the last trial has displaced, or every one."""
-        beyond = self._order[self.limit :] if every else self._order[self.limit : self.limit + 1]
-        return [trial for _, trial in beyond if trial in self._waiting]
+        """Return waiting trials that can never go on: those that the last trial has displaced, or all of them."""
+        end = len(self._order)
+        if not every and end > self.limit:
+            end = bisect_right(self._order, (self._order[self.limit][0], math.inf), self.limit)
+        beyond = self._order[self.limit : end]
+        return [key[1] for key in beyond if key[1] in self._waiting and self._better_than(key) >= self.limit]
 
 
 class AshaPruner(Pruner):
