@@ -164,11 +164,12 @@ class LiveView(Board):
         return head
 
     def _tally(self) -> Text:
-        """Return `3 complete  2 running  5 pruned (1 diverged)  0 failed`: trials in each of Optuna's states."""
+        """Return `3 complete  2 running  3 paused  5 pruned (1 diverged)  0 failed`; paused ones only if there are any."""
         tally = counts(self._ended.values())
         states = [
             ("complete", tally["complete"], "green"),
             ("running", len(self._running), "cyan"),
+            *([("paused", len(self._paused), "cyan")] if self._paused else []),
             ("pruned", tally["pruned"], "yellow"),
             ("failed", tally["failed"], "red"),
         ]
