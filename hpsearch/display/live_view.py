@@ -164,7 +164,7 @@ class LiveView(Board):
         return head
 
     def _tally(self) -> Text:
-        """Return `3 complete  2 running  3 paused  5 pruned (1 diverged)  0 failed`; paused ones only if there are any."""
+        """Return `3 complete  2 running  1 paused  5 pruned (1 diverged)  0 failed`; "paused" only if one is."""
         tally = counts(self._ended.values())
         states = [
             ("complete", tally["complete"], "green"),
