@@ -19,7 +19,7 @@ from benchmarks.search_pool import SearchPool, Simulation
 from hpsearch.executors.protocol import Decision
 from hpsearch.training.results import Outcome
 
-pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")]
 EPOCHS, DIVERGED = 9, (4, 5)
 
 

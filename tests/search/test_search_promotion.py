@@ -184,6 +184,7 @@ def test_a_promoted_trial_has_the_bits_of_one_that_was_never_paused(families, tm
     assert len(optimizers) >= min(2, len(families))
 
 
+@pytest.mark.e2e
 def test_a_paused_study_that_is_interrupted_anywhere_is_that_of_an_undisturbed_one(tmp_path):
     """One worker; the run is stopped after every second event and goes on from what is recorded."""
     obtain("fashion_mnist_sample")
