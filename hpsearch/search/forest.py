@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial
 
-from hpsearch.config.distributions import Int
 from hpsearch.config.file import RandomForest
 from hpsearch.config.space import Branch, Options, Ranged, walk
-from hpsearch.search.independent import IndependentSampler, position, quantile
+from hpsearch.search.independent import IndependentSampler, optuna_distribution, position, quantile
 from hpsearch.search.records import enqueued_params
 
 _Array = NDArray[np.float64]
@@ -88,7 +87,7 @@ class EncodedSpace:
         found: dict[str, _Parameter] = {}
         for node, drawn in walk(space):
             if isinstance(node, Ranged | Options):
-                parameter = found.setdefault(node.name, _Parameter(node.name, _distribution(node), []))
+                parameter = found.setdefault(node.name, _Parameter(node.name, optuna_distribution(node), []))
                 parameter.conditions.append(drawn)
         self.parameters = list(found.values())
         self._index = {name: index for index, name in enumerate(found)}
@@ -167,15 +166,6 @@ class EncodedSpace:
         moved = np.where(is_choice, rng.random(len(points)), moved)
         points[rows, changed] = np.where((active & free)[rows, changed], moved, points[rows, changed])
         return points
-
-
-def _distribution(node: Ranged | Options) -> BaseDistribution:
-    if isinstance(node, Options):
-        return CategoricalDistribution(node.labels)
-    of = node.distribution
-    if isinstance(of, Int):
-        return IntDistribution(of.low, of.high, log=of.log, step=of.step)
-    return FloatDistribution(of.low, of.high, log=of.log)
 
 
 class ForestSampler(IndependentSampler):

@@ -11,7 +11,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from hpsearch.config.distributions import Int
 from hpsearch.config.file import QuasiMonteCarlo
+from hpsearch.config.space import Options, Ranged
 
 
 class IndependentSampler(BaseSampler):
@@ -82,6 +84,16 @@ class QuasiRandomSampler(IndependentSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         return quantile(param_distribution, self._point[param_name])
+
+
+def optuna_distribution(node: Ranged | Options) -> BaseDistribution:
+    """Return the distribution that Optuna holds for a parameter of a space."""
+    if isinstance(node, Options):
+        return CategoricalDistribution(node.labels)
+    numbers = node.distribution
+    if isinstance(numbers, Int):
+        return IntDistribution(numbers.low, numbers.high, log=numbers.log, step=numbers.step)
+    return FloatDistribution(numbers.low, numbers.high, log=numbers.log)
 
 
 def quantile(distribution: BaseDistribution, share: float) -> Any:

@@ -25,20 +25,19 @@ from zlib import crc32
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from hpsearch.config.distributions import Int
 from hpsearch.config.file import Objective
-from hpsearch.config.space import Branch, Options, Ranged, distributions
-from hpsearch.search.independent import IndependentSampler, position, quantile
+from hpsearch.config.space import Branch, Options, distributions
+from hpsearch.search.independent import IndependentSampler, optuna_distribution, position, quantile
 
 # The standard deviation of a number around its center, as a share of its range (of the logarithmic one if `log`).
 SPREAD = 0.25
 # The probability that a parameter of the incumbent is kept, and that a choice takes the prior's option at once.
 KEPT = 0.5
 
-# The reduction factor if the pruner has no rungs: so many trials are needed before one is drawn around the best.
+# The reduction factor if the pruner has no rungs: the number of trials needed before one is drawn around the best.
 FACTOR = 3
 
 Way = Literal["random", "prior", "incumbent"]
@@ -79,16 +78,7 @@ def priors(space: Branch) -> dict[str, Any]:
 
 def optuna_distributions(space: Branch) -> dict[str, BaseDistribution]:
     """Return Optuna's distribution of each parameter of a space by name, those of all branches."""
-    return {node.name: _optuna_distribution(node) for node in distributions(space)}
-
-
-def _optuna_distribution(node: Ranged | Options) -> BaseDistribution:
-    if isinstance(node, Options):
-        return CategoricalDistribution(node.labels)
-    numbers = node.distribution
-    if isinstance(numbers, Int):
-        return IntDistribution(numbers.low, numbers.high, log=numbers.log, step=numbers.step)
-    return FloatDistribution(numbers.low, numbers.high, log=numbers.log)
+    return {node.name: optuna_distribution(node) for node in distributions(space)}
 
 
 def evidence_of(trials: Iterable[FrozenTrial], objective: Objective) -> list[Evidence]:

@@ -70,7 +70,7 @@ class _Rung:
         """Return whether a trial is among those that may go on now.
 
         Args:
-            least: so many may go on, however few have come here.
+            least: the number of trials that may go on, even if few have reached this rung.
         """
         return self.rank(trial) < max(least, len(self._order) // self._factor)
 
@@ -112,7 +112,7 @@ class AshaPruner(Pruner):
         self._reached: dict[int, list[int]] = {}
 
     def set_total(self, total: int, unprunable: int) -> None:
-        """Take in how many trials the study is to have, and how many of them are never paused."""
+        """Set how many trials the study is to have, and how many of them are never paused."""
         limit = total
         for rung in self._rungs.values():
             limit = max(1, limit // self._factor)

@@ -32,7 +32,7 @@ class Pruner:
         self.objective = objective
 
     def set_total(self, total: int, unprunable: int) -> None:
-        """Take in how many trials the study is to have, and how many of them are never pruned."""
+        """Set how many trials the study is to have, and how many of them are never pruned."""
 
     def load(self, records: Iterable[TrialRecord]) -> None:
         """Record the finished and the paused trials of earlier runs."""

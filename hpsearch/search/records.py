@@ -72,7 +72,7 @@ class TrialRecord:
         metric: the name of the objective's metric; empty outside of a study.
         retry_of: the failed trial whose configuration it tries again, or None.
         rungs: its place in the order in which trials reached rungs and ended, for the epoch of each rung that it has
-            reached; END stands for its end.
+            reached, and for its end under the key END.
         continues: the paused trial of an earlier search that it takes over, with its epochs, or None.
         contents: the digests of the user's own dataset (`data`) and modules (`sources`) that it was trained with.
     """

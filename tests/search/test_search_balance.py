@@ -38,18 +38,6 @@ def train(config, seed):
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("balance")
-
-
-@pytest.fixture(scope="module")
-def executor(folder):
-    executor = LocalExecutor(1, folder / "workers.log", print, [folder], keras=False)
-    yield executor
-    executor.close()
-
-
 class Run:
     def __init__(self, folder, executor, name, search, training=TRAINING, trial=TRIAL):
         self.folder, self.executor = folder / f"home-{name}", executor

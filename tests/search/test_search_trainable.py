@@ -29,19 +29,6 @@ from hpsearch.training.results import Outcome
 ASHA = "search: {{sampler: random, trials: {}, pruner: {{name: asha, min_resource: 2, reduction_factor: 2}}}}\n"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where the functions are: a worker looks for modules in the folders that it was started with."""
-    return tmp_path_factory.mktemp("trainables")
-
-
-@pytest.fixture(scope="module")
-def executor(folder):
-    executor = LocalExecutor(1, folder / "workers.log", print, [folder], keras=False)
-    yield executor
-    executor.close()
-
-
 class Run:
     """A study over a function that yields `gain`, of x in [0, 1] unless `search` has a `trial:` of its own."""
 
