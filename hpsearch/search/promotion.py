@@ -12,86 +12,14 @@ reached a rung, the best n // reduction_factor may go on to the next one. Two ru
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
-from heapq import heappop, heappush
 
 from hpsearch.config.file import Asha, Objective
 from hpsearch.executors.protocol import Decision
-from hpsearch.search.pruning import Pruner
-
-# A trial's place in the order of a rung: its negative gain, then its number.
-_Key = tuple[float, int]
+from hpsearch.search.pruning import AshaStopPruner, Rung, rung_epochs
 
 
-class _Rung:
-    """The trials that have reached one rung.
-
-    Attributes:
-        limit: the number of trials that may ever go on from here.
-    """
-
-    def __init__(self, factor: int) -> None:
-        self._factor, self.limit = factor, 1
-        self._keys: dict[int, _Key] = {}
-        self._order: list[_Key] = []
-        # The trials that wait here; and a heap of their keys, which may hold keys of trials that have left.
-        self._waiting: set[int] = set()
-        self._heap: list[_Key] = []
-
-    def __contains__(self, trial: int) -> bool:
-        return trial in self._keys
-
-    def add(self, trial: int, gain: float) -> None:
-        self._keys[trial] = (-gain, trial)
-        insort(self._order, self._keys[trial])
-
-    def remove(self, trial: int) -> None:
-        self._waiting.discard(trial)
-        if key := self._keys.pop(trial, None):
-            del self._order[bisect_left(self._order, key)]
-
-    def wait(self, trial: int) -> None:
-        self._waiting.add(trial)
-        heappush(self._heap, self._keys[trial])
-
-    def leave(self, trial: int) -> None:
-        self._waiting.discard(trial)
-
-    def rank(self, trial: int) -> int:
-        """Return how many trials are better here; equal ones are not."""
-        return self._better_than(self._keys[trial])
-
-    def _better_than(self, key: _Key) -> int:
-        return bisect_left(self._order, (key[0], -1))
-
-    def is_promoted(self, trial: int, least: int = 0) -> bool:
-        """Return whether a trial is among those that may go on now.
-
-        Args:
-            least: the number of trials that may go on, even if few have reached this rung.
-        """
-        return self.rank(trial) < max(least, len(self._order) // self._factor)
-
-    def best_waiting(self) -> int | None:
-        while self._heap:
-            _, trial = key = self._heap[0]
-            if trial in self._waiting and self._keys[trial] == key:
-                return trial
-            heappop(self._heap)
-        return None
-
-    def hopeless(self, *, every: bool) -> list[int]:
-        """Return waiting trials that can never go on: those that the last trial has displaced, or all of them."""
-        end = len(self._order)
-        if not every and end > self.limit:
-            end = bisect_right(self._order, (self._order[self.limit][0], math.inf), self.limit)
-        beyond = self._order[self.limit : end]
-        return [key[1] for key in beyond if key[1] in self._waiting and self._better_than(key) >= self.limit]
-
-
-class AshaPruner(Pruner):
+class AshaPruner(AshaStopPruner):
     """Pauses trials at rungs and promotes the best of them; see the module.
 
     Args:
@@ -104,38 +32,30 @@ class AshaPruner(Pruner):
     """
 
     def __init__(self, settings: Asha, objective: Objective, max_epochs: int) -> None:
-        super().__init__(objective)
-        self._factor = settings.reduction_factor
+        super().__init__(settings, objective)
         self.rungs = tuple(rung_epochs(settings, max_epochs))
-        self._rungs = {epoch: _Rung(self._factor) for epoch in self.rungs}
-        # The rungs that a trial reached in its last epoch.
-        self._reached: dict[int, list[int]] = {}
+        self._rungs = {epoch: Rung(settings.reduction_factor) for epoch in self.rungs}
 
     def set_total(self, total: int, unprunable: int) -> None:
         """Set how many trials the study is to have, and how many of them are never paused."""
         limit = total
         for rung in self._rungs.values():
-            limit = max(1, limit // self._factor)
+            limit = max(1, limit // self._settings.reduction_factor)
             rung.limit = limit
             # The best of a rung goes on at the end, and trials that are never pruned go on whatever their value.
             limit += 1 + unprunable
 
-    def report(self, trial: int, epoch: int, value: float) -> None:
-        # A trial reaches a rung later than at the rung's epoch if its value was not finite before.
-        self._reached[trial] = [each for each in self.rungs if each <= epoch and trial not in self._rungs[each]]
-        for each in self._reached[trial]:
-            self._rungs[each].add(trial, self.objective.gain(value))
+    def _rungs_up_to(self, epoch: int) -> Iterator[tuple[int, Rung]]:
+        return ((each, rung) for each, rung in self._rungs.items() if each <= epoch)
 
     def reached(self, trial: int) -> Sequence[int]:
         return self._reached.get(trial, ())
 
-    def decide(self, trial: int, epoch: int, *, pausable: bool) -> Decision:  # noqa: ARG002
-        for each in self.reached(trial):
-            rung = self._rungs[each]
-            if not pausable:
-                if not rung.is_promoted(trial, least=1):
-                    return Decision.PRUNE
-            elif not rung.is_promoted(trial):
+    def decide(self, trial: int, epoch: int, *, pausable: bool) -> Decision:
+        if not pausable:
+            return super().decide(trial, epoch, pausable=False)
+        for rung in (self._rungs[each] for each in self.reached(trial)):
+            if not rung.is_promoted(trial):
                 return Decision.PAUSE if rung.rank(trial) < rung.limit else Decision.PRUNE
         return Decision.CONTINUE
 
@@ -152,20 +72,7 @@ class AshaPruner(Pruner):
     def hopeless(self, *, every: bool = False) -> list[int]:
         return [trial for rung in self._rungs.values() for trial in rung.hopeless(every=every)]
 
-    def end(self, trial: int, *, completed: bool) -> None:  # noqa: ARG002
-        self._reached.pop(trial, None)
+    def end(self, trial: int, *, completed: bool) -> None:
+        super().end(trial, completed=completed)
         for rung in self._rungs.values():
             rung.leave(trial)
-
-    def forget(self, trial: int) -> None:
-        self._reached.pop(trial, None)
-        for rung in self._rungs.values():
-            rung.remove(trial)
-
-
-def rung_epochs(settings: Asha, max_epochs: int) -> Iterator[int]:
-    """Yield the epochs of the rungs, all less than `max_epochs`."""
-    epoch = settings.min_resource
-    while epoch < max_epochs:
-        yield epoch
-        epoch *= settings.reduction_factor

@@ -7,8 +7,10 @@ take longer than the one before.
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Callable, Iterable, Sequence
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 from hpsearch.config.file import Asha, AshaStop, Median, Objective, Percentile, SearchConfig, Threshold
@@ -97,6 +99,84 @@ class Pruner:
         """Drop the reports of a trial that is run again or whose values do not count."""
 
 
+# A trial's place in the order of a rung: its negative gain, then its number.
+_Key = tuple[float, int]
+
+
+class Rung:
+    """The trials that have reached one rung.
+
+    Attributes:
+        limit: the number of trials that may ever go on from here.
+    """
+
+    def __init__(self, factor: int) -> None:
+        self._factor, self.limit = factor, 1
+        self._keys: dict[int, _Key] = {}
+        self._order: list[_Key] = []
+        # The trials that wait here; and a heap of their keys, which may hold keys of trials that have left.
+        self._waiting: set[int] = set()
+        self._heap: list[_Key] = []
+
+    def __contains__(self, trial: int) -> bool:
+        return trial in self._keys
+
+    def add(self, trial: int, gain: float) -> None:
+        self._keys[trial] = (-gain, trial)
+        insort(self._order, self._keys[trial])
+
+    def remove(self, trial: int) -> None:
+        self._waiting.discard(trial)
+        if key := self._keys.pop(trial, None):
+            del self._order[bisect_left(self._order, key)]
+
+    def wait(self, trial: int) -> None:
+        self._waiting.add(trial)
+        heappush(self._heap, self._keys[trial])
+
+    def leave(self, trial: int) -> None:
+        self._waiting.discard(trial)
+
+    def rank(self, trial: int) -> int:
+        """Return how many trials are better here; equal ones are not."""
+        return self._better_than(self._keys[trial])
+
+    def _better_than(self, key: _Key) -> int:
+        return bisect_left(self._order, (key[0], -1))
+
+    def is_promoted(self, trial: int, least: int = 0) -> bool:
+        """Return whether a trial is among those that may go on now.
+
+        Args:
+            least: the number of trials that may go on, even if few have reached this rung.
+        """
+        return self.rank(trial) < max(least, len(self._order) // self._factor)
+
+    def best_waiting(self) -> int | None:
+        while self._heap:
+            _, trial = key = self._heap[0]
+            if trial in self._waiting and self._keys[trial] == key:
+                return trial
+            heappop(self._heap)
+        return None
+
+    def hopeless(self, *, every: bool) -> list[int]:
+        """Return waiting trials that can never go on: those that the last trial has displaced, or all of them."""
+        end = len(self._order)
+        if not every and end > self.limit:
+            end = bisect_right(self._order, (self._order[self.limit][0], math.inf), self.limit)
+        beyond = self._order[self.limit : end]
+        return [key[1] for key in beyond if key[1] in self._waiting and self._better_than(key) >= self.limit]
+
+
+def rung_epochs(settings: Asha | AshaStop, max_epochs: int) -> Iterator[int]:
+    """Yield the epochs of the rungs, all less than `max_epochs`."""
+    epoch = settings.min_resource
+    while epoch < max_epochs:
+        yield epoch
+        epoch *= settings.reduction_factor
+
+
 class AshaStopPruner(Pruner):
     """Asynchronous successive halving that only stops trials (Li et al. 2020, arXiv:1810.05934).
 
@@ -111,34 +191,31 @@ class AshaStopPruner(Pruner):
     def __init__(self, settings: Asha | AshaStop, objective: Objective) -> None:
         super().__init__(objective)
         self._settings = settings
-        # The gain of each trial at each rung, by the rung's epoch; and the rungs that each trial reached last.
-        self._rungs: dict[int, dict[int, float]] = {}
+        # The rungs by their epochs; and the rungs that each trial reached in its last epoch.
+        self._rungs: dict[int, Rung] = {}
         self._reached: dict[int, list[int]] = {}
 
+    def _rungs_up_to(self, epoch: int) -> Iterator[tuple[int, Rung]]:
+        """Yield each rung up to an epoch, with its epoch."""
+        for each in rung_epochs(self._settings, epoch + 1):
+            yield each, self._rungs.setdefault(each, Rung(self._settings.reduction_factor))
+
     def report(self, trial: int, epoch: int, value: float) -> None:
-        self._reached[trial] = []
-        rung = self._settings.min_resource
-        while rung <= epoch:
-            # A trial whose value was not finite at the rung's epoch reaches the rung at its next finite value.
-            if trial not in self._rungs.setdefault(rung, {}):
-                self._rungs[rung][trial] = self.objective.gain(value)
-                self._reached[trial].append(rung)
-            rung *= self._settings.reduction_factor
+        # A trial whose value was not finite at the rung's epoch reaches the rung at its next finite value.
+        self._reached[trial] = [each for each, rung in self._rungs_up_to(epoch) if trial not in rung]
+        for each in self._reached[trial]:
+            self._rungs[each].add(trial, self.objective.gain(value))
 
     def prunes(self, trial: int, epoch: int) -> bool:  # noqa: ARG002
-        return any(not self._promoted(trial, self._rungs[rung]) for rung in self._reached.get(trial, ()))
-
-    def _promoted(self, trial: int, gains: dict[int, float]) -> bool:
-        better = sum(gain > gains[trial] for gain in gains.values())
-        return better < max(1, len(gains) // self._settings.reduction_factor)
+        return any(not self._rungs[rung].is_promoted(trial, least=1) for rung in self._reached.get(trial, ()))
 
     def end(self, trial: int, *, completed: bool) -> None:  # noqa: ARG002
         self._reached.pop(trial, None)
 
     def forget(self, trial: int) -> None:
         self._reached.pop(trial, None)
-        for gains in self._rungs.values():
-            gains.pop(trial, None)
+        for rung in self._rungs.values():
+            rung.remove(trial)
 
 
 class PercentilePruner(Pruner):

@@ -17,8 +17,8 @@ from hpsearch.executors.protocol import Decision, Job
 from hpsearch.search.coordinator import Coordinator
 from hpsearch.search.home import Home
 from hpsearch.search.listeners import Listener
-from hpsearch.search.promotion import AshaPruner, rung_epochs
-from hpsearch.search.pruning import AshaStopPruner, make_pruner
+from hpsearch.search.promotion import AshaPruner
+from hpsearch.search.pruning import AshaStopPruner, make_pruner, rung_epochs
 from hpsearch.search.run import is_complete
 from hpsearch.search.runner import JobList, run_trials
 from hpsearch.search.stop import Stop
